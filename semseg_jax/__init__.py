@@ -1,0 +1,1 @@
+"""Label-efficient semantic segmentation with generative models, in JAX."""
