@@ -1,0 +1,34 @@
+"""Options and set-up shared by every test."""
+
+import os
+import pathlib
+
+# One compile cache for the run; tests never need an accelerator.
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache/jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+
+import pytest  # noqa: E402
+
+
+def pytest_addoption(parser):
+  parser.addoption(
+      "--golden-dir",
+      default=str(_ROOT / "tests/golden/data"),
+      help="Folder of golden case folders (each with a manifest.json).")
+  parser.addoption(
+      "--all", action="store_true", help="Run the slow tests too.")
+  parser.addoption(
+      "--data-packs",
+      default=str(_ROOT.parent / "shared/data"),
+      help="Folder of the real data packs; their tests skip without it.")
+
+
+def pytest_collection_modifyitems(config, items):
+  if config.getoption("--all"):
+    return
+  skip = pytest.mark.skip(reason="slow: run with --all (make test-all)")
+  for item in items:
+    if "slow" in item.keywords:
+      item.add_marker(skip)
