@@ -1,0 +1,40 @@
+# `make demo` and `make test` do their own set-up in a local virtual environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUNS ?= runs
+# The real data packs; see README, "Real data".
+DATA ?= ../shared/data
+
+.PHONY: demo demo-seeds test test-all lint leaf clean
+
+$(STAMP): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt "pytest>=8" "hypothesis>=6.100" "ruff>=0.6"
+	touch $@
+
+# Trains everything from scratch on the procedural data set and prints a table.
+demo: $(STAMP)
+	$(BIN)/python -m semseg_jax.cli.demo --workdir=$(RUNS)/demo
+
+# Three seeds, longer; resumable: run it again after an interruption.
+demo-seeds: $(STAMP)
+	$(BIN)/python -m semseg_jax.cli.demo --workdir=$(RUNS)/demo-seeds --seeds=0,1,2 --variant=long
+
+# The same on real leaves (needs the data packs).
+leaf: $(STAMP)
+	$(BIN)/python train.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
+	$(BIN)/python eval.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -q --all
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) .cache
