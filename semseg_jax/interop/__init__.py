@@ -1,0 +1,51 @@
+"""Other projects' checkpoints as our modules and variables."""
+
+from collections.abc import Mapping
+import importlib
+from typing import Any
+
+from flax import linen as nn
+import numpy as np
+
+# Kind -> module in this package : function(state_dict, **options).
+_IMPORTERS = {
+    "stylegan2/generator": "stylegan2:generator",
+    "stylegan2/discriminator": "stylegan2:discriminator",
+    "semantic_gan/patch_discriminator": "stylegan2:patch_discriminator",
+    "semantic_gan/fpn_encoder": "encoders:fpn_encoder",
+    "semantic_gan/residual_encoder": "encoders:residual_encoder",
+    "lpips/vgg": "perceptual:lpips_vgg",
+    "lpips/alex": "perceptual:lpips_alex",
+    "inception/fid": "inception:fid",
+}
+
+
+def kinds() -> list[str]:
+  """Every kind of state dict that `from_torch` accepts."""
+  return sorted(_IMPORTERS)
+
+
+def from_torch(
+    kind: str, state_dict: Mapping[str, np.ndarray], **options
+) -> tuple[nn.Module, dict[str, Any]]:
+  """Builds our module and its variables from a PyTorch state dict.
+
+  Sizes, widths, depths and variants are read off the entries.
+
+  Args:
+    kind: one of `kinds()`.
+    state_dict: the original's names to NumPy arrays.
+    **options: what the entries do not tell (see the kind's function).
+
+  Returns:
+    The module and its variables, NumPy arrays in float32 (counters int32).
+
+  Raises:
+    ValueError: the kind is unknown, or an entry is missing, unexpected or
+      misshapen (the message names it).
+  """
+  if kind not in _IMPORTERS:
+    raise ValueError(f"unknown kind {kind!r}; choose one of {kinds()}")
+  module, function = _IMPORTERS[kind].split(":")
+  importer = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+  return importer(state_dict, **options)
