@@ -1,0 +1,59 @@
+"""Golden checks of the optimisers: Ranger alone and two taking turns."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from semseg_jax.training import optimizers
+
+# Constructor arguments of the original -> ours.
+_NAMES = {
+    "lr": "learning_rate",
+    "alpha": "lookahead_rate",
+    "k": "lookahead_steps",
+    "N_sma_threshhold": "threshold",
+    "betas": "betas",
+    "eps": "eps",
+    "weight_decay": "weight_decay",
+    "use_gc": "centralize",
+}
+_OPTIMIZERS = {"one": 1, "two": 2}
+
+
+def ranger(case):
+  arguments = {
+      _NAMES[k]: tuple(v) if isinstance(v, list) else v
+      for k, v in case.manifest["arguments"].items()}
+  # The recorded tensors are in PyTorch's layout: output axis first.
+  tx = optimizers.ranger(**arguments, output_axis=0)
+  inputs = case.inputs
+  names = sorted(k[:-len("_init")] for k in inputs if k.endswith("_init"))
+  start = {n: jnp.asarray(inputs[f"{n}_init"]) for n in names}
+
+  def loss_fn(params):
+    return 0.5 * sum(
+        jnp.sum(inputs[f"{n}_curv"] * (params[n] - inputs[f"{n}_target"]) ** 2)
+        for n in names)
+
+  @jax.jit
+  def step(params, state):
+    loss, grads = jax.value_and_grad(loss_fn)(params)
+    updates, state = tx.update(grads, state, params)
+    return optax.apply_updates(params, updates), state, loss
+
+  for mode in sorted({k.split("/")[0] for k in case.manifest["outputs"]}):
+    states = [tx.init(start) for _ in range(_OPTIMIZERS[mode])]
+    params, trace = start, []
+    for i in range(case.manifest["outputs"][f"{mode}/loss"]["shape"][0]):
+      which = i % len(states)
+      params, states[which], loss = step(params, states[which])
+      trace.append((params, loss))
+    scale = case.manifest["outputs"]
+    for n in names:
+      key = f"{mode}/{n}_steps"
+      # 1e-5 absolute; `check` divides by the rms.
+      case.check(key, np.stack([np.asarray(p[n]) for p, _ in trace]),
+                 1e-5 / scale[key]["rms"])
+    key = f"{mode}/loss"
+    case.check(key, np.stack([np.asarray(l) for _, l in trace]), 1e-5)
