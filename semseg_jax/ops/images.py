@@ -1,0 +1,134 @@
+"""Pictures: quantisation, colours of labels, overlays and resampling.
+
+Each function takes NumPy or JAX arrays and returns the same kind.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def from_uint8(image):
+  """uint8 [..., C] -> float32 in [-1, 1]."""
+  xp = namespace(image)
+  return image.astype(xp.float32) / xp.float32(127.5) - xp.float32(1.0)
+
+
+def to_uint8(image):
+  """Float picture in [-1, 1] -> uint8: clamp, (x + 1) / 2 * 255, truncate."""
+  xp = namespace(image)
+  unit = (xp.clip(image.astype(xp.float32), -1.0, 1.0) + 1.0) / 2.0
+  return (unit * 255.0).astype(xp.uint8)
+
+
+def to_label(logits):
+  """Class of each pixel: argmax, or sigmoid > 0.5 for one channel.
+
+  Args:
+    logits: [..., C].
+
+  Returns:
+    [...] int32; the lowest class wins a tie.
+  """
+  xp = namespace(logits)
+  if logits.shape[-1] == 1:
+    return (logits[..., 0] > 0).astype(xp.int32)
+  return xp.argmax(logits, axis=-1).astype(xp.int32)
+
+
+def colorize(label, colors):
+  """Colour-coded label.
+
+  Args:
+    label: [..., H, W] class indices.
+    colors: C rows of k bytes, one per class.
+
+  Returns:
+    [..., H, W, k] uint8; labels outside [0, C), such as ignored pixels, are
+    mid-grey.
+  """
+  xp = namespace(label)
+  table = np.asarray(colors, np.uint8)
+  grey = np.full((1, table.shape[1]), 128, np.uint8)
+  table = xp.asarray(np.concatenate([table, grey]))
+  inside = (label >= 0) & (label < len(colors))
+  return table[xp.where(inside, label, len(colors))]
+
+
+def overlay(image, color, alpha: float = 0.5):
+  """Blend of a uint8 picture [..., C or 1] and a colour map, uint8."""
+  xp = namespace(image, color)
+  mixed = (1.0 - alpha) * image.astype(xp.float32) + alpha * color
+  return (mixed + 0.5).astype(xp.uint8)
+
+
+def resize_logits(logits, size: tuple[int, int]):
+  """Bilinear resize with half-pixel centres and no antialiasing.
+
+  Args:
+    logits: [..., H, W, K] float.
+    size: (height, width) of the result.
+
+  Returns:
+    [..., height, width, K] float32.
+  """
+  xp = namespace(logits)
+  height, width, channels = logits.shape[-3:]
+  x = logits.astype(xp.float32)
+  if size == (height, width):
+    return x
+  # Two small matrix products: exact, and no scatter in the gradient.
+  lead = x.shape[:-3]
+  x = _matmul(
+      _bilinear_matrix(height, size[0]),
+      x.reshape(*lead, height, width * channels))
+  x = x.reshape(*lead, size[0], width, channels)
+  return _matmul(_bilinear_matrix(width, size[1]), x)
+
+
+def area_reduce(image, size: int):
+  """Averages a larger square picture down to `size`; smaller ones stay.
+
+  Args:
+    image: [N, H, W, C] float; H = W a multiple of `size` if above it.
+    size: largest height of the result.
+  """
+  height, width = image.shape[1:3]
+  if height <= size:
+    return image
+  if height % size or height != width:
+    raise ValueError(
+        f"pictures of {(height, width)} do not reduce evenly to {size}")
+  factor = height // size
+  # Strided slices beat a pooling window on CPU, most of all its gradient.
+  total = sum(
+      image[:, i::factor, j::factor]
+      for i in range(factor) for j in range(factor))
+  return total / math.prod((factor, factor))
+
+
+def namespace(*arrays):
+  """`jax.numpy` if any of the arrays is JAX's, else `numpy`."""
+  return jnp if any(isinstance(a, jax.Array) for a in arrays) else np
+
+
+def _matmul(matrix, x):
+  if namespace(x) is np:
+    return np.matmul(matrix, x)
+  return jnp.matmul(matrix, x, precision=jax.lax.Precision.HIGHEST)
+
+
+def _bilinear_matrix(before: int, after: int) -> np.ndarray:
+  """[after, before] float32: each row holds the weights of one output."""
+  centres = (np.arange(after) + 0.5) * (before / after) - 0.5
+  centres = np.clip(centres, 0, before - 1)
+  low = np.floor(centres).astype(np.int64)
+  high = np.minimum(low + 1, before - 1)
+  part = centres - low
+  matrix = np.zeros((after, before))
+  rows = np.arange(after)
+  np.add.at(matrix, (rows, low), 1.0 - part)
+  np.add.at(matrix, (rows, high), part)
+  return matrix.astype(np.float32)
