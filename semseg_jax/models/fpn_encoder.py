@@ -1,0 +1,194 @@
+"""Pictures to W+ codes: feature pyramid encoder (SemanticGAN, section 3.2).
+
+A ResNet-50 goes down, a feature pyramid (Lin et al. 2017) comes up again, and
+every W+ code has a head of its own on one of the pyramid's levels.
+"""
+
+import math
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from semseg_jax.models import layers
+from semseg_jax.models import torch_layers
+from semseg_jax.ops import pooling
+
+_EXPANSION = 4  # A bottleneck's output is this times as wide as its middle.
+
+
+class FPNEncoder(nn.Module):
+  """Image [N, H, W, C] in [-1, 1] -> codes [N, num_codes, style_dim].
+
+  Attributes:
+    num_codes: codes of the generator, 2 * log2(size) - 2.
+    style_dim: length of a code.
+    code_split: how many codes read P4 and P3; the others read P2. With fewer
+      codes than that, the later levels have fewer.
+    stem_width: channels after the first convolution; stage i of the ResNet is
+      4 * 2**i times as wide.
+    stage_blocks: bottlenecks per stage.
+    fpn_channels, head_channels: widths of the pyramid and of the heads.
+    head_convs: strided convolutions of a head on P4, P3 and P2: (4, 5, 6) in
+      the release, made for 256 px. None: as many as take the map to one cell.
+    style_head: heads are a 3x3 convolution, batch norm, ReLU, spatial mean and
+      a linear layer instead.
+    dtype: compute dtype; codes are float32.
+  """
+
+  num_codes: int
+  style_dim: int = 512
+  code_split: tuple[int, int] = (3, 4)
+  stem_width: int = 64
+  stage_blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
+  fpn_channels: int = 512
+  head_channels: int = 512
+  head_convs: tuple[int, int, int] | None = None
+  style_head: bool = False
+  dtype: Any = jnp.float32
+
+  def setup(self):
+    self.fpn = FeaturePyramid(
+        self.stem_width, self.stage_blocks, self.fpn_channels, self.dtype)
+    convs = self.head_convs or (None, None, None)
+    levels = self._levels()
+    if self.style_head:
+      self.heads = [
+          StyleHead(self.head_channels, self.style_dim, self.dtype)
+          for _ in levels]
+    else:
+      self.heads = [
+          CodeHead(self.head_channels, self.style_dim, convs[level], self.dtype)
+          for level in levels]
+
+  def __call__(self, image, *, train: bool = False):
+    return self.codes(self.features(image, train=train), train=train)
+
+  def features(self, image, *, train: bool = False):
+    """Maps (P4, P3, P2): 1/16, 1/8 and 1/4 of the picture's size."""
+    return self.fpn(image, train=train)
+
+  def codes(self, features, *, train: bool = False):
+    """Codes [N, num_codes, style_dim] from the maps (P4, P3, P2)."""
+    codes = [
+        head(features[level], train=train)
+        for head, level in zip(self.heads, self._levels(), strict=True)]
+    return jnp.stack(codes, axis=1).astype(jnp.float32)
+
+  def _levels(self):
+    """Which of (P4, P3, P2) each code reads."""
+    coarse, medium = self.code_split
+    order = [0] * coarse + [1] * medium + [2] * self.num_codes
+    return order[:self.num_codes]
+
+
+class FeaturePyramid(nn.Module):
+  """ResNet of bottlenecks and the pyramid above it: image -> (P4, P3, P2)."""
+
+  stem_width: int
+  stage_blocks: tuple[int, int, int, int]
+  channels: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, image, *, train: bool):
+    def conv(name, kernel):
+      return torch_layers.Conv(self.channels, kernel, padding=kernel // 2,
+                               dtype=self.dtype, name=name)
+
+    x = torch_layers.Conv(
+        self.stem_width, 7, stride=2, padding=3, use_bias=False,
+        dtype=self.dtype, name="stem")(image)
+    x = torch_layers.BatchNorm(dtype=self.dtype, name="stem_bn")(x, train=train)
+    x = pooling.max_pool(jax.nn.relu(x), 3, 2, 1)
+    stages = []
+    for stage, blocks in enumerate(self.stage_blocks):
+      for block in range(blocks):
+        x = Bottleneck(
+            self.stem_width * 2 ** stage, 2 if stage and not block else 1,
+            self.dtype, name=f"stage{stage}_{block}")(x, train=train)
+      stages.append(x)
+    c2, c3, c4, c5 = stages
+    p5 = conv("top", 1)(c5)
+    p4 = _resize_like(p5, c4) + conv("lateral4", 1)(c4)
+    p3 = _resize_like(p4, c3) + conv("lateral3", 1)(c3)
+    p2 = _resize_like(p3, c2) + conv("lateral2", 1)(c2)
+    return (conv("smooth4", 3)(p4), conv("smooth3", 3)(p3),
+            conv("smooth2", 3)(p2))
+
+
+class Bottleneck(nn.Module):
+  """1x1, 3x3 with the stride, 1x1, each with batch norm, plus a shortcut."""
+
+  width: int
+  stride: int = 1
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x, *, train: bool):
+    def conv_bn(x, name, features, kernel, stride=1):
+      x = torch_layers.Conv(
+          features, kernel, stride=stride, padding=kernel // 2, use_bias=False,
+          dtype=self.dtype, name=name)(x)
+      return torch_layers.BatchNorm(
+          dtype=self.dtype, name=f"{name}_bn")(x, train=train)
+
+    features = self.width * _EXPANSION
+    y = jax.nn.relu(conv_bn(x, "conv1", self.width, 1))
+    y = jax.nn.relu(conv_bn(y, "conv2", self.width, 3, self.stride))
+    y = conv_bn(y, "conv3", features, 1)
+    if self.stride != 1 or x.shape[-1] != features:
+      x = conv_bn(x, "shortcut", features, 1, self.stride)
+    return jax.nn.relu(y + x.astype(self.dtype))
+
+
+class CodeHead(nn.Module):
+  """Strided convolutions down to one cell, then an equalised linear layer."""
+
+  channels: int
+  style_dim: int
+  num_convs: int | None = None
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x, *, train: bool):
+    del train
+    side = max(x.shape[1:3])
+    num_convs = self.num_convs
+    if num_convs is None:
+      num_convs = max(1, math.ceil(math.log2(side)))
+    if side > 2 ** num_convs:
+      raise ValueError(
+          f"a head of {num_convs} strided convolutions takes maps up to "
+          f"{2 ** num_convs} px, found {x.shape}: use smaller pictures or more "
+          "head_convs")
+    for i in range(num_convs):
+      x = torch_layers.Conv(self.channels, 3, stride=2, padding=1,
+                            dtype=self.dtype, name=f"conv{i}")(x)
+      x = jax.nn.leaky_relu(x, 0.01)
+    return layers.EqualDense(
+        self.style_dim, dtype=self.dtype, name="linear")(x[:, 0, 0])
+
+
+class StyleHead(nn.Module):
+  """3x3 convolution, batch norm, ReLU, spatial mean, linear layer."""
+
+  channels: int
+  style_dim: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x, *, train: bool):
+    x = torch_layers.Conv(self.channels, 3, padding=1, use_bias=False,
+                          dtype=self.dtype, name="conv")(x)
+    x = torch_layers.BatchNorm(dtype=self.dtype, name="bn")(x, train=train)
+    x = jax.nn.relu(x).mean((1, 2), keepdims=True)
+    x = torch_layers.Conv(self.style_dim, 1, dtype=self.dtype, name="linear")(x)
+    return x[:, 0, 0]
+
+
+def _resize_like(x, reference):
+  """Bilinear with half-pixel centres and without antialiasing."""
+  shape = (x.shape[0], *reference.shape[1:3], x.shape[-1])
+  return jax.image.resize(x, shape, "linear", antialias=False)

@@ -1,0 +1,92 @@
+"""Golden checks of the encoders and the perceptual distance."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax import interop
+
+
+def fpn_encoder(case):
+  kind = case.manifest["networks"][0]["kind"]
+  weights = case.state_dict("e")
+  module, variables = interop.from_torch(kind, weights)
+  orders = {
+      "mean": case.manifest.get("concat_order_running_mean"),
+      "var": case.manifest.get("concat_order_running_var")}
+  paths = {
+      leaf: _stat_paths(kind, weights, names)
+      for leaf, names in orders.items() if names}
+  del weights
+  (name, image), = case.inputs.items()
+  # The manifest's words say how often each stored pixel is repeated.
+  block = re.search(
+      r"repeated (\d+)x\1", case.manifest["inputs"][name]["doc"])
+  if block:
+    image = image.repeat(int(block[1]), 2).repeat(int(block[1]), 3)
+  image = _nhwc(image)
+
+  @jax.jit
+  def evaluate(variables, image):
+    features = module.apply(variables, image, method="features")
+    return features, module.apply(variables, features, method="codes")
+
+  @jax.jit
+  def train(variables, image):
+    return module.apply(variables, image, train=True, mutable=["batch_stats"])
+
+  variables = jax.device_put(variables)
+  features, codes = evaluate(variables, image)
+  outputs = {f"eval/p{4 - i}": _nchw(f) for i, f in enumerate(features)}
+  outputs["eval/styles"] = codes
+  codes, changed = train(variables, image)
+  outputs["train/styles"] = codes
+  stats = changed["batch_stats"]
+  for leaf, found in paths.items():
+    outputs[f"after_train/running_{leaf}"] = np.concatenate(
+        [np.asarray(_at(stats, path)) for path in found])
+  outputs["after_train/num_batches_tracked"] = (
+      stats["fpn"]["stem_bn"]["count"])
+  for key in case.manifest["outputs"]:
+    case.check(key, outputs[key], 5e-4)
+
+
+def residual_encoder(case):
+  kind = case.manifest["networks"][0]["kind"]
+  module, variables = interop.from_torch(kind, case.state_dict("e"))
+  run = jax.jit(module.apply)
+  image = _nhwc(case.inputs["x"])
+  case.check("styles", run(variables, image), 1e-4)
+  if "styles_first_alone" in case.manifest["outputs"]:
+    case.check("styles_first_alone", run(variables, image[:1]), 1e-4)
+
+
+def _nhwc(x):
+  return jnp.asarray(x.transpose(0, 2, 3, 1))
+
+
+def _nchw(x):
+  return np.asarray(x).transpose(0, 3, 1, 2)
+
+
+def _stat_paths(kind, weights, names):
+  """Where the importer puts each running statistic, in the order of `names`.
+
+  Found by importing statistics that are all equal to their own number.
+  """
+  numbered = {n: np.full_like(weights[n], i) for i, n in enumerate(names)}
+  _, variables = interop.from_torch(kind, {**weights, **numbered})
+  leaf = "mean" if names[0].endswith("running_mean") else "var"
+  found = {
+      int(value[0]): path for path, value in
+      jax.tree_util.tree_leaves_with_path(variables["batch_stats"])
+      if path[-1].key == leaf}
+  return [found[i] for i in range(len(names))]
+
+
+def _at(tree, path):
+  for key in path:
+    tree = tree[key.key]
+  return tree
