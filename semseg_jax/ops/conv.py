@@ -1,0 +1,222 @@
+"""Convolutions that are fast in XLA on every platform, at any derivative order.
+
+XLA on CPU falls back to naive loops (50-200 times slower) whenever the kernel
+of a convolution is larger than its unpadded input. The weight gradient of
+every convolution that enlarges its input is such a case, so are 4x4 kernels on
+3x3 maps; strided and transposed convolutions are slow too. The "phases"
+formulation avoids all of these; "plain" leaves everything to XLA, as GPU and
+TPU libraries want it. `formulation` is the one place that chooses.
+"""
+
+import functools
+import math
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from semseg_jax.ops import resample
+
+_DIMS = ("NHWC", "HWIO", "NHWC")
+
+
+def formulation() -> str:
+  """"phases" where XLA's own strided convolutions are slow, else "plain"."""
+  return "phases" if jax.default_backend() == "cpu" else "plain"
+
+
+def conv2d(x, kernel, *, stride=1, padding=0, form=None):
+  """Correlates `x` with `kernel`.
+
+  Args:
+    x: [N, H, W, Ci].
+    kernel: [kh, kw, Ci, Co], dtype of x.
+    stride: same along both axes.
+    padding: zeros around x: one number or ((top, bottom), (left, right)).
+    form: "phases", "plain" or None for `formulation()`.
+
+  Returns:
+    [N, (H + sum(padding) - kh) // stride + 1, likewise W, Co].
+  """
+  pad = _pairs(padding)
+  if (form or formulation()) == "plain":
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), pad, dimension_numbers=_DIMS)
+  if stride == 1:
+    return _correlate_any_pad(x, kernel, pad)
+  return _strided_phases(x, kernel, stride, pad)
+
+
+def upsample_conv(x, kernel, *, form=None):
+  """Transposed convolution of stride 2, then the FIR filter (gain 4).
+
+  Args:
+    x: [N, H, W, Ci].
+    kernel: [k, k, Ci, Co] with k odd, in the orientation of a correlation: the
+      transposed convolution adds `x[i] * kernel[t]` to sample `2 * i + t`.
+    form: see `conv2d`.
+
+  Returns:
+    [N, 2H, 2W, Co].
+
+  Source: StyleGAN2, appendix B; filter [1, 3, 3, 1].
+  """
+  if kernel.shape[0] == 3 and (form or formulation()) == "phases":
+    # One row and column more than the transposed convolution has; they are 0.
+    return resample.blur(_transposed_phases(x, kernel), (1, 0), gain=4.0)
+  k = kernel.shape[0]
+  y = lax.conv_general_dilated(
+      x, jnp.flip(kernel, (0, 1)), (1, 1), _pairs(k - 1), lhs_dilation=(2, 2),
+      dimension_numbers=_DIMS)
+  excess = 3 - k  # Of the filter over the kernel; splits as in StyleGAN2.
+  return _padded_blur(y, ((excess + 1) // 2 + 1, excess // 2 + 1), 4.0)
+
+
+def downsample_conv(x, kernel, *, form=None):
+  """The FIR filter, then a convolution of stride 2.
+
+  Args:
+    x: [N, H, W, Ci].
+    kernel: [k, k, Ci, Co] with k odd.
+    form: see `conv2d`.
+
+  Returns:
+    [N, ceil(H / 2) or so, ..., Co]: H / 2 for even H.
+
+  Source: StyleGAN2, appendix B; filter [1, 3, 3, 1].
+  """
+  k = kernel.shape[0]
+  pad = ((k + 2) // 2, (k + 1) // 2)
+  if k == 1:  # Only every second filtered sample is read.
+    return conv2d(resample.blur(x, pad, stride=2), kernel, form=form)
+  return conv2d(_padded_blur(x, pad, 1.0), kernel, stride=2, form=form)
+
+
+def _pairs(padding):
+  if isinstance(padding, int):
+    return ((padding, padding), (padding, padding))
+  return tuple((int(lo), int(hi)) for lo, hi in padding)
+
+
+def _padded_blur(x, pad, gain):
+  """`resample.blur` with padding beyond its 0..3 (kernels other than 3x3)."""
+  if all(0 <= p <= 3 for p in pad):
+    return resample.blur(x, pad, gain=gain)
+  taps = jnp.array([1.0, 3.0, 3.0, 1.0], x.dtype) * (math.sqrt(gain) / 8)
+  return resample.upfirdn2d(x, taps, pad=pad)
+
+
+def _explicit_pad(x, pad):
+  # The barrier keeps XLA from folding the padding back into the convolution,
+  # where it would count as unpadded again.
+  if pad == ((0, 0), (0, 0)):
+    return x
+  return lax.optimization_barrier(jnp.pad(x, ((0, 0), *pad, (0, 0))))
+
+
+def _correlate_any_pad(x, kernel, pad):
+  """Stride 1. Padding outside 0..k-1, or lopsided, is made explicit."""
+  kh, kw = kernel.shape[:2]
+  if any(lo != hi or not 0 <= lo < k for (lo, hi), k in zip(
+      pad, (kh, kw), strict=True)):
+    x, pad = _explicit_pad(x, pad), _pairs(0)
+  if kh == kw == 1:
+    return jnp.einsum("nhwi,io->nhwo", x, kernel[0, 0])
+  return _correlate(x, kernel, pad)
+
+
+# y = correlate(x, w) is bilinear. Its two adjoints are correlate again (dx) and
+# `_weight_gradient` (dw), whose own adjoints are correlate once more: the rules
+# close, so derivatives of any order stay in the fast forms.
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _correlate(x, w, pad):
+  if any(k > n for k, n in zip(
+      w.shape[:2], x.shape[1:3], strict=True)):
+    x, pad = _explicit_pad(x, pad), _pairs(0)
+  return lax.conv_general_dilated(
+      x, w, (1, 1), pad, dimension_numbers=_DIMS)
+
+
+def _correlate_fwd(x, w, pad):
+  return _correlate(x, w, pad), (x, w)
+
+
+def _correlate_bwd(pad, residuals, g):
+  x, w = residuals
+  return _input_gradient(g, w, pad), _weight_gradient(x, g, pad, w.shape[:2])
+
+
+_correlate.defvjp(_correlate_fwd, _correlate_bwd)
+
+
+def _input_gradient(g, w, pad):
+  back = tuple(
+      (k - 1 - lo, k - 1 - hi)
+      for (lo, hi), k in zip(pad, w.shape[:2], strict=True))
+  return _correlate(g, jnp.flip(w, (0, 1)).swapaxes(2, 3), back)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _weight_gradient(x, g, pad, size):
+  """Gradient wrt the kernel: sum over samples of x shifted times g."""
+  h, w = g.shape[1:3]
+  if h <= x.shape[1] and w <= x.shape[2]:
+    return lax.conv_general_dilated(
+        x, g, (1, 1), pad, dimension_numbers=("CHWN", "IHWO", "HWNC"))
+  x = jnp.pad(x, ((0, 0), *pad, (0, 0)))
+  taps = [
+      jnp.einsum("nhwi,nhwo->io", x[:, i:i + h, j:j + w], g)
+      for i in range(size[0]) for j in range(size[1])]
+  return jnp.stack(taps).reshape(*size, x.shape[-1], g.shape[-1])
+
+
+def _weight_gradient_fwd(x, g, pad, size):
+  return _weight_gradient(x, g, pad, size), (x, g)
+
+
+def _weight_gradient_bwd(pad, size, residuals, cotangent):
+  del size
+  x, g = residuals
+  return _input_gradient(g, cotangent, pad), _correlate(x, cotangent, pad)
+
+
+_weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
+
+
+def _strided_phases(x, kernel, stride, pad):
+  """A strided correlation as stride-1 correlations of the sub-sampled input."""
+  x = jnp.pad(x, ((0, 0), *pad, (0, 0)))
+  kh, kw, ci, co = kernel.shape
+  h, w = (x.shape[1] - kh) // stride + 1, (x.shape[2] - kw) // stride + 1
+  if kh % stride == 0 and kw % stride == 0:  # No tap wasted: one convolution.
+    th, tw = kh // stride, kw // stride
+    rows, cols = h + th - 1, w + tw - 1
+    x = x[:, :rows * stride, :cols * stride]
+    x = x.reshape(-1, rows, stride, cols, stride, ci)
+    x = x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, rows, cols, stride**2 * ci)
+    q = kernel.reshape(th, stride, tw, stride, ci, co)
+    q = q.transpose(0, 2, 1, 3, 4, 5).reshape(th, tw, stride**2 * ci, co)
+    return _correlate_any_pad(x, q, _pairs(0))
+  y = 0
+  for a in range(min(stride, kh)):
+    for b in range(min(stride, kw)):
+      q = kernel[a::stride, b::stride]
+      phase = x[:, a::stride, b::stride]
+      phase = phase[:, :h + q.shape[0] - 1, :w + q.shape[1] - 1]
+      y = y + _correlate_any_pad(phase, q, _pairs(0))
+  return y
+
+
+def _transposed_phases(x, kernel):
+  """Stride-2 transposed 3x3 convolution, [N, 2H+2, 2W+2, Co] (last row 0)."""
+  n, h, w, _ = x.shape
+  # Even samples see taps 2 and 0, odd ones tap 1: 9 taps, none wasted.
+  taps = (slice(2, None, -2), slice(1, 2))
+  pads = ((1, 1), (0, 1))
+  y = [
+      _correlate_any_pad(x, kernel[taps[a], taps[b]], (pads[a], pads[b]))
+      for a in (0, 1) for b in (0, 1)]
+  y = jnp.stack(y, 3).reshape(n, h + 1, w + 1, 2, 2, -1)
+  return y.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, -1)
