@@ -63,6 +63,44 @@ def residual_encoder(case):
     case.check("styles_first_alone", run(variables, image[:1]), 1e-4)
 
 
+def lpips(case):
+  kind = case.manifest["networks"][0]["kind"]
+  merged = {}
+  for group in case.manifest["state"]:
+    merged.update(case.state_dict(group))
+  module, variables = interop.from_torch(kind, merged)
+  pred, target = (_nhwc(case.inputs[k]) for k in ("pred", "target"))
+
+  @jax.jit
+  def evaluate(variables, pred, target):
+    def total(pred):
+      distance = module.apply(variables, pred, target)
+      return distance.sum(), distance
+
+    gradient, distance = jax.grad(total, has_aux=True)(pred)
+    taps = module.apply(variables, pred, method="taps")
+    ours, theirs = (
+        module.apply(variables, x, method="features") for x in (pred, target))
+    return {
+        "distance": distance[:, None, None, None],
+        "g_pred": gradient,
+        "distance_self": module.apply(
+            variables, ours, ours, method="distance")[:, None, None, None],
+        "tap_mean": jnp.stack([t.mean() for t in taps]),
+        "tap_absmax": jnp.stack([jnp.abs(t).max() for t in taps]),
+        "per_layer_1to4": module.apply(
+            variables, ours, theirs, method="layer_distances")[:, 1:],
+    }
+
+  outputs = evaluate(variables, pred, target)
+  outputs["g_pred"] = _nchw(outputs["g_pred"])
+  for key in case.manifest["outputs"]:
+    if key == "g_pred":  # ReLU and pooling ties: relative L2.
+      case.check(key, outputs[key], 1e-3, by="rel_l2")
+    else:
+      case.check(key, outputs[key], 1e-4)
+
+
 def _nhwc(x):
   return jnp.asarray(x.transpose(0, 2, 3, 1))
 
