@@ -1,0 +1,199 @@
+"""Checkpoints: saved asynchronously, the two newest and the best are kept.
+
+The only importer of orbax. A checkpoint holds the training state (any pytree
+of arrays) and a small JSON object; it can be restored on other devices than it
+was saved on, as the abstract state says where every leaf goes.
+"""
+
+import math
+from typing import Any
+
+from absl import logging
+from etils import epath
+import jax
+import orbax.checkpoint as ocp
+
+PyTree = Any
+_STATE, _META = "state", "meta"
+
+
+class StateMismatchError(ValueError):
+  """The checkpoint holds the state of another architecture."""
+
+
+class Checkpoints:
+  """Checkpoints ckpt/<completed steps>/ of one stage; a context manager."""
+
+  def __init__(self, directory):
+    policies = ocp.checkpoint_managers
+    self._directory = epath.Path(directory).resolve()
+    self._options = ocp.CheckpointManagerOptions(
+        preservation_policy=policies.AnyPreservationPolicy([
+            policies.LatestN(2),
+            policies.BestN(get_metric_fn=_score, n=1),
+        ]),
+        best_fn=_score)
+    self._manager = self._open()
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self._manager.close()  # waits for the save in progress
+
+  def save(self, step: int, state: PyTree, meta: dict,
+           score: float | None = None) -> None:
+    """Starts saving; `score` (larger is better) makes it a candidate for best.
+
+    The arrays of `state` may be donated as soon as this returns.
+    """
+    known = score is not None and math.isfinite(score)
+    self._manager.save(
+        step,
+        args=ocp.args.Composite(
+            state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(meta)),
+        metrics={"score": score if known else -math.inf}, force=True)
+
+  def wait(self) -> None:
+    """Returns when everything is on disk."""
+    self._manager.wait_until_finished()
+
+  def best_score(self) -> float:
+    """Score of the best checkpoint; -inf if none was saved with a score."""
+    step = self._manager.best_step()
+    return -math.inf if step is None else _score(self._manager.metrics(step))
+
+  def restore(self, abstract: PyTree) -> tuple[int, PyTree, dict] | None:
+    """The newest readable checkpoint as (step, state, meta); None: there is none.
+
+    Args:
+      abstract: pytree of `jax.ShapeDtypeStruct` with shardings.
+
+    Unreadable checkpoints are moved aside, to unreadable.<step>, with a
+    warning. Raises StateMismatchError if the checkpoint is sound and holds
+    another architecture.
+    """
+    for step in sorted(self._manager.all_steps(), reverse=True):
+      folder = self._directory / str(step)
+      try:
+        saved = _saved_shapes(folder)
+      except Exception as error:  # orbax promises no type for a damaged file
+        self._set_aside(folder, error)
+        continue
+      _check_match(folder, saved, abstract)
+      try:
+        restored = self._manager.restore(step, args=ocp.args.Composite(
+            state=ocp.args.StandardRestore(abstract),
+            meta=ocp.args.JsonRestore()))
+      except Exception as error:
+        self._set_aside(folder, error)
+        continue
+      return step, restored[_STATE], restored[_META]
+    return None
+
+  def _open(self):
+    return ocp.CheckpointManager(self._directory, options=self._options)
+
+  def _set_aside(self, folder, error):
+    logging.warning("checkpoint %s is unreadable (%s: %s): moved aside, the "
+                    "one before is used", folder, type(error).__name__, error)
+    self._manager.close()
+    if jax.process_index() == 0:
+      # Out of the way, or the step could not be saved again.
+      aside = folder.parent / f"unreadable.{folder.name}"
+      if aside.exists():
+        aside.rmtree()
+      folder.rename(aside)
+    ocp.multihost.sync_global_processes("checkpoint_set_aside")
+    self._manager = self._open()
+
+
+def latest(directory) -> int | None:
+  """Step of the newest checkpoint in `directory`; None: there is none."""
+  return max(_steps(directory), default=None)
+
+
+def best(directory) -> int | None:
+  """Step of the best-scored checkpoint; the newest if none has a score."""
+  steps = _steps(directory)
+  scores = {}
+  for step in steps:
+    metrics = ocp.Checkpointer(ocp.JsonCheckpointHandler(
+        filename="metrics")).restore(
+            epath.Path(directory).resolve() / str(step) / "metrics")
+    scores[step] = (_score(metrics), step)
+  return max(scores, key=scores.get, default=None)
+
+
+def restore_subtree(directory, abstract: dict, step: int | None = None):
+  """Part of a saved state, e.g. {"ema": ...}, for another system than saved it.
+
+  Args:
+    directory: a stage's ckpt folder.
+    abstract: dict of top-level names of the state to pytrees of
+      `jax.ShapeDtypeStruct` (with shardings, or they go to one device).
+    step: which checkpoint; None: the newest.
+
+  Raises FileNotFoundError without a checkpoint, StateMismatchError if the
+  part was saved with other shapes.
+  """
+  directory = epath.Path(directory).resolve()
+  step = latest(directory) if step is None else step
+  if step is None or not (directory / str(step)).exists():
+    raise FileNotFoundError(
+        f"no checkpoint {'' if step is None else step} in {directory}: train "
+        "that stage first or correct the path")
+  folder = directory / str(step)
+  saved = _saved_shapes(folder)
+  inside = tuple(f"{name}/" for name in abstract) + tuple(abstract)
+  saved = {k: v for k, v in saved.items() if k.startswith(inside)}
+  _check_match(folder, saved, abstract)
+  one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  placed = jax.tree.map(
+      lambda x: x if x.sharding else x.update(sharding=one), abstract)
+  with ocp.PyTreeCheckpointer() as checkpointer:
+    return checkpointer.restore(folder / _STATE, args=ocp.args.PyTreeRestore(
+        item=placed,
+        restore_args=ocp.checkpoint_utils.construct_restore_args(placed),
+        partial_restore=True))
+
+
+def _score(metrics) -> float:
+  return metrics["score"]
+
+
+def _steps(directory) -> list[int]:
+  directory = epath.Path(directory)
+  if not directory.exists():
+    return []
+  return [int(p.name) for p in directory.iterdir() if p.name.isdigit()]
+
+
+def _saved_shapes(folder) -> dict[str, tuple[int, ...]]:
+  """{path of a leaf: shape} of the state saved in `folder`."""
+  with ocp.StandardCheckpointer() as checkpointer:
+    metadata = checkpointer.metadata(folder / _STATE)
+  tree = getattr(metadata, "item_metadata", metadata)
+  tree = getattr(tree, "tree", tree)
+  flat = ocp.tree.to_flat_dict(tree, sep="/")
+  return {k: tuple(v.shape) for k, v in flat.items() if hasattr(v, "shape")}
+
+
+def _check_match(folder, saved, abstract) -> None:
+  wanted = {
+      k: v for k, v in ocp.tree.to_flat_dict(abstract, sep="/").items()
+      if hasattr(v, "shape")}
+  shown = lambda x: "absent" if x is None else str(x)
+  for name in sorted(saved.keys() | wanted.keys()):
+    there, leaf = saved.get(name), wanted.get(name)
+    if leaf is not None and jax.dtypes.issubdtype(
+        leaf.dtype, jax.dtypes.prng_key) and there is not None:
+      continue  # saved as its words, of another shape
+    here = None if leaf is None else tuple(leaf.shape)
+    if there != here:
+      raise StateMismatchError(
+          f"{folder} holds another architecture: first difference at {name}: "
+          f"{shown(there)} in the checkpoint, {shown(here)} in this config. "
+          "Set the config fields that size the network (such as model.size "
+          "or model.channel_multiplier) to those in config.json beside the "
+          "checkpoint, or use another --workdir.")

@@ -1,0 +1,110 @@
+"""The records of a run's folder: config, overrides, versions, DONE."""
+
+import importlib.metadata
+import json
+import pathlib
+import platform
+import subprocess
+
+from etils import epath
+import jax
+
+# Fields that a run may change when it continues: how long, and how often to
+# look, not what is trained.
+CHANGEABLE = frozenset(
+    ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every"))
+_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class ConfigMismatchError(ValueError):
+  """The folder belongs to a run with another config."""
+
+
+def write_json(path, value) -> None:
+  """Writes JSON so that a reader sees the old file or the whole new one."""
+  path = epath.Path(path)
+  temporary = path.parent / f"{path.name}.tmp"
+  temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+  temporary.replace(path)
+
+
+def prepare(folder, config: dict, overrides: dict, *,
+            primary: bool = True) -> epath.Path:
+  """Makes the folder, or checks that it holds a run of the same config.
+
+  Writes config.json, overrides.json and versions.json (primary process only).
+  Fields named in CHANGEABLE may differ. Raises ConfigMismatchError listing the
+  other differing fields.
+  """
+  folder = epath.Path(folder).resolve()
+  config = json.loads(json.dumps(config))  # tuples -> lists, as on disk
+  path = folder / "config.json"
+  if path.exists():
+    differing = differences(json.loads(path.read_text()), config)
+    refused = [
+        d for d in differing if d[0].split(".")[-1] not in CHANGEABLE]
+    if refused:
+      lines = "\n".join(
+          f"  {name}: {old} there, {new} now" for name, old, new in refused)
+      raise ConfigMismatchError(
+          f"{folder} holds a run with another config:\n{lines}\n"
+          "Give the new run its own --workdir, set these fields back to "
+          f"continue the old one, or delete {folder} to start again.")
+  if primary:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, config)
+    write_json(folder / "overrides.json", overrides)
+    write_json(folder / "versions.json", versions())
+  return folder
+
+
+def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:
+  """[(dotted field, old as JSON, new as JSON)] of nested dicts, by name."""
+  found = []
+  for name in sorted(old.keys() | new.keys()):
+    field = f"{prefix}{name}"
+    a, b = old.get(name), new.get(name)
+    if isinstance(a, dict) and isinstance(b, dict):
+      found += differences(a, b, f"{field}.")
+    elif a != b or (name in old) != (name in new):
+      shown = lambda d, x, name=name: json.dumps(x) if name in d else "absent"
+      found.append((field, shown(old, a), shown(new, b)))
+  return found
+
+
+def versions() -> dict[str, str | None]:
+  """Versions of Python and the libraries, the device, the git revision."""
+  found = {"python": platform.python_version()}
+  found |= {name: importlib.metadata.version(name) for name in _LIBRARIES}
+  device = jax.devices()[0]
+  found["device"] = f"{device.device_kind} ({device.platform})"
+  found["num_devices"] = str(jax.device_count())
+  found["git"] = _git_revision()
+  return found
+
+
+def done_step(folder) -> int | None:
+  """Steps after which the stage in `folder` was finished; None: it is not."""
+  path = epath.Path(folder) / "DONE"
+  return json.loads(path.read_text())["step"] if path.exists() else None
+
+
+def write_done(folder, step: int) -> None:
+  """Marks the stage in `folder` as finished after `step` steps."""
+  write_json(epath.Path(folder) / "DONE", {"step": step})
+
+
+def _git_revision() -> str | None:
+  """Revision of the checkout this package lies in, "+changes" if edited."""
+  here = pathlib.Path(__file__).resolve().parent
+
+  def git(*arguments):
+    return subprocess.run(
+        ("git", "-C", str(here), *arguments), capture_output=True, text=True,
+        check=True, timeout=10).stdout.strip()
+
+  try:
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+  except (OSError, subprocess.SubprocessError):
+    return None

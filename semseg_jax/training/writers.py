@@ -1,0 +1,144 @@
+"""What a run writes while it trains: metrics.jsonl, TensorBoard, progress.
+
+The only importer of clu and tensorboardX.
+"""
+
+import json
+import math
+import sys
+import time
+import types
+
+from etils import epath
+import numpy as np
+import tensorboardX
+
+try:
+  import tensorflow  # noqa: F401
+except ImportError:
+  # clu imports TensorFlow at package level for this one module only; with a
+  # stand-in the rest of clu works without it.
+  _stub = types.ModuleType("clu.metric_writers.summary_writer")
+  _stub.SummaryWriter = None
+  sys.modules.setdefault("clu.metric_writers.summary_writer", _stub)
+
+from clu import metric_writers  # noqa: E402
+from clu.metric_writers import interface  # noqa: E402
+
+
+class TensorBoardWriter(interface.MetricWriter):
+  """Event files through tensorboardX, without TensorFlow."""
+
+  def __init__(self, logdir, first_step: int = 0):
+    # Events of a former attempt at or after first_step are hidden.
+    self._writer = tensorboardX.SummaryWriter(
+        str(logdir), purge_step=first_step or None)
+
+  def write_scalars(self, step, scalars):
+    for name, value in scalars.items():
+      self._writer.add_scalar(name, float(value), step)
+
+  def write_images(self, step, images):
+    for name, value in images.items():
+      self._writer.add_images(
+          name, np.asarray(value), step, dataformats="NHWC")
+
+  def write_texts(self, step, texts):
+    for name, value in texts.items():
+      self._writer.add_text(name, value, step)
+
+  def write_histograms(self, step, arrays, num_buckets=None):
+    for name, value in arrays.items():
+      self._writer.add_histogram(name, np.asarray(value), step)
+
+  def write_hparams(self, hparams):
+    self._writer.add_text("config", f"```\n{hparams}\n```", 0)
+
+  def write_summaries(self, step, values, metadata=None):
+    raise NotImplementedError("raw summaries need TensorFlow")
+
+  def write_videos(self, step, videos):
+    raise NotImplementedError("nothing here makes videos")
+
+  def write_audios(self, step, audios, *, sample_rate):
+    raise NotImplementedError("nothing here makes sound")
+
+  def flush(self):
+    self._writer.flush()
+
+  def close(self):
+    self._writer.close()
+
+
+def create(logdir, *, primary: bool,
+           first_step: int = 0) -> interface.MetricWriter:
+  """Asynchronous writer to the log and, on the primary process, TensorBoard."""
+  writers = [metric_writers.LoggingWriter()]
+  if primary:
+    writers.append(TensorBoardWriter(logdir, first_step))
+  return metric_writers.AsyncMultiWriter(writers)
+
+
+def read_metrics(path) -> list[dict]:
+  """Lines of a metrics.jsonl; unreadable (truncated) lines are left out."""
+  path = epath.Path(path)
+  if not path.exists():
+    return []
+  lines = []
+  for text in path.read_text().splitlines():
+    try:
+      line = json.loads(text)
+    except json.JSONDecodeError:
+      continue
+    if isinstance(line, dict) and "step" in line:
+      lines.append(line)
+  return lines
+
+
+class MetricsFile:
+  """metrics.jsonl: one JSON object a line, {"step", "seconds", metrics...}.
+
+  Lines after `first_step`, left by an attempt that went further than its last
+  checkpoint, are dropped when the file is opened. "seconds" is the wall-clock
+  time since then: the only field that differs between equal runs.
+  """
+
+  def __init__(self, path, *, first_step: int):
+    path = epath.Path(path)
+    kept = [x for x in read_metrics(path) if x["step"] <= first_step]
+    temporary = path.parent / f"{path.name}.tmp"
+    temporary.write_text("".join(json.dumps(x) + "\n" for x in kept))
+    temporary.replace(path)
+    self._file = path.open("a")
+    self._start = time.monotonic()
+
+  def write(self, step: int, values: dict[str, float]) -> None:
+    """Appends a line, at once visible to other programs; NaN becomes null."""
+    line = {"step": step,
+            "seconds": round(time.monotonic() - self._start, 3)}
+    line |= {k: v if math.isfinite(v) else None for k, v in values.items()}
+    self._file.write(json.dumps(line) + "\n")
+    self._file.flush()
+
+  def close(self) -> None:
+    self._file.close()
+
+
+class Progress:
+  """Steps per second and the time left, as a line on stderr."""
+
+  def __init__(self, name: str, first_step: int, steps: int):
+    self._name, self._steps = name, steps
+    self._last = (first_step, time.monotonic())
+
+  def report(self, step: int, values: dict[str, float]) -> float:
+    """Prints the line for `step`; returns steps/s since the former one."""
+    now = time.monotonic()
+    rate = (step - self._last[0]) / max(now - self._last[1], 1e-9)
+    self._last = (step, now)
+    left = round((self._steps - step) / rate) if rate else 0
+    shown = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
+    print(f"[{self._name}] step {step}/{self._steps}  {rate:.3g} steps/s  "
+          f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}  {shown}",
+          file=sys.stderr, flush=True)
+    return rate
