@@ -1,9 +1,12 @@
 """SemanticGAN's encoders: state dicts of the release to our variables."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.interop import state_dict as state_dicts
+from semseg_jax.interop import stylegan2
 from semseg_jax.models import fpn_encoder as fpn_encoders
+from semseg_jax.models import residual_encoder as residual_encoders
 
 # The release spells it so; the number is the pyramid's level.
 _LEVELS = ("course_styles", "medium_styles", "fine_styles")
@@ -54,6 +57,52 @@ def fpn_encoder(state_dict, **options):
   return module, {"params": params, "batch_stats": stats}
 
 
+def residual_encoder(state_dict, *, style_dim: int = 512, **options):
+  """ResidualEncoder from entry "e" of a SemanticGAN checkpoint.
+
+  Args:
+    state_dict: names to arrays.
+    style_dim: length of a code; the entries hold only its product with the
+      number of codes.
+    **options: further attributes of the module (dtype).
+
+  Returns:
+    The module and its variables: "params".
+  """
+  reader = state_dicts.Reader(state_dict, "semantic_gan/residual_encoder")
+  blocks = max(reader.count("convs.") - 1, 1)
+  size = 2 ** (blocks + 2)
+  width, image_channels = reader.shape("convs.0.0.weight", 4)[:2]
+  outputs = reader.shape("final_linear.weight", 2)[0]
+  if outputs % style_dim:
+    raise ValueError(
+        f"{reader.kind}: entry 'final_linear.weight' has {outputs} rows, "
+        f"expected a multiple of style_dim = {style_dim}")
+  widths = [reader.shape(f"convs.{i}.conv2.1.weight", 4)[0]
+            for i in range(1, blocks + 1)]
+  module = residual_encoders.ResidualEncoder(
+      size=size, num_codes=outputs // style_dim, style_dim=style_dim,
+      image_channels=image_channels,
+      channels=((size, width), *(
+          (size >> i, w) for i, w in enumerate(widths, start=1))), **options)
+  for i in range(1, blocks + 1):
+    stylegan2.check_fir(reader, f"convs.{i}.conv2.0.kernel", 1)
+    stylegan2.check_fir(reader, f"convs.{i}.skip.0.kernel", 1)
+  example = jnp.zeros((1, size, size, image_channels))
+  return module, stylegan2.read(
+      module, residual_encoder_entries(module), reader, example)
+
+
+def residual_encoder_entries(
+    module: residual_encoders.ResidualEncoder) -> list[stylegan2.Entry]:
+  """Every entry of a residual encoder but the fixed FIR taps."""
+  linear = ("params", "codes")
+  return stylegan2.trunk_entries(module.size, ("params", "trunk")) + [
+      stylegan2.Entry(
+          "final_linear.weight", (*linear, "kernel"), "flat_dense"),
+      stylegan2.Entry("final_linear.bias", (*linear, "bias"), "same")]
+
+
 def _pyramid(reader):
   """Parameters, statistics and widths of the ResNet and the pyramid."""
   root = "FPN_module."
@@ -82,7 +131,7 @@ def _pyramid(reader):
       ("smooth3", "smooth2", channels, 3),
       ("smooth2", "smooth3", channels, 3)):
     params[name] = conv(reader, root + original, channels, inputs, kernel)
-  widths = dict(stem_width=stem, stage_blocks=blocks, fpn_channels=channels)
+  widths = dict(stem_width=stem, blocks=blocks, fpn_channels=channels)
   return params, stats, widths
 
 

@@ -55,12 +55,12 @@ def generator(state_dict: Mapping[str, np.ndarray]):
           (2 ** (i + 2), reader.shape(f"{name}.conv.weight", 5)[1])
           for i, name in enumerate(names)))
   for j in range(blocks):
-    _check_fir(reader, f"convs.{2 * j}.conv.blur.kernel", 4)
-    _check_fir(reader, f"to_rgbs.{j}.upsample.kernel", 4)
+    check_fir(reader, f"convs.{2 * j}.conv.blur.kernel", 4)
+    check_fir(reader, f"to_rgbs.{j}.upsample.kernel", 4)
     if module.label_channels:
-      _check_fir(reader, f"to_segs.{j}.upsample.kernel", 4)
+      check_fir(reader, f"to_segs.{j}.upsample.kernel", 4)
   example = jnp.zeros((1, module.style_dim))
-  return module, _read(module, generator_entries(module), reader, example)
+  return module, read(module, generator_entries(module), reader, example)
 
 
 def discriminator(state_dict: Mapping[str, np.ndarray]):
@@ -79,10 +79,10 @@ def discriminator(state_dict: Mapping[str, np.ndarray]):
           (size >> i, reader.shape(f"convs.{i}.conv2.1.weight", 4)[0])
           for i in range(1, blocks + 1))))
   for i in range(1, blocks + 1):
-    _check_fir(reader, f"convs.{i}.conv2.0.kernel", 1)
-    _check_fir(reader, f"convs.{i}.skip.0.kernel", 1)
+    check_fir(reader, f"convs.{i}.conv2.0.kernel", 1)
+    check_fir(reader, f"convs.{i}.skip.0.kernel", 1)
   example = jnp.zeros((1, size, size, first[1]))
-  return module, _read(module, discriminator_entries(module), reader, example)
+  return module, read(module, discriminator_entries(module), reader, example)
 
 
 def patch_discriminator(state_dict: Mapping[str, np.ndarray]):
@@ -114,7 +114,7 @@ def patch_discriminator(state_dict: Mapping[str, np.ndarray]):
   module = discriminators.PatchDiscriminator(
       width=width, num_layers=depth - 2, num_scales=scales, all_maps=all_maps)
   example = jnp.zeros((1, 64, 64, channels))
-  return module, _read(
+  return module, read(
       module, patch_discriminator_entries(module), reader, example,
       update_stats=False)
 
@@ -241,7 +241,7 @@ _LAYOUTS = {
 }
 
 
-def _check_fir(reader, name, gain):
+def check_fir(reader, name, gain):
   taps = reader.take(name, (4, 4))
   if not np.allclose(taps, gain * _FIR, atol=1e-6):
     raise ValueError(
@@ -249,7 +249,7 @@ def _check_fir(reader, name, gain):
         f"with gain {gain}")
 
 
-def _read(module, entries, reader, example, **kwargs) -> dict[str, Any]:
+def read(module, entries, reader, example, **kwargs) -> dict[str, Any]:
   """Takes `entries`; the module's own shapes say which shapes they must have.
   """
   expected = flax.traverse_util.flatten_dict(jax.eval_shape(

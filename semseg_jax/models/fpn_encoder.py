@@ -28,7 +28,7 @@ class FPNEncoder(nn.Module):
       codes than that, the later levels have fewer.
     stem_width: channels after the first convolution; stage i of the ResNet is
       4 * 2**i times as wide.
-    stage_blocks: bottlenecks per stage.
+    blocks: bottlenecks per stage.
     fpn_channels, head_channels: widths of the pyramid and of the heads.
     head_convs: strided convolutions of a head on P4, P3 and P2: (4, 5, 6) in
       the release, made for 256 px. None: as many as take the map to one cell.
@@ -41,7 +41,7 @@ class FPNEncoder(nn.Module):
   style_dim: int = 512
   code_split: tuple[int, int] = (3, 4)
   stem_width: int = 64
-  stage_blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
+  blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
   fpn_channels: int = 512
   head_channels: int = 512
   head_convs: tuple[int, int, int] | None = None
@@ -50,7 +50,7 @@ class FPNEncoder(nn.Module):
 
   def setup(self):
     self.fpn = FeaturePyramid(
-        self.stem_width, self.stage_blocks, self.fpn_channels, self.dtype)
+        self.stem_width, self.blocks, self.fpn_channels, self.dtype)
     convs = self.head_convs or (None, None, None)
     levels = self._levels()
     if self.style_head:
@@ -87,7 +87,7 @@ class FeaturePyramid(nn.Module):
   """ResNet of bottlenecks and the pyramid above it: image -> (P4, P3, P2)."""
 
   stem_width: int
-  stage_blocks: tuple[int, int, int, int]
+  blocks: tuple[int, int, int, int]
   channels: int
   dtype: Any = jnp.float32
 
@@ -103,7 +103,7 @@ class FeaturePyramid(nn.Module):
     x = torch_layers.BatchNorm(dtype=self.dtype, name="stem_bn")(x, train=train)
     x = pooling.max_pool(jax.nn.relu(x), 3, 2, 1)
     stages = []
-    for stage, blocks in enumerate(self.stage_blocks):
+    for stage, blocks in enumerate(self.blocks):
       for block in range(blocks):
         x = Bottleneck(
             self.stem_width * 2 ** stage, 2 if stage and not block else 1,
