@@ -1,0 +1,97 @@
+"""Tables of results: fixed width for terminals, Markdown, JSON."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from semseg_jax.training import run_dir
+
+# Headings of the scores a segmentation record holds, in the table's order.
+SCORES = {
+    "miou": "mIoU",
+    "foreground_miou": "mIoU fg",
+    "dice": "Dice",
+    "dice_per_volume": "Dice/vol",
+    "jaccard": "Jaccard",
+    "pixel_accuracy": "Accuracy",
+}
+
+
+def score_rows(methods: Mapping[str, Mapping]) -> list[dict]:
+  """One row per method of `segmentation.evaluate`'s result, in percent."""
+  return [
+      {"Method": name, "Pictures": scores["pictures"]}
+      | {heading: _percent(scores[key]) for key, heading in SCORES.items()
+         if any(m.get(key) is not None for m in methods.values())}
+      for name, scores in methods.items()]
+
+
+def class_rows(methods: Mapping[str, Mapping]) -> list[dict]:
+  """One row per class with its IoU in percent, a column for each method."""
+  classes = next(iter(methods.values()))["per_class_iou"]
+  return [
+      {"Class": name}
+      | {m: _percent(s["per_class_iou"][name]) for m, s in methods.items()}
+      for name in classes]
+
+
+def text(rows: Sequence[Mapping]) -> str:
+  """Columns of equal width: words to the left, numbers to the right."""
+  headings, cells, numeric = _cells(rows)
+  widths = _widths(headings, cells)
+  lines = [_line(headings, widths, numeric, "  ")]
+  lines.append("  ".join("-" * w for w in widths))
+  lines += [_line(row, widths, numeric, "  ") for row in cells]
+  return "\n".join(line.rstrip() for line in lines)
+
+
+def markdown(rows: Sequence[Mapping]) -> str:
+  """The same table for a README."""
+  headings, cells, numeric = _cells(rows)
+  escape = lambda row: [cell.replace("|", "\\|") for cell in row]
+  headings, cells = escape(headings), [escape(row) for row in cells]
+  widths = [max(w, 3) for w in _widths(headings, cells)]
+  rule = [
+      "-" * (w - 1) + (":" if right else "-")
+      for w, right in zip(widths, numeric, strict=True)]
+  body = [_line(row, widths, numeric, " | ") for row in [headings, *cells]]
+  body.insert(1, " | ".join(rule))
+  return "\n".join(f"| {line} |" for line in body)
+
+
+def save(path, rows: Iterable[Mapping]) -> None:
+  """Writes {"rows": [...]}, whole or not at all."""
+  run_dir.write_json(path, {"rows": [dict(row) for row in rows]})
+
+
+def _percent(value):
+  return None if value is None else round(100.0 * value, 2)
+
+
+def _cells(rows):
+  """(headings, texts, which columns are numbers)."""
+  if not rows:
+    raise ValueError("a table needs at least one row")
+  headings = list(dict.fromkeys(name for row in rows for name in row))
+  cells = [[_shown(row.get(name)) for name in headings] for row in rows]
+  numeric = [
+      all(isinstance(row.get(name), int | float | None) for row in rows)
+      for name in headings]
+  return headings, cells, numeric
+
+
+def _shown(value) -> str:
+  if value is None:
+    return "-"
+  return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _widths(headings, cells):
+  return [max(map(len, column)) for column in zip(headings, *cells,
+                                                  strict=True)]
+
+
+def _line(row, widths, numeric, separator):
+  return separator.join(
+      cell.rjust(w) if right else cell.ljust(w)
+      for cell, w, right in zip(row, widths, numeric, strict=True))
