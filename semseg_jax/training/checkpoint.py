@@ -5,12 +5,14 @@ of arrays) and a small JSON object; it can be restored on other devices than it
 was saved on, as the abstract state says where every leaf goes.
 """
 
+import json
 import math
 from typing import Any
 
 from absl import logging
 from etils import epath
 import jax
+from jax.experimental import multihost_utils
 import orbax.checkpoint as ocp
 
 PyTree = Any
@@ -22,7 +24,10 @@ class StateMismatchError(ValueError):
 
 
 class Checkpoints:
-  """Checkpoints ckpt/<completed steps>/ of one stage; a context manager."""
+  """Checkpoints ckpt/<completed steps>/ of one stage; a context manager.
+
+  `best_score` is that of the best checkpoint, -inf if none has a score.
+  """
 
   def __init__(self, directory):
     policies = ocp.checkpoint_managers
@@ -33,7 +38,7 @@ class Checkpoints:
             policies.BestN(get_metric_fn=_score, n=1),
         ]),
         best_fn=_score)
-    self._manager = self._open()
+    self._open()
 
   def __enter__(self):
     return self
@@ -47,24 +52,21 @@ class Checkpoints:
 
     The arrays of `state` may be donated as soon as this returns.
     """
-    known = score is not None and math.isfinite(score)
+    if score is None or not math.isfinite(score):
+      score = -math.inf
+    self.best_score = max(self.best_score, score)
     self._manager.save(
         step,
         args=ocp.args.Composite(
             state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(meta)),
-        metrics={"score": score if known else -math.inf}, force=True)
+        metrics={"score": score}, force=True)
 
   def wait(self) -> None:
     """Returns when everything is on disk."""
     self._manager.wait_until_finished()
 
-  def best_score(self) -> float:
-    """Score of the best checkpoint; -inf if none was saved with a score."""
-    step = self._manager.best_step()
-    return -math.inf if step is None else _score(self._manager.metrics(step))
-
   def restore(self, abstract: PyTree) -> tuple[int, PyTree, dict] | None:
-    """The newest readable checkpoint as (step, state, meta); None: there is none.
+    """The newest readable checkpoint as (step, state, meta), or None.
 
     Args:
       abstract: pytree of `jax.ShapeDtypeStruct` with shardings.
@@ -92,7 +94,11 @@ class Checkpoints:
     return None
 
   def _open(self):
-    return ocp.CheckpointManager(self._directory, options=self._options)
+    self._manager = ocp.CheckpointManager(
+        self._directory, options=self._options)
+    self.best_score = max(
+        (_saved_score(self._directory / str(step))
+         for step in self._manager.all_steps()), default=-math.inf)
 
   def _set_aside(self, folder, error):
     logging.warning("checkpoint %s is unreadable (%s: %s): moved aside, the "
@@ -104,49 +110,51 @@ class Checkpoints:
       if aside.exists():
         aside.rmtree()
       folder.rename(aside)
-    ocp.multihost.sync_global_processes("checkpoint_set_aside")
-    self._manager = self._open()
+    multihost_utils.sync_global_devices("checkpoint set aside")
+    self._open()
 
 
-def latest(directory) -> int | None:
+def exists(directory) -> bool:
+  """Whether a stage's ckpt folder holds a checkpoint."""
+  return bool(_steps(directory))
+
+
+def latest_step(directory) -> int | None:
   """Step of the newest checkpoint in `directory`; None: there is none."""
   return max(_steps(directory), default=None)
 
 
-def best(directory) -> int | None:
+def best_step(directory) -> int | None:
   """Step of the best-scored checkpoint; the newest if none has a score."""
-  steps = _steps(directory)
-  scores = {}
-  for step in steps:
-    metrics = ocp.Checkpointer(ocp.JsonCheckpointHandler(
-        filename="metrics")).restore(
-            epath.Path(directory).resolve() / str(step) / "metrics")
-    scores[step] = (_score(metrics), step)
-  return max(scores, key=scores.get, default=None)
+  directory = epath.Path(directory).resolve()
+  return max(
+      _steps(directory), default=None,
+      key=lambda step: (_saved_score(directory / str(step)), step))
 
 
-def restore_subtree(directory, abstract: dict, step: int | None = None):
+def restore_subtree(directory, abstract: dict, *, step: int | None = None,
+                    best: bool = False):
   """Part of a saved state, e.g. {"ema": ...}, for another system than saved it.
 
   Args:
     directory: a stage's ckpt folder.
     abstract: dict of top-level names of the state to pytrees of
       `jax.ShapeDtypeStruct` (with shardings, or they go to one device).
-    step: which checkpoint; None: the newest.
+    step: which checkpoint; None: the newest, or with `best` the best-scored.
 
   Raises FileNotFoundError without a checkpoint, StateMismatchError if the
   part was saved with other shapes.
   """
   directory = epath.Path(directory).resolve()
-  step = latest(directory) if step is None else step
+  if step is None:
+    step = best_step(directory) if best else latest_step(directory)
   if step is None or not (directory / str(step)).exists():
     raise FileNotFoundError(
         f"no checkpoint {'' if step is None else step} in {directory}: train "
         "that stage first or correct the path")
   folder = directory / str(step)
-  saved = _saved_shapes(folder)
-  inside = tuple(f"{name}/" for name in abstract) + tuple(abstract)
-  saved = {k: v for k, v in saved.items() if k.startswith(inside)}
+  saved = {k: v for k, v in _saved_shapes(folder).items()
+           if k.split("/")[0] in abstract}
   _check_match(folder, saved, abstract)
   one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   placed = jax.tree.map(
@@ -162,6 +170,13 @@ def _score(metrics) -> float:
   return metrics["score"]
 
 
+def _saved_score(folder) -> float:
+  try:
+    return _score(json.loads((folder / "metrics" / "metrics").read_text()))
+  except (OSError, ValueError, KeyError):  # damaged: restoring will tell
+    return -math.inf
+
+
 def _steps(directory) -> list[int]:
   directory = epath.Path(directory)
   if not directory.exists():
@@ -171,10 +186,8 @@ def _steps(directory) -> list[int]:
 
 def _saved_shapes(folder) -> dict[str, tuple[int, ...]]:
   """{path of a leaf: shape} of the state saved in `folder`."""
-  with ocp.StandardCheckpointer() as checkpointer:
-    metadata = checkpointer.metadata(folder / _STATE)
-  tree = getattr(metadata, "item_metadata", metadata)
-  tree = getattr(tree, "tree", tree)
+  tree = ocp.StandardCheckpointHandler().metadata(folder / _STATE)
+  tree = getattr(tree, "tree", tree)  # wrapped by some versions of orbax
   flat = ocp.tree.to_flat_dict(tree, sep="/")
   return {k: tuple(v.shape) for k, v in flat.items() if hasattr(v, "shape")}
 

@@ -62,13 +62,19 @@ def check_divisible(batch_size: int, mesh: Mesh,
 
 
 def put_replicated(tree, mesh: Mesh):
-  """The same host arrays on every device; equal on all processes."""
+  """Arrays and keys of the host on every device; equal on all processes."""
   sharding = replicated(mesh)
   if jax.process_count() == 1:
     return jax.device_put(tree, sharding)
-  return jax.tree.map(
-      lambda x: jax.make_array_from_process_local_data(
-          sharding, np.asarray(x)), tree)
+
+  def put(x):
+    if isinstance(x, jax.Array) and jax.dtypes.issubdtype(
+        x.dtype, jax.dtypes.prng_key):
+      return jax.random.wrap_key_data(
+          put(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+    return jax.make_array_from_process_local_data(sharding, np.asarray(x))
+
+  return jax.tree.map(put, tree)
 
 
 def put_batch(batch, mesh: Mesh):

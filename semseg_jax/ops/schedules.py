@@ -1,0 +1,66 @@
+"""Learning-rate schedules (SemanticGAN, sections on the encoder and inversion).
+
+Each works on Python and NumPy numbers and arrays, in their precision, and on
+traced JAX values.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def ramp(step, total, learning_rate=1.0, rampdown=0.25, rampup=0.05):
+  """Rate of step `step` of `total`: linear up, constant, cosine down.
+
+  With t = step / total: learning_rate * (1 - cos(pi min(1, (1 - t) /
+  rampdown))) / 2 * min(1, t / rampup); 0 at both ends (StyleGAN2, appendix on
+  projection; used by SemanticGAN's inversion).
+  """
+  xp = _numpy_of(step, total, learning_rate)
+  t = step / total
+  down = xp.minimum(1.0, (1.0 - t) / rampdown)
+  down = 0.5 - 0.5 * xp.cos(down * math.pi)
+  return learning_rate * down * xp.minimum(1.0, t / rampup)
+
+
+def cosine_window(learning_rate, final_learning_rate, start, end):
+  """Schedule: constant, then half a cosine from step `start` to step `end`.
+
+  As in SemanticGAN's release the value of the last step in the window,
+  end - 1, stays afterwards, so `final_learning_rate` is approached and not
+  reached. (The release sets the rate at the end of an iteration, so iteration
+  i runs with the value of step i - 1.)
+
+  Returns:
+    step -> learning rate.
+  """
+  if not start < end:
+    raise ValueError(f"the window is empty: start {start}, end {end}")
+  span = learning_rate - final_learning_rate
+
+  def schedule(step):
+    xp = _numpy_of(step)
+    inside = xp.clip(step, start, end - 1) - start
+    return final_learning_rate + 0.5 * span * (
+        1 + xp.cos(math.pi * inside / (end - start)))
+
+  return schedule
+
+
+def poly(learning_rate, total, power=0.9):
+  """Schedule: learning_rate * (1 - step / total) ** power, 0 from `total` on.
+
+  (DeepLab, Chen et al. 2017, section 4.1.)
+  """
+
+  def schedule(step):
+    xp = _numpy_of(step)
+    return learning_rate * xp.maximum(0.0, 1.0 - step / total) ** power
+
+  return schedule
+
+
+def _numpy_of(*values):
+  return jnp if any(isinstance(v, jax.Array) for v in values) else np

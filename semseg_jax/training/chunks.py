@@ -1,0 +1,87 @@
+"""Resumable files of a long evaluation: each chunk's result is one npz file.
+
+A total computed from the files is the same whether the evaluation ran through
+or was interrupted and continued.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+
+from absl import logging
+from etils import epath
+import numpy as np
+
+_FINGERPRINT = "__fingerprint__"
+
+
+def fingerprint(value) -> str:
+  """Short digest of anything JSON can hold: what a result depends on."""
+  text = json.dumps(value, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def assigned(num_chunks: int, process: int, num_processes: int) -> range:
+  """The chunks of one process: every num_processes-th, from its own number."""
+  if not 0 <= process < num_processes:
+    raise ValueError(f"process {process} is not one of {num_processes}")
+  return range(process, num_chunks, num_processes)
+
+
+class ChunkStore:
+  """Results of chunks 0, 1, ... in `directory`, valid for one fingerprint.
+
+  A file of another fingerprint, or an unreadable one, counts as not done, with
+  a warning, and is replaced when its chunk is saved.
+  """
+
+  def __init__(self, directory, fingerprint: str):
+    self._directory = epath.Path(directory)
+    self._fingerprint = fingerprint
+    self._directory.mkdir(parents=True, exist_ok=True)
+
+  def done(self, chunk: int) -> bool:
+    """Whether a valid result of `chunk` is there."""
+    path = self._path(chunk)
+    if not path.exists():
+      return False
+    try:
+      found = str(_read(path).pop(_FINGERPRINT))
+    except (OSError, ValueError, KeyError, EOFError,
+            zipfile.BadZipFile) as error:
+      logging.warning("%s is unreadable (%s): computed again", path, error)
+      return False
+    if found != self._fingerprint:
+      logging.warning("%s is of another evaluation (%s, now %s): computed "
+                      "again", path, found, self._fingerprint)
+      return False
+    return True
+
+  def save(self, chunk: int, arrays: dict[str, np.ndarray]) -> None:
+    """Writes the result of `chunk`; a reader sees all of it or nothing."""
+    data = io.BytesIO()
+    np.savez_compressed(
+        data, **arrays, **{_FINGERPRINT: np.array(self._fingerprint)})
+    path = self._path(chunk)
+    temporary = path.parent / f"{path.name}.tmp"
+    temporary.write_bytes(data.getvalue())
+    temporary.replace(path)
+
+  def load(self, chunk: int) -> dict[str, np.ndarray]:
+    """The result of `chunk`; FileNotFoundError unless `done(chunk)`."""
+    if not self.done(chunk):
+      raise FileNotFoundError(
+          f"no valid result of chunk {chunk} in {self._directory}: run the "
+          "evaluation again, it computes what is missing")
+    arrays = _read(self._path(chunk))
+    del arrays[_FINGERPRINT]
+    return arrays
+
+  def _path(self, chunk):
+    return self._directory / f"chunk_{chunk:05}.npz"
+
+
+def _read(path) -> dict[str, np.ndarray]:
+  with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as z:
+    return {name: z[name] for name in z.files}
