@@ -1,0 +1,1 @@
+"""TFDS builders that bring file-based data sets into one stored form."""

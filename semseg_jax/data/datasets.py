@@ -1,0 +1,155 @@
+"""Data sets by name: `load("parts", size=32)` gives a spec and its splits.
+
+A data set is one module in `semseg_jax/data/sets/` with a function
+`make(*, data_dir, cache_dir, size, seed) -> Dataset`; its name is the file's.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import importlib
+import pkgutil
+import sys
+
+import numpy as np
+import tqdm
+
+from semseg_jax.data import errors
+from semseg_jax.data import sources
+
+_PACKAGE = "semseg_jax.data.sets"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+  """What every user of a data set has to know about it.
+
+  colors: uint8 [C, 3]; ignore_index: label of pixels that are neither trained
+  on nor scored; channels: 3 (RGB) or 1 (gray).
+  """
+
+  name: str
+  class_names: tuple[str, ...]
+  colors: np.ndarray
+  ignore_index: int = 255
+  channels: int = 3
+  licence: str = ""
+  citation: str = ""
+
+  def __post_init__(self):
+    assert self.colors.shape == (len(self.class_names), 3), self.colors.shape
+    assert self.colors.dtype == np.uint8, self.colors.dtype
+    assert self.channels in (1, 3), self.channels
+
+  @property
+  def num_classes(self) -> int:
+    return len(self.class_names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+  """A spec, its splits, and the id lists that say which labels a run gets.
+
+  splits: name -> source. Names used by the code: `train_labeled` (or `train`),
+    `unlabeled`, `val`, `test`, and `ood_*` for out-of-domain splits.
+  lists: name -> ids, read by `subsets.select`: `labeled_{k}_seed{s}` and
+    `unlabeled_{k}`.
+  """
+
+  spec: Spec
+  splits: Mapping[str, sources.Source]
+  lists: Mapping[str, tuple[str, ...]] = dataclasses.field(
+      default_factory=dict)
+
+
+def names() -> tuple[str, ...]:
+  """The data sets there are."""
+  package = importlib.import_module(_PACKAGE)
+  return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__)))
+
+
+def load(
+    name: str,
+    *,
+    data_dir: str | None = None,
+    cache_dir: str | None = None,
+    size: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+  """Opens the data set `name`; file-based ones are prepared on first use.
+
+  Args:
+    name: a module of `semseg_jax/data/sets/`.
+    data_dir: where a file-based set lies: its own folder, or one that holds a
+      folder `name`.
+    cache_dir: where the prepared form is kept; by default a folder
+      `semseg_jax` in the user's cache folder.
+    size: side of the square pictures wanted. Rendered sets render at it (64 if
+      None); file-based sets keep their native sizes, the pipeline resizes.
+    seed: which world a rendered set draws; file-based sets ignore it.
+
+  Raises:
+    errors.DataError: no such data set, or unusable files.
+  """
+  if name not in names():
+    raise errors.DataError(
+        f"data.name: no data set {name!r}; there are {', '.join(names())} "
+        "(each a module of semseg_jax/data/sets)")
+  module = importlib.import_module(f"{_PACKAGE}.{name}")
+  return module.make(
+      data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed)
+
+
+def split(dataset: Dataset, name: str) -> sources.Source:
+  """A non-empty split, or an error naming the ones there are."""
+  if name not in dataset.splits:
+    raise errors.DataError(
+        f"data set {dataset.spec.name!r} has no split {name!r}; "
+        f"it has {', '.join(sorted(dataset.splits))}")
+  source = dataset.splits[name]
+  if not len(source):
+    raise errors.DataError(
+        f"split {name!r} of data set {dataset.spec.name!r} is empty")
+  return source
+
+
+def verify(dataset: Dataset, splits: Iterable[str]) -> None:
+  """Reads every picture of the splits once, so that no run fails on one late.
+
+  Prepared sources were checked when they were prepared, rendered ones are
+  right by construction: of these a single picture is read.
+
+  Raises:
+    errors.DataError: names the first picture or split that cannot be used.
+  """
+  for name in splits:
+    source = split(dataset, name)
+    trusted = getattr(source, "checked", False)
+    indices = range(1 if trusted else len(source))
+    for i in tqdm.tqdm(
+        indices,
+        desc=f"checking {name}",
+        disable=trusted or not sys.stderr.isatty()):
+      _check_example(dataset.spec, name, source, i)
+
+
+def _check_example(spec, split_name, source, index):
+  where = f"{spec.name}/{split_name}/{source.ids[index]}"
+  example = source[index]
+  image = example["image"]
+  if image.dtype != np.uint8 or image.shape[2:] != (spec.channels,):
+    raise errors.DataError(
+        f"{where}: image is {image.dtype} {image.shape}, expected uint8 "
+        f"[H, W, {spec.channels}]")
+  if not source.labeled:
+    return
+  label = example["label"]
+  if label.shape != image.shape[:2]:
+    raise errors.DataError(
+        f"{where}: label is {label.shape}, image {image.shape[:2]}")
+  bad = (label >= spec.num_classes) & (label != spec.ignore_index)
+  if bad.any():
+    raise errors.DataError(
+        f"{where}: class index {int(label[bad][0])}, but there are "
+        f"{spec.num_classes} classes (0 to {spec.num_classes - 1}, "
+        f"{spec.ignore_index} = ignore)")

@@ -1,0 +1,1 @@
+"""Pictures computed from random numbers, for the rendered data sets."""

@@ -1,0 +1,101 @@
+"""Random-access sources: what a split of a data set looks like to a reader.
+
+A source has `ids` (one string per picture), `labeled`, `len()` and `[i]`, which
+gives {"image": uint8 [H, W, C], "id": str}, with "label": uint8 [H, W] where
+the source is labelled and "volume": str where the picture is a slice of one.
+The returned arrays are shared and must not be written to.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import typing
+
+import numpy as np
+
+Example = Mapping[str, typing.Any]
+
+# Rendered pictures kept in memory per source; later ones are rendered anew.
+_MEMO_BYTES = 256 << 20
+
+
+class Source(typing.Protocol):
+  """See the module docstring."""
+
+  ids: tuple[str, ...]
+  labeled: bool
+
+  def __len__(self) -> int:
+    ...
+
+  def __getitem__(self, index: int) -> Example:
+    ...
+
+
+class Rendered:
+  """Pictures computed from their index: nothing is stored on disk."""
+
+  def __init__(
+      self,
+      render: Callable[[int], tuple[np.ndarray, np.ndarray]],
+      ids: Sequence[str],
+      *,
+      labeled: bool,
+  ):
+    """`render(i)` gives (image uint8 [H, W, C], label uint8 [H, W])."""
+    self.ids = tuple(ids)
+    self.labeled = labeled
+    self._render = render
+    self._memo = {}
+    self._memo_bytes = 0
+
+  def __len__(self) -> int:
+    return len(self.ids)
+
+  def __getitem__(self, index: int) -> Example:
+    index = _checked(index, len(self))
+    if index in self._memo:
+      return self._memo[index]
+    image, label = self._render(index)
+    example = {"image": image, "id": self.ids[index]}
+    if self.labeled:
+      example["label"] = label
+    size = sum(a.nbytes for a in example.values() if isinstance(a, np.ndarray))
+    if self._memo_bytes + size <= _MEMO_BYTES:
+      self._memo[index] = example
+      self._memo_bytes += size
+    return example
+
+
+class Subset:
+  """Some pictures of another source, in the given order, labelled or not."""
+
+  def __init__(
+      self, parent: Source, indices: Sequence[int], *, labeled: bool = True
+  ):
+    self._parent = parent
+    self._indices = tuple(int(i) for i in indices)
+    self.ids = tuple(parent.ids[i] for i in self._indices)
+    self.labeled = labeled and parent.labeled
+
+  def __len__(self) -> int:
+    return len(self._indices)
+
+  def __getitem__(self, index: int) -> Example:
+    example = self._parent[self._indices[_checked(index, len(self))]]
+    if self.labeled or "label" not in example:
+      return example
+    return {k: v for k, v in example.items() if k != "label"}
+
+
+def by_ids(parent: Source, ids: Sequence[str], *, labeled: bool = True):
+  """The pictures of `parent` with these ids; unknown ids raise KeyError."""
+  position = {name: i for i, name in enumerate(parent.ids)}
+  return Subset(parent, [position[name] for name in ids], labeled=labeled)
+
+
+def _checked(index, length: int) -> int:
+  index = int(index)
+  if not -length <= index < length:
+    raise IndexError(f"picture {index} of {length}")
+  return index % length
