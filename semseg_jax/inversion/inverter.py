@@ -1,0 +1,199 @@
+"""Chunks of pictures through the jitted search, and back as NumPy arrays."""
+
+from collections.abc import Iterator
+import dataclasses
+import functools
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.inversion import options as options_lib
+from semseg_jax.inversion import search
+from semseg_jax.ops import schedules
+
+
+class Result(NamedTuple):
+  """What was found, as NumPy arrays; N pictures.
+
+  Attributes:
+    codes: [N, L, D] (in W: one code, repeated).
+    noise: tuple of [N, h, w, 1].
+    snapshots: {steps done: (codes, noise)}.
+    losses: {term: [steps, N]} before each step's update, unweighted, and
+      "total", the weighted sum. Empty if no step was done.
+  """
+  codes: np.ndarray
+  noise: tuple[np.ndarray, ...]
+  snapshots: dict[int, tuple[np.ndarray, tuple[np.ndarray, ...]]]
+  losses: dict[str, np.ndarray]
+
+
+class Inverter:
+  """The jitted search: compiled once for any number of pictures.
+
+  Attributes:
+    options: as given, `weights` and `segment` filled in.
+    learning_rates: [steps] float32, the rate of each step.
+  """
+
+  def __init__(
+      self, networks: options_lib.Networks, options: options_lib.Options,
+      batch_size: int,
+      sharding: jax.sharding.Sharding | None = None):
+    """Args:
+      networks: frozen networks as functions.
+      options: how to search.
+      batch_size: pictures per chunk; the last one is padded to it.
+      sharding: placement of a chunk's pictures, such as
+        NamedSharding(mesh, P("data")); `frozen` must then lie replicated on
+        the same mesh. None: the default device.
+    """
+    self.options = _complete(options)
+    if networks.encode is None and (
+        options.start == "encoder" or self.options.weights.encoder):
+      raise ValueError(
+          "networks.encode is None, which the encoder start and "
+          "weights.encoder need; give an encoder or use start='mean'")
+    self.learning_rates = np.asarray(schedules.ramp(
+        np.arange(options.steps), options.steps, options.learning_rate,
+        options.rampdown, options.rampup), np.float32)
+    self._networks = networks
+    self._batch_size = batch_size
+    self._sharding = sharding
+    self._begin = jax.jit(functools.partial(
+        search.begin, networks, self.options, sharding))
+    self._advance = jax.jit(
+        functools.partial(
+            search.advance, networks, self.options, self.learning_rates,
+            sharding),
+        donate_argnames="state")
+    self._generate = jax.jit(networks.generate)
+
+  def run(self, frozen, targets, indices, key, *, mean=None, noise=None
+          ) -> Result:
+    """Inverts pictures.
+
+    Args:
+      frozen: the networks' variables.
+      targets: [N, S, S, C] float in [-1, 1], N >= 1.
+      indices: [N] ints, each picture's number in its data set; the initial
+        noise of a picture is drawn from `key` and this number.
+      key: a JAX random key.
+      mean: [D], the mean code; needed by the mean start.
+      noise: tuple of [N, h, w, 1], initial maps in place of drawn ones.
+
+    Returns:
+      Codes, noise maps and losses of the N pictures.
+    """
+    results = list(self.chunks(
+        frozen, targets, indices, key, mean=mean, noise=noise))
+    last_axis = lambda *x: np.concatenate(x, axis=1)
+    joined = jax.tree.map(
+        lambda *x: np.concatenate(x), *(r._replace(losses={}) for r in results))
+    return joined._replace(
+        losses=jax.tree.map(last_axis, *(r.losses for r in results)))
+
+  def chunks(self, frozen, targets, indices, key, *, mean=None, noise=None
+             ) -> Iterator[Result]:
+    """Like `run`, but yields a `Result` per chunk of `batch_size` pictures."""
+    _check_pictures(targets, indices)
+    if (mean is None) != (self.options.start == "encoder"):
+      raise ValueError(
+          "give the mean code with start='mean', and only then; start is "
+          f"{self.options.start!r} and mean is of type {type(mean).__name__}")
+    inputs = (targets, np.asarray(indices, np.int32), noise)
+    for count, chunk in self._split(inputs):
+      yield self._run_chunk(frozen, *chunk, key, mean, count)
+
+  def render(self, frozen, codes, noise) -> tuple[np.ndarray, Any]:
+    """The generator's (image, logits) for a result's codes and noise maps."""
+    parts = []
+    for count, chunk in self._split((codes, tuple(noise))):
+      parts.append(_fetch(self._generate(frozen, *chunk), count))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+  def compilations(self) -> dict[str, int]:
+    """How often each jitted piece has been compiled."""
+    pieces = dict(
+        begin=self._begin, advance=self._advance, render=self._generate)
+    return {name: piece._cache_size() for name, piece in pieces.items()}
+
+  def lower_step(self, frozen, targets, indices, key, *, mean=None):
+    """The lowered jitted segment for a first chunk, to read its program."""
+    inputs = (targets, np.asarray(indices, np.int32))
+    _, chunk = next(self._split(inputs))
+    task, state = self._begin(frozen, *chunk, None, key, mean)
+    return self._advance.lower(frozen, task, state, 1)
+
+  def _run_chunk(self, frozen, targets, indices, noise, key, mean, count):
+    task, state = self._begin(frozen, targets, indices, noise, key, mean)
+    snapshots = {}
+    logs = []
+    done = 0
+    for stop in sorted({*self.options.snapshots, self.options.steps}):
+      while done < stop:
+        todo = min(self.options.segment, stop - done)
+        state, terms = self._advance(frozen, task, state, todo)
+        logs.append((terms, todo))
+        done += todo
+      if stop in self.options.snapshots:
+        snapshots[stop] = self._codes_and_noise(state, count)
+    codes, noise = self._codes_and_noise(state, count)
+    # Losses are fetched only now: the steps above run without waiting.
+    logs = [jax.tree.map(lambda x, n=n: np.asarray(x)[:n, :count], terms)
+            for terms, n in logs]
+    losses = jax.tree.map(lambda *x: np.concatenate(x), *logs) if logs else {}
+    return Result(codes, noise, snapshots, losses)
+
+  def _codes_and_noise(self, state, count):
+    latent, noise = _fetch((state.latent, state.noise), count)
+    shape = (count, self._networks.num_codes, latent.shape[-1])
+    return np.broadcast_to(latent, shape).copy(), noise
+
+  def _split(self, arrays):
+    """Yields (count, chunk); the last chunk is padded by its last picture."""
+    total = len(arrays[0])
+    size = self._batch_size
+    for first in range(0, total, size):
+      rows = np.minimum(np.arange(first, first + size), total - 1)
+      pick = lambda x, rows=rows: x if total == size else x[rows]
+      chunk = jax.tree.map(pick, arrays)
+      if self._sharding is not None:
+        chunk = jax.device_put(chunk, self._sharding)
+      yield min(size, total - first), chunk
+
+
+def _fetch(tree, count):
+  """NumPy copies of the first `count` pictures (the buffers are donated)."""
+  return jax.tree.map(lambda x: np.array(np.asarray(x)[:count]), tree)
+
+
+def _complete(options):
+  """`options` with the weights and the segment that None stands for."""
+  weights = options.weights
+  if weights is None:
+    encoder = options.start == "encoder"
+    weights = options_lib.Weights() if encoder else options_lib.MEAN_START
+  # XLA's CPU backend runs a rolled loop at about half the speed of the same
+  # step called from Python; an accelerator gains by fewer calls.
+  segment = options.segment
+  if segment is None:
+    segment = 1 if jax.default_backend() == "cpu" else 50
+  return dataclasses.replace(options, weights=weights, segment=segment)
+
+
+def _check_pictures(targets, indices):
+  if targets.ndim != 4 or targets.shape[1] != targets.shape[2]:
+    raise ValueError(
+        f"targets are {targets.shape}; square pictures [N, S, S, C] are needed")
+  if not jnp.issubdtype(targets.dtype, jnp.floating):
+    raise ValueError(
+        f"targets are {targets.dtype}; give floats in [-1, 1], such as "
+        "ops.images.from_uint8 makes")
+  if not len(targets) or len(indices) != len(targets):
+    raise ValueError(
+        f"{len(targets)} pictures and {len(indices)} indices; give one index "
+        "per picture, and at least one picture")

@@ -1,0 +1,100 @@
+"""What an inversion is given: networks as functions, loss weights, options."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any
+from typing import NamedTuple
+
+import jax
+
+
+class Networks(NamedTuple):
+  """The frozen networks as pure functions of one pytree, `frozen`.
+
+  Each must treat the pictures of a batch separately; see `per_picture`.
+
+  Attributes:
+    num_codes: codes of a W+ latent, L.
+    noise_shapes: (height, width) of each noise map.
+    generate: (frozen, codes [N, L, D], noise tuple of [N, h, w, 1]) ->
+      (image [N, S, S, C] float, not clamped; logits [N, S, S, K] or None).
+    features: (frozen, image) -> pytree of perceptual features.
+    distance: (frozen, features, features) -> [N].
+    encode: (frozen, image) -> codes [N, L, D]; None where nothing needs it.
+  """
+  num_codes: int
+  noise_shapes: tuple[tuple[int, int], ...]
+  generate: Callable[[Any, jax.Array, Any], tuple[jax.Array, Any]]
+  features: Callable[[Any, jax.Array], Any]
+  distance: Callable[[Any, Any, Any], jax.Array]
+  encode: Callable[[Any, jax.Array], jax.Array] | None = None
+
+
+class Weights(NamedTuple):
+  """Weight of each term of a picture's loss; the encoder start's values.
+
+  Attributes:
+    perceptual: perceptual distance to the picture.
+    mse: mean squared error to the picture.
+    noise: autocorrelation of the noise maps.
+    encoder: MSE of the latent to E(G(latent)), which has no gradient.
+    start: MSE of the latent to its start.
+  """
+  perceptual: float = 1.0
+  mse: float = 0.1
+  noise: float = 100.0
+  encoder: float = 1e-3
+  start: float = 0.0
+
+
+MEAN_START = Weights(encoder=0.0, start=0.01)  # The mean start's values.
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """How to search; the defaults are the release's.
+
+  Attributes:
+    steps: number of Adam steps; 0 keeps the start.
+    learning_rate: at its plateau; the first step has rate 0.
+    rampup: share of the steps with a rising rate.
+    rampdown: share of the steps with a falling one.
+    start: "encoder" (E(x)) or "mean" (the mean code).
+    space: "w+" (a code per layer) or "w" (one for all; mean start only).
+    optimize_noise: whether the noise maps are searched too, or kept.
+    weights: of the loss terms; None = `Weights()` or `MEAN_START`, by start.
+    loss_size: larger pictures are averaged down to this height for the loss.
+    snapshots: numbers of steps after which codes and noise are kept.
+    segment: most steps in one jitted call; None = what suits the platform.
+  """
+  steps: int = 200
+  learning_rate: float = 0.1
+  rampup: float = 0.05
+  rampdown: float = 0.25
+  start: str = "encoder"
+  space: str = "w+"
+  optimize_noise: bool = True
+  weights: Weights | None = None
+  loss_size: int = 256
+  snapshots: tuple[int, ...] = ()
+  segment: int | None = None
+
+  def __post_init__(self):
+    if self.start not in ("encoder", "mean"):
+      raise ValueError(f"start is {self.start!r}; use 'encoder' or 'mean'")
+    if self.space not in ("w", "w+"):
+      raise ValueError(f"space is {self.space!r}; use 'w' or 'w+'")
+    if self.space == "w" and self.start != "mean":
+      raise ValueError(
+          "an encoder gives W+ codes: space 'w' needs start 'mean'")
+    if self.steps < 0:
+      raise ValueError(f"steps is {self.steps}; use 0 or more")
+    for name in ("rampup", "rampdown"):
+      if not 0 < getattr(self, name) <= 1:
+        raise ValueError(
+            f"{name} is {getattr(self, name)}; a share of the steps in (0, 1]")
+    if self.segment is not None and self.segment < 1:
+      raise ValueError(f"segment is {self.segment}; use 1 or more, or None")
+    outside = [s for s in self.snapshots if not 0 <= s <= self.steps]
+    if outside:
+      raise ValueError(f"snapshots {outside} are not within 0..{self.steps}")
