@@ -15,6 +15,8 @@ from semseg_jax.data import transforms
 
 AugmentOptions = transforms.AugmentOptions
 
+_DEFAULT_AUGMENT = AugmentOptions()
+
 # Resized pictures of a source are kept when all of them fit into this.
 _CACHE_BYTES = 1 << 30
 
@@ -30,7 +32,7 @@ def train_batches(
     start_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
-    augment: AugmentOptions = AugmentOptions(),
+    augment: AugmentOptions = _DEFAULT_AUGMENT,
     workers: int = 0,
 ) -> Iterator[dict]:
   """Endless batches for the steps start_step, start_step + 1, ...

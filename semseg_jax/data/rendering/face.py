@@ -37,6 +37,7 @@ class Face:
   hair_arch: float
   hair_part: float
   hair_side: float
+  hair_low: float  # lowest point of the hair beside the face
   bald: bool
   eye_distance: float
   eye_y: float
@@ -66,7 +67,7 @@ def draw(rng: np.random.Generator) -> Face:
   long_hair = rng.random() < 0.45
   return Face(
       shift_x=rng.normal(0, 0.04), shift_y=rng.normal(0, 0.03),
-      turn=float(np.clip(rng.normal(0, 6), -16, 16)), zoom=u(0.9, 1.1),
+      turn=float(np.clip(rng.normal(0, 6), -16, 16)), zoom=u(1.05, 1.28),
       yaw=float(np.clip(rng.normal(0, 0.45), -1, 1)),
       pitch=float(np.clip(rng.normal(0, 0.4), -1, 1)),
       width=u(0.46, 0.56), height=u(0.62, 0.72), jaw=u(0.1, 0.42),
@@ -75,32 +76,33 @@ def draw(rng: np.random.Generator) -> Face:
       hair_length=u(0.45, 1.1) if long_hair else u(-0.2, 0.15),
       hair_line=u(-0.48, -0.26), hair_arch=u(-0.25, 0.7),
       hair_part=u(-0.5, 0.5), hair_side=u(0.0, 0.12),
+      hair_low=u(0.1, 0.5) if long_hair else u(-0.02, 0.2),
       bald=bool(rng.random() < 0.06 and not long_hair),
-      eye_distance=u(0.2, 0.25), eye_y=u(-0.1, -0.02),
-      eye_width=u(0.095, 0.13), eye_open=u(0.035, 0.075),
+      eye_distance=u(0.21, 0.26), eye_y=u(-0.1, -0.02),
+      eye_width=u(0.11, 0.145), eye_open=u(0.05, 0.09),
       eye_slant=u(-8, 8), gaze_x=u(-0.35, 0.35), gaze_y=u(-0.2, 0.2),
-      brow_gap=u(0.1, 0.16), brow_arch=u(0.1, 0.5), brow_slant=u(-10, 10),
-      brow_thickness=u(0.02, 0.042), nose_length=u(0.2, 0.28),
+      brow_gap=u(0.13, 0.18), brow_arch=u(0.1, 0.5), brow_slant=u(-8, 10),
+      brow_thickness=u(0.026, 0.05), nose_length=u(0.2, 0.28),
       nose_width=u(0.085, 0.13), mouth_y=u(0.35, 0.42),
-      mouth_width=u(0.15, 0.24),
-      mouth_open=u(0.03, 0.1) if rng.random() < 0.4 else 0.0,
-      smile=u(-0.3, 1.0), upper_lip=u(0.025, 0.045),
-      lower_lip=u(0.035, 0.06), shoulders=u(0.75, 1.0))
+      mouth_width=u(0.17, 0.26),
+      mouth_open=u(0.03, 0.1) if rng.random() < 0.45 else 0.0,
+      smile=u(-0.2, 1.2), upper_lip=u(0.035, 0.055),
+      lower_lip=u(0.045, 0.07), shoulders=u(0.75, 1.0))
 
 
 class Regions(typing.NamedTuple):
   """Signed distances [S, S], listed from back to front."""
 
   hair_back: np.ndarray
-  clothes: np.ndarray  # background, as are clothes in face data sets
   neck: np.ndarray
+  clothes: np.ndarray  # background, as are clothes in face data sets
   ears: np.ndarray
   head: np.ndarray
-  hair_front: np.ndarray
-  brows: np.ndarray
-  eyes: np.ndarray
   nose: np.ndarray
   mouth: np.ndarray
+  eyes: np.ndarray
+  brows: np.ndarray
+  hair_front: np.ndarray
 
 
 class Details(typing.NamedTuple):
@@ -141,7 +143,7 @@ def regions(face: Face, size: int) -> tuple[Regions, Details]:
   ears = inf
   for side in (-1, 1):
     shown = 1 + 0.9 * side * -f.yaw  # the far ear hides
-    if shown > 0.35:
+    if shown > 0.35 and f.hair_length < 0.3:  # long hair covers them
       ears = np.minimum(ears, fields.ellipse(
           x - side * (f.width + 0.01) - 0.04 * f.yaw, y - f.eye_y - 0.06,
           f.ears * 0.6 * min(shown, 1.0), f.ears * 1.25))
@@ -182,9 +184,9 @@ def regions(face: Face, size: int) -> tuple[Regions, Details]:
         side * f.brow_slant)
     bx = bx * side
     t = np.clip((bx / w + 1.15) / 2.4, 0, 1)
-    arc = by + f.brow_arch * (bx * bx) * 4 * w / 0.11 - 0.02
-    thick = np.float32(f.brow_thickness) * (1 - 0.55 * t)
-    brow = np.maximum(np.abs(arc) - thick, np.abs(bx - 0.1 * w) - 1.2 * w)
+    arc = by - f.brow_arch * (bx * bx) * 5 + 0.015
+    thick = np.float32(f.brow_thickness) * (1 - 0.5 * t * t)
+    brow = np.maximum(np.abs(arc) - thick, np.abs(bx - 0.08 * w) - 1.1 * w)
     brows = np.minimum(brows, brow)
 
   top = f.eye_y + 0.01
@@ -210,13 +212,13 @@ def regions(face: Face, size: int) -> tuple[Regions, Details]:
   details = Details(
       x, y, iris, lids, nostrils, gap, nx / nose_half, t, bulge,
       f.hair_part * f.width + depth_x)
-  return Regions(hair_back, clothes, neck, ears, head, hair_front, brows,
-                 eyes, nose, mouth), details
+  return Regions(hair_back, neck, clothes, ears, head, nose, mouth, eyes,
+                 brows, hair_front), details
 
 
 def label(parts: Regions) -> np.ndarray:
   """Class of the front-most part at every point: uint8 [S, S]."""
-  classes = (HAIR, BACKGROUND, SKIN, SKIN, SKIN, HAIR, BROWS, EYES, NOSE, MOUTH)
+  classes = (HAIR, SKIN, BACKGROUND, SKIN, SKIN, NOSE, MOUTH, EYES, BROWS, HAIR)
   out = np.zeros(parts.head.shape, np.uint8)
   for distance, cls in zip(visible(parts), classes, strict=True):
     out[distance < 0] = cls
@@ -247,7 +249,7 @@ def _hair(f, x, y, head, depth_x):
   rel = (x - np.float32(depth_x + f.hair_part * f.width * 0.5)) / f.width
   line = np.float32(f.hair_line) + np.float32(f.hair_arch) * rel * rel
   sides = f.width - f.hair_side - np.abs(x - 0.5 * np.float32(depth_x))
-  front = np.minimum(y - line, np.maximum(sides * 0.9, y - f.eye_y - 0.12))
+  front = np.minimum(y - line, np.maximum(sides * 0.9, y - f.hair_low))
   front = np.maximum(front, head - np.float32(0.6 * f.hair_volume))
   return cap, front
 

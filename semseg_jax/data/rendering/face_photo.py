@@ -19,7 +19,7 @@ _IRIS_TONES = np.array([
 
 
 def render(face, rng, size):
-  """float32 [size, size, 3] in [0, 1] and the distances it was made from."""
+  """float32 planes [3, size, size], nominally in [0, 1]."""
   parts, more = geometry.regions(face, size)
   seen = geometry.visible(parts)
   px = np.float32(2 / size / face.zoom)
@@ -32,7 +32,8 @@ def render(face, rng, size):
   # Light on a bulging head: its normal leans outwards with (x, y).
   angle = rng.uniform(0, 2 * np.pi)
   strength = rng.uniform(0.1, 0.42)
-  lx, ly = np.cos(angle) * strength, -0.25 + np.sin(angle) * strength * 0.5
+  lx = float(np.cos(angle) * strength)
+  ly = float(-0.25 + np.sin(angle) * strength * 0.5)
   lean = more.x / face.width * lx + more.y / face.height * ly
   light = (0.62 + 0.36 * more.bulge + 0.5 * lean).astype(np.float32)
   mottle = fields.clouds(rng, size, 5)
@@ -41,33 +42,32 @@ def render(face, rng, size):
   cov = lambda d, soft=1.0: fields.cover(d, px * np.float32(soft))
   strands = _strands(more, rng, size)
   gloss = rng.uniform(0.1, 0.45)
-  hair_map = hair * (0.78 + 0.3 * strands[..., None])
+  hair_map = fields.tint(hair, 0.78 + 0.3 * strands)
   shine = np.exp(-((more.y + 0.62 + 0.35 * more.x**2) / 0.12) ** 2)
-  hair_map = hair_map + (gloss * (0.12 + hair) * (
-      shine * (0.6 + 0.4 * strands))[..., None])
+  hair_map += fields.tint(gloss * (0.12 + hair), shine * (0.6 + 0.4 * strands))
   fields.paint(canvas, cov(seen.hair_back), hair_map * 0.72)
-  fields.paint(canvas, cov(seen.neck), skin * (
-      0.62 + 0.2 * lx * more.x + 0.12 * fields.smoothstep(
-          more.y, 0.6, 1.0))[..., None])
-  cloth = fields.hsv(rng.random(), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.9))
+  fields.paint(canvas, cov(seen.neck), fields.tint(
+      skin, 0.62 + 0.2 * np.float32(lx) * more.x
+      + 0.12 * fields.smoothstep(more.y, 0.6, 1.0)))
+  cloth = fields.hsv(
+      rng.random(), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.9))
   fold = 0.85 + 0.1 * fields.noise(rng, size, 3, 8)
-  fields.paint(canvas, cov(seen.clothes), cloth * fold[..., None])
-  fields.paint(canvas, cov(seen.ears), skin * np.array(
-      [0.88, 0.78, 0.76], np.float32) * (0.9 + 0.5 * lean)[..., None])
+  fields.paint(canvas, cov(seen.clothes), fields.tint(cloth, fold))
+  fields.paint(canvas, cov(seen.ears), fields.tint(
+      skin * np.float32([0.88, 0.78, 0.76]), 0.9 + 0.5 * lean))
 
   blush = rng.uniform(0, 0.12)
   cheeks = sum(np.exp(-(((more.x - s * 0.3 - 0.1 * face.yaw) / 0.13) ** 2
                         + ((more.y - 0.17) / 0.11) ** 2)) for s in (-1, 1))
   red = blush * cheeks
-  skin_map = skin * (light + 0.02 * mottle)[..., None]
-  skin_map = skin_map * (1 - red[..., None] * np.array(
-      [0.1, 1.0, 0.9], np.float32))
+  skin_map = fields.tint(skin, light + 0.02 * mottle)
+  skin_map *= 1 - fields.tint(np.float32([0.1, 1.0, 0.9]), red)
   if rng.random() < 0.25:  # stubble
     low = np.maximum(
         fields.smoothstep(more.y, 0.2, 0.38),
         fields.smoothstep(np.abs(more.x), 0.3, 0.5) * (more.y > 0.02))
     beard = np.float32(rng.uniform(0.15, 0.55)) * low
-    skin_map = skin_map + beard[..., None] * (hair * 0.9 - skin_map)
+    fields.paint(skin_map, beard, hair * np.float32(0.9))
   # Soft shadows: eye sockets, under nose and lower lip, below the fringe.
   socket = np.exp(-(np.maximum(seen.eyes, 0) / 0.07) ** 2)
   under_nose = np.exp(-(np.maximum(seen.nose, 0) / 0.035) ** 2)
@@ -75,15 +75,15 @@ def render(face, rng, size):
   fringe = np.exp(-(np.maximum(seen.hair_front, 0) / 0.06) ** 2)
   shade = 1 - 0.22 * socket - 0.12 * under_nose * (more.nose_y > 0.5)
   shade = shade - 0.1 * under_lip - 0.18 * fringe
-  skin_map *= shade[..., None]
+  skin_map *= shade
   fields.paint(canvas, cov(seen.head), skin_map)
 
   # Nose: a ridge lit from one side, a bright tip, dark nostrils.
   side = np.clip(more.nose_x, -1.2, 1.2)
-  ridge = 1.03 + (0.55 * lx) * side - 0.2 * side**2 * more.nose_y
+  ridge = 1.06 + (0.6 * lx) * side - 0.26 * side**2 * more.nose_y
   tip = 0.16 * np.exp(-((side / 0.5) ** 2 + ((more.nose_y - 0.82) / 0.16) ** 2))
   nose = skin * np.array([1.0, 0.95, 0.93], np.float32)
-  nose = nose * ((light * ridge) + tip)[..., None]
+  nose = fields.tint(nose, light * ridge + tip)
   fields.paint(canvas, cov(seen.nose, 2.5), nose)
   fields.paint(canvas, 0.75 * cov(more.nostrils, 1.5), skin * 0.3)
 
@@ -91,14 +91,14 @@ def render(face, rng, size):
   _eyes(canvas, face, seen, more, hair, skin, rng, cov)
   brow = np.minimum(hair * 0.75, skin * 0.55)
   hairs = 0.85 + 0.12 * fields.noise(rng, size, 12, 40)
-  fields.paint(canvas, 0.88 * cov(seen.brows, 1.6), brow * hairs[..., None])
-  front = hair_map * (0.75 + 0.3 * light + 0.2 * lean)[..., None]
+  fields.paint(canvas, 0.88 * cov(seen.brows, 1.6), fields.tint(brow, hairs))
+  front = hair_map * (0.75 + 0.3 * light + 0.2 * lean)
   fields.paint(canvas, cov(seen.hair_front, 1.5), front)
 
   # Camera: exposure, tint, grain.
   tint = 1 + rng.normal(0, 0.03, 3)
-  canvas *= (rng.uniform(0.9, 1.12) * tint).astype(np.float32)
-  return canvas, parts
+  canvas *= (rng.uniform(0.9, 1.12) * tint).astype(np.float32)[:, None, None]
+  return canvas
 
 
 def _mouth(canvas, face, seen, more, skin, light, rng, cov):
@@ -110,7 +110,7 @@ def _mouth(canvas, face, seen, more, skin, light, rng, cov):
   upper = fields.smoothstep(more.y, middle - 0.03, middle + 0.03)
   glint = 0.18 * np.exp(-((more.y - middle - 0.045) / 0.014) ** 2
                         - ((more.x - 0.2 * face.yaw) / 0.07) ** 2)
-  lips = lip * (light * (0.84 + 0.18 * upper) + glint)[..., None]
+  lips = fields.tint(lip, light * (0.84 + 0.18 * upper) + glint)
   fields.paint(canvas, cov(seen.mouth), lips)
   if face.mouth_open:
     fields.paint(canvas, cov(more.mouth_gap), np.float32([0.22, 0.07, 0.07]))
@@ -160,19 +160,19 @@ def _room(rng, size):
   t = fields.smoothstep(
       np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y, -1.2, 1.2)
   t = t + 0.12 * fields.noise(rng, size, 3)
-  canvas = a + t[..., None] * (b - a)
+  canvas = a[:, None, None] + fields.tint(b - a, t)
   if rng.random() < 0.4:
     edge = np.float32(rng.uniform(-0.9, 0.9)) + 0.2 * np.float32(
         rng.normal()) * y
     wall = fields.smoothstep(x - edge, -0.08, 0.08) * rng.uniform(0.2, 0.6)
     c = fields.hsv(rng.random(), rng.uniform(0, 0.5), rng.uniform(0.1, 0.9))
-    fields.paint(canvas, wall.astype(np.float32), c)
+    fields.paint(canvas, wall, c)
   for _ in range(rng.integers(0, 4)):
     px, py = rng.uniform(-1, 1, 2)
     blob = np.exp(-((x - px) ** 2 + (y - py) ** 2) / rng.uniform(0.02, 0.15))
     c = fields.hsv(rng.random(), rng.uniform(0, 0.5), rng.uniform(0.2, 1))
-    fields.paint(canvas, 0.45 * blob.astype(np.float32), c)
-  return canvas.astype(np.float32)
+    fields.paint(canvas, 0.45 * blob, c)
+  return canvas
 
 
 def _between(table, position):

@@ -11,7 +11,7 @@ from semseg_jax.data.rendering import fields
 
 
 def render(face, rng, size):
-  """float32 [size, size, 3] in [0, 1] and the distances it was made from."""
+  """float32 planes [3, size, size], nominally in [0, 1]."""
   parts, more = geometry.regions(face, size)
   seen = geometry.visible(parts)
   px = np.float32(2 / size / face.zoom)
@@ -38,7 +38,7 @@ def render(face, rng, size):
   region(seen.ears, skin * 0.92)
   region(seen.head, skin)
   # Shade on one side of the head, drawn as lines or dots of ink.
-  lx = rng.choice([-1.0, 1.0])
+  lx = float(rng.choice([-1.0, 1.0]))
   dark = 0.35 + 0.75 * lx * more.x / face.width - 0.35 * more.bulge
   dark = dark + 0.25 * fields.smoothstep(more.y, 0.2, 0.7)
   screen = _screen(more, rng)
@@ -70,9 +70,9 @@ def render(face, rng, size):
   fields.paint(canvas, 0.55 * hairy * fields.smoothstep(comb, 0.45, 0.75), ink)
 
   # Paper: a warm tone and fibres.
-  paper = np.array([1.0, rng.uniform(.93, 1), rng.uniform(.82, .98)], np.float32)
-  canvas *= paper * (1 + 0.03 * fields.noise(rng, size, 24))[..., None]
-  return canvas, parts
+  paper = np.float32([1.0, rng.uniform(.93, 1), rng.uniform(.82, .98)])
+  canvas *= fields.tint(paper, 1 + 0.03 * fields.noise(rng, size, 24))
+  return canvas
 
 
 def _screen(more, rng):
@@ -103,4 +103,4 @@ def _ground(rng, size):
   else:
     wave = np.sin(np.hypot(u, v - 1.2) * f * 1.3)
   t = fields.smoothstep(wave, -0.25, 0.25)
-  return (a + t[..., None] * (b - a)).astype(np.float32)
+  return a[:, None, None] + fields.tint(b - a, t)

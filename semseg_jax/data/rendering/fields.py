@@ -97,16 +97,23 @@ def cover(distance, pixel):
 
 
 def paint(canvas, alpha, color):
-  """Blends `color` ([3] or [S, S, 3]) over canvas [S, S, 3], in place."""
-  canvas += alpha[..., None] * (color - canvas)
+  """Blends `color` ([3] or [3, S, S]) over canvas [3, S, S], in place.
+
+  Planes come first here: NumPy is slow over a last axis of three.
+  """
+  canvas += alpha * (color.reshape(3, *color.shape[1:] or (1, 1)) - canvas)
+
+
+def tint(color, shade):
+  """A colour [3] under a shade [S, S]: [3, S, S]."""
+  return color[:, None, None] * shade
 
 
 def shrink(canvas, factor):
-  """Mean over factor x factor blocks of [S, S, C]."""
-  if factor == 1:
-    return canvas
-  s = canvas.shape[0] // factor
-  return canvas.reshape(s, factor, s, factor, -1).mean((1, 3))
+  """Mean over factor x factor blocks of planes [C, S, S], as [s, s, C]."""
+  rows = sum(canvas[:, i::factor] for i in range(factor))
+  small = sum(rows[..., i::factor] for i in range(factor)) / factor**2
+  return np.ascontiguousarray(small.transpose(1, 2, 0))
 
 
 def to_uint8(canvas):

@@ -47,10 +47,8 @@ def render(style, size, stream, index):
   """Image uint8 [size, size, 3], label uint8 [size, size] of one picture."""
   rng = np.random.default_rng([*stream, index])
   face = geometry.draw(rng)
-  # An odd factor, so that a pixel's centre is a sample of the finer grid.
-  factor = 3 if size <= 64 else 1
-  canvas, parts = style.render(face, rng, size * factor)
-  image = fields.shrink(canvas, factor)
-  image = image + rng.normal(0, 0.012, image.shape)
-  label = geometry.label(parts)[factor // 2::factor, factor // 2::factor]
-  return fields.to_uint8(image), np.ascontiguousarray(label)
+  label = geometry.label(geometry.regions(face, size)[0])
+  factor = 2 if size <= 64 else 1
+  image = fields.shrink(style.render(face, rng, size * factor), factor)
+  grain = rng.standard_normal(image.shape, np.float32)
+  return fields.to_uint8(image + np.float32(0.012) * grain), label
