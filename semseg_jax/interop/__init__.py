@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 import importlib
+import pathlib
 from typing import Any
 
 from flax import linen as nn
 import numpy as np
+import safetensors.numpy
+
+from semseg_jax.interop import torch_files
 
 # Kind -> module in this package : function(state_dict, **options).
 _IMPORTERS = {
@@ -49,3 +53,38 @@ def from_torch(
   module, function = _IMPORTERS[kind].split(":")
   importer = getattr(importlib.import_module(f"{__name__}.{module}"), function)
   return importer(state_dict, **options)
+
+
+def save(
+    path, kind: str, state_dict: Mapping[str, np.ndarray], source: str = ""
+):
+  """Writes a state dict, under its original names, for `load`.
+
+  Args:
+    path: safetensors file to write; its folder must exist.
+    kind: one of `kinds()`.
+    state_dict: entries that `from_torch` accepts.
+    source: where they come from, kept for readers of the file.
+  """
+  path = pathlib.Path(path)
+  whole = path.with_name(path.name + ".part")  # Never leave half a file.
+  safetensors.numpy.save_file(
+      {name: np.ascontiguousarray(value).reshape(np.shape(value))
+       for name, value in state_dict.items()},
+      whole, metadata={"kind": kind, "source": source})
+  whole.replace(path)
+
+
+def load(path) -> tuple[nn.Module, dict[str, Any]]:
+  """Module and variables from a file that `save` or cli/convert.py wrote.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: the file is damaged or was not written by `save`.
+  """
+  entries, metadata = torch_files.load_safetensors(path)
+  if "kind" not in metadata:
+    raise ValueError(
+        f"{path}: the file does not say what it holds; write it with "
+        "python -m semseg_jax.cli.convert")
+  return from_torch(metadata["kind"], entries)
