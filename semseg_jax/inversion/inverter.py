@@ -42,14 +42,14 @@ class Inverter:
   def __init__(
       self, networks: options_lib.Networks, options: options_lib.Options,
       batch_size: int,
-      sharding: jax.sharding.Sharding | None = None):
+      sharding: jax.sharding.NamedSharding | None = None):
     """Args:
       networks: frozen networks as functions.
       options: how to search.
       batch_size: pictures per chunk; the last one is padded to it.
       sharding: placement of a chunk's pictures, such as
-        NamedSharding(mesh, P("data")); `frozen` must then lie replicated on
-        the same mesh. None: the default device.
+        NamedSharding(mesh, P("data")); the variables are then replicated on
+        its mesh. None: the default device.
     """
     self.options = _complete(options)
     if networks.encode is None and (
@@ -105,12 +105,14 @@ class Inverter:
           "give the mean code with start='mean', and only then; start is "
           f"{self.options.start!r} and mean is of type {type(mean).__name__}")
     inputs = (targets, np.asarray(indices, np.int32), noise)
+    frozen = self._place(frozen)
     for count, chunk in self._split(inputs):
       yield self._run_chunk(frozen, *chunk, key, mean, count)
 
   def render(self, frozen, codes, noise) -> tuple[np.ndarray, Any]:
     """The generator's (image, logits) for a result's codes and noise maps."""
     parts = []
+    frozen = self._place(frozen)
     for count, chunk in self._split((codes, tuple(noise))):
       parts.append(_fetch(self._generate(frozen, *chunk), count))
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
@@ -124,6 +126,7 @@ class Inverter:
   def lower_step(self, frozen, targets, indices, key, *, mean=None):
     """The lowered jitted segment for a first chunk, to read its program."""
     inputs = (targets, np.asarray(indices, np.int32))
+    frozen = self._place(frozen)
     _, chunk = next(self._split(inputs))
     task, state = self._begin(frozen, *chunk, None, key, mean)
     return self._advance.lower(frozen, task, state, 1)
@@ -147,6 +150,14 @@ class Inverter:
             for terms, n in logs]
     losses = jax.tree.map(lambda *x: np.concatenate(x), *logs) if logs else {}
     return Result(codes, noise, snapshots, losses)
+
+  def _place(self, frozen):
+    """The variables on the devices, so that no step sends them there again."""
+    if self._sharding is None:
+      return jax.tree.map(jnp.asarray, frozen)
+    mesh = self._sharding.mesh
+    return jax.device_put(
+        frozen, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
 
   def _codes_and_noise(self, state, count):
     latent, noise = _fetch((state.latent, state.noise), count)
