@@ -1,0 +1,220 @@
+"""Scores a predictor on a labelled split: resumable, at native picture sizes.
+
+Logits are resized to each picture's own size before the decision, so that no
+label map is ever resized. Confusion counts of each picture go to chunk files;
+all totals are computed from these alone.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import re
+import time
+
+from etils import epath
+import numpy as np
+
+from semseg_jax.data import pipeline
+from semseg_jax.data import sources
+from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import overview
+from semseg_jax.evaluation import summary
+from semseg_jax.ops import images
+from semseg_jax.ops import scores
+from semseg_jax.training import chunks
+from semseg_jax.training import writers
+
+# Seconds between two lines of progress.
+_REPORT_EVERY = 5.0
+
+Predict = Callable[
+    [np.ndarray, np.ndarray], Mapping[str, Mapping[str, np.ndarray]]]
+
+
+def evaluate(
+    predict: Predict,
+    source: sources.Source,
+    *,
+    spec,
+    batch_size: int,
+    size: int,
+    out_dir,
+    fingerprint: str,
+    pictures: int = 16,
+) -> dict[str, dict]:
+  """Labels every picture of `source`, scores and draws the predictions.
+
+  One batch is one chunk; a chunk that an earlier attempt with the same
+  fingerprint finished is not predicted again.
+
+  Args:
+    predict: (images uint8 [B, S, S, C], indices int32 [B]) -> for each method
+      {"logits": [B, S, S, K], and optionally "reconstruction": uint8
+      [B, S, S, C] and "confidence": [B]}. B is always `batch_size`: the last
+      batch repeats its last picture, and its rows beyond the end are dropped.
+      K is the number of classes, or 1 for a binary task.
+    source: labelled pictures.
+    spec: the data set's `Spec`.
+    batch_size: B.
+    size: S, the side of the squares that `predict` gets.
+    out_dir: folder for predictions/*.png, overview.png and chunks/.
+    fingerprint: stands for all that the predictions depend on besides the
+      arguments here: parameters, config, split.
+    pictures: how many pictures, from the first on, get colour, overlay and
+      reconstruction files; index masks are written for all.
+
+  Returns:
+    By method: see `summary.summarise`.
+
+  Raises:
+    ValueError: no labels, or predictions of wrong shape.
+  """
+  if not source.labeled or not len(source):
+    raise ValueError(
+        f"data set {spec.name!r}: scoring needs a split with labelled pictures")
+  folder = epath.Path(out_dir)
+  (folder / "predictions").mkdir(parents=True, exist_ok=True)
+  store = chunks.ChunkStore(
+      folder / "chunks",
+      # With what decides which rows a chunk holds and how they are counted.
+      chunks.fingerprint([
+          fingerprint, list(source.ids), spec.name, list(spec.class_names),
+          spec.ignore_index, batch_size, size]))
+  names = file_names(source.ids)
+  _fill(store, predict, source, spec, batch_size, size, folder, names, pictures)
+  counts = _collect(store, _num_chunks(source, batch_size), folder)
+  methods = counts.pop("methods")
+  found = {
+      name: summary.summarise(
+          counts[f"confusion/{name}"], spec.class_names,
+          volumes=counts.get("volume"),
+          confidence=counts.get(f"confidence/{name}"))
+      for name in methods}
+  overview.draw(
+      folder, source, spec=spec, pictures=pictures,
+      stems={m: stems(names, m, methods) for m in methods},
+      quality={m: summary.picture_quality(counts[f"confusion/{m}"])
+               for m in methods})
+  return found
+
+
+def file_names(ids) -> list[str]:
+  """A file name for each picture id; ids that would share one are numbered."""
+  names = [_safe(i) for i in ids]
+  seen = set()
+  for i, name in enumerate(names):
+    if name in seen:
+      names[i] = f"{name}-{i}"
+    seen.add(names[i])
+  return names
+
+
+def stems(names, method: str, methods) -> list[str]:
+  """Start of each picture's files; names the method if there are several."""
+  if len(methods) == 1:
+    return list(names)
+  return [f"{name}_{_safe(method)}" for name in names]
+
+
+def _safe(text) -> str:
+  return re.sub(r"[^\w.-]", "_", text)
+
+
+def _num_chunks(source, batch_size):
+  return -(-len(source) // batch_size)
+
+
+def _fill(store, predict, source, spec, batch_size, size, folder, names,
+          pictures):
+  """Predicts the chunks that are missing."""
+  there = {path.name for path in (folder / "predictions").iterdir()}
+  total = _num_chunks(source, batch_size)
+  missing = [
+      k for k in range(total)
+      if not (store.done(k) and _drawn(store.load(k), names, there))]
+  if not missing:
+    return
+  # Whole chunks in order: batches of this subset are again those chunks.
+  rows = np.concatenate([
+      np.arange(k * batch_size, min((k + 1) * batch_size, len(source)))
+      for k in missing])
+  progress = writers.Progress("evaluate", total - len(missing), total)
+  reported = time.monotonic()
+  batches = pipeline.eval_batches(
+      sources.Subset(source, rows), size=size, batch_size=batch_size)
+  for i, (k, batch) in enumerate(zip(missing, batches, strict=True)):
+    index = rows[batch["index"]].astype(np.int32)
+    found = predict(batch["image"], index)
+    index = index[batch["mask"]]
+    arrays, running = _score_chunk(
+        found, index, source, spec, size, folder, names, pictures)
+    store.save(k, arrays)
+    if i + 1 == len(missing) or time.monotonic() - reported > _REPORT_EVERY:
+      reported = time.monotonic()
+      progress.report(total - len(missing) + i + 1, running)
+
+
+def _drawn(arrays, names, there) -> bool:
+  """Whether the index masks of a finished chunk are still in the folder."""
+  methods = _methods(arrays)
+  return all(
+      f"{stems([names[i]], m, methods)[0]}_index.png" in there
+      for i in arrays["index"] for m in methods)
+
+
+def _methods(arrays):
+  return [k.split("/", 1)[1] for k in arrays if k.startswith("confusion/")]
+
+
+def _score_chunk(found, index, source, spec, size, folder, names, pictures):
+  """(arrays to keep, accuracy by method) of one batch; writes its masks."""
+  examples = [source[int(i)] for i in index]
+  arrays = {"index": index}
+  if "volume" in examples[0]:
+    arrays["volume"] = np.array([x["volume"] for x in examples])
+  if not found:
+    raise ValueError("predict returned no method")
+  running = {}
+  for method, outputs in found.items():
+    logits = np.asarray(outputs["logits"])
+    _check_logits(method, logits, spec, size)
+    files = stems([names[i] for i in index], method, found)
+    confusion = []
+    for row, (example, stem) in enumerate(zip(examples, files, strict=True)):
+      label = example["label"]
+      mask = images.to_label(
+          images.resize_logits(logits[row], label.shape)).astype(np.uint8)
+      confusion.append(scores.confusion_matrix(
+          label, mask, len(spec.class_names), spec.ignore_index))
+      path = folder / "predictions" / stem
+      figures.save(f"{path}_index.png", mask)
+      if "reconstruction" in outputs and index[row] < pictures:
+        figures.save(f"{path}_reconstruction.png",
+                     np.asarray(outputs["reconstruction"][row]))
+    arrays[f"confusion/{method}"] = np.stack(confusion)
+    running[f"accuracy {method}"] = float(
+        scores.pixel_accuracy(sum(confusion)))
+    if "confidence" in outputs:
+      arrays[f"confidence/{method}"] = np.asarray(
+          outputs["confidence"])[:len(index)].astype(np.float64)
+  return arrays, running
+
+
+def _check_logits(method, logits, spec, size):
+  classes = len(spec.class_names)
+  allowed = (1, 2) if classes == 2 else (classes,)
+  if logits.shape[1:3] != (size, size) or logits.shape[-1] not in allowed:
+    raise ValueError(
+        f"method {method!r}: logits {logits.shape} where [B, {size}, {size}, "
+        f"K] with K in {allowed} is needed for data set {spec.name!r}")
+
+
+def _collect(store, total, folder):
+  """Arrays of all chunks, joined, and the names of the "methods"."""
+  parts = [store.load(k) for k in range(total)]
+  keys = list(parts[0])
+  if any(set(part) != set(keys) for part in parts):
+    raise ValueError(
+        f"{folder / 'chunks'} holds chunks of different methods; delete it "
+        "and evaluate again")
+  joined = {k: np.concatenate([part[k] for part in parts]) for k in keys}
+  return joined | {"methods": _methods(joined)}
