@@ -77,41 +77,37 @@ class Checkpoints:
     """
     for step in sorted(self._manager.all_steps(), reverse=True):
       folder = self._directory / str(step)
-      try:
-        saved = _saved_shapes(folder)
-      except Exception as error:  # orbax promises no type for a damaged file
-        self._set_aside(folder, error)
-        continue
-      _check_match(folder, saved, abstract)
+      _check_match(folder, _saved_shapes(folder), abstract)
       try:
         restored = self._manager.restore(step, args=ocp.args.Composite(
             state=ocp.args.StandardRestore(abstract),
             meta=ocp.args.JsonRestore()))
-      except Exception as error:
-        self._set_aside(folder, error)
+      except Exception as error:  # orbax promises no type for a damaged file
+        self._manager.close()
+        self._open({step: error})
         continue
       return step, restored[_STATE], restored[_META]
     return None
 
-  def _open(self):
+  def _open(self, damaged: dict[int, Exception] | None = None):
+    """Opens the manager on what is sound, having moved the rest aside."""
+    if jax.process_index() == 0:
+      for step, error in (damaged or _damaged(self._directory)).items():
+        folder = self._directory / str(step)
+        logging.warning(
+            "checkpoint %s is unreadable (%s: %s): moved aside, the one "
+            "before is used", folder, type(error).__name__, error)
+        # Out of the way, or the step could not be saved again.
+        aside = folder.parent / f"unreadable.{step}"
+        if aside.exists():
+          aside.rmtree()
+        folder.rename(aside)
+    multihost_utils.sync_global_devices("unreadable checkpoints moved")
     self._manager = ocp.CheckpointManager(
         self._directory, options=self._options)
     self.best_score = max(
         (_saved_score(self._directory / str(step))
          for step in self._manager.all_steps()), default=-math.inf)
-
-  def _set_aside(self, folder, error):
-    logging.warning("checkpoint %s is unreadable (%s: %s): moved aside, the "
-                    "one before is used", folder, type(error).__name__, error)
-    self._manager.close()
-    if jax.process_index() == 0:
-      # Out of the way, or the step could not be saved again.
-      aside = folder.parent / f"unreadable.{folder.name}"
-      if aside.exists():
-        aside.rmtree()
-      folder.rename(aside)
-    multihost_utils.sync_global_devices("checkpoint set aside")
-    self._open()
 
 
 def exists(directory) -> bool:
@@ -171,10 +167,22 @@ def _score(metrics) -> float:
 
 
 def _saved_score(folder) -> float:
-  try:
-    return _score(json.loads((folder / "metrics" / "metrics").read_text()))
-  except (OSError, ValueError, KeyError):  # damaged: restoring will tell
-    return -math.inf
+  return _score(json.loads((folder / "metrics" / "metrics").read_text()))
+
+
+def _damaged(directory) -> dict[int, Exception]:
+  """{step: error} of checkpoints whose descriptions cannot be read."""
+  found = {}
+  for step in _steps(directory):
+    folder = directory / str(step)
+    try:
+      _saved_score(folder)
+      json.loads((folder / "_CHECKPOINT_METADATA").read_text())
+      if not _saved_shapes(folder):
+        raise ValueError("no arrays")
+    except Exception as error:  # orbax promises no type for a damaged file
+      found[step] = error
+  return found
 
 
 def _steps(directory) -> list[int]:
@@ -197,7 +205,9 @@ def _check_match(folder, saved, abstract) -> None:
       k: v for k, v in ocp.tree.to_flat_dict(abstract, sep="/").items()
       if hasattr(v, "shape")}
   shown = lambda x: "absent" if x is None else str(x)
-  for name in sorted(saved.keys() | wanted.keys()):
+  # Parameters before the optimiser's copies of them, which lie deeper.
+  for name in sorted(saved.keys() | wanted.keys(),
+                     key=lambda k: (k.count("/"), k)):
     there, leaf = saved.get(name), wanted.get(name)
     if leaf is not None and jax.dtypes.issubdtype(
         leaf.dtype, jax.dtypes.prng_key) and there is not None:

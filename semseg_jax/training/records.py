@@ -42,7 +42,7 @@ class Records:
 
   def meta(self) -> dict:
     """What the checkpoint must hold for the records to go on as if unbroken."""
-    return {"window": self._window}
+    return {"window": dict(self._window)}  # copied: saving is asynchronous
 
   def push(self, step, metrics, state_step) -> None:
     """Takes the metrics of `step`, still being computed; handles those before.

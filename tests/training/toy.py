@@ -1,6 +1,6 @@
-"""A small linear stage for testing the loop; also a program, for killing it.
+"""A small linear stage for testing the loop; also a program, to be killed.
 
-python toy.py WORKDIR STEPS SECONDS_PER_STEP
+python toy.py WORKDIR STEPS SECONDS_PER_STEP [CPU_DEVICES [ADDRESS N PROCESS]]
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from semseg_jax.training import loop
+from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage as stage_lib
 
@@ -22,12 +23,17 @@ class State(struct.PyTreeNode):
   step: jax.Array
   params: dict
   opt_state: tuple
-  frozen_copy: jax.Array
+  target: jax.Array
 
 
 def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
-         bad_state_at=None, validate=None, pictures=True):
-  """Least squares with noise on the inputs; phase "extra" every 4 steps."""
+         bad_state_at=None, validate=None, on_batch=lambda step: None,
+         shrink_at=None):
+  """Least squares with noise on the inputs; phase "extra" every 4 steps.
+
+  The state holds an array of `frozen` as it is. `on_batch` is called when a
+  batch is asked for.
+  """
   tx = optimizers.ranger(0.1)
 
   def init(key, frozen):
@@ -55,16 +61,20 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
                          opt_state=opt_state), {"loss": loss}
 
   def train_data(start):
+    local = batch_size // jax.process_count()
+    first = local * jax.process_index()
     step = start
     while True:
+      on_batch(step)
       time.sleep(pause)
-      rng = np.random.default_rng(step)
-      yield {"x": rng.normal(size=(batch_size, 4)).astype(np.float32)}
+      x = np.random.default_rng(step).normal(size=(batch_size, 4))
+      rows = local // 2 if step == shrink_at else local
+      yield {"x": x[first:first + rows].astype(np.float32)}
       step += 1
 
   def sample(state, frozen, key):
-    value = jax.random.uniform(key) * state.params["w"][0, 0]
-    return {"grid": np.full((2, 2, 3), int(value) % 256, np.uint8)}
+    value = int(255 * jax.random.uniform(key))  # the same at every step
+    return {"grid": np.full((2, 2, 3), value, np.uint8)}
 
   return stage_lib.Stage(
       steps=steps,
@@ -74,19 +84,24 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
       draws=lambda key, phase: 0.1 * jax.random.normal(key, (batch_size, 4)),
       train_step=train_step,
       train_data=train_data,
-      sample=sample if pictures else None,
+      sample=sample,
       validate=validate)
 
 
-def run(workdir, steps=12, config=None, log_every=2, checkpoint_every=3,
-        seed=0, **stage_options):
-  options = loop.LoopOptions(log_every=log_every,
-                             checkpoint_every=checkpoint_every)
+def run(workdir, steps=12, *, config=None, options=None, mesh=None,
+        **stage_options):
   return loop.train(
-      make(steps, **stage_options), workdir=workdir, options=options,
-      key=jax.random.key(seed),
-      config_json=json.dumps(config or {"steps": steps}))
+      make(steps, **stage_options), workdir=workdir, key=jax.random.key(0),
+      options=options or loop.LoopOptions(log_every=2, checkpoint_every=3),
+      mesh=mesh, config_json=json.dumps(config or {"steps": steps}))
 
 
 if __name__ == "__main__":
-  run(sys.argv[1], int(sys.argv[2]), pause=float(sys.argv[3]))
+  _workdir, _steps, _pause, *_rest = sys.argv[1:]
+  if _rest:
+    jax.config.update("jax_num_cpu_devices", int(_rest[0]))
+  if _rest[1:]:
+    mesh_lib.initialize(_rest[1], int(_rest[2]), int(_rest[3]))
+  _state = run(_workdir, int(_steps), pause=float(_pause))
+  print(json.dumps({"devices": jax.device_count(),
+                    "w": np.asarray(_state.params["w"]).tolist()}))
