@@ -1,0 +1,93 @@
+"""SemanticGAN as published (256 px); data sets' configs start from it.
+
+Values are the release's defaults unless a comment says otherwise.
+"""
+
+import ml_collections
+
+
+def get_config():
+  """The published settings; `data` is left to the data set's config."""
+  c = ml_collections.ConfigDict()
+  c.method = "semantic_gan"
+  c.stages = ("supervised", "reference", "gan", "encoder")
+  c.seed = 0
+  c.dtype = "float32"  # compute dtype: float32 or bfloat16; parameters float32
+  c.matmul_precision = "default"  # jax_default_matmul_precision
+  c.release = False  # reproduce the release's slips (docs/semantic_gan.md)
+
+  c.data = ml_collections.ConfigDict(dict(
+      name="", data_dir="", cache_dir=".cache/data",
+      size=256, channels=3, num_classes=8, ignore_index=255,
+      labels=30,  # labelled pictures; -1 all, 0 none (plain StyleGAN2)
+      unlabeled=-1,  # unlabelled pictures; -1 all
+      split_seed=0,  # which nested subset
+      seed=0,  # of procedural data sets
+      validation="val",
+      validation_pictures=0,  # 0 = the whole split
+      in_domain="test",
+      out_of_domain=(),  # names of splits
+      workers=0,  # input processes; 0 = threads
+      # Probabilities, then ranges; the release's --seg_aug for labelled pairs.
+      augment=dict(flip_unlabeled=0.5, flip_labeled=0.5, affine=0.5,
+                   shift=0.1, scale=0.2, rotate=15.0)))
+
+  c.generator = ml_collections.ConfigDict(dict(
+      style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512))
+  c.image_discriminator = ml_collections.ConfigDict(dict(
+      channel_multiplier=2.0, max_channels=512))
+  c.patch_discriminator = ml_collections.ConfigDict(dict(
+      width=64, num_layers=3, num_scales=3))
+
+  c.gan = ml_collections.ConfigDict(dict(
+      steps=800_000, batch_size=16, learning_rate=0.002, mixing=0.9,
+      r1=10.0, r1_every=16, path=2.0, path_every=4, path_batch_shrink=2,
+      feature_matching=2.0, ema_decay=0.5 ** (32 / 10_000),
+      # Differentiable augmentation, for small data sets; () = off as in the
+      # paper. target > 0 adapts the strength (ADA) to Dr's mean sign.
+      augment=dict(policy=(), strength=1.0, target=0.0, images=500_000.0,
+                   maximum=0.8)))
+
+  c.perceptual = ml_collections.ConfigDict(dict(
+      weights=""))  # converted LPIPS-VGG file; "" = features of the run's Dr
+
+  c.encoder = ml_collections.ConfigDict(dict(
+      kind="fpn", stem_width=64, blocks=(3, 4, 6, 3), fpn_channels=512,
+      head_channels=512,
+      head_convs=(4, 5, 6),  # () derives the depth from the map's size
+      steps=800_000, batch_size=16, unlabeled_batch_size=16,
+      optimizer="ranger", learning_rate=1e-3, final_learning_rate=1e-5,
+      decay_start=30_000, decay_end=100_000,
+      unlabeled_clip=2.0, labeled_clip=5.0,
+      unlabeled_mse=1.0, unlabeled_perceptual=10.0,
+      labeled_mse=1.0, labeled_perceptual=10.0,
+      cross_entropy=1.0, dice=1.0))
+
+  # The baseline that every table compares with; ours, not the paper's.
+  c.supervised = ml_collections.ConfigDict(dict(
+      steps=20_000, batch_size=16, learning_rate=1e-3, weight_decay=1e-4,
+      dice=1.0, width=64, levels=4,
+      # Beside the paired augmentation of `data`: largest relative changes.
+      color=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)))
+
+  c.inversion = ml_collections.ConfigDict(dict(
+      steps=200, learning_rate=0.1, space="w+", start="encoder",
+      optimize_noise=True, perceptual=1.0, mse=0.1, noise=100.0,
+      consistency=1e-3, start_distance=0.0, mean_distance=0.01,
+      loss_size=256, batch_size=16,
+      segment=0,  # steps per compiled call; 0 = by platform
+      snapshots=(50, 100, 200)))  # steps that are scored besides the encoder
+
+  c.evaluation = ml_collections.ConfigDict(dict(
+      pictures=32,  # whose overlays and reconstructions are written
+      limit=0,  # pictures per split; 0 = all
+      joint_samples=1000))  # of the generator, for the joint model's score
+
+  c.monitor = ml_collections.ConfigDict(dict(
+      samples=10_000,  # FID/KID/IS, or our feature distance; 0 = off
+      inception=""))  # converted Inception file
+
+  c.log = ml_collections.ConfigDict(dict(
+      log_every=100, sample_every=2_000, eval_every=2_000,
+      checkpoint_every=2_000))
+  return c

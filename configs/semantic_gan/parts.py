@@ -1,0 +1,43 @@
+"""SemanticGAN on the procedural faces, 32 px: the demo's experiment.
+
+  python train.py --config=configs/semantic_gan/parts.py:labels=20 \
+      --workdir=runs/parts20
+  python eval.py --config=configs/semantic_gan/parts.py:labels=20 \
+      --workdir=runs/parts20
+
+Arguments: labels, unlabeled, seed, long (three times the steps), release,
+smoke.
+"""
+
+from configs import common
+from configs.semantic_gan import base
+from configs.semantic_gan import small
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, labels=20, unlabeled=2000, seed=0, long=False,
+                       release=False, smoke=False)
+  c = base.get_config()
+  c.release, c.seed = a["release"], a["seed"]
+  c.data.update(
+      name="parts", size=32, num_classes=7, labels=a["labels"],
+      unlabeled=a["unlabeled"], split_seed=a["seed"],
+      out_of_domain=("ood_test",), validation_pictures=100)
+  small.shrink(c, width=64)
+  c.gan.steps = 1500
+  c.encoder.update(steps=600, decay_start=200, decay_end=600)
+  c.supervised.steps = 600
+  c.inversion.update(snapshots=(25, 50, 100), steps=100)
+  c.evaluation.update(limit=96)
+  c.monitor.samples = 500
+  c.log.update(log_every=25, sample_every=250, eval_every=100,
+               checkpoint_every=250)
+  if a["long"]:
+    c.gan.steps *= 4
+    c.encoder.update(steps=1800, decay_start=600, decay_end=1800)
+    c.evaluation.limit = 0
+    c.inversion.update(steps=200, snapshots=(25, 50, 100, 200))
+  if a["smoke"]:
+    small.smoke(c)
+  return c

@@ -1,0 +1,42 @@
+"""Economical sizes for small pictures and few cores; paper's recipe otherwise."""
+
+import ml_collections
+
+
+def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
+  """Narrow networks and short batches; the data set's config sets the steps.
+
+  Args:
+    c: a SemanticGAN config, changed in place.
+    width: widest layer of generator, discriminators and encoder heads.
+  """
+  c.generator.update(style_dim=128, mlp_layers=4, max_channels=width,
+                     channel_multiplier=width / 128)
+  c.image_discriminator.update(max_channels=width,
+                               channel_multiplier=width / 128)
+  c.patch_discriminator.width = max(8, width // 4)
+  c.gan.batch_size = 8
+  c.encoder.update(stem_width=16, blocks=(1, 1, 1, 1), fpn_channels=width,
+                   head_channels=width, head_convs=(), batch_size=8,
+                   unlabeled_batch_size=8)
+  c.supervised.update(width=16, levels=3, batch_size=8)
+  c.inversion.batch_size = 32
+  return c
+
+
+def smoke(c: ml_collections.ConfigDict):
+  """A few steps of every stage at toy size: does the whole command work?"""
+  shrink(c, width=8)
+  c.generator.update(style_dim=16, mlp_layers=2)
+  c.patch_discriminator.update(width=4)
+  c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
+  c.supervised.update(width=4, levels=2)
+  for stage in (c.gan, c.encoder, c.supervised):
+    stage.update(steps=4, batch_size=4)
+  c.encoder.unlabeled_batch_size = 4
+  c.inversion.update(steps=4, snapshots=(2, 4), batch_size=4)
+  c.evaluation.update(pictures=2, limit=6, joint_samples=8)
+  c.monitor.samples = 8
+  c.data.validation_pictures = 6
+  c.log.update(log_every=1, sample_every=2, eval_every=2, checkpoint_every=2)
+  return c

@@ -1,0 +1,81 @@
+"""The data streams of a config: data set, subsets and batches."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from semseg_jax.data import datasets
+from semseg_jax.data import pipeline
+from semseg_jax.data import subsets
+from semseg_jax.ops import images
+
+
+def dataset(config) -> datasets.Dataset:
+  """The data set of `config.data`, checked against what the config states.
+
+  Raises:
+    ValueError: the number of classes or channels differs from the config.
+  """
+  c = config.data
+  return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
+               c.channels, c.seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(name, data_dir, cache_dir, size, num_classes, channels, seed):
+  loaded = datasets.load(
+      name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
+      seed=seed)
+  found = len(loaded.spec.class_names)
+  if found != num_classes:
+    raise ValueError(
+        f"config.data.num_classes is {num_classes}, but data set {name!r} has "
+        f"{found} classes: {', '.join(loaded.spec.class_names)}")
+  if loaded.spec.channels != channels:
+    raise ValueError(
+        f"config.data.channels is {channels}, but data set {name!r} has "
+        f"pictures of {loaded.spec.channels}")
+  return loaded
+
+
+def train_sources(config):
+  """The labelled (or None) and unlabelled sources that `config.data` selects."""
+  c = config.data
+  return subsets.select(dataset(config), labels=c.labels,
+                        unlabeled=c.unlabeled, split_seed=c.split_seed)
+
+
+def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
+                  start_step: int, augment: Any = None):
+  """Batches from `start_step` on; this process's rows of each global batch.
+
+  A batch size of 0 leaves that stream out.
+  """
+  labelled, unlabelled = train_sources(config)
+  return pipeline.train_batches(
+      labelled if batch_size else None,
+      unlabelled if unlabeled_batch_size else None,
+      size=config.data.size,
+      batch_size=batch_size,
+      unlabeled_batch_size=unlabeled_batch_size,
+      seed=config.seed,
+      start_step=start_step,
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+      augment=augment or augment_options(config),
+      workers=config.data.workers)
+
+
+def picture(image) -> jax.Array:
+  """A batch's pictures as a model takes them: uint8 to float32 in [-1, 1].
+
+  Float pictures are in that range already and pass unchanged.
+  """
+  return images.from_uint8(image) if image.dtype == jnp.uint8 else image
+
+
+def augment_options(config, **color) -> pipeline.AugmentOptions:
+  """Augmentation of `config.data.augment`, with changes of colour if given."""
+  return pipeline.AugmentOptions(**config.data.augment.to_dict(), **color)

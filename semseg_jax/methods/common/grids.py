@@ -1,0 +1,47 @@
+"""Sample grids of a generator: pictures beside their coloured labels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import networks
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import images
+
+COLUMNS = 8
+
+
+def tile(pictures: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
+  """[N, H, W, C] uint8 -> one [rows*H, columns*W, 3] uint8 picture."""
+  n, h, w, c = pictures.shape
+  pictures = np.broadcast_to(pictures, (n, h, w, 3)) if c == 1 else pictures
+  rows = -(-n // columns)
+  canvas = np.zeros((rows * columns, h, w, 3), np.uint8)
+  canvas[:n] = pictures
+  canvas = canvas.reshape(rows, columns, h, w, 3).transpose(0, 2, 1, 3, 4)
+  return canvas.reshape(rows * h, columns * w, 3)
+
+
+def sampler(config, generator, n: int = 64):
+  """sample(state, frozen, key) of a GAN stage: grids from the averaged G."""
+
+  @jax.jit
+  def draw(params, key):
+    z_key, noise_key = jax.random.split(key)
+    z = jax.random.normal(z_key, (n, generator.style_dim))
+    noise = stylegan2.random_noise(noise_key, n, generator.noise_shapes)
+    sample, _ = generator.apply({"params": params}, z, noise)
+    labels = None if sample.logits is None else images.to_label(sample.logits)
+    return images.to_uint8(sample.image), labels
+
+  def sample(state, frozen, key):
+    del frozen
+    pictures, labels = jax.device_get(draw(state.ema, key))
+    grid = {"samples": tile(pictures)}
+    if networks.label_channels(config):
+      colors = data.dataset(config).spec.colors
+      grid["labels"] = tile(images.colorize(labels, colors))
+    return grid
+
+  return sample

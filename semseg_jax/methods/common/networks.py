@@ -1,0 +1,77 @@
+"""Builds the networks a config describes; the only place that reads their fields."""
+
+import jax.numpy as jnp
+
+from semseg_jax.models import discriminators
+from semseg_jax.models import fpn_encoder
+from semseg_jax.models import residual_encoder
+from semseg_jax.models import stylegan2
+
+
+def label_channels(config) -> int:
+  """Channels of the label branch: 0 = none, 1 = binary, else one per class."""
+  if not config.data.labels:
+    return 0
+  return 1 if config.data.num_classes == 2 else config.data.num_classes
+
+
+def generator(config) -> stylegan2.Generator:
+  """The StyleGAN2 generator with the label branch that `config` describes."""
+  c = config.generator
+  return stylegan2.Generator(
+      size=config.data.size,
+      style_dim=c.style_dim,
+      mlp_layers=c.mlp_layers,
+      image_channels=config.data.channels,
+      label_channels=label_channels(config),
+      channel_multiplier=c.channel_multiplier,
+      max_channels=c.max_channels,
+      dtype=jnp.dtype(config.dtype))
+
+
+def image_discriminator(config) -> discriminators.ImageDiscriminator:
+  """Dr, the discriminator of pictures."""
+  c = config.image_discriminator
+  return discriminators.ImageDiscriminator(
+      size=config.data.size,
+      image_channels=config.data.channels,
+      channel_multiplier=c.channel_multiplier,
+      max_channels=c.max_channels,
+      dtype=jnp.dtype(config.dtype))
+
+
+def patch_discriminator(config) -> discriminators.PatchDiscriminator:
+  """Dm, the multi-scale patch discriminator of picture-label pairs."""
+  c = config.patch_discriminator
+  return discriminators.PatchDiscriminator(
+      width=c.width,
+      num_layers=c.num_layers,
+      num_scales=c.num_scales,
+      dtype=jnp.dtype(config.dtype))
+
+
+def encoder(config):
+  """The encoder into W+: `config.encoder.kind` is "fpn" or "residual"."""
+  c = config.encoder
+  codes = generator(config).num_codes
+  if c.kind == "residual":
+    return residual_encoder.ResidualEncoder(
+        size=config.data.size,
+        image_channels=config.data.channels,
+        num_codes=codes,
+        style_dim=config.generator.style_dim,
+        channel_multiplier=config.image_discriminator.channel_multiplier,
+        max_channels=config.image_discriminator.max_channels,
+        dtype=jnp.dtype(config.dtype))
+  if c.kind == "fpn":
+    return fpn_encoder.FPNEncoder(
+        num_codes=codes,
+        style_dim=config.generator.style_dim,
+        stem_width=c.stem_width,
+        blocks=tuple(c.blocks),
+        fpn_channels=c.fpn_channels,
+        head_channels=c.head_channels,
+        head_convs=tuple(c.head_convs) or None,
+        dtype=jnp.dtype(config.dtype))
+  raise ValueError(
+      f"config.encoder.kind is {c.kind!r}; use 'fpn' or 'residual'")

@@ -1,0 +1,48 @@
+"""Validation of a stage: mIoU and pixel accuracy on the validation split."""
+
+import jax
+import numpy as np
+
+from semseg_jax.data import pipeline
+from semseg_jax.methods.common import data
+from semseg_jax.ops import images
+from semseg_jax.ops import scores
+
+BATCH = 16
+
+
+def first_batch(config, n: int):
+  """The first `n` validation pictures at the training size (uint8)."""
+  source = data.dataset(config).splits[config.data.validation]
+  return next(iter(pipeline.eval_batches(
+      source, size=config.data.size, batch_size=n)))
+
+
+def validator(config, segment):
+  """validate(state, frozen) from segment(state, frozen, pictures) -> logits.
+
+  Scores are taken at each picture's own size from summed confusion counts.
+  """
+
+  def validate(state, frozen):
+    source = data.dataset(config).splits[config.data.validation]
+    limit = config.data.validation_pictures or len(source)
+    classes = config.data.num_classes
+    counts = np.zeros((classes, classes), np.int64)
+    for batch in pipeline.eval_batches(
+        source, size=config.data.size, batch_size=BATCH):
+      logits = jax.device_get(segment(state, frozen, batch["image"]))
+      for row, index, real in zip(
+          logits, batch["index"], batch["mask"], strict=True):
+        if not real or index >= limit:
+          continue
+        label = source[int(index)]["label"]
+        found = images.to_label(images.resize_logits(row, label.shape))
+        counts += scores.confusion_matrix(
+            label, found, classes, config.data.ignore_index)
+      if batch["index"].max() >= limit:
+        break
+    return {"val/miou": float(scores.mean_iou(counts)),
+            "val/pixel_accuracy": float(scores.pixel_accuracy(counts))}
+
+  return validate

@@ -1,0 +1,27 @@
+"""Stage `reference`: the supervised baseline's network on every real label.
+
+A judge of the joint model: scored on real test pictures and on the generator's
+own labels of its samples (experiment.joint_model).
+"""
+
+from semseg_jax.methods import supervised
+
+FIELDS = supervised.FIELDS
+
+
+def with_all_labels(config):
+  """The config, unlocked copy, with every labelled picture selected."""
+  config = config.copy_and_resolve_references().unlock()
+  config.data.labels = -1
+  return config
+
+
+def make(config, workdir):
+  """The supervised stage on all labels."""
+  return supervised.make(with_all_labels(config), workdir)
+
+
+def predictor(config, workdir):
+  """predict(pictures, indices) -> {"reference": {"logits"}}."""
+  return supervised.predictor(
+      with_all_labels(config), workdir, stage_name="reference")

@@ -1,0 +1,230 @@
+"""Stage `encoder`: pictures into W+ of the frozen generator (spec section 4).
+
+Each iteration is two optimiser steps with two optimiser states on the same
+parameters: one on unlabelled pictures (reconstruction), one on labelled
+pictures (reconstruction and label losses).
+"""
+
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import perceptual as perceptual_lib
+from semseg_jax.methods.common import validation
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import images
+from semseg_jax.ops import schedules
+from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import optimizers
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = ("encoder", "gan", "generator", "image_discriminator", "perceptual")
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished iterations.
+    encoder: {"params"} and, for FPN, {"batch_stats"}.
+    optimizers: optax states "unlabeled" and "labeled".
+  """
+  step: jax.Array
+  encoder: Any
+  optimizers: dict[str, Any]
+
+
+def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
+  """The stage that `config` describes.
+
+  Args:
+    config: the experiment's config.
+    workdir: the run's folder, where the trained `gan` stage is found.
+    modules: (generator, encoder) instead of those the config describes.
+    perceptual: the distance; None takes the one the config chooses.
+  """
+  c = config.encoder
+  generator, encoder = modules or (
+      networks.generator(config), networks.encoder(config))
+  if perceptual is None:
+    perceptual = perceptual_lib.make(config, workdir, "stage 'encoder'")
+  size, channels = generator.size, generator.image_channels
+  optimizer = {"ranger": optimizers.ranger, "adam": optax.adam}
+  if c.optimizer not in optimizer:
+    raise ValueError(f"config.encoder.optimizer is {c.optimizer!r}; use "
+                     f"'ranger' or 'adam'")
+  rate = learning_rate(config)
+  tx = {"unlabeled": optimizer[c.optimizer](rate),
+        "labeled": optimizer[c.optimizer](rate)}
+  clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
+
+  def load_frozen():
+    return {"generator": trained.load_ema(config, workdir, "stage 'encoder'"),
+            "perceptual": perceptual.load()}
+
+  def init(key, frozen):
+    del frozen
+    variables = dict(encoder.init(
+        key, jnp.zeros((1, size, size, channels)), train=False))
+    return State(
+        step=jnp.zeros((), jnp.int32), encoder=variables,
+        optimizers={k: t.init(variables["params"]) for k, t in tx.items()})
+
+  def encode(variables, image, train):
+    if "batch_stats" not in variables:
+      return encoder.apply(variables, image, train=train), {}
+    if not train:
+      return encoder.apply(variables, image, train=False), {}
+    codes, changed = encoder.apply(
+        variables, image, train=True, mutable=["batch_stats"])
+    return codes, dict(changed)
+
+  def reconstruction(frozen, params, stats, image, noise, train):
+    codes, changed = encode({"params": params, **stats}, image, train)
+    sample, _ = generator.apply(
+        frozen["generator"], codes, noise, method="synthesize")
+    target = perceptual.features(frozen["perceptual"], image)
+    found = perceptual.features(frozen["perceptual"], sample.image)
+    mse = jnp.square(sample.image - image).mean()
+    distance = perceptual.distance(frozen["perceptual"], found, target).mean()
+    return sample, mse, distance, changed
+
+  def unlabeled_loss(params, stats, frozen, batch, noise, train):
+    image = data.picture(batch["image"])
+    _, mse, distance, changed = reconstruction(
+        frozen, params, stats, image, noise, train)
+    loss = c.unlabeled_mse * mse + c.unlabeled_perceptual * distance
+    return loss, (changed, {"unlabeled/mse": mse,
+                            "unlabeled/perceptual": distance,
+                            "unlabeled/loss": loss})
+
+  def labeled_loss(params, stats, frozen, batch, noise, train):
+    image = data.picture(batch["image"])
+    sample, mse, distance, changed = reconstruction(
+        frozen, params, stats, image, noise, train)
+    entropy, dice = label_losses(
+        sample.logits, batch["label"], config.data.ignore_index)
+    loss = (c.cross_entropy * entropy + c.dice * dice + c.labeled_mse * mse
+            + c.labeled_perceptual * distance)
+    return loss, (changed, {
+        "labeled/mse": mse, "labeled/perceptual": distance,
+        "labeled/cross_entropy": entropy, "labeled/dice": dice,
+        "labeled/loss": loss})
+
+  losses = {"unlabeled": unlabeled_loss, "labeled": labeled_loss}
+  last = "labeled" if config.data.labels else "unlabeled"
+
+  def train_step(state, frozen, batch, draws, *, phase):
+    stream, _, mode = phase.partition("_")
+    params = state.encoder["params"]
+    stats = {k: v for k, v in state.encoder.items() if k != "params"}
+    gradients, (changed, metrics) = jax.grad(losses[stream], has_aux=True)(
+        params, stats, frozen, batch[stream], draws["noise"], mode != "eval")
+    gradients, norm = optimizers.clip_by_global_norm(gradients, clip[stream])
+    metrics[f"{stream}/gradient_norm"] = norm
+    metrics["learning_rate"] = rate(state.step)
+    deltas, opt = tx[stream].update(
+        gradients, state.optimizers[stream], params)
+    return state.replace(
+        step=state.step + (stream == last),
+        encoder={**state.encoder, **changed,
+                 "params": optax.apply_updates(params, deltas)},
+        optimizers={**state.optimizers, stream: opt}), metrics
+
+  def phases(step):
+    # Deviates from the paper as the release does: after its first iteration
+    # batch normalisation never returns to training mode.
+    mode = "_eval" if config.release and step > 0 else ""
+    streams = ("unlabeled", "labeled") if config.data.labels else (
+        "unlabeled",)
+    return tuple(s + mode for s in streams)
+
+  def draws(key, phase):
+    stream = phase.partition("_")[0]
+    n = {"unlabeled": c.unlabeled_batch_size,
+         "labeled": c.batch_size}[stream]
+    return {"noise": stylegan2.random_noise(key, n, generator.noise_shapes)}
+
+  @jax.jit
+  def reconstruct(variables, frozen, image, key):
+    codes = encoder.apply(variables, image, train=False)
+    noise = stylegan2.random_noise(key, len(image), generator.noise_shapes)
+    return generator.apply(
+        frozen["generator"], codes, noise, method="synthesize")[0]
+
+  def segment(state, frozen, picture):
+    return reconstruct(state.encoder, frozen, data.picture(picture),
+                       jax.random.key(config.seed)).logits
+
+  def sample(state, frozen, key):
+    batch = validation.first_batch(config, grids.COLUMNS)
+    found = reconstruct(
+        state.encoder, frozen, data.picture(batch["image"]), key)
+    rows = [batch["image"], images.to_uint8(found.image)]
+    if found.logits is not None:
+      colors = data.dataset(config).spec.colors
+      rows.append(images.colorize(images.to_label(found.logits), colors))
+    return {"reconstructions": jnp.concatenate(
+        [grids.tile(jax.device_get(r)) for r in rows])}
+
+  return stage.Stage(
+      steps=c.steps,
+      load_frozen=load_frozen,
+      init=init,
+      phases=phases,
+      draws=draws,
+      train_step=train_step,
+      train_data=lambda start: data.train_batches(
+          config, batch_size=c.batch_size if config.data.labels else 0,
+          unlabeled_batch_size=c.unlabeled_batch_size, start_step=start),
+      sample=sample,
+      validate=validation.validator(config, segment)
+      if config.data.labels else None)
+
+
+def learning_rate(config):
+  """The schedule: cosine between the two steps of `config.encoder`.
+
+  As in the release a rate computed at the end of an iteration acts from the
+  next one on.
+  """
+  c = config.encoder
+  window = schedules.cosine_window(
+      c.learning_rate, c.final_learning_rate, c.decay_start, c.decay_end)
+  return lambda step: window(step - 1)
+
+
+def label_losses(logits, label, ignore_index: int):
+  """Cross entropy and Dice of the encoder's labelled step.
+
+  Several classes: softmax of logits / 0.1, Dice on sigmoid(logits / 0.3)
+  without the background; binary: both at 0.3 and Dice with its only channel.
+
+  Args:
+    logits: [N, H, W, C] from the label branch.
+    label: [N, H, W] class indices.
+    ignore_index: label of pixels that do not count.
+
+  Returns:
+    (cross entropy, Dice loss), float32 scalars.
+  """
+  target = segmentation_losses.one_hot(label, logits.shape[-1], ignore_index)
+  binary = logits.shape[-1] == 1
+  dice = segmentation_losses.dice_loss(
+      logits, target, temperature=0.3, include_background=binary,
+      valid=segmentation_losses.valid_pixels(label, ignore_index))
+  if binary:
+    entropy = segmentation_losses.binary_cross_entropy(
+        logits, label, temperature=0.3, ignore_index=ignore_index)
+  else:
+    entropy = segmentation_losses.cross_entropy(
+        logits, label, temperature=0.1, ignore_index=ignore_index)
+  return entropy, dice

@@ -1,0 +1,396 @@
+"""Stage `gan`: joint training of pictures and labels (SemanticGAN, section 3).
+
+Li et al., "Semantic Segmentation with Generative Models", CVPR 2021. One
+iteration is the phases d (Dr and Dm), r1, g, path, ema. With `data.labels=0`
+the label branch and Dm are absent and this is StyleGAN2 on pictures alone.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import networks
+from semseg_jax.models import discriminators
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import augment
+from semseg_jax.ops import gan_losses
+from semseg_jax.ops import images
+from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import optimizers
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = ("gan", "generator", "image_discriminator", "patch_discriminator")
+PATH_DECAY = 0.01  # rate of the running mean of path lengths
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished iterations.
+    generator, ema: parameters of G and their exponential moving average.
+    noise: G's constant noise buffers, neither trained nor averaged.
+    image_discriminator: parameters of Dr.
+    patch_discriminator: {"params", "spectral"} of Dm; {} without labels.
+    optimizers: optax states by network name.
+    mean_path_length: float32 scalar, running mean.
+    augment_strength: float32 scalar in [0, 1], probability of augmentation.
+  """
+  step: jax.Array
+  generator: Any
+  ema: Any
+  noise: Any
+  image_discriminator: Any
+  patch_discriminator: Any
+  optimizers: dict[str, Any]
+  mean_path_length: jax.Array
+  augment_strength: jax.Array
+
+
+def generator_draws(key, n: int, generator, mixing: float) -> dict[str, Any]:
+  """Randomness of one generator call.
+
+  Args:
+    key: PRNG key.
+    n: batch size.
+    generator: the module, for its sizes.
+    mixing: probability of style mixing.
+
+  Returns:
+    z [2, n, D] float32, index int32 scalar in [1, L] (codes from it on come
+    from the second z; L = no mixing), noise: tuple of [n, h, w, 1].
+  """
+  z_key, mix_key, index_key, noise_key = jax.random.split(key, 4)
+  codes = generator.num_codes
+  index = jax.random.randint(index_key, (), 1, codes)
+  mixed = jax.random.bernoulli(mix_key, mixing)
+  return {
+      "z": jax.random.normal(z_key, (2, n, generator.style_dim)),
+      "index": jnp.where(mixed, index, codes),
+      "noise": stylegan2.random_noise(noise_key, n, generator.noise_shapes),
+  }
+
+
+class Modules(NamedTuple):
+  """The three networks; `patch_discriminator` is unused without labels."""
+  generator: stylegan2.Generator
+  image_discriminator: discriminators.ImageDiscriminator
+  patch_discriminator: discriminators.PatchDiscriminator
+
+
+def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
+  """The stage that `config` describes; nothing is read before training.
+
+  Args:
+    config: the experiment's config.
+    workdir: the run's folder; this stage needs nothing from it.
+    modules: networks to train instead of those the config describes.
+  """
+  del workdir
+  c = config.gan
+  generator, dr, dm = modules or Modules(
+      networks.generator(config), networks.image_discriminator(config),
+      networks.patch_discriminator(config))
+  labelled = generator.label_channels > 0
+  policy = tuple(c.augment.policy)
+  lazy = {"generator": c.path_every, "image_discriminator": c.r1_every,
+          "patch_discriminator": c.r1_every}
+  tx = {name: optimizers.lazy_adam(
+      c.learning_rate, betas=(0.0, 0.99), ratio=every / (every + 1))
+        for name, every in lazy.items()}
+
+  def init(key, frozen) -> State:
+    del frozen
+    g_key, dr_key, dm_key = jax.random.split(key, 3)
+    g = generator.init(g_key, jnp.zeros((1, generator.style_dim)))
+    image = jnp.zeros(
+        (1, generator.size, generator.size, generator.image_channels))
+    params = {"generator": g["params"],
+              "image_discriminator": dr.init(dr_key, image)["params"]}
+    patch = {}
+    if labelled:
+      labels = jnp.zeros(image.shape[:3] + (generator.label_channels,))
+      patch = dict(dm.init(
+          dm_key, jnp.concatenate([image, labels], -1), update_stats=False))
+      params["patch_discriminator"] = patch["params"]
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        generator=g["params"],
+        # Its own buffers: the state is donated, so no leaf may stand twice.
+        ema=jax.tree.map(jnp.copy, g["params"]),
+        noise=g["noise"],
+        image_discriminator=params["image_discriminator"],
+        patch_discriminator=patch,
+        optimizers={k: tx[k].init(p) for k, p in params.items()},
+        mean_path_length=jnp.zeros(()),
+        augment_strength=jnp.float32(c.augment.strength))
+
+  def synthesize(params, draws):
+    w1, w2 = (generator.apply({"params": params}, z, method="mapping")
+              for z in draws["z"])
+    codes = stylegan2.mix_codes(w1, w2, draws["index"], generator.num_codes)
+    sample, _ = generator.apply(
+        {"params": params}, codes, draws["noise"], method="synthesize")
+    return sample
+
+  def real_pair(batch):
+    """Labelled pictures with their labels as maps in {-1, 1}."""
+    onehot = segmentation_losses.one_hot(
+        batch["label"], generator.label_channels, config.data.ignore_index)
+    return data.picture(batch["image"]), 2 * onehot - 1
+
+  def augmented(draws, strength, image, label=None):
+    if not policy:
+      return image, label
+    changed = augment.augment(
+        draws, image, label, policy=policy, strength=strength)
+    return (changed, None) if label is None else changed
+
+  def dr_score(params, image):
+    return dr.apply({"params": params}, image)[0]
+
+  def dm_maps(params, spectral, image, label):
+    """Dm in training mode: its feature maps and the advanced u, v."""
+    maps, changed = dm.apply(
+        {"params": params, "spectral": spectral},
+        jnp.concatenate([image, label], -1), update_stats=True,
+        mutable=["spectral"])
+    return maps, changed["spectral"]
+
+  def update(state, name, params, gradients):
+    deltas, opt = tx[name].update(gradients, state.optimizers[name], params)
+    return (optax.apply_updates(params, deltas),
+            {**state.optimizers, name: opt})
+
+  def update_dr(state, gradients):
+    params, opt = update(
+        state, "image_discriminator", state.image_discriminator, gradients)
+    return state.replace(image_discriminator=params, optimizers=opt)
+
+  def update_dm(state, gradients, spectral):
+    params, opt = update(state, "patch_discriminator",
+                         state.patch_discriminator["params"], gradients)
+    return state.replace(
+        patch_discriminator={"params": params, "spectral": spectral},
+        optimizers=opt)
+
+  def update_g(state, gradients):
+    params, opt = update(state, "generator", state.generator, gradients)
+    return state.replace(generator=params, optimizers=opt)
+
+  def phase_d(state, batch, draws):
+    """Spec 3.1 and 3.2: one step of Dr and one of Dm."""
+    strength = state.augment_strength
+    real, _ = augmented(draws["augment_real"], strength,
+                        data.picture(batch["unlabeled"]["image"]))
+    fake, _ = augmented(draws["augment_fake"], strength,
+                        synthesize(state.generator, draws["dr"]).image)
+
+    def dr_loss(params):
+      real_score, fake_score = dr_score(params, real), dr_score(params, fake)
+      loss = gan_losses.logistic_discriminator(real_score, fake_score)
+      return loss, {"dr/loss": loss, "dr/real_score": real_score.mean(),
+                    "dr/fake_score": fake_score.mean(),
+                    "dr/real_sign": jnp.sign(real_score).mean()}
+
+    gradients, metrics = jax.grad(dr_loss, has_aux=True)(
+        state.image_discriminator)
+    state = update_dr(state, gradients)
+    if c.augment.target:
+      state = state.replace(augment_strength=adapted(
+          strength, metrics["dr/real_sign"], real.shape[0]))
+      metrics["augment/strength"] = state.augment_strength
+    if not labelled:
+      return state, metrics
+
+    sample = synthesize(state.generator, draws["dm"])
+    fake_pair = augmented(draws["augment_fake_pair"], strength, *sample)
+    pair = augmented(
+        draws["augment_pair"], strength, *real_pair(batch["labeled"]))
+
+    def dm_loss(params, spectral):
+      fake_maps, spectral = dm_maps(params, spectral, *fake_pair)
+      real_maps, spectral = dm_maps(params, spectral, *pair)
+      loss = 0.5 * (gan_losses.patch_discriminator_loss(fake_maps, False)
+                    + gan_losses.patch_discriminator_loss(real_maps, True))
+      return loss, (spectral, {
+          "dm/loss": loss, "dm/real_score": last_score(real_maps),
+          "dm/fake_score": last_score(fake_maps)})
+
+    gradients, (spectral, dm_metrics) = jax.grad(dm_loss, has_aux=True)(
+        state.patch_discriminator["params"],
+        state.patch_discriminator["spectral"])
+    return update_dm(state, gradients, spectral), metrics | dm_metrics
+
+  def adapted(strength, real_sign, n):
+    """ADA (Karras et al., 2020): raise the strength while Dr overfits."""
+    change = jnp.sign(real_sign - c.augment.target) * n / c.augment.images
+    return jnp.clip(strength + change, 0.0, c.augment.maximum)
+
+  def phase_r1(state, batch, draws):
+    """Spec 3.3: R1 on Dr, then R1 on Dm."""
+    weight = c.r1 / 2 * c.r1_every
+    strength = state.augment_strength
+    real, _ = augmented(draws["augment_real"], strength,
+                        data.picture(batch["unlabeled"]["image"]))
+
+    def dr_loss(params):
+      penalty = gan_losses.r1_penalty(
+          lambda x: dr_score(params, x).sum(), real)
+      return weight * penalty, {"dr/r1": penalty}
+
+    gradients, metrics = jax.grad(dr_loss, has_aux=True)(
+        state.image_discriminator)
+    if config.release:
+      # Deviates from the paper as the release does: Dr is frozen there when
+      # its R1 is taken, so Adam sees a zero gradient.
+      gradients = jax.tree.map(jnp.zeros_like, gradients)
+    state = update_dr(state, gradients)
+    if not labelled:
+      return state, metrics
+
+    image, label = augmented(
+        draws["augment_pair"], strength, *real_pair(batch["labeled"]))
+    channels = image.shape[-1]
+
+    def dm_loss(params, spectral):
+      _, advanced = dm_maps(params, spectral, image, label)
+
+      def score(pair):
+        maps, _ = dm_maps(
+            params, spectral, pair[..., :channels], pair[..., channels:])
+        return sum(scale[-1].mean() for scale in maps)
+
+      penalty = gan_losses.r1_penalty(
+          score, jnp.concatenate([image, label], -1))
+      return weight * penalty, (advanced, {"dm/r1": penalty})
+
+    gradients, (spectral, dm_metrics) = jax.grad(dm_loss, has_aux=True)(
+        state.patch_discriminator["params"],
+        state.patch_discriminator["spectral"])
+    return update_dm(state, gradients, spectral), metrics | dm_metrics
+
+  def phase_g(state, batch, draws):
+    """Spec 3.4: Dr teaches the picture, Dm the label branch and trunk."""
+    strength = state.augment_strength
+
+    def loss_fn(params):
+      sample = synthesize(params, draws["g"])
+      fake, _ = augmented(draws["augment_fake"], strength, sample.image)
+      image_loss = gan_losses.nonsaturating_generator(
+          dr_score(state.image_discriminator, fake))
+      if not labelled:
+        return image_loss, ({}, {"g/image": image_loss, "g/loss": image_loss})
+      dm_params = state.patch_discriminator["params"]
+      fake_maps, spectral = dm_maps(
+          dm_params, state.patch_discriminator["spectral"],
+          *augmented(draws["augment_fake_pair"], strength,
+                     jax.lax.stop_gradient(sample.image), sample.logits))
+      real_maps, spectral = dm_maps(
+          dm_params, spectral,
+          *augmented(draws["augment_pair"], strength,
+                     *real_pair(batch["labeled"])))
+      adversarial = gan_losses.patch_generator_loss(fake_maps)
+      matching = gan_losses.feature_matching(
+          fake_maps, jax.lax.stop_gradient(real_maps), c.feature_matching)
+      loss = image_loss + adversarial + matching
+      return loss, (spectral, {
+          "g/image": image_loss, "g/label": adversarial,
+          "g/feature_matching": matching, "g/loss": loss})
+
+    gradients, (spectral, metrics) = jax.grad(loss_fn, has_aux=True)(
+        state.generator)
+    state = update_g(state, gradients)
+    if labelled:
+      state = state.replace(patch_discriminator={
+          **state.patch_discriminator, "spectral": spectral})
+    return state, metrics
+
+  def phase_path(state, batch, draws):
+    """Spec 3.5: path-length regularisation of the picture."""
+    del batch
+    d = draws["path"]
+
+    def loss_fn(params):
+      variables = {"params": params}
+      w1, w2 = (generator.apply(variables, z, method="mapping")
+                for z in d["z"])
+      codes = stylegan2.mix_codes(w1, w2, d["index"], generator.num_codes)
+
+      def image_fn(codes):
+        return generator.apply(
+            variables, codes, d["noise"], method="synthesize")[0].image
+
+      penalty, mean, lengths = gan_losses.path_length_penalty(
+          image_fn, codes, draws["image_noise"], state.mean_path_length,
+          decay=PATH_DECAY)
+      return c.path * c.path_every * penalty, (
+          mean, {"g/path": penalty, "g/path_length": lengths.mean()})
+
+    gradients, (mean, metrics) = jax.grad(loss_fn, has_aux=True)(
+        state.generator)
+    return update_g(state, gradients).replace(mean_path_length=mean), metrics
+
+  def phase_ema(state, batch, draws):
+    """Spec 3.6: the averaged generator; ends the iteration."""
+    del batch, draws
+    return state.replace(
+        step=state.step + 1,
+        ema=optax.incremental_update(
+            state.generator, state.ema, 1 - c.ema_decay)), {}
+
+  bodies = {"d": phase_d, "r1": phase_r1, "g": phase_g, "path": phase_path,
+            "ema": phase_ema}
+
+  def train_step(state, frozen, batch, draws, *, phase):
+    del frozen
+    return bodies[phase](state, batch, draws)
+
+  def phases(step: int) -> tuple[str, ...]:
+    return (("d",) + (("r1",) if step % c.r1_every == 0 else ()) + ("g",)
+            + (("path",) if step % c.path_every == 0 else ()) + ("ema",))
+
+  def draws(key, phase):
+    n = c.batch_size
+    keys = iter(jax.random.split(key, 8))
+    fake = lambda n=n: generator_draws(next(keys), n, generator, c.mixing)
+    change = lambda: augment.augment_draws(next(keys), n) if policy else ()
+    if phase == "d":
+      return {"dr": fake(), "dm": fake(), "augment_real": change(),
+              "augment_fake": change(), "augment_pair": change(),
+              "augment_fake_pair": change()}
+    if phase == "r1":
+      return {"augment_real": change(), "augment_pair": change()}
+    if phase == "g":
+      return {"g": fake(), "augment_fake": change(), "augment_pair": change(),
+              "augment_fake_pair": change()}
+    if phase == "path":
+      m = max(1, n // c.path_batch_shrink)
+      return {"path": fake(m), "image_noise": jax.random.normal(
+          next(keys), (m, generator.size, generator.size,
+                       generator.image_channels))}
+    return ()
+
+  return stage.Stage(
+      steps=c.steps,
+      load_frozen=lambda: {},
+      init=init,
+      phases=phases,
+      draws=draws,
+      train_step=train_step,
+      train_data=lambda start: data.train_batches(
+          config, batch_size=c.batch_size, unlabeled_batch_size=c.batch_size,
+          start_step=start),
+      sample=grids.sampler(config, generator))
+
+
+def last_score(maps) -> jax.Array:
+  """Mean over scales of the mean of each scale's score map."""
+  return sum(scale[-1].mean() for scale in maps) / len(maps)

@@ -1,0 +1,116 @@
+"""Labels pictures with a trained SemanticGAN: by the encoder, by inversion.
+
+Section 3.4 of the paper (test-time optimisation). Scores are kept after
+several numbers of steps; 0 steps is the encoder alone.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from semseg_jax import inversion
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import perceptual as perceptual_lib
+from semseg_jax.ops import images
+from semseg_jax.ops import segmentation_losses
+
+NEEDED_BY = "labelling by inversion"
+
+
+def method_name(config, step: int) -> str:
+  """"encoder" (or "start") for 0 steps, "inversion" for all, else "...@n"."""
+  if step == 0:
+    return "encoder" if config.inversion.start == "encoder" else "start"
+  return "inversion" + ("" if step == config.inversion.steps else f"@{step}")
+
+
+def predictor(config, workdir):
+  """predict(pictures, indices) of a run, for `evaluation.segmentation`.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with the trained stages `gan` and `encoder`.
+
+  Returns:
+    A function of pictures uint8 [B, S, S, C] and their numbers [B] that gives
+    {method: {"logits" [B, S, S, K], "reconstruction" uint8 [B, S, S, C],
+    "confidence" [B]}}; the confidence is Dm's mean score of the pair of
+    picture and found label.
+  """
+  c = config.inversion
+  generator, encoder = networks.generator(config), networks.encoder(config)
+  dm = networks.patch_discriminator(config)
+  perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
+  frozen = {
+      "generator": trained.load_ema(config, workdir, NEEDED_BY),
+      "perceptual": perceptual.load(),
+      "dm": trained.load_patch_discriminator(config, workdir, NEEDED_BY)}
+  uses_encoder = c.start == "encoder" or c.consistency
+  if uses_encoder:
+    frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
+
+  def generate(frozen, codes, noise):
+    sample, _ = generator.apply(
+        frozen["generator"], codes, noise, method="synthesize")
+    return sample.image, sample.logits
+
+  def encode(frozen, image):
+    return encoder.apply(frozen["encoder"], image, train=False)
+
+  if config.encoder.kind == "residual":  # it holds minibatch statistics
+    encode = inversion.per_picture(encode)
+  found = inversion.Networks(
+      num_codes=generator.num_codes,
+      noise_shapes=generator.noise_shapes,
+      generate=generate,
+      features=lambda f, x: perceptual.features(f["perceptual"], x),
+      distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
+      encode=encode if uses_encoder else None)
+  snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
+  inverter = inversion.Inverter(found, options(config, snapshots),
+                                c.batch_size)
+  key = jax.random.key(config.seed)
+  mean = None
+  if c.start == "mean":
+    z = jax.random.normal(
+        key, (inversion.MEAN_SAMPLES, generator.style_dim))
+    mean = inversion.mean_code(
+        lambda f, z: generator.apply(f["generator"], z, method="mapping"),
+        frozen, z)
+
+  @jax.jit
+  def confidence(frozen, picture, logits):
+    label = segmentation_losses.one_hot(
+        images.to_label(logits), generator.label_channels)
+    maps = dm.apply(frozen["dm"], jnp.concatenate(
+        [images.from_uint8(picture), 2 * label - 1], -1), update_stats=False)
+    return sum(scale[-1].mean((1, 2, 3)) for scale in maps) / len(maps)
+
+  def predict(pictures, indices):
+    result = inverter.run(
+        frozen, images.from_uint8(pictures), indices, key, mean=mean)
+    methods = {}
+    for step in snapshots:
+      image, logits = inverter.render(frozen, *result.snapshots[step])
+      methods[method_name(config, step)] = {
+          "logits": logits, "reconstruction": images.to_uint8(image),
+          "confidence": jax.device_get(
+              confidence(frozen, pictures, logits))}
+    return methods
+
+  return predict
+
+
+def options(config, snapshots) -> inversion.Options:
+  """The search that `config.inversion` describes."""
+  c = config.inversion
+  mean = c.start == "mean"
+  return inversion.Options(
+      steps=c.steps, learning_rate=c.learning_rate, start=c.start,
+      space=c.space, optimize_noise=c.optimize_noise,
+      weights=inversion.Weights(
+          perceptual=c.perceptual, mse=c.mse, noise=c.noise,
+          encoder=c.consistency,
+          start=c.mean_distance if mean else c.start_distance),
+      loss_size=c.loss_size, snapshots=snapshots,
+      segment=c.segment or None)

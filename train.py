@@ -1,0 +1,35 @@
+"""Trains the stages of an experiment, in order; run again to resume.
+
+  python train.py --config=configs/semantic_gan/parts.py:labels=20 \
+      --workdir=runs/parts20
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.apply()  # before jax starts
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file of the experiment.", lock_config=True)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; an existing run is resumed.")
+_STAGE = flags.DEFINE_list(
+    "stage", [], "Stages to run; empty for all of the config's.")
+
+
+def main(argv):
+  if len(argv) > 1:
+    raise app.UsageError(f"unknown argument {argv[1]!r}")
+  overrides = config_flags.get_override_values(flags.FLAGS["config"])
+  experiment.run(experiment.train, _CONFIG.value, _WORKDIR.value,
+                 overrides=overrides, only=_STAGE.value)
+
+
+if __name__ == "__main__":
+  flags.mark_flags_as_required(["config", "workdir"])
+  app.run(main)
