@@ -54,11 +54,12 @@ def check_divisible(batch_size: int, mesh: Mesh,
                     field: str = "batch_size") -> None:
   """Raises ValueError unless the global batch splits evenly over the mesh."""
   if batch_size % mesh.size:
-    below = batch_size - batch_size % mesh.size
+    above = batch_size + -batch_size % mesh.size
+    below = above - mesh.size
+    nearest = f"{below} or {above}" if below else f"{above}"
     raise ValueError(
         f"{field} = {batch_size} does not split evenly over {mesh.size} "
-        f"devices: set {field} to {below or mesh.size} or "
-        f"{below + mesh.size}, or use fewer devices")
+        f"devices: set {field} to {nearest}, or use fewer devices")
 
 
 def put_replicated(tree, mesh: Mesh):

@@ -37,8 +37,8 @@ def ranger(
 ) -> optax.GradientTransformation:
   """Rectified Adam + gradient centralisation + Lookahead.
 
-  The learning rate may be a number, a traced scalar (as passed in by
-  `optax.inject_hyperparams`) or a schedule of the steps done so far.
+  The learning rate may be a number, a schedule of the steps done so far, or a
+  traced scalar (`optax.inject_hyperparams` of a function of it alone).
 
   Args:
     learning_rate: see above.

@@ -1,0 +1,52 @@
+"""A run's folder: which config may continue in it, and what it records."""
+
+import json
+
+import pytest
+
+from semseg_jax.training import run_dir
+
+CONFIG = {"gan": {"steps": 10, "lr": 0.1, "betas": (0.0, 0.99)}, "seed": 1}
+
+
+def test_same_config_continues(tmp_path):
+  folder = run_dir.prepare(tmp_path / "a", CONFIG, {"seed": 1})
+  assert json.loads((folder / "config.json").read_text())["gan"]["betas"] == [
+      0.0, 0.99]
+  assert json.loads((folder / "overrides.json").read_text()) == {"seed": 1}
+  assert run_dir.prepare(tmp_path / "a", CONFIG, {}) == folder
+
+
+def test_length_and_frequency_may_change(tmp_path):
+  run_dir.prepare(tmp_path, CONFIG, {})
+  longer = CONFIG | {"gan": CONFIG["gan"] | {"steps": 20}, "log_every": 5}
+  run_dir.prepare(tmp_path, longer, {})
+  saved = json.loads((tmp_path / "config.json").read_text())
+  assert saved["gan"]["steps"] == 20
+
+
+def test_every_other_change_is_listed(tmp_path):
+  run_dir.prepare(tmp_path, CONFIG, {})
+  other = {"gan": {"steps": 20, "lr": 0.2, "betas": (0.0, 0.99)}, "new": None}
+  with pytest.raises(run_dir.ConfigMismatchError) as error:
+    run_dir.prepare(tmp_path, other, {})
+  message = str(error.value)
+  for part in ("gan.lr: 0.1 there, 0.2 now", "seed: 1 there, absent now",
+               "new: absent there, null now", str(tmp_path), "--workdir"):
+    assert part in message
+  assert "steps" not in message
+  assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+
+
+def test_done(tmp_path):
+  assert run_dir.done_step(tmp_path) is None
+  run_dir.write_done(tmp_path, 5)
+  assert run_dir.done_step(tmp_path) == 5
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+  path = tmp_path / "a.json"
+  run_dir.write_json(path, {"a": 1})
+  with pytest.raises(TypeError):
+    run_dir.write_json(path, {"a": object()})
+  assert json.loads(path.read_text()) == {"a": 1}
