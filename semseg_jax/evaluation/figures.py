@@ -196,8 +196,9 @@ def panel(
 
 def ticks(low: float, high: float) -> list[float]:
   """About five round numbers, evenly spaced, that enclose [low, high]."""
-  if not high > low:
-    pad = abs(low) * 0.1 or 1.0
+  size = max(abs(low), abs(high))
+  if high - low <= max(1e-9 * size, 1e-30):  # As good as one value.
+    pad = 0.1 * size if size > 1e-30 else 1.0
     low, high = low - pad, high + pad
   raw = (high - low) / 5
   power = 10.0 ** math.floor(math.log10(raw))

@@ -175,7 +175,9 @@ def _score_chunk(found, index, source, spec, size, folder, names, pictures):
     raise ValueError("predict returned no method")
   running = {}
   for method, outputs in found.items():
-    logits = np.asarray(outputs["logits"])
+    # One transfer from the device each, not one a row.
+    outputs = {name: np.asarray(x) for name, x in outputs.items()}
+    logits = outputs["logits"]
     _check_logits(method, logits, spec, size)
     files = stems([names[i] for i in index], method, found)
     confusion = []
@@ -189,13 +191,13 @@ def _score_chunk(found, index, source, spec, size, folder, names, pictures):
       figures.save(f"{path}_index.png", mask)
       if "reconstruction" in outputs and index[row] < pictures:
         figures.save(f"{path}_reconstruction.png",
-                     np.asarray(outputs["reconstruction"][row]))
+                     outputs["reconstruction"][row])
     arrays[f"confusion/{method}"] = np.stack(confusion)
     running[f"accuracy {method}"] = float(
         scores.pixel_accuracy(sum(confusion)))
     if "confidence" in outputs:
-      arrays[f"confidence/{method}"] = np.asarray(
-          outputs["confidence"])[:len(index)].astype(np.float64)
+      arrays[f"confidence/{method}"] = outputs["confidence"][
+          :len(index)].astype(np.float64)
   return arrays, running
 
 

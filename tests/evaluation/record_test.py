@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from semseg_jax.evaluation import record
+
+_CONFIG = {"data": {"size": 32, "splits": ("a", "b")}, "seed": 0}
+
+
+def _record(**changes):
+  return record.make(
+      {"ours": {"miou": 0.5}}, config=_CONFIG, split="test", seconds=1.23456,
+      checkpoint_step=7, **changes)
+
+
+def test_a_record_comes_back(tmp_path):
+  record.save(tmp_path / "new", _record(extra={"fid": 3.0}))
+  found = record.load(tmp_path / "new", config=_CONFIG)
+  assert found.methods == {"ours": {"miou": 0.5}}
+  assert (found.checkpoint_step, found.seconds) == (7, 1.235)
+  assert found.extra == {"fid": 3.0}
+  assert found.config_hash == record.config_hash(_CONFIG)
+  assert {"jax", "python", "device", "git"} <= set(found.versions)
+  assert [p.name for p in (tmp_path / "new").iterdir()] == ["record.json"]
+
+
+def test_another_config_is_refused_with_the_field(tmp_path):
+  record.save(tmp_path, _record())
+  other = {"data": {"size": 64, "splits": ("a", "b")}, "seed": 0}
+  with pytest.raises(record.RecordMismatchError, match="data.size: 32.*64"):
+    record.load(tmp_path, config=other)
+  assert record.load(tmp_path).split == "test"
+
+
+def test_an_edited_config_is_refused(tmp_path):
+  record.save(tmp_path, _record())
+  path = tmp_path / "record.json"
+  content = json.loads(path.read_text())
+  content["config"]["seed"] = 1
+  path.write_text(json.dumps(content))
+  with pytest.raises(record.RecordMismatchError, match="record.json"):
+    record.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", '{"methods": {}}'])
+def test_what_is_no_record_is_named(tmp_path, text):
+  (tmp_path / "record.json").write_text(text)
+  with pytest.raises(ValueError, match="record.json is not a record"):
+    record.load(tmp_path)
+
+
+def test_missing_record_is_named(tmp_path):
+  with pytest.raises(FileNotFoundError, match="record.json"):
+    record.load(tmp_path)
+
+
+def test_hash_depends_on_values_not_on_order():
+  assert record.config_hash({"a": 1, "b": [2]}) == record.config_hash(
+      {"b": (2,), "a": 1})
+  assert record.config_hash({"a": 1}) != record.config_hash({"a": 2})

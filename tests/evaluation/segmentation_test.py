@@ -1,0 +1,212 @@
+import json
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from semseg_jax.data import datasets
+from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import segmentation
+from semseg_jax.evaluation import summary
+from semseg_jax.ops import images
+from semseg_jax.ops import scores
+
+_SIZE = 16
+_SPEC = datasets.Spec(
+    name="toy", class_names=("background", "disc", "ring"),
+    colors=np.array([[0, 0, 0], [200, 40, 40], [40, 90, 200]], np.uint8))
+
+
+class _Toy:
+  """Pictures of several sizes whose gray value tells the class."""
+
+  labeled = True
+
+  def __init__(self, count=7, volumes=False):
+    self.ids = tuple(f"set/{i:02}" for i in range(count))
+    self._volumes = volumes
+    self.reads = 0
+
+  def __len__(self):
+    return len(self.ids)
+
+  def __getitem__(self, index):
+    self.reads += 1
+    rng = np.random.default_rng(index)
+    h, w = rng.integers(12, 40, 2)
+    y, x = np.mgrid[:h, :w]
+    r = np.hypot(y / h - rng.uniform(0.3, 0.7), x / w - rng.uniform(0.3, 0.7))
+    label = ((r < 0.4).astype(np.uint8) + (r < 0.2)).astype(np.uint8)
+    label[:2] = 255
+    image = np.repeat((label % 3 * 100)[..., None], 3, -1).astype(np.uint8)
+    example = {"image": image, "label": label, "id": self.ids[index]}
+    if self._volumes:
+      example["volume"] = f"patient{index % 2}"
+    return example
+
+
+def _logits(pictures, noise=0.0, seed=0):
+  gray = pictures.mean(-1)[..., None]
+  logits = -np.abs(gray - np.array([0.0, 100.0, 200.0])) / 50.0
+  draw = np.random.default_rng(seed).normal(size=logits.shape)
+  return (logits + noise * draw).astype(np.float32)
+
+
+class _Predict:
+  """Two methods; counts its calls and checks what it is given."""
+
+  def __init__(self, batch_size):
+    self.batch_size = batch_size
+    self.indices = []
+
+  def __call__(self, pictures, indices):
+    assert pictures.shape == (self.batch_size, _SIZE, _SIZE, 3)
+    assert pictures.dtype == np.uint8
+    assert indices.shape == (self.batch_size,)
+    self.indices.append(indices.tolist())
+    noisy = np.stack([
+        _logits(p, 1.5, seed=int(i))
+        for p, i in zip(pictures, indices, strict=True)])
+    return {
+        "plain": {"logits": _logits(pictures), "reconstruction": pictures},
+        "noisy": {"logits": noisy, "confidence": -indices.astype(float)},
+    }
+
+
+def _run(folder, predict, source=None, **options):
+  return segmentation.evaluate(
+      predict, source or _Toy(), spec=_SPEC, batch_size=predict.batch_size,
+      size=_SIZE, out_dir=folder, **{"fingerprint": "f", **options})
+
+
+def test_scores_are_those_at_native_size(tmp_path):
+  source, predict = _Toy(), _Predict(3)
+  found = _run(tmp_path, predict, source)
+  assert predict.indices == [[0, 1, 2], [3, 4, 5], [6, 6, 6]]
+  confusion = []
+  for i in range(7):
+    example = source[i]
+    small = segmentation.pipeline.transforms.resize_image(
+        example["image"], _SIZE)
+    mask = images.to_label(images.resize_logits(
+        _logits(small[None])[0], example["label"].shape))
+    confusion.append(scores.confusion_matrix(example["label"], mask, 3, 255))
+    stored = figures.read(
+        tmp_path / "predictions" / f"set_{i:02}_plain_index.png")
+    np.testing.assert_array_equal(stored, mask)
+  expected = summary.summarise(np.stack(confusion), _SPEC.class_names)
+  assert found["plain"] == expected
+  assert expected["pictures"] == 7
+  assert 0.5 < expected["miou"] < 1
+  assert found["noisy"]["miou"] < expected["miou"]
+  assert set(found["noisy"]["confidence"]) == {"mean", "pearson", "spearman"}
+  json.dumps(found, allow_nan=False)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(1, 4), st.data())
+def test_totals_are_the_same_after_losing_chunks(tmp_path_factory, batch, data):
+  folder = tmp_path_factory.mktemp("eval")
+  first = _run(folder, _Predict(batch))
+  files = sorted((folder / "chunks").glob("*.npz"))
+  lost = data.draw(st.sets(st.integers(0, len(files) - 1), min_size=1))
+  for k in lost:
+    files[k].unlink()
+  predict = _Predict(batch)
+  assert _run(folder, predict) == first
+  assert [rows[0] // batch for rows in predict.indices] == sorted(lost)
+
+
+def test_nothing_is_predicted_twice(tmp_path):
+  first = _run(tmp_path, _Predict(3))
+  predict = _Predict(3)
+  assert _run(tmp_path, predict) == first
+  assert predict.indices == []
+
+
+def test_an_interrupted_run_continues(tmp_path):
+  predict = _Predict(2)
+
+  def fails(pictures, indices):
+    if len(predict.indices) == 2:
+      raise KeyboardInterrupt
+    return predict(pictures, indices)
+
+  fails.batch_size = 2
+  with pytest.raises(KeyboardInterrupt):
+    _run(tmp_path, fails)
+  rest = _Predict(2)
+  found = _run(tmp_path, rest)
+  assert rest.indices == [[4, 5], [6, 6]]
+  assert found == _run(tmp_path / "through", _Predict(2))
+
+
+@pytest.mark.parametrize("change", ["fingerprint", "mask"])
+def test_what_is_out_of_date_is_predicted_again(tmp_path, change):
+  _run(tmp_path, _Predict(3))
+  predict = _Predict(3)
+  if change == "mask":
+    (tmp_path / "predictions" / "set_04_plain_index.png").unlink()
+    _run(tmp_path, predict)
+    assert predict.indices == [[3, 4, 5]]
+  else:
+    _run(tmp_path, predict, fingerprint="another")
+    assert len(predict.indices) == 3
+
+
+def test_files_of_the_first_pictures(tmp_path):
+  _run(tmp_path, _Predict(4), pictures=2)
+  names = lambda kind: sorted(
+      p.name for p in (tmp_path / "predictions").glob(f"*_{kind}.png"))
+  both = [f"set_{i:02}_{m}" for i in (0, 1) for m in ("noisy", "plain")]
+  assert len(names("index")) == 14
+  assert names("color") == [f"{n}_color.png" for n in both]
+  assert names("overlay") == [f"{n}_overlay.png" for n in both]
+  assert names("reconstruction") == [
+      "set_00_plain_reconstruction.png", "set_01_plain_reconstruction.png"]
+  assert figures.read(tmp_path / "overview.png").shape[2] == 3
+
+
+def test_one_method_needs_no_name_in_its_files(tmp_path):
+  predict = lambda pictures, indices: {"a": {"logits": _logits(pictures)}}
+  predict.batch_size = 4
+  _run(tmp_path, predict, pictures=1)
+  assert (tmp_path / "predictions" / "set_00_index.png").exists()
+  assert (tmp_path / "predictions" / "set_00_color.png").exists()
+
+
+def test_volumes(tmp_path):
+  source = _Toy(volumes=True)
+  found = _run(tmp_path, _Predict(3), source)["noisy"]
+  counts = []
+  for i in range(7):
+    mask = figures.read(
+        tmp_path / "predictions" / f"set_{i:02}_noisy_index.png")
+    counts.append(scores.confusion_matrix(source[i]["label"], mask, 3, 255))
+  volumes = np.stack([sum(counts[0::2]), sum(counts[1::2])])
+  np.testing.assert_allclose(
+      found["dice_per_volume"],
+      scores.dice(volumes)[:, 1:].mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("size", "classes"), [(_SIZE, 2), (8, 3)])
+def test_wrong_logits_are_named(tmp_path, size, classes):
+  predict = lambda pictures, _: {
+      "bad": {"logits": np.zeros((len(pictures), size, size, classes))}}
+  predict.batch_size = 2
+  with pytest.raises(ValueError, match="'bad'.*K in"):
+    _run(tmp_path, predict)
+
+
+def test_unlabelled_split_is_an_error(tmp_path):
+  source = _Toy()
+  source.labeled = False
+  with pytest.raises(ValueError, match="labelled"):
+    _run(tmp_path, _Predict(2), source)
+
+
+def test_file_names():
+  assert segmentation.file_names(["a/b", "a_b", "ü.1", "c d"]) == [
+      "a_b", "a_b-1", "ü.1", "c_d"]

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from semseg_jax.evaluation import tables
+
+_ROWS = [
+    {"Method": "ours", "mIoU": 69.0, "Pictures": 40},
+    {"Method": "U-Net | baseline", "mIoU": None, "Pictures": 8},
+]
+
+
+def test_text():
+  assert tables.text(_ROWS).splitlines() == [
+      "Method             mIoU  Pictures",
+      "----------------  -----  --------",
+      "ours              69.00        40",
+      "U-Net | baseline      -         8",
+  ]
+
+
+def test_markdown():
+  assert tables.markdown(_ROWS).splitlines() == [
+      "| Method            |  mIoU | Pictures |",
+      "| ----------------- | ----: | -------: |",
+      "| ours              | 69.00 |       40 |",
+      "| U-Net \\| baseline |     - |        8 |",
+  ]
+
+
+def test_rows_of_scores():
+  methods = {
+      "a": {"pictures": 3, "miou": 0.5, "foreground_miou": 0.25, "dice": None,
+            "dice_per_volume": None, "jaccard": 1.0, "pixel_accuracy": 0.9,
+            "per_class_iou": {"x": 0.5, "y": None}}}
+  assert tables.score_rows(methods) == [{
+      "Method": "a", "Pictures": 3, "mIoU": 50.0, "mIoU fg": 25.0,
+      "Jaccard": 100.0, "Accuracy": 90.0}]
+  assert tables.class_rows(methods) == [
+      {"Class": "x", "a": 50.0}, {"Class": "y", "a": None}]
+
+
+def test_a_missing_cell_is_a_dash():
+  assert tables.text([{"a": 1}, {"b": 2}]).splitlines()[2:] == [
+      "1  -", "-  2"]
+
+
+def test_save(tmp_path):
+  tables.save(tmp_path / "table.json", _ROWS)
+  assert json.loads((tmp_path / "table.json").read_text()) == {"rows": _ROWS}
+
+
+def test_no_rows_is_an_error():
+  with pytest.raises(ValueError, match="row"):
+    tables.text([])
