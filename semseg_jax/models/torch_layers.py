@@ -54,7 +54,6 @@ class BatchNorm(nn.Module):
 
   momentum: float = 0.9
   epsilon: float = 1e-5
-  use_scale: bool = True
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -63,8 +62,7 @@ class BatchNorm(nn.Module):
     mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
     var = self.variable("batch_stats", "var", jnp.ones, shape)
     count = self.variable("batch_stats", "count", jnp.zeros, (), jnp.int32)
-    scale = (self.param("scale", nn.initializers.ones, shape)
-             if self.use_scale else 1.0)
+    scale = self.param("scale", nn.initializers.ones, shape)
     bias = self.param("bias", nn.initializers.zeros, shape)
     if train:
       axes = tuple(range(x.ndim - 1))
