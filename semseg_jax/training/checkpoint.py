@@ -115,12 +115,12 @@ def exists(directory) -> bool:
   return bool(_steps(directory))
 
 
-def latest_step(directory) -> int | None:
+def latest(directory) -> int | None:
   """Step of the newest checkpoint in `directory`; None: there is none."""
   return max(_steps(directory), default=None)
 
 
-def best_step(directory) -> int | None:
+def best(directory) -> int | None:
   """Step of the best-scored checkpoint; the newest if none has a score."""
   directory = epath.Path(directory).resolve()
   return max(
@@ -128,22 +128,20 @@ def best_step(directory) -> int | None:
       key=lambda step: (_saved_score(directory / str(step)), step))
 
 
-def restore_subtree(directory, abstract: dict, *, step: int | None = None,
-                    best: bool = False):
+def restore_subtree(directory, abstract: dict, *, step: int | None = None):
   """Part of a saved state, e.g. {"ema": ...}, for another system than saved it.
 
   Args:
     directory: a stage's ckpt folder.
     abstract: dict of top-level names of the state to pytrees of
       `jax.ShapeDtypeStruct` (with shardings, or they go to one device).
-    step: which checkpoint; None: the newest, or with `best` the best-scored.
+    step: which checkpoint, such as `best(directory)`; None: the newest.
 
   Raises FileNotFoundError without a checkpoint, StateMismatchError if the
   part was saved with other shapes.
   """
   directory = epath.Path(directory).resolve()
-  if step is None:
-    step = best_step(directory) if best else latest_step(directory)
+  step = latest(directory) if step is None else step
   if step is None or not (directory / str(step)).exists():
     raise FileNotFoundError(
         f"no checkpoint {'' if step is None else step} in {directory}: train "

@@ -54,7 +54,8 @@ def test_subtree(state, tmp_path):
   part = {"ema": abstract(state["ema"])}
   assert checkpoint.exists(tmp_path)
   newest = checkpoint.restore_subtree(tmp_path, part)
-  best = checkpoint.restore_subtree(tmp_path, part, best=True)
+  best = checkpoint.restore_subtree(
+      tmp_path, part, step=checkpoint.best(tmp_path))
   assert newest.keys() == {"ema"}
   kernel = state["ema"]["conv"]["kernel"]
   np.testing.assert_array_equal(newest["ema"]["conv"]["kernel"], -kernel)

@@ -90,7 +90,7 @@ def test_sigterm_saves_and_resumes(toy, whole, tmp_path):
     toy.run(tmp_path, on_batch=terminate)
   assert error.value.code == 143
   assert signal.getsignal(signal.SIGTERM) == before
-  assert checkpoint.latest_step(tmp_path / "ckpt") == 5
+  assert checkpoint.latest(tmp_path / "ckpt") == 5
   assert not (tmp_path / "DONE").exists()
   # The line of step 6 averages over steps before and after the interruption.
   assert_same_state(toy.run(tmp_path), whole[1])
@@ -100,7 +100,7 @@ def test_sigterm_saves_and_resumes(toy, whole, tmp_path):
 def test_nan_metric_stops_before_saving(toy, tmp_path):
   with pytest.raises(records.NonFiniteError, match="step 6.*loss.*nan"):
     toy.run(tmp_path, nan_at=5)
-  assert checkpoint.latest_step(tmp_path / "ckpt") == 3
+  assert checkpoint.latest(tmp_path / "ckpt") == 3
   assert [x["step"] for x in lines(tmp_path)] == [2, 4]
 
 
@@ -108,7 +108,7 @@ def test_infinite_state_is_not_saved(toy, tmp_path):
   # The last update before a checkpoint spoils the state; no metric shows it.
   with pytest.raises(records.NonFiniteError, match=r"step 6: .*params"):
     toy.run(tmp_path, bad_state_at=5)
-  assert checkpoint.latest_step(tmp_path / "ckpt") == 3
+  assert checkpoint.latest(tmp_path / "ckpt") == 3
 
 
 @pytest.mark.parametrize("damage", ["empty", "missing", "truncated"])
@@ -161,15 +161,15 @@ def test_best_checkpoint_is_kept(toy, tmp_path):
     toy.run(tmp_path, options=options, validate=validate, on_batch=terminate)
   # The best one is remembered by the resumed run: 8 is not saved.
   toy.run(tmp_path, options=options, validate=validate)
-  assert checkpoint.best_step(tmp_path / "ckpt") == 4
-  assert checkpoint.latest_step(tmp_path / "ckpt") == 12
+  assert checkpoint.best(tmp_path / "ckpt") == 4
+  assert checkpoint.latest(tmp_path / "ckpt") == 12
   kept = sorted(int(p.name) for p in (tmp_path / "ckpt").iterdir())
   assert kept == [4, 9, 12]
   found = {x["step"]: x for x in lines(tmp_path)}
   assert found[6]["miou"] is None
   assert found[4].keys() == {"step", "loss", "miou", "extra"}
   best = checkpoint.restore_subtree(
-      tmp_path / "ckpt", {"step": jax.ShapeDtypeStruct((), "int32")}, best=True)
+      tmp_path / "ckpt", {"step": jax.ShapeDtypeStruct((), "int32")}, step=4)
   assert int(best["step"]) == 4
 
 

@@ -51,7 +51,7 @@ def test_killed_three_times_equals_unbroken(toy, toy_path, tmp_path):
     time.sleep(rng.uniform(0, 0.05))
     process.kill()
     process.communicate()
-    now = checkpoint.latest_step(folder / "ckpt")
+    now = checkpoint.latest(folder / "ckpt")
     assert now > reached
     reached = now
   assert reached < steps
