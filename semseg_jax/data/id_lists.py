@@ -1,0 +1,56 @@
+"""Lists of picture ids: text files with one id a line."""
+
+from collections.abc import Sequence
+import pathlib
+
+from semseg_jax.data import errors
+
+
+def read(path: pathlib.Path) -> tuple[str, ...]:
+  """The ids of a list file; empty lines are skipped, repeats refused."""
+  try:
+    ids = tuple(x.strip() for x in path.read_text().splitlines() if x.strip())
+  except FileNotFoundError as e:
+    raise errors.DataError(f"{path}: list file is missing") from e
+  except UnicodeDecodeError as e:
+    raise errors.DataError(f"{path}: not a text file") from e
+  if len(set(ids)) != len(ids):
+    seen = set()
+    twice = next(x for x in ids if x in seen or seen.add(x))
+    raise errors.DataError(f"{path}: id {twice!r} stands there twice")
+  return ids
+
+
+def find(
+    folder: pathlib.Path, stem: str, suffixes: Sequence[str], list_file
+) -> str:
+  """Path of `stem` with one of the suffixes below `folder`."""
+  for suffix in suffixes:
+    path = folder / f"{stem}{suffix}"
+    if path.is_file():
+      return str(path)
+  raise errors.DataError(
+      f"{list_file}: lists {stem!r}, but there is no file "
+      f"{folder / stem}{{{','.join(suffixes)}}}")
+
+
+def locate(
+    name: str, data_dir: str | None, marker: str
+) -> pathlib.Path:
+  """The data set's folder: `data_dir` or `data_dir`/`name`.
+
+  `marker` is a file or folder that lies in every such folder.
+  """
+  if not data_dir:
+    raise errors.DataError(
+        f"data.data_dir: data set {name!r} is read from files; give the "
+        "folder they are in")
+  root = pathlib.Path(data_dir).expanduser().absolute()
+  for folder in (root, root / name):
+    if (folder / marker).exists():
+      return folder
+  if not root.is_dir():
+    raise errors.DataError(f"data.data_dir: there is no folder {root}")
+  raise errors.DataError(
+      f"data.data_dir: no {marker!r} in {root} (nor in {root / name}), so "
+      f"this is not the data set {name!r}")

@@ -1,0 +1,109 @@
+"""Reading picture and mask files, with one clear line for each that is broken.
+"""
+
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from semseg_jax.data import errors
+
+# 80 million pixels: far above any set here, far below what fills the memory.
+MAX_PIXELS = 80_000_000
+# Pillow's ways of saying that a file is broken.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error,
+           zlib.error, Image.DecompressionBombError)
+_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+  """The file's content."""
+  try:
+    with open(path, "rb") as file:
+      content = file.read()
+  except OSError as e:
+    raise errors.DataError(
+        f"{os.fspath(path)}: cannot be read ({e.strerror})") from e
+  if not content:
+    raise errors.DataError(f"{os.fspath(path)}: empty file")
+  return content
+
+
+def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
+  """Encoded picture -> uint8 [H, W, channels].
+
+  Gray becomes RGB and RGB gray as asked; transparency is dropped. The pixels
+  are taken as stored: an EXIF orientation is not applied, because masks are
+  drawn on the stored grid.
+  """
+  image = _load(content, where)
+  if image.mode in _DEEP_MODES:
+    raise errors.DataError(
+        f"{where}: {image.mode} picture with more than 8 bits; choose a value "
+        "window and store it with 8 bits")
+  array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+  return array[..., None] if channels == 1 else array
+
+
+def decode_mask(content: bytes, where: str) -> np.ndarray:
+  """Encoded mask of class indices -> uint8 [H, W].
+
+  Gray, palette (its indices) and one-bit files are masks.
+  """
+  image = _load(content, where)
+  if image.mode not in ("L", "P", "1"):
+    raise errors.DataError(
+        f"{where}: mask is a {image.mode} picture; it must hold class indices "
+        "in one 8-bit channel")
+  return np.asarray(image).astype(np.uint8)
+
+
+def check_classes(
+    mask: np.ndarray, num_classes: int, ignore_index: int, where: str
+) -> None:
+  """Raises where a mask holds an index that is no class."""
+  used = np.bincount(mask.ravel(), minlength=256)
+  used[ignore_index] = 0
+  if used[num_classes:].any():
+    bad = num_classes + int(np.flatnonzero(used[num_classes:])[0])
+    raise errors.DataError(
+        f"{where}: class index {bad}, but there are {num_classes} classes "
+        f"(0 to {num_classes - 1}, {ignore_index} = ignore)")
+
+
+def encode_png(array: np.ndarray) -> bytes:
+  """uint8 [H, W] or [H, W, 3] -> PNG."""
+  out = io.BytesIO()
+  Image.fromarray(array).save(out, "png")
+  return out.getvalue()
+
+
+def encode_jpeg(array: np.ndarray) -> bytes:
+  """uint8 [H, W, C] -> JPEG, quality 95 without chroma subsampling."""
+  out = io.BytesIO()
+  plane = array[..., 0] if array.shape[2] == 1 else array
+  Image.fromarray(plane).save(out, "jpeg", quality=95, subsampling=0)
+  return out.getvalue()
+
+
+def _load(content, where):
+  try:
+    image = Image.open(io.BytesIO(content))
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+      raise errors.DataError(
+          f"{where}: {width} x {height} pixels; the largest picture read is "
+          f"{MAX_PIXELS // 1_000_000} million pixels")
+    image.load()
+  except errors.DataError:
+    raise
+  except _BROKEN as e:
+    reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+    if isinstance(e, Image.UnidentifiedImageError):
+      reason = "no known image format"
+    raise errors.DataError(
+        f"{where}: not a readable picture ({reason})") from e
+  return image

@@ -1,0 +1,21 @@
+"""`wbc`: single white blood cells, 3 classes; another stain as `ood_val`.
+
+The layout of `folder`. There is no unlabelled split: the unlabelled pool is
+the labelled one without its labels (see `subsets`).
+"""
+
+from semseg_jax.data import id_lists
+from semseg_jax.data.sets import folder
+
+
+def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+  """See `datasets.load`."""
+  del size, seed
+  return folder.open_folder(
+      "wbc",
+      id_lists.locate("wbc", data_dir, "classes.json"),
+      cache_dir=cache_dir,
+      licence="GPL-3.0",
+      citation=(
+          "Zheng, Wang, Wang, Liu: Fast and robust segmentation of white "
+          "blood cell images by self-supervised learning, Micron 2018"))

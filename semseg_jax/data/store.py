@@ -1,0 +1,224 @@
+"""Prepared data sets: pictures checked once and kept for random access.
+
+A file-based set is a list of items (files) that `open_items` turns into a
+store below the cache folder, on first use. The folder's name holds a
+fingerprint of all files' sizes and times, so changed data is prepared anew.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import typing
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import image_files
+from semseg_jax.data.builders import image_mask
+
+# Raised when what is stored for the same files changes.
+_FORMAT = 1
+_INDEX = "index.json"
+
+
+class Item(typing.NamedTuple):
+  """One picture of a data set on disk."""
+
+  key: str  # unique in the data set
+  image: str  # path
+  masks: tuple[str, ...] = ()  # paths; none where there is no label
+
+
+# Item -> (encoded picture, mask uint8 [H, W] or None), unchecked.
+Read = Callable[[Item, int], tuple[bytes, np.ndarray | None]]
+
+
+class Store:
+  """Random access by key to the prepared pictures of a data set."""
+
+  def __init__(self, folder: pathlib.Path, spec: datasets.Spec):
+    # TFDS's own folder: <builder>/<version>.
+    builder = tfds.builder_from_directory(folder / "image_mask/1.0.0")
+    skip = tfds.decode.SkipDecoding()
+    self._records = builder.as_data_source(
+        image_mask.SPLIT, decoders={"image": skip, "label": skip})
+    with open(folder / _INDEX) as file:
+      self._position = {k: i for i, k in enumerate(json.load(file))}
+    self._channels = spec.channels
+    self.folder = folder
+
+  def source(
+      self,
+      keys: Sequence[str],
+      *,
+      labeled: bool,
+      ids: Sequence[str] | None = None,
+      volumes: Sequence[str] | None = None,
+  ) -> "Stored":
+    """The pictures with these keys, in this order; `ids` default to keys."""
+    return Stored(self, tuple(keys), tuple(ids or keys), labeled, volumes)
+
+  def read(self, key: str, labeled: bool) -> dict:
+    """{"image"} and, if asked, {"label"}, decoded."""
+    record = self._records[self._position[key]]
+    example = {"image": image_files.decode_image(
+        _content(record["image"]), self._channels, key)}
+    if labeled:
+      example["label"] = image_files.decode_mask(
+          _content(record["label"]), key)
+    return example
+
+
+class Stored:
+  """A source (see `sources`) of prepared pictures."""
+
+  checked = True
+
+  def __init__(self, store, keys, ids, labeled, volumes):
+    self.ids = ids
+    self.labeled = labeled
+    self._store = store
+    self._keys = keys
+    self._volumes = volumes
+
+  def __len__(self) -> int:
+    return len(self.ids)
+
+  def __getitem__(self, index: int) -> dict:
+    index = int(index)
+    example = self._store.read(self._keys[index], self.labeled)
+    example["id"] = self.ids[index]
+    if self._volumes is not None:
+      example["volume"] = self._volumes[index]
+    return example
+
+
+def read_files(item: Item, channels: int) -> tuple[bytes, np.ndarray | None]:
+  """The picture's own bytes and the one mask file, if any."""
+  del channels
+  mask = None
+  if item.masks:
+    path, = item.masks
+    mask = image_files.decode_mask(image_files.read_bytes(path), path)
+  return image_files.read_bytes(item.image), mask
+
+
+def open_items(
+    spec: datasets.Spec,
+    items: Sequence[Item],
+    *,
+    cache_dir: str | None,
+    read: Read = read_files,
+    variant: str = "",
+) -> Store:
+  """Opens the store of these items, preparing it if it is not there.
+
+  Args:
+    spec: gives channels and class count, which are checked.
+    items: all pictures of the data set, each once.
+    cache_dir: see `datasets.load`.
+    read: how an item becomes bytes and a mask.
+    variant: names what `read` does beside reading, e.g. a stored size.
+
+  Raises:
+    errors.DataError: names the first file that cannot be used.
+  """
+  if not items:
+    raise errors.DataError(f"data set {spec.name!r} has no pictures")
+  root = cache_root(cache_dir)
+  folder = root / f"{spec.name}-{_fingerprint(spec, items, variant)}"
+  if not folder.exists():
+    _prepare(folder, spec, items, read)
+  return Store(folder, spec)
+
+
+def cache_root(cache_dir: str | None) -> pathlib.Path:
+  """`cache_dir`, or `semseg_jax` in the user's cache folder."""
+  if cache_dir:
+    return pathlib.Path(cache_dir).expanduser().absolute()
+  user = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+  return pathlib.Path(user) / "semseg_jax"
+
+
+def _fingerprint(spec, items: Iterable[Item], variant: str) -> str:
+  digest = hashlib.sha256(json.dumps([
+      _FORMAT, spec.channels, spec.num_classes, spec.ignore_index, variant,
+  ]).encode())
+  for item in sorted(items):
+    for path in (item.image, *item.masks):
+      try:
+        stat = os.stat(path)
+      except OSError as e:
+        raise errors.DataError(
+            f"{path}: cannot be read ({e.strerror}), but picture "
+            f"{item.key!r} needs it") from e
+      digest.update(json.dumps(
+          [item.key, path, stat.st_size, stat.st_mtime_ns]).encode())
+  return digest.hexdigest()[:16]
+
+
+def _prepare(folder, spec, items, read):
+  """Writes the store beside its place and moves it there in one step."""
+  folder.parent.mkdir(parents=True, exist_ok=True)
+  partial = pathlib.Path(
+      tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
+  if not sys.stderr.isatty():
+    tfds.disable_progress_bar()
+  try:
+    builder = image_mask.ImageMask(
+        examples=lambda: _examples(spec, items, read),
+        channels=spec.channels, data_dir=partial)
+    builder.download_and_prepare()
+    records = builder.as_data_source(
+        image_mask.SPLIT,
+        decoders={k: tfds.decode.SkipDecoding() for k in ("image", "label")})
+    # TFDS orders records by a hash of the key.
+    keys = [_text(record["key"]) for record in records]
+    with open(partial / _INDEX, "w") as file:
+      json.dump(keys, file)
+    try:
+      partial.rename(folder)
+    except OSError:
+      if not folder.exists():  # else another process was faster
+        raise
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _examples(spec, items, read):
+  for item in items:
+    content, mask = read(item, spec.channels)
+    image = image_files.decode_image(content, spec.channels, item.image)
+    if mask is not None:
+      where = item.masks[0]
+      if mask.shape != image.shape[:2]:
+        raise errors.DataError(
+            f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
+            f"picture {item.image} is {image.shape[1]} x {image.shape[0]}")
+      image_files.check_classes(
+          mask, spec.num_classes, spec.ignore_index, where)
+    else:
+      mask = np.zeros((1, 1), np.uint8)
+    yield item.key, {
+        "image": content,
+        "label": image_files.encode_png(mask),
+        "key": item.key,
+    }
+
+
+def _content(value) -> bytes:
+  return value.read() if isinstance(value, io.IOBase) else bytes(value)
+
+
+def _text(value) -> str:
+  return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,137 @@
+"""Which pictures a run may use with labels and which without.
+
+The protocol of SemanticGAN, section 4: a few labelled pictures of a pool and
+many unlabelled ones. Subsets of one split seed are nested: the pictures of a
+smaller label count are among those of a larger one.
+
+Order of the labelled pool for a split seed: first the data set's own lists
+`labeled_{k}_seed{s}`, the smallest first, then the rest in an order drawn from
+the split seed. `labels=k` takes the first k, so it is list k where there is
+one (a list not nested in the others is still taken as it stands).
+
+Unlabelled pool: the split `unlabeled` where there is one, as in the paper,
+whatever the label count. Without one it is every picture of the labelled pool,
+images only, those without a label in this run first: the pool then does not
+change with the label count either.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import re
+
+import numpy as np
+
+from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import sources
+
+_POOLS = ("train_labeled", "train")
+
+
+def select(
+    dataset: datasets.Dataset,
+    *,
+    labels: int,
+    unlabeled: int,
+    split_seed: int,
+) -> tuple[sources.Source | None, sources.Source | None]:
+  """The labelled and the unlabelled source of a run.
+
+  Args:
+    dataset: with a split `train_labeled` or `train`.
+    labels: how many labelled pictures; -1 all, 0 none.
+    unlabeled: how many unlabelled pictures; -1 all, 0 none.
+    split_seed: which of the nested families of subsets.
+
+  Returns:
+    (labelled, unlabelled), None in the place of a stream of no pictures.
+
+  Raises:
+    errors.DataError: more pictures wanted than there are, or an empty split.
+  """
+  pool_name = next((n for n in _POOLS if n in dataset.splits), None)
+  if pool_name is None:
+    raise errors.DataError(
+        f"data set {dataset.spec.name!r} has no split of labelled pictures: "
+        f"neither {' nor '.join(_POOLS)}")
+  pool = datasets.split(dataset, pool_name)
+  count = _count("data.labels", labels, len(pool), pool_name)
+  chosen = _labeled_ids(dataset.lists, pool.ids, count, split_seed, pool_name)
+
+  if "unlabeled" in dataset.splits:
+    free = datasets.split(dataset, "unlabeled")
+    order = _unlabeled_order(dataset.lists, free.ids, split_seed)
+    of = "unlabeled"
+  else:
+    free, of = pool, pool_name
+    taken = set(chosen)
+    order = _shuffled([x for x in pool.ids if x not in taken], split_seed)
+    order += chosen
+  free_count = _count("data.unlabeled", unlabeled, len(free), of)
+  if (exact := f"unlabeled_{free_count}") in dataset.lists:
+    order = _checked(dataset.lists[exact], exact, free.ids, of)
+  return (
+      sources.by_ids(pool, chosen) if chosen else None,
+      sources.by_ids(free, order[:free_count], labeled=False)
+      if free_count else None)
+
+
+def _count(field, wanted, available, split):
+  if wanted == -1:
+    return available
+  if wanted < 0:
+    raise errors.DataError(f"{field}={wanted}: give a count, 0 or -1 for all")
+  if wanted > available:
+    raise errors.DataError(
+        f"{field}={wanted}: split {split!r} has only {available} pictures")
+  return wanted
+
+
+def _labeled_ids(lists, pool, count, seed, split) -> list[str]:
+  named = _numbered(lists, rf"labeled_(\d+)_seed{seed}")
+  if count in named:
+    return list(_checked(named[count][1], named[count][0], pool, split))
+  order = []
+  for _, (name, ids) in sorted(named.items()):
+    order += _checked(ids, name, pool, split)
+  return _extended(order, pool, seed)[:count]
+
+
+def _unlabeled_order(lists, pool, seed) -> list[str]:
+  order = []
+  for _, (name, ids) in sorted(_numbered(lists, r"unlabeled_(\d+)").items()):
+    order += _checked(ids, name, pool, "unlabeled")
+  return _extended(order, pool, seed)
+
+
+def _extended(order, pool, seed):
+  """`order` without repetitions, then the rest of the pool, shuffled."""
+  order = list(dict.fromkeys(order))
+  taken = set(order)
+  return order + _shuffled([x for x in pool if x not in taken], seed)
+
+
+def _shuffled(ids: Sequence[str], seed: int) -> list[str]:
+  return [ids[i] for i in np.random.default_rng(seed).permutation(len(ids))]
+
+
+def _numbered(
+    lists: Mapping[str, Sequence[str]], pattern: str
+) -> dict[int, tuple[str, Sequence[str]]]:
+  """Lists whose name fits, by the number in it."""
+  found = ((re.fullmatch(pattern, name), name) for name in lists)
+  return {int(m[1]): (name, lists[name]) for m, name in found if m}
+
+
+def _checked(ids, name, pool, split):
+  missing = set(ids) - set(pool)
+  if missing:
+    raise errors.DataError(
+        f"list {name!r} names {min(missing)!r}, which is not in split "
+        f"{split!r}")
+  size = re.match(r"\w*?_(\d+)", name)
+  if size and len(set(ids)) != int(size[1]):
+    raise errors.DataError(
+        f"list {name!r} holds {len(set(ids))} different pictures, not "
+        f"{size[1]}")
+  return ids
