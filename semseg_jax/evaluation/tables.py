@@ -73,17 +73,20 @@ def _cells(rows):
   if not rows:
     raise ValueError("a table needs at least one row")
   headings = list(dict.fromkeys(name for row in rows for name in row))
-  cells = [[_shown(row.get(name)) for name in headings] for row in rows]
+  columns = [_shown([row.get(name) for row in rows]) for name in headings]
+  cells = [list(row) for row in zip(*columns, strict=True)]
   numeric = [
       all(isinstance(row.get(name), int | float | None) for row in rows)
       for name in headings]
   return headings, cells, numeric
 
 
-def _shown(value) -> str:
-  if value is None:
-    return "-"
-  return f"{value:.2f}" if isinstance(value, float) else str(value)
+def _shown(column) -> list[str]:
+  """Texts of a column; fractions need more digits than percentages."""
+  numbers = [abs(v) for v in column if isinstance(v, float)]
+  digits = 4 if numbers and max(numbers) <= 1 else 2
+  shown = lambda v: f"{v:.{digits}f}" if isinstance(v, float) else str(v)
+  return ["-" if v is None else shown(v) for v in column]
 
 
 def _widths(headings, cells):

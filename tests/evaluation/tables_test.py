@@ -45,6 +45,11 @@ def test_a_missing_cell_is_a_dash():
       "1  -", "-  2"]
 
 
+def test_fractions_keep_four_digits():
+  assert tables.text([{"a": 0.61234, "b": 61.234}]).splitlines()[2] == (
+      "0.6123  61.23")
+
+
 def test_save(tmp_path):
   tables.save(tmp_path / "table.json", _ROWS)
   assert json.loads((tmp_path / "table.json").read_text()) == {"rows": _ROWS}
