@@ -61,6 +61,11 @@ def decode_mask(content: bytes, where: str) -> np.ndarray:
   return np.asarray(image).astype(np.uint8)
 
 
+def decode_binary(content: bytes, where: str) -> np.ndarray:
+  """Encoded black-and-white picture of any mode -> bool [H, W]."""
+  return np.asarray(_load(content, where).convert("L")) > 127
+
+
 def check_classes(
     mask: np.ndarray, num_classes: int, ignore_index: int, where: str
 ) -> None:

@@ -39,7 +39,6 @@ def open_folder(
     licence: str = "",
     citation: str = "",
     extra_splits: dict[str, tuple[str, str]] | None = None,
-    renamed_splits: dict[str, str] | None = None,
 ) -> datasets.Dataset:
   """A data set from a folder of the layout above.
 
@@ -49,16 +48,14 @@ def open_folder(
     cache_dir: see `datasets.load`.
     licence, citation: for the spec.
     extra_splits: split -> (folder below root of the same layout, its split).
-    renamed_splits: list file's name -> split's name.
   """
-  spec = _spec(name, root, licence, citation)
+  spec = read_spec(name, root, licence, citation)
   splits, lists = {}, {}
   for path in sorted((root / "splits").glob("*.txt")):
     if _SUBSET.fullmatch(path.stem):
       lists[path.stem] = id_lists.read(path)
     elif not _COMPLEMENT.fullmatch(path.stem):
-      split = (renamed_splits or {}).get(path.stem, path.stem)
-      splits[split] = _items(root, path, "")
+      splits[path.stem] = _items(root, path, "")
   for split, (below, listed) in (extra_splits or {}).items():
     folder = root / below
     splits[split] = _items(
@@ -99,7 +96,10 @@ def _items(root, list_file, prefix):
   return items
 
 
-def _spec(name, root, licence, citation):
+def read_spec(
+    name: str, root: pathlib.Path, licence: str = "", citation: str = ""
+) -> datasets.Spec:
+  """The spec of `root`/classes.json."""
   path = root / "classes.json"
   try:
     content = json.loads(path.read_text())
