@@ -41,7 +41,7 @@ def generator(state_dict: Mapping[str, np.ndarray]):
     ValueError: an entry is missing, unexpected or misshapen (it is named).
   """
   reader = state_dict_lib.Reader(state_dict, "stylegan2/generator")
-  blocks = max(reader.count("to_rgbs."), reader.count("convs.") // 2, 1)
+  blocks = max(reader.count("to_rgbs."), 1)
   names = ["conv1"] + [f"convs.{2 * j + 1}" for j in range(blocks)]
   module = stylegan2.Generator(
       size=2 ** (blocks + 2),
