@@ -35,6 +35,8 @@ class Source(typing.Protocol):
 class Rendered:
   """Pictures computed from their index: nothing is stored on disk."""
 
+  checked = True  # `datasets.verify` need not render all of them
+
   def __init__(
       self,
       render: Callable[[int], tuple[np.ndarray, np.ndarray]],

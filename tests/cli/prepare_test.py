@@ -1,0 +1,35 @@
+"""The prepare command, as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+
+def _run(*arguments):
+  return subprocess.run(
+      [sys.executable, "-m", "semseg_jax.cli.prepare", *arguments],
+      capture_output=True, text=True, check=False)
+
+
+def test_prepare(tmp_path):
+  root = tmp_path / "set"
+  for folder in ("images", "masks", "splits"):
+    (root / folder).mkdir(parents=True)
+  Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / "images/a.png")
+  Image.fromarray(np.ones((8, 8), np.uint8)).save(root / "masks/a.png")
+  (root / "splits/train.txt").write_text("a\n")
+  (root / "classes.json").write_text(json.dumps(
+      {"classes": ["x", "y"], "colours": [[0, 0, 0], [1, 1, 1]]}))
+  arguments = ("--name=folder", f"--data_dir={root}",
+               f"--cache_dir={tmp_path / 'cache'}")
+  done = _run(*arguments)
+  assert done.returncode == 0, done.stderr
+  assert "train: 1 pictures, with masks" in done.stdout
+  (root / "masks/a.png").unlink()
+  failed = _run(*arguments)
+  assert failed.returncode == 1
+  assert "error: " in failed.stderr
+  assert "Traceback" not in failed.stderr

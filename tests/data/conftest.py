@@ -1,0 +1,47 @@
+"""Miniature data sets on disk."""
+
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+
+
+def write_image(path, shape=(12, 16), seed=0, **options):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  rng = np.random.default_rng(seed)
+  Image.fromarray(rng.integers(0, 255, (*shape, 3), np.uint8)).save(
+      path, **options)
+
+
+def write_mask(path, array):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  Image.fromarray(np.asarray(array, np.uint8)).save(path)
+
+
+def write_lines(path, lines):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.fixture
+def tree(tmp_path):
+  """A `folder` data set: 6 labelled, 3 unlabelled pictures, 3 classes."""
+  root = tmp_path / "tiny"
+  names = [f"p{i}" for i in range(9)]
+  rng = np.random.default_rng(1)
+  for i, name in enumerate(names):
+    write_image(root / "images" / f"{name}.jpg", seed=i)
+    if i < 6:
+      mask = rng.integers(0, 3, (12, 16))
+      mask[0, 0] = 255
+      write_mask(root / "masks" / f"{name}.png", mask)
+  write_lines(root / "splits/train_labeled.txt", names[:4])
+  write_lines(root / "splits/val.txt", names[4:5])
+  write_lines(root / "splits/test.txt", names[5:6])
+  write_lines(root / "splits/unlabeled.txt", names[6:])
+  write_lines(root / "splits/labeled_2_seed0.txt", ["p3", "p1"])
+  (root / "classes.json").write_text(json.dumps({
+      "classes": ["a", "b", "c"],
+      "colours": [[0, 0, 0], [9, 9, 9], [1, 2, 3]], "ignore_index": 255}))
+  return root

@@ -1,0 +1,112 @@
+"""Label subsets: nesting, the data set's own lists, pools, errors."""
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import sources
+from semseg_jax.data import subsets
+
+
+def _dataset(n=12, unlabeled=None, lists=None, pool="train_labeled"):
+  def source(prefix, count, labeled):
+    ids = [f"{prefix}{i}" for i in range(count)]
+    blank = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8)
+    return sources.Rendered(lambda i: blank, ids, labeled=labeled)
+  splits = {pool: source("a", n, True)}
+  if unlabeled is not None:
+    splits["unlabeled"] = source("u", unlabeled, False)
+  spec = datasets.Spec(
+      name="fake", class_names=("x",), colors=np.zeros((1, 3), np.uint8))
+  return datasets.Dataset(spec, splits, lists or {})
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), n=st.integers(1, 30), seed=st.integers(0, 5))
+def test_subsets_are_nested_and_exact(data, n, seed):
+  big = data.draw(st.integers(1, n))
+  small = data.draw(st.integers(1, big))
+  listed = data.draw(st.integers(1, n))
+  order = data.draw(st.permutations([f"a{i}" for i in range(n)]))
+  lists = {f"labeled_{listed}_seed1": tuple(order[:listed])}
+  dataset = _dataset(n, lists=lists)
+  got = {}
+  for k in (small, big):
+    labeled, free = subsets.select(
+        dataset, labels=k, unlabeled=-1, split_seed=seed)
+    assert len(set(labeled.ids)) == len(labeled) == k
+    assert sorted(free.ids) == sorted(dataset.splits["train_labeled"].ids)
+    assert not set(free.ids[:n - k]) & set(labeled.ids)
+    got[k] = set(labeled.ids)
+  assert got[small] <= got[big]
+  exact, _ = subsets.select(dataset, labels=listed, unlabeled=0, split_seed=1)
+  assert set(exact.ids) == set(order[:listed])
+
+
+def test_counts_between_the_lists_stay_between_them():
+  lists = {"labeled_2_seed0": ("a5", "a1"),
+           "labeled_4_seed0": ("a1", "a5", "a9", "a0")}
+  three, _ = subsets.select(
+      _dataset(lists=lists), labels=3, unlabeled=0, split_seed=0)
+  assert {"a5", "a1"} < set(three.ids) < {"a1", "a5", "a9", "a0"}
+
+
+def test_seeds_differ_and_repeat():
+  picks = [subsets.select(_dataset(40), labels=8, unlabeled=0, split_seed=s)[0]
+           for s in (0, 1, 0)]
+  assert picks[0].ids == picks[2].ids != picks[1].ids
+
+
+def test_unlabeled_split_is_the_pool_and_does_not_follow_labels():
+  dataset = _dataset(unlabeled=7)
+  few = subsets.select(dataset, labels=1, unlabeled=5, split_seed=0)[1]
+  many = subsets.select(dataset, labels=12, unlabeled=5, split_seed=0)[1]
+  assert few.ids == many.ids
+  assert all(name.startswith("u") for name in few.ids)
+  assert not few.labeled
+  assert "label" not in few[0]
+
+
+def test_unlabeled_lists():
+  dataset = _dataset(unlabeled=7, lists={"unlabeled_2": ("u6", "u3")})
+  assert subsets.select(
+      dataset, labels=1, unlabeled=2, split_seed=3)[1].ids == ("u6", "u3")
+  three = subsets.select(dataset, labels=1, unlabeled=3, split_seed=3)[1]
+  assert {"u6", "u3"} < set(three.ids)
+
+
+def test_nothing_wanted_is_none():
+  nothing = subsets.select(
+      _dataset(unlabeled=3), labels=0, unlabeled=0, split_seed=0)
+  assert nothing == (None, None)
+  labeled, free = subsets.select(
+      _dataset(pool="train"), labels=0, unlabeled=-1, split_seed=0)
+  assert labeled is None
+  assert len(free) == 12
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"labels": 13}, r"data\.labels=13.*12 pictures"),
+    ({"labels": -2}, r"data\.labels=-2"),
+    ({"unlabeled": 8}, r"data\.unlabeled=8.*7 pictures"),
+])
+def test_impossible_counts(options, message):
+  wanted = {"labels": 1, "unlabeled": 1} | options
+  with pytest.raises(errors.DataError, match=message):
+    subsets.select(_dataset(unlabeled=7), split_seed=0, **wanted)
+
+
+@pytest.mark.parametrize(("dataset", "message"), [
+    (_dataset(0), "empty"),
+    (_dataset(unlabeled=0), "'unlabeled'.*empty"),
+    (_dataset(pool="val"), "train_labeled nor train"),
+    (_dataset(lists={"labeled_1_seed0": ("zz",)}), "labeled_1_seed0.*zz"),
+    (_dataset(lists={"labeled_3_seed0": ("a0",)}), "labeled_3_seed0.*1 diff"),
+])
+def test_unusable_sets(dataset, message):
+  with pytest.raises(errors.DataError, match=message):
+    subsets.select(dataset, labels=1, unlabeled=0, split_seed=0)
