@@ -4,8 +4,9 @@ XLA on CPU falls back to naive loops (50-200 times slower) whenever the kernel
 of a convolution is larger than its unpadded input. The weight gradient of
 every convolution that enlarges its input is such a case, so are 4x4 kernels on
 3x3 maps; strided and transposed convolutions are slow too. The "phases"
-formulation avoids all of these; "plain" leaves everything to XLA, as GPU and
-TPU libraries want it. `formulation` is the one place that chooses.
+formulation avoids all of these (reverse mode only: it has no rule for forward
+differentiation); "plain" leaves everything to XLA, as GPU and TPU libraries
+want it. `formulation` is the one place that chooses.
 """
 
 import functools
@@ -81,7 +82,7 @@ def downsample_conv(x, kernel, *, form=None):
     form: see `conv2d`.
 
   Returns:
-    [N, ceil(H / 2) or so, ..., Co]: H / 2 for even H.
+    [N, H // 2, W // 2, Co].
 
   Source: StyleGAN2, appendix B; filter [1, 3, 3, 1].
   """
