@@ -5,6 +5,8 @@ slicing it, and the global batch of a step is the same for any process count.
 """
 
 from collections.abc import Iterator
+import functools
+import sys
 
 import grain
 import numpy as np
@@ -16,6 +18,8 @@ from semseg_jax.data import transforms
 AugmentOptions = transforms.AugmentOptions
 
 _DEFAULT_AUGMENT = AugmentOptions()
+
+_ENDLESS = sys.maxsize
 
 # Resized pictures of a source are kept when all of them fit into this.
 _CACHE_BYTES = 1 << 30
@@ -137,16 +141,30 @@ def _stream(source, augment, batch_size, seed, start_step, workers, *,
   # Batches of one process's rows, of which a global batch is `process_count`
   # consecutive ones: augmentation and order hang on the global position.
   dataset = (
-      grain.MapDataset.source(source)
+      grain.MapDataset.range(_ENDLESS)
       .seed(seed)
-      .shuffle()
-      .repeat()
+      .map(_shuffled_rounds(source, seed))
       .random_map(augment)
       .batch(batch_size // process_count, drop_remainder=True, batch_fn=_stack)
       [process_index::process_count]
       [start_step:])
   return dataset.to_iter_dataset(
       grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers))
+
+
+def _shuffled_rounds(source, seed):
+  """Position in the endless stream -> example; every round in a new order.
+
+  Grain's own shuffle costs a millisecond an index when there are few pictures
+  (it searches 2**16 values for one in range), more than all the rest.
+  """
+  count = len(source)
+
+  @functools.lru_cache(maxsize=4)
+  def order(number):
+    return np.random.default_rng([seed, number]).permutation(count)
+
+  return lambda i: source[order(i // count)[i % count]]
 
 
 def _stack(examples):
