@@ -38,7 +38,7 @@ def main(argv):
 
 
 def run():
-  """Entry point of `semseg-prepare` and `python -m`."""
+  """Entry point: parses the flags."""
   flags.mark_flag_as_required("name")
   app.run(main)
 

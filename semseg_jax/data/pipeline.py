@@ -61,12 +61,12 @@ def train_batches(
   streams = {}
   if labeled is not None:
     streams["labeled"] = _stream(
-        Resized(labeled, size),
+        _Resized(labeled, size),
         lambda x, rng: transforms.augment_labeled(x, rng, augment),
         batch_size, 2 * seed, start_step, workers, **rows)
   if unlabeled is not None:
     streams["unlabeled"] = _stream(
-        Resized(unlabeled, size, with_label=False),
+        _Resized(unlabeled, size, with_label=False),
         lambda x, rng: transforms.augment_unlabeled(x, rng, augment),
         unlabeled_batch_size, 2 * seed + 1, start_step, workers, **rows)
   if not streams:
@@ -84,18 +84,20 @@ def eval_batches(
     last batch repeats the last picture where `mask` is False. Labels at native
     size are `source[index]["label"]`.
   """
-  images = Resized(source, size, with_label=False)
+  if not len(source):
+    raise errors.DataError("a source without pictures")
   for start in range(0, len(source), batch_size):
     wanted = np.arange(start, start + batch_size)
     index = np.minimum(wanted, len(source) - 1).astype(np.int32)
     yield {
-        "image": np.stack([images[i]["image"] for i in index]),
+        "image": np.stack([
+            transforms.resize_image(source[i]["image"], size) for i in index]),
         "index": index,
         "mask": wanted < len(source),
     }
 
 
-class Resized:
+class _Resized:
   """A source's pictures as squares, kept in memory when all of them fit.
 
   Decoding a JPEG costs more than everything else here, so a set that fits is
