@@ -7,6 +7,7 @@
 from semseg_jax.training import xla_flags
 
 xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402

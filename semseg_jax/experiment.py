@@ -17,6 +17,7 @@ from semseg_jax import joint_model
 from semseg_jax import monitoring
 from semseg_jax.data import datasets
 from semseg_jax.data import errors as data_errors
+from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import segmentation
@@ -25,16 +26,17 @@ from semseg_jax.methods.common import data
 from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
-from semseg_jax.training import run_dir
+from semseg_jax.training import records as training_records
 
 # What a user can mend: shown as one line, without a traceback.
 USER_ERRORS = (
     data_errors.DataError, FileNotFoundError, ValueError,
-    loop.NonFiniteError)
+    training_records.NonFiniteError)
 
 
 def run(function, config, workdir, **arguments):
   """Calls `train` or `evaluate`; a user's mistake ends it with one line."""
+  checkpoint.quiet()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   try:
     return function(config, pathlib.Path(workdir), **arguments)
@@ -113,18 +115,111 @@ def relevant(config, module) -> dict:
 def evaluate(config, workdir, *, splits=()):
   """Labels and scores test pictures with every method a run has trained.
 
+  Each split has a folder below workdir/eval with record.json, predictions and
+  an overview; an interrupted evaluation continues.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with trained stages.
+    splits: names of splits; empty for the config's in- and out-of-domain ones.
+
   Returns:
-    The summary that is also written to workdir/eval/record.json.
+    {split: methods' scores as `evaluation.segmentation` gives them}.
   """
-  started = time.time()
   dataset = data.dataset(config)
-  predictors = {}
-  for name in config.stages:
-    module = module_of(config, name)
-    if hasattr(module, "predictor"):
-      predictors[name] = module.predictor(config, workdir)
+  splits = tuple(splits) or (config.data.in_domain,
+                             *config.data.out_of_domain)
+  sources = {name: _limited(datasets.split(dataset, name), config)
+             for name in splits}
+  predict = _predictor(config, workdir)
+  joint = None
+  if "reference" in config.stages and "gan" in config.stages:
+    joint = joint_model.score(config, workdir, config.evaluation.joint_samples)
+  plain = json.loads(config.to_json_best_effort())
+  steps = {name: checkpoint.best(workdir / name / "ckpt")
+           for name in config.stages}
+  found = {}
+  for name, source in sources.items():
+    started = time.monotonic()
+    folder = workdir / "eval" / name
+    methods = segmentation.evaluate(
+        predict, source, spec=dataset.spec,
+        batch_size=config.inversion.batch_size, size=config.data.size,
+        out_dir=folder, pictures=config.evaluation.pictures,
+        fingerprint=records.config_hash({**plain, "steps": steps}))
+    records.save(folder, records.make(
+        methods, config=plain, split=name,
+        seconds=time.monotonic() - started,
+        checkpoint_step=steps.get("gan"),
+        extra={"checkpoint_steps": steps, "joint_model": joint}))
+    print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
+          f"{tables.text(tables.score_rows(methods))}\n\n"
+          f"{tables.text(tables.class_rows(methods))}", flush=True)
+    found[name] = methods
+  if joint:
+    real = found.get(config.data.in_domain, {}).get("reference", {})
+    print(f"\njoint model: the reference segmenter scores {joint['miou']:.4f} "
+          f"mIoU against the generator's labels of {joint['samples']} samples"
+          + (f", {real['miou']:.4f} on real pictures" if real else ""))
+  return found
+
+
+def _limited(source, config):
+  """The first `config.evaluation.limit` pictures of a split."""
+  limit = config.evaluation.limit
+  if not limit or limit >= len(source):
+    return source
+  return data_sources.Subset(source, np.arange(limit))
+
+
+def _predictor(config, workdir):
+  """One function with the methods of every trained stage, as a table's rows."""
+  modules = [module_of(config, name) for name in config.stages]
   if "encoder" in config.stages and config.data.labels:
-    predictors["labeling"] = module_of(config, "labeling").predictor(
-        config, workdir)
-  del predictors["reference"]
-  return predictors
+    modules.append(module_of(config, "labeling"))
+  parts = [m.predictor(config, workdir) for m in modules
+           if hasattr(m, "predictor")]
+
+  def predict(pictures, indices):
+    methods = {}
+    for part in parts:
+      methods |= part(pictures, indices)
+    return methods
+
+  return predict
+
+
+def write_table(results, config, workdir):
+  """The table of one or several seeds: text on stdout and table.json.
+
+  Args:
+    results: what `evaluate` returned, one per seed.
+    config: of any of them, for the splits' names.
+    workdir: where table.json and table.md go.
+
+  Returns:
+    The rows: method, in_domain_miou and out_of_domain_miou (means over seeds
+    and out-of-domain splits), their spreads (standard deviation over seeds)
+    where there are several seeds, and the number of seeds.
+  """
+  places = {"in_domain": (config.data.in_domain,),
+            "out_of_domain": config.data.out_of_domain}
+  rows = []
+  for method in results[0][config.data.in_domain]:
+    row = {"method": method}
+    for place, names in places.items():
+      values = [np.mean([r[n][method]["miou"] for n in names])
+                for r in results]
+      row[f"{place}_miou"] = round(float(np.mean(values)), 4)
+      if len(results) > 1:
+        row[f"{place}_spread"] = round(float(np.std(values, ddof=1)), 4)
+        row[f"{place}_seeds"] = [round(float(v), 4) for v in values]
+    rows.append(row | {"seeds": len(results)})
+  workdir = pathlib.Path(workdir)
+  workdir.mkdir(parents=True, exist_ok=True)
+  tables.save(workdir / "table.json", rows)
+  shown = [{k: v for k, v in row.items() if not isinstance(v, list)}
+           for row in rows]
+  (workdir / "table.md").write_text(tables.markdown(shown) + "\n")
+  print(f"\n{tables.text(shown)}\n\nwritten to {workdir / 'table.json'}")
+  return rows

@@ -43,7 +43,7 @@ def make(config):
 
 
 def feature_network(config):
-  """A jitted function: pictures [N, S, S, C] -> (features, logits or [N, 0])."""
+  """Jitted: pictures [N, S, S, C] -> (features, logits or [N, 0])."""
   if config.monitor.inception:
     module, variables = interop.load(config.monitor.inception)
 

@@ -1,4 +1,4 @@
-"""Economical sizes for small pictures and few cores; paper's recipe otherwise."""
+"""Economical sizes for small pictures and few cores, by the same recipe."""
 
 import ml_collections
 

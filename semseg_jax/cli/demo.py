@@ -11,6 +11,7 @@ spread. Run again after an interruption: it continues.
 from semseg_jax.training import xla_flags
 
 xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
 
 import pathlib  # noqa: E402
 import sys  # noqa: E402
@@ -35,15 +36,15 @@ def main(argv):
   from configs.semantic_gan import parts
 
   workdir = pathlib.Path(_WORKDIR.value)
-  records = []
+  results = []
   for seed in _SEEDS.value:
     variant = "" if _VARIANT.value == "short" else f",{_VARIANT.value}"
     config = parts.get_config(
         f"labels={_LABELS.value},seed={int(seed)}{variant}")
     folder = workdir if len(_SEEDS.value) == 1 else workdir / f"seed{seed}"
     experiment.run(experiment.train, config, folder)
-    records.append(experiment.run(experiment.evaluate, config, folder))
-  experiment.write_table(records, workdir)
+    results.append(experiment.run(experiment.evaluate, config, folder))
+  experiment.write_table(results, config, workdir)
 
 
 if __name__ == "__main__":

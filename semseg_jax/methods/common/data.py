@@ -41,7 +41,7 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed):
 
 
 def train_sources(config):
-  """The labelled (or None) and unlabelled sources that `config.data` selects."""
+  """The labelled and unlabelled sources of `config.data`, or None."""
   c = config.data
   return subsets.select(dataset(config), labels=c.labels,
                         unlabeled=c.unlabeled, split_seed=c.split_seed)

@@ -1,7 +1,6 @@
 """Sample grids of a generator: pictures beside their coloured labels."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.methods.common import data

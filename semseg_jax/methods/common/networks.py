@@ -1,4 +1,4 @@
-"""Builds the networks a config describes; the only place that reads their fields."""
+"""Builds the networks of a config; the only reader of their fields."""
 
 import jax.numpy as jnp
 

@@ -20,7 +20,6 @@ from semseg_jax.models import discriminators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import augment
 from semseg_jax.ops import gan_losses
-from semseg_jax.ops import images
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
