@@ -23,12 +23,12 @@ def get_config(arg=""):
       name="coffee_leaf", size=128, num_classes=3, labels=a["labels"],
       unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=("ood_test",))
-  # 1245 pictures are few for a GAN.
-  c.gan.augment.update(policy=("color", "translation", "cutout"))
+  # 1245 pictures are few for a GAN, and the labelled ones very few for Dm.
+  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   if a["cpu"]:
     small.shrink(c, width=64)
     c.data.size = 64
-    c.gan.steps = 3500
+    c.gan.steps = 5000
     c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
     c.supervised.steps = 1000
     c.inversion.update(steps=100, snapshots=(25, 50, 100))

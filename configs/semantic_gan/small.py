@@ -11,15 +11,17 @@ def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
     width: widest layer of generator, discriminators and encoder heads.
   """
   c.generator.update(style_dim=128, mlp_layers=4, max_channels=width,
-                     channel_multiplier=width / 128)
+                     channel_multiplier=width / 512)
   c.image_discriminator.update(max_channels=width,
-                               channel_multiplier=width / 128)
+                               channel_multiplier=width / 512)
   c.patch_discriminator.width = max(8, width // 4)
-  c.gan.batch_size = 8
+  # gamma = 10 is for 256 px: the penalty grows with the number of pixels, and
+  # at these sizes it holds Dr back.
+  c.gan.update(batch_size=8, r1=1.0)
   c.encoder.update(stem_width=16, blocks=(1, 1, 1, 1), fpn_channels=width,
                    head_channels=width, head_convs=(), batch_size=8,
                    unlabeled_batch_size=8)
-  c.supervised.update(width=16, levels=3, batch_size=8)
+  c.supervised.update(width=32, levels=3, batch_size=8)
   c.inversion.batch_size = 32
   return c
 
