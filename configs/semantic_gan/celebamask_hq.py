@@ -1,0 +1,30 @@
+"""SemanticGAN on CelebAMask-HQ faces at 256 px, 8 classes, as published.
+
+  python train.py --config=configs/semantic_gan/celebamask_hq.py:labels=30 \
+      --config.data.data_dir=DATA/CelebAMask-HQ \
+      --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/faces30
+  python eval.py  (the same flags)
+
+Arguments: labels (30, 150 and 1500 in the paper), unlabeled, seed, release,
+smoke. The data set has no out-of-domain split: the paper's, 40 labelled
+paintings of MetFaces, is not published.
+"""
+
+from configs import common
+from configs.semantic_gan import base
+from configs.semantic_gan import small
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, labels=30, unlabeled=-1, seed=0, release=False,
+                       smoke=False)
+  c = base.get_config()
+  c.release, c.seed = a["release"], a["seed"]
+  c.data.update(
+      name="celebamask_hq", size=256, num_classes=8, labels=a["labels"],
+      unlabeled=a["unlabeled"], split_seed=a["seed"])
+  if a["smoke"]:
+    c.data.size = 32
+    small.smoke(c)
+  return c

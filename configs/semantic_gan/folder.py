@@ -1,0 +1,53 @@
+"""SemanticGAN on your own pictures, in the `folder` layout.
+
+  python train.py --workdir=runs/mine --config.data.data_dir=my_set --config=\
+      configs/semantic_gan/folder.py:size=64,classes=3,channels=3,labels=20,cpu
+  python eval.py  (the same flags)
+
+docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
+power of two; pictures are resized to it), classes (with the background; 2 is
+binary), channels (3, or 1 for gray pictures). Others: labels (-1 all, 0 none:
+plain StyleGAN2), unlabeled, seed, ood (out-of-domain splits, such as
+ood=ood_test or ood=ood_a+ood_b), cpu (narrow), release, smoke. Without `cpu`:
+settings for one GPU below 256 px, the published ones from there on.
+"""
+
+from configs import common
+from configs.semantic_gan import base
+from configs.semantic_gan import medium
+from configs.semantic_gan import small
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(
+      arg, size=0, classes=0, channels=0, labels=-1, unlabeled=-1, seed=0,
+      ood="", cpu=False, release=False, smoke=False)
+  missing = [n for n in ("size", "classes", "channels") if not a[n]]
+  if missing:
+    raise ValueError(
+        f"this config needs the arguments {', '.join(missing)}: write e.g. "
+        "--config=configs/semantic_gan/folder.py:size=64,classes=3,channels=3")
+  c = base.get_config()
+  c.release, c.seed = a["release"], a["seed"]
+  c.data.update(
+      name="folder", size=a["size"], num_classes=a["classes"],
+      channels=a["channels"], labels=a["labels"], unlabeled=a["unlabeled"],
+      split_seed=a["seed"],
+      out_of_domain=tuple(filter(None, a["ood"].split("+"))))
+  if not a["labels"]:
+    c.stages = ("gan",)
+  if a["cpu"]:
+    small.shrink(c, width=64)
+    c.gan.steps = 5000
+    c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
+    c.supervised.steps = 1000
+    c.inversion.update(steps=100, snapshots=(25, 50, 100))
+    c.monitor.samples = 500
+    c.log.update(log_every=25, sample_every=250, eval_every=100,
+                 checkpoint_every=250)
+  elif a["size"] < 256:
+    medium.one_gpu(c)
+  if a["smoke"]:
+    small.smoke(c)
+  return c

@@ -1,0 +1,45 @@
+"""SemanticGAN on single white blood cells (real photographs, 3 classes).
+
+  python train.py --config=configs/semantic_gan/wbc.py:labels=10,cpu \
+      --config.data.data_dir=DATA/wbc --workdir=runs/wbc10
+  python eval.py  (the same flags)
+
+Arguments: labels, unlabeled, seed, cpu (64 px, narrow), release, smoke. Without
+`cpu`: 128 px for one GPU. Out of domain: `ood_val`, another stain. There is no
+unlabelled split: all 200 pictures of the labelled pool serve without labels.
+"""
+
+from configs import common
+from configs.semantic_gan import base
+from configs.semantic_gan import medium
+from configs.semantic_gan import small
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False,
+                       release=False, smoke=False)
+  c = base.get_config()
+  c.release, c.seed = a["release"], a["seed"]
+  c.data.update(
+      name="wbc", size=128, num_classes=3, labels=a["labels"],
+      unlabeled=a["unlabeled"], split_seed=a["seed"],
+      out_of_domain=("ood_val",))
+  # 200 pictures are very few for a GAN.
+  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
+  if a["cpu"]:
+    small.shrink(c, width=64)
+    c.data.size = 64
+    c.gan.steps = 5000
+    c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
+    c.supervised.steps = 1000
+    c.inversion.update(steps=100, snapshots=(25, 50, 100))
+    c.log.update(log_every=25, sample_every=250, eval_every=100,
+                 checkpoint_every=250)
+  else:
+    medium.one_gpu(c)
+  c.monitor.samples = 200  # as many as there are real pictures
+  if a["smoke"]:
+    c.data.size = 32
+    small.smoke(c)
+  return c
