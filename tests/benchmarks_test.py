@@ -1,0 +1,55 @@
+"""The benchmarks run and measure what they say; speed is not tested."""
+
+from absl import flags
+from absl.testing import flagsaver
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import train_step
+from semseg_jax.ops import conv
+from semseg_jax.ops import modulated_conv
+
+
+@pytest.mark.parametrize("move", ["", "up", "down"])
+def test_formulations_agree(move):
+  keys = jax.random.split(jax.random.key(0), 3)
+  x = jax.random.normal(keys[0], (2, 6, 6, 3))
+  kernel = jax.random.normal(keys[1], (3, 3, 3, 4))
+  style = 1 + jax.random.normal(keys[2], (2, 3))
+  kwargs = {move: True} if move else {}
+  found = {}
+  for form in ("phases", "plain", "per_sample"):
+    with train_step.formulated(form):
+      assert conv.formulation() == form.replace("per_sample", "plain")
+      found[form] = modulated_conv.modulated_conv(x, kernel, style, **kwargs)
+  for y in found.values():
+    np.testing.assert_allclose(y, found["phases"], rtol=1e-4, atol=1e-5)
+
+
+def test_table_has_every_phase(capsys, monkeypatch):
+  monkeypatch.setenv("XLA_FLAGS", "")  # JAX runs already
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+  with flagsaver.flagsaver(
+      size=16, width=8, batch=4, classes=3, steps=1, stage=["supervised"],
+      matmul=64):
+    train_step.main(["train_step"])
+  rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.split("\n")
+          if line.startswith("| supervised")]
+  assert len(rows) == 1
+  ms, flops, rate = (float(x) for x in rows[0][2:5])
+  assert ms > 0
+  assert flops > 0
+  np.testing.assert_allclose(rate, flops / ms * 1e3, atol=0.2)
+
+
+def test_every_stage_has_its_phases(tmp_path):
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+  with flagsaver.flagsaver(size=16, width=8, batch=4):
+    c = train_step.config()
+    found = {name: [x.phase for x in train_step.make_cases(
+        c, name, "phases", tmp_path)] for name in ("gan", "encoder")}
+  assert found == {"gan": ["d", "r1", "g", "path", "ema"],
+                   "encoder": ["unlabeled", "labeled"]}
