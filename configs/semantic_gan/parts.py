@@ -27,7 +27,7 @@ def get_config(arg=""):
   small.shrink(c, width=64)
   c.gan.steps = 1500
   c.encoder.update(steps=600, decay_start=200, decay_end=600)
-  c.supervised.update(steps=600, width=16)
+  c.supervised.update(steps=1500, width=16, learning_rate=2e-3)
   c.inversion.update(snapshots=(25, 50, 100), steps=100)
   c.evaluation.update(limit=96)
   c.monitor.samples = 500
