@@ -213,7 +213,9 @@ def encoder_steps(case):
   lpips, lpips_variables = interop.from_torch(
       "lpips/vgg", {**case.state_dict("vgg"), **case.state_dict("lin")})
   config = base_config(s, generator)
-  # Iterations are counted from start_iter; the schedule knows the number.
+  # The recorded process was not the first one, which alone leaves training
+  # mode: batch normalisation behaves as the paper says.
+  config.release = False
   batch_size = len(case.inputs[f"it{s['start_iter']}_img"])
   config.encoder.update(
       batch_size=batch_size, unlabeled_batch_size=batch_size,
