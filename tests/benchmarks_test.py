@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import timing
 from benchmarks import train_step
 from semseg_jax.ops import conv
 from semseg_jax.ops import modulated_conv
@@ -44,12 +45,30 @@ def test_table_has_every_phase(capsys, monkeypatch):
   np.testing.assert_allclose(rate, flops / ms * 1e3, atol=0.2)
 
 
+def test_table_of_formulations(capsys):
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+  c = train_step.config()
+  seconds = {"d": 4.0, "r1": 16.0, "g": 2.0, "path": 4.0, "ema": 0.0}
+  times, counts = {}, {}
+  for form, factor in (("phases", 1), ("plain", 3)):
+    for phase, time in seconds.items():
+      case = ("gan", phase, form)
+      times[case] = timing.Timing(factor * time + 1e-3, 0.0, 1)
+      counts[case] = {"flops": 1e9, "seconds": 1.0}
+  train_step.report(c, "phases", times, counts, peak=1e9)
+  out = capsys.readouterr().out
+  assert "| gan | d | 4001.0 | 1.00 | 0.2 | 25% | 1.0 |" in out
+  assert "takes 8003.3 ms" in out  # 4 + 16 / 16 + 2 + 4 / 4 and 1 ms each
+  assert "| plain | 3.00 | 3.00 | 3.00 | 3.00 | 1.00 | 3.00 |" in out
+
+
 def test_every_stage_has_its_phases(tmp_path):
   if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
   with flagsaver.flagsaver(size=16, width=8, batch=4):
     c = train_step.config()
     found = {name: [x.phase for x in train_step.make_cases(
-        c, name, "phases", tmp_path)] for name in ("gan", "encoder")}
+        c, name, ["plain"], tmp_path)] for name in ("gan", "encoder")}
   assert found == {"gan": ["d", "r1", "g", "path", "ema"],
                    "encoder": ["unlabeled", "labeled"]}
