@@ -1,7 +1,8 @@
 """SemanticGAN on your own pictures, in the `folder` layout.
 
-  python train.py --workdir=runs/mine --config.data.data_dir=my_set --config=\
-      configs/semantic_gan/folder.py:size=64,classes=3,channels=3,labels=20,cpu
+  A=size=64,classes=3,channels=3,labels=20,cpu
+  python train.py --config=configs/semantic_gan/folder.py:$A \
+      --config.data.data_dir=my_set --workdir=runs/mine
   python eval.py  (the same flags)
 
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
