@@ -33,9 +33,10 @@ def get_config():
                    shift=0.1, scale=0.2, rotate=15.0)))
 
   c.generator = ml_collections.ConfigDict(dict(
-      style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512))
+      style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512,
+      channels=()))  # (size, width) pairs that override the table of widths
   c.image_discriminator = ml_collections.ConfigDict(dict(
-      channel_multiplier=2.0, max_channels=512))
+      channel_multiplier=2.0, max_channels=512, channels=()))
   c.patch_discriminator = ml_collections.ConfigDict(dict(
       width=64, num_layers=3, num_scales=3))
 

@@ -15,6 +15,11 @@ def label_channels(config) -> int:
   return 1 if config.data.num_classes == 2 else config.data.num_classes
 
 
+def pairs(channels) -> tuple[tuple[int, int], ...] | None:
+  """The config's (size, width) pairs, hashable; None for the table alone."""
+  return tuple((int(size), int(width)) for size, width in channels) or None
+
+
 def generator(config) -> stylegan2.Generator:
   """The StyleGAN2 generator with the label branch that `config` describes."""
   c = config.generator
@@ -26,6 +31,7 @@ def generator(config) -> stylegan2.Generator:
       label_channels=label_channels(config),
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
+      channels=pairs(c.channels),
       dtype=jnp.dtype(config.dtype))
 
 
@@ -37,6 +43,7 @@ def image_discriminator(config) -> discriminators.ImageDiscriminator:
       image_channels=config.data.channels,
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
+      channels=pairs(c.channels),
       dtype=jnp.dtype(config.dtype))
 
 
@@ -62,6 +69,7 @@ def encoder(config):
         style_dim=config.generator.style_dim,
         channel_multiplier=config.image_discriminator.channel_multiplier,
         max_channels=config.image_discriminator.max_channels,
+        channels=pairs(config.image_discriminator.channels),
         dtype=jnp.dtype(config.dtype))
   if c.kind == "fpn":
     return fpn_encoder.FPNEncoder(
