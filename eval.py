@@ -14,6 +14,7 @@ from absl import flags  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
 from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file of the experiment.", lock_config=True)
@@ -25,12 +26,11 @@ _SPLIT = flags.DEFINE_list(
 
 
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unknown argument {argv[1]!r}")
+  del argv
   experiment.run(experiment.evaluate, _CONFIG.value, _WORKDIR.value,
                  splits=_SPLIT.value)
 
 
 if __name__ == "__main__":
   flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main)
+  app.run(main, flags_parser=arguments.parse)

@@ -14,6 +14,7 @@ from absl import flags  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
 from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file of the experiment.", lock_config=True)
@@ -24,8 +25,7 @@ _STAGE = flags.DEFINE_list(
 
 
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unknown argument {argv[1]!r}")
+  del argv
   overrides = config_flags.get_override_values(flags.FLAGS["config"])
   experiment.run(experiment.train, _CONFIG.value, _WORKDIR.value,
                  overrides=overrides, only=_STAGE.value)
@@ -33,4 +33,4 @@ def main(argv):
 
 if __name__ == "__main__":
   flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main)
+  app.run(main, flags_parser=arguments.parse)

@@ -16,7 +16,6 @@ import numpy as np
 from semseg_jax import joint_model
 from semseg_jax import monitoring
 from semseg_jax.data import datasets
-from semseg_jax.data import errors as data_errors
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
@@ -29,9 +28,7 @@ from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import records as training_records
 
 # What a user can mend: shown as one line, without a traceback.
-USER_ERRORS = (
-    data_errors.DataError, FileNotFoundError, ValueError,
-    training_records.NonFiniteError)
+USER_ERRORS = (OSError, ValueError, training_records.NonFiniteError)
 
 
 def run(function, config, workdir, **arguments):
@@ -57,10 +54,8 @@ def module_of(config, stage: str):
                    f"semseg_jax/methods/{config.method} or semseg_jax/methods")
 
 
-def check(config):
-  """Raises what is wrong with config or data before anything is trained."""
-  for stage in config.stages:
-    module_of(config, stage)
+def check_data(config):
+  """Raises what is wrong with the data before anything is trained."""
   dataset = data.dataset(config)
   c = config.data
   splits = {c.validation, c.in_domain, *c.out_of_domain}
@@ -80,28 +75,33 @@ def train(config, workdir, *, overrides=None, only=()):
   Raises:
     ValueError, DataError: bad config or data, before training starts.
   """
-  stages = tuple(only) or tuple(config.stages)
-  check(config)
+  check_data(config)
+  names = tuple(only) or tuple(config.stages)
+  # All before the first is trained: what one cannot do is known now.
+  stages = [make_stage(config, workdir, name) for name in names]
   mesh = mesh_lib.make()
-  for number, name in enumerate(stages):
-    module = module_of(config, name)
-    stage = module.make(config, workdir)
+  for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
     options = loop.LoopOptions(
         **config.log.to_dict(),
-        best_metric="val/miou" if stage.validate else None)
-    if name == "gan" and config.monitor.samples:
-      stage = stage._replace(validate=monitoring.make(config))
-      options = options._replace(best_metric=None)
+        best_metric="val/miou" if stage.validate and name != "gan" else None)
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
-                 len(stages), stage.steps)
+                 len(names), stage.steps)
     loop.train(
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh,
-        config_json=json.dumps(relevant(config, module)),
+        config_json=json.dumps(relevant(config, module_of(config, name))),
         overrides_json=json.dumps(overrides or {}, default=str))
     figures.plot_metrics(workdir / name / "metrics.jsonl",
                          workdir / name / "curves.png")
   return workdir
+
+
+def make_stage(config, workdir, name: str):
+  """The stage `name` of a config; the joint GAN with what watches it."""
+  stage = module_of(config, name).make(config, workdir)
+  if name == "gan" and config.monitor.samples:
+    stage = stage._replace(validate=monitoring.make(config))
+  return stage
 
 
 def relevant(config, module) -> dict:

@@ -9,13 +9,14 @@ from semseg_jax.methods.common import networks
 from semseg_jax.training import checkpoint
 
 
-def _restored(workdir, stage: str, abstract, needed_by: str):
+def _restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   folder = pathlib.Path(workdir) / stage / "ckpt"
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
         f"checkpoint: train that stage first, in the same --workdir")
-  return checkpoint.restore_subtree(folder, abstract)
+  return checkpoint.restore_subtree(
+      folder, abstract, step=step(folder) if step else None)
 
 
 def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
@@ -54,12 +55,15 @@ def load_patch_discriminator(config, workdir, needed_by: str):
 
 
 def load_encoder(config, workdir, needed_by: str):
-  """The encoder's variables {"params", "batch_stats"?} of a run."""
+  """The encoder's variables {"params", "batch_stats"?} of a run.
+
+  From the checkpoint that was best on validation; the newest without labels.
+  """
   module = networks.encoder(config)
   size = config.data.size
   abstract = dict(jax.eval_shape(
       lambda key: module.init(
           key, jnp.zeros((1, size, size, config.data.channels)), train=False),
       jax.random.key(0)))
-  return _restored(workdir, "encoder", {"encoder": abstract},
-                   needed_by)["encoder"]
+  return _restored(workdir, "encoder", {"encoder": abstract}, needed_by,
+                   step=checkpoint.best)["encoder"]

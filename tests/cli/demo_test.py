@@ -1,0 +1,103 @@
+"""The demo from nothing to its table, at toy size."""
+
+import importlib.util
+import json
+import pathlib
+import sys
+
+import numpy as np
+from PIL import Image
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+METHODS = ("supervised", "reference", "encoder", "inversion@2", "inversion")
+STAGES = ("supervised", "reference", "gan", "encoder")
+
+
+def _smoke():
+  if "smoke" not in sys.modules:
+    spec = importlib.util.spec_from_file_location(
+        "smoke", ROOT / "tests/methods/smoke.py")
+    sys.modules["smoke"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["smoke"])
+  return sys.modules["smoke"]
+
+
+smoke = _smoke()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+  return smoke.demo(tmp_path_factory.getbasetemp())
+
+
+def test_table_holds_every_method(demo):
+  folder, out = demo
+  table = json.loads((folder / "table.json").read_text())
+  assert list(table) == ["rows"]
+  assert tuple(row["method"] for row in table["rows"]) == METHODS
+  for row in table["rows"]:
+    assert row["seeds"] == 1
+    for place in ("in_domain_miou", "out_of_domain_miou"):
+      assert isinstance(row[place], float)
+      assert 0 <= row[place] <= 1
+  markdown = (folder / "table.md").read_text()
+  for method in METHODS:
+    assert f"| {method} " in markdown
+    assert method in out
+
+
+@pytest.mark.parametrize("split", ["test", "ood_test"])
+def test_record_says_what_was_scored(demo, split):
+  folder, _ = demo
+  record = json.loads((folder / "eval" / split / "record.json").read_text())
+  assert record["split"] == split
+  assert set(record["methods"]) == set(METHODS)
+  assert record["checkpoint_step"] == 4
+  assert set(record["extra"]["checkpoint_steps"]) == set(STAGES)
+  assert record["extra"]["joint_model"]["samples"] == 8
+  assert record["config"]["data"]["labels"] == 20
+  assert record["versions"]["jax"]
+  for scores in record["methods"].values():
+    assert scores["pictures"] == 6
+    assert 0 <= scores["miou"] <= 1
+  # The table is a rounding of the records.
+  rows = json.loads((folder / "table.json").read_text())["rows"]
+  place = {"test": "in_domain_miou", "ood_test": "out_of_domain_miou"}[split]
+  for row in rows:
+    np.testing.assert_allclose(
+        row[place], record["methods"][row["method"]]["miou"], atol=5.1e-5)
+
+
+def test_pictures_are_there(demo):
+  folder, _ = demo
+  for stage, names in {
+      "supervised": ["labels"], "gan": ["samples", "labels"],
+      "encoder": ["reconstructions"]}.items():
+    for name in names:
+      for step in (2, 4):
+        path = folder / stage / "samples" / f"{name}_{step:07}.png"
+        assert np.asarray(Image.open(path)).std() > 0, path
+    assert (folder / stage / "curves.png").stat().st_size
+  for split in ("test", "ood_test"):
+    results = folder / "eval" / split
+    with Image.open(results / "overview.png") as picture:
+      assert min(picture.size) > 32
+    for method in METHODS:
+      stem = f"{split}_00000_{method.replace('@', '_')}"
+      assert (results / "predictions" / f"{stem}_index.png").exists()
+      assert (results / "predictions" / f"{stem}_overlay.png").exists()
+
+
+def test_second_call_trains_and_labels_nothing(demo):
+  folder, _ = demo
+  kept = [*folder.glob("*/ckpt/*/_CHECKPOINT_METADATA"),
+          *folder.glob("*/metrics.jsonl"), *folder.glob("*/DONE"),
+          *folder.glob("eval/*/chunks/*.npz")]
+  assert len(kept) >= 4 + 4 + 4 + 4
+  before = [path.stat().st_mtime_ns for path in kept]
+  table = (folder / "table.json").read_text()
+  smoke.finish(smoke.start("-m", "semseg_jax.cli.demo",
+                           f"--workdir={folder}", "--variant=smoke"))
+  assert [path.stat().st_mtime_ns for path in kept] == before
+  assert (folder / "table.json").read_text() == table

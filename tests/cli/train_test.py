@@ -1,0 +1,220 @@
+"""Mistakes of users of train.py and eval.py: one clear line each."""
+
+import importlib.util
+import json
+import pathlib
+import re
+import shutil
+import sys
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from configs.semantic_gan import parts
+from semseg_jax import experiment
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _smoke():
+  if "smoke" not in sys.modules:
+    spec = importlib.util.spec_from_file_location(
+        "smoke", ROOT / "tests/methods/smoke.py")
+    sys.modules["smoke"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["smoke"])
+  return sys.modules["smoke"]
+
+
+smoke = _smoke()
+NAMES = [f"p{i}" for i in range(6)]
+
+
+@pytest.mark.parametrize(("script", "flags", "said"), [
+    ("train.py", ["--config.gan.stepz=3"], "--config.gan.stepz=3.*'steps'"),
+    ("train.py", ["--config.gan.steps=many"], "config.gan.steps=many"),
+    ("train.py", ["--stage=gann"], "'gann'"),
+    ("train.py", ["extra"], "'extra'"),
+    ("eval.py", [], "'supervised'.*train.py"),
+    ("eval.py", ["--config=configs/absent.py"], "configs/absent.py"),
+    ("eval.py", [f"--config={smoke.CONFIG},smoky"], "'smoky'.*smoke"),
+])
+def test_command_line(tmp_path, script, flags, said):
+  workdir = tmp_path / "run"
+  line = smoke.error_of(smoke.start(
+      script, f"--config={smoke.CONFIG}", f"--workdir={workdir}", *flags))
+  assert re.search(said, line), line
+  assert not workdir.exists()
+
+
+def error(config, folder, capsys, function=experiment.train, **arguments):
+  """The line that ends a command which may not begin to train."""
+  with pytest.raises(SystemExit) as caught:
+    experiment.run(function, config, folder, **arguments)
+  assert isinstance(caught.value.code, str)  # Python prints it, and exits 1
+  assert "step 1/" not in capsys.readouterr().err
+  return smoke.only_error(caught.value.code)
+
+
+@pytest.fixture
+def data(tmp_path):
+  """A `folder` data set of six 16 px pictures with two classes."""
+  root = tmp_path / "data"
+  for name in ("images", "masks", "splits"):
+    (root / name).mkdir(parents=True)
+  rng = np.random.default_rng(0)
+  for name in NAMES:
+    Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(
+        root / f"images/{name}.png")
+    Image.fromarray(rng.integers(0, 2, (16, 16)).astype(np.uint8)).save(
+        root / f"masks/{name}.png")
+  for split, names in (("train_labeled", NAMES[:4]), ("val", NAMES[4:5]),
+                       ("test", NAMES[5:])):
+    (root / f"splits/{split}.txt").write_text("\n".join(names))
+  (root / "classes.json").write_text(json.dumps({
+      "classes": ["background", "leaf"], "colours": [[0, 0, 0], [0, 176, 0]],
+      "ignore_index": 255}))
+  return root
+
+
+def on_folder(data, **changes):
+  config = parts.get_config("labels=2,unlabeled=-1,smoke")
+  config.data.update(
+      name="folder", data_dir=str(data), cache_dir=str(data.parent / "cache"),
+      size=16, num_classes=2, out_of_domain=())
+  config.update_from_flattened_dict(changes)
+  config.lock()
+  return config
+
+
+def _missing(data):
+  (data / "images/p1.png").unlink()
+  return "train_labeled.txt.*'p1'"
+
+
+def _truncated(data):
+  path = data / "images/p2.png"
+  path.write_bytes(path.read_bytes()[:-200])
+  return "images/p2.png"
+
+
+def _no_image(data):
+  (data / "images/p5.png").write_text("no picture")
+  return "images/p5.png"
+
+
+def _sizes_differ(data):
+  Image.fromarray(np.zeros((16, 12), np.uint8)).save(data / "masks/p0.png")
+  return "masks/p0.png.*12 x 16.*images/p0.png.*16 x 16"
+
+
+def _class_out_of_range(data):
+  Image.fromarray(np.full((16, 16), 2, np.uint8)).save(data / "masks/p4.png")
+  return "masks/p4.png.*class index 2.*2 classes"
+
+
+def _empty_split(data):
+  (data / "splits/val.txt").write_text("\n")
+  return "'val'.*empty"
+
+
+def _no_split(data):
+  (data / "splits/test.txt").unlink()
+  return "no split 'test'"
+
+
+def _no_folder(data):
+  shutil.rmtree(data)
+  return "data.data_dir"
+
+
+@pytest.mark.parametrize("spoil", [
+    _missing, _truncated, _no_image, _sizes_differ, _class_out_of_range,
+    _empty_split, _no_split, _no_folder])
+def test_data(data, tmp_path, capsys, spoil):
+  said = spoil(data)
+  line = error(on_folder(data), tmp_path / "run", capsys)
+  assert re.search(said, line), line
+  assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"data.labels": 5}, "data.labels=5.*only 4"),
+    ({"data.num_classes": 3}, "config.data.num_classes is 3.*2 classes"),
+    ({"data.channels": 1}, "config.data.channels is 1.*of 3"),
+    ({"data.name": "nowhere"}, "no data set 'nowhere'"),
+    # Of a later stage, yet said before the first one trains.
+    ({"encoder.kind": "vit"}, "config.encoder.kind is 'vit'"),
+    ({"encoder.optimizer": "sgd"}, "config.encoder.optimizer is 'sgd'"),
+    ({"stages": ("supervised", "gann")}, "config.stages.*'gann'"),
+    ({"stages": ("gan", "supervised"), "data.labels": 0},
+     "'supervised'.*config.data.labels"),
+    ({"perceptual.weights": "absent.safetensors"}, "absent.safetensors"),
+    ({"monitor.inception": "absent.safetensors"}, "absent.safetensors"),
+])
+def test_config(data, tmp_path, capsys, changes, said):
+  line = error(on_folder(data, **changes), tmp_path / "run", capsys)
+  assert re.search(said, line), line
+  assert not (tmp_path / "run").exists()
+
+
+def test_workdir_is_a_file(data, tmp_path, capsys):
+  (tmp_path / "run").write_text("")
+  line = error(on_folder(data), tmp_path / "run", capsys)
+  assert str(tmp_path / "run") in line
+
+
+def test_encoder_before_the_generator(data, tmp_path, capsys):
+  line = error(on_folder(data), tmp_path / "run", capsys, only=["encoder"])
+  assert re.search("stage 'encoder'.*stage 'gan'", line), line
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+  return smoke.demo(tmp_path_factory.getbasetemp())[0]
+
+
+@pytest.fixture
+def workdir(trained, tmp_path):
+  """A trained run's folder that a test may spoil."""
+  smoke.copy_stages(trained, tmp_path / "run", "gan", "supervised")
+  return tmp_path / "run"
+
+
+def test_run_of_another_config(workdir, capsys):
+  config = smoke.config()
+  config.gan.update(r1=3.0, steps=5)  # the steps may differ
+  line = error(config, workdir, capsys, only=["gan"])
+  assert str(workdir / "gan") in line
+  text = json.loads((workdir / "gan/config.json").read_text())
+  assert text["gan"]["r1"] != 3.0
+  assert text["gan"]["steps"] == 4
+
+
+def test_mismatch_lists_exactly_the_fields(workdir):
+  config = smoke.config()
+  config.gan.update(r1=3.0, steps=5)
+  config.data.labels = 19
+  with pytest.raises(ValueError, match="gan.r1") as caught:
+    experiment.train(config, workdir, only=["gan"])
+  shown = [line.split(":")[0].strip() for line in
+           str(caught.value).splitlines() if line.startswith("  ")]
+  assert shown == ["data.labels", "gan.r1"]
+
+
+@pytest.mark.parametrize("function", [experiment.train, experiment.evaluate])
+def test_checkpoint_of_another_architecture(workdir, capsys, function):
+  config = smoke.config()
+  config.gan.steps = 5
+  config.supervised.update(steps=5, width=8)
+  config.stages = ("supervised",)
+  (workdir / "supervised/config.json").unlink()
+  line = error(config, workdir, capsys, function)
+  assert str(workdir / "supervised/ckpt") in line
+  assert "another architecture" in line
+
+
+def test_evaluation_of_an_unknown_split(workdir, capsys):
+  line = error(smoke.config(), workdir, capsys, experiment.evaluate,
+               splits=["tset"])
+  assert re.search("no split 'tset'.*test", line), line

@@ -1,0 +1,124 @@
+"""Every config file loads and describes stages that can be built."""
+
+import importlib
+import pathlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+import jax
+import ml_collections
+import numpy as np
+import pytest
+
+from configs import common
+from semseg_jax import experiment
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "configs"
+# What a config asks for that has no default.
+NEEDED = {"folder": "size=16,classes=2,channels=1"}
+
+
+def _configs():
+  """{name: get_config} of all files with a `get_config(arg)`."""
+  found = {}
+  for path in sorted(ROOT.glob("*/*.py")):
+    module = importlib.import_module(
+        f"configs.{path.parent.name}.{path.stem}")
+    function = getattr(module, "get_config", None)
+    if function and "arg" in function.__code__.co_varnames[
+        :function.__code__.co_argcount]:
+      found[path.stem] = function
+  return found
+
+
+CONFIGS = _configs()
+
+
+def load(name, *words):
+  needed = [NEEDED[name]] if name in NEEDED else []
+  return CONFIGS[name](",".join((*needed, *words)))
+
+
+def test_every_data_set_config_is_found():
+  assert {"parts", "coffee_leaf"} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_loads_and_can_be_locked(name):
+  whole, toy = load(name), load(name, "smoke")
+  for config in (whole, toy):
+    assert isinstance(config, ml_collections.ConfigDict)
+    config.lock()
+    assert config.data.name
+    with pytest.raises((AttributeError, KeyError)):
+      config.gan.stepz = 3
+  assert set(whole.keys()) == set(toy.keys())
+  for stage in toy.stages:
+    if stage in toy:
+      assert toy[stage].steps < 10 < whole[stage].steps
+  # What is written into a run's folder can be read back.
+  assert whole.to_json_best_effort()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_seed_decides_draws_and_subset(name):
+  config = load(name, "seed=3", "labels=5")
+  assert (config.seed, config.data.split_seed, config.data.labels) == (3, 3, 5)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_unknown_argument_lists_the_known_ones(name):
+  with pytest.raises(ValueError, match="'smoky' is unknown.*smoke"):
+    load(name, "smoky")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("words", [("smoke",), ("smoke", "labels=0")])
+def test_smoke_stages_can_be_built_without_data(name, words, tmp_path):
+  config = load(name, *words)
+  config.lock()
+  for stage_name in config.stages:
+    if stage_name == "supervised" and not config.data.labels:
+      continue  # refused with a line of its own
+    stage = experiment.make_stage(config, tmp_path, stage_name)
+    state = jax.eval_shape(stage.init, jax.random.key(0), None)
+    assert state.step.dtype == np.int32
+    assert stage.phases(0)
+    assert stage.steps == 4
+    for phase in stage.phases(0):
+      jax.eval_shape(
+          lambda key, s=stage, p=phase: s.draws(key, p), jax.random.key(0))
+
+
+WORDS = st.text("abcdefgh_", min_size=1, max_size=6)
+
+
+@given(st.integers(), st.floats(allow_nan=False), WORDS, st.booleans(),
+       st.permutations(["count", "rate", "name", "flag"]))
+def test_parse_arg_reads_what_was_written(count, rate, name, flag, order):
+  written = {"count": f"count={count}", "rate": f"rate={rate!r}",
+             "name": f"name={name}", "flag": "flag" if flag else "flag=false"}
+  found = common.parse_arg(
+      ",".join(written[k] for k in order), count=0, rate=0.5, name="",
+      flag=False)
+  assert found == {"count": count, "rate": rate, "name": name, "flag": flag}
+  assert type(found["count"]) is int
+  assert type(found["rate"]) is float
+
+
+@given(WORDS.filter(lambda x: x not in ("a", "b")))
+def test_parse_arg_refuses_other_names(name):
+  with pytest.raises(ValueError, match=f"'{name}' is unknown.* a, b$"):
+    common.parse_arg(f"a=1,{name}=2", a=0, b=False)
+
+
+@pytest.mark.parametrize("text", [
+    "count=x", "count=", "count", "count=1.5", "flag=maybe"])
+def test_parse_arg_refuses_other_types(text):
+  with pytest.raises(ValueError, match=text.partition("=")[0]):
+    common.parse_arg(text, count=0, flag=False)
+
+
+@pytest.mark.parametrize("text", ["", None, ","])
+def test_parse_arg_of_nothing_gives_defaults(text):
+  assert common.parse_arg(text, a=1, b=True) == {"a": 1, "b": True}

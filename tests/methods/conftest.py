@@ -1,0 +1,80 @@
+"""A config of 8 px and a few channels, and batches that need no data set."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs.semantic_gan import base
+from configs.semantic_gan import small
+
+SIZE, BATCH = 8, 4
+
+
+def _config(**changes):
+  c = base.get_config()
+  small.smoke(c)
+  c.data.update(name="parts", size=SIZE, num_classes=3, labels=8,
+                unlabeled=16)
+  c.generator.update(style_dim=8, mlp_layers=1, max_channels=4)
+  c.image_discriminator.max_channels = 4
+  c.patch_discriminator.update(width=4, num_layers=1, num_scales=2)
+  c.encoder.update(stem_width=4, blocks=(1, 1, 1, 1), fpn_channels=4,
+                   head_channels=4, head_convs=())
+  c.supervised.update(width=4, levels=1)
+  c.update_from_flattened_dict(changes)
+  return c
+
+
+def _batch(config, seed=0):
+  rng = np.random.default_rng(seed)
+  shape = (BATCH, SIZE, SIZE)
+  picture = lambda: rng.integers(
+      0, 256, (*shape, config.data.channels), np.uint8)
+  label = rng.integers(0, config.data.num_classes, shape).astype(np.int32)
+  label[:, 0, 0] = config.data.ignore_index
+  return {"unlabeled": {"image": picture()},
+          "labeled": {"image": picture(), "label": label}}
+
+
+@pytest.fixture(scope="session")
+def toy_config():
+  """toy_config(**{"gan.r1": 3.0}) -> a new config."""
+  return _config
+
+
+@pytest.fixture(scope="session")
+def toy_batch():
+  """toy_batch(config) -> a batch of the size that its draws have."""
+  return _batch
+
+
+@pytest.fixture(scope="session")
+def iterate():
+  """iterate(stage, config, frozen) -> (state before, after, metrics)."""
+
+  def run(stage, config, frozen=None, step=0):
+    # One program for the whole iteration: compiling is what costs here.
+    @jax.jit
+    def iteration(frozen, batch):
+      state = first = stage.init(jax.random.key(0), frozen)
+      metrics = {}
+      for i, phase in enumerate(stage.phases(step)):
+        state, new = stage.train_step(
+            state, frozen, batch, stage.draws(jax.random.key(i), phase),
+            phase=phase)
+        metrics |= new
+      return first, state, metrics
+
+    return jax.device_get(iteration(frozen, _batch(config)))
+
+  return run
+
+
+@pytest.fixture(scope="session")
+def all_finite():
+  def check(tree):
+    for path, x in jax.tree_util.tree_leaves_with_path(tree):
+      assert jnp.isfinite(x).all(), jax.tree_util.keystr(path)
+
+  return check

@@ -1,0 +1,157 @@
+"""The encoder's two optimisers, batch normalisation and perceptual distance."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import perceptual
+from semseg_jax.methods.semantic_gan import encoder
+
+PIXELS = perceptual.Perceptual(
+    "pixels", dict, lambda v, x: x.astype(jnp.float32),
+    lambda v, a, b: jnp.square(a - b).mean((1, 2, 3)))
+
+
+def frozen_of(config):
+  generator = networks.generator(config)
+  return {"generator": jax.jit(generator.init)(
+      jax.random.key(3), jnp.zeros((1, generator.style_dim))),
+      "perceptual": {}}
+
+
+@pytest.fixture(scope="module")
+def fpn(toy_config):
+  """(config, stage, frozen, first state, jitted step)."""
+  config = toy_config(**{"encoder.unlabeled_clip": 1e-3})
+  stage = encoder.make(config, None, perceptual=PIXELS)
+  frozen = frozen_of(config)
+  state = jax.device_get(jax.jit(stage.init)(jax.random.key(0), frozen))
+  return config, stage, frozen, state, jax.jit(
+      stage.train_step, static_argnames="phase")
+
+
+def step(fpn, batch, state, phase):
+  _, stage, frozen, _, run = fpn
+  return jax.device_get(run(
+      state, frozen, batch, stage.draws(jax.random.key(1), phase),
+      phase=phase))
+
+
+def test_each_stream_has_its_own_optimiser(fpn, toy_batch):
+  config, stage, _, state, _ = fpn
+  assert stage.phases(0) == stage.phases(7) == ("unlabeled", "labeled")
+  first, metrics = step(fpn, toy_batch(config), state, "unlabeled")
+  assert first.step == 0
+  assert first.optimizers["unlabeled"].count == 1
+  jax.tree.map(np.testing.assert_array_equal, first.optimizers["labeled"],
+               state.optimizers["labeled"])
+  assert set(metrics) == {
+      "unlabeled/mse", "unlabeled/perceptual", "unlabeled/loss",
+      "unlabeled/gradient_norm", "learning_rate"}
+  # Clipped: the first moment is 0.05 of a gradient no longer than 1e-3
+  # (centralisation only shortens it).
+  norm = lambda tree: np.sqrt(sum(
+      np.square(x).sum() for x in jax.tree.leaves(tree)))
+  assert metrics["unlabeled/gradient_norm"] > 1e-3
+  assert 0 < norm(first.optimizers["unlabeled"].mu) <= 0.05 * 1e-3 * 1.001
+
+  second, metrics = step(fpn, toy_batch(config), first, "labeled")
+  assert second.step == 1
+  assert second.optimizers["labeled"].count == 1
+  jax.tree.map(np.testing.assert_array_equal, second.optimizers["unlabeled"],
+               first.optimizers["unlabeled"])
+  assert metrics["labeled/cross_entropy"] > 0
+  assert 0 <= metrics["labeled/dice"] <= 1
+  # Batch normalisation saw both streams.
+  for a, b in ((state, first), (first, second)):
+    assert (a.encoder["batch_stats"]["fpn"]["stem_bn"]["mean"]
+            != b.encoder["batch_stats"]["fpn"]["stem_bn"]["mean"]).any()
+
+
+def test_release_keeps_batch_statistics_after_the_first_step(
+    fpn, toy_config, toy_batch):
+  config, _, frozen, state, _ = fpn
+  released = toy_config(release=True)
+  stage = encoder.make(released, None, perceptual=PIXELS)
+  assert stage.phases(0) == ("unlabeled", "labeled")
+  assert stage.phases(1) == ("unlabeled_eval", "labeled_eval")
+  run = jax.jit(stage.train_step, static_argnames="phase")
+  after, _ = step((released, stage, frozen, state, run), toy_batch(config),
+                  state, "unlabeled_eval")
+  jax.tree.map(np.testing.assert_array_equal, after.encoder["batch_stats"],
+               state.encoder["batch_stats"])
+  assert (after.encoder["params"]["fpn"]["stem"]["kernel"]
+          != state.encoder["params"]["fpn"]["stem"]["kernel"]).any()
+
+
+def test_rate_acts_one_iteration_late(toy_config):
+  config = toy_config(**{"encoder.decay_start": 4, "encoder.decay_end": 8})
+  rate = encoder.learning_rate(config)
+  first, last = 1e-3, 1e-5
+  for s in range(0, 6):
+    np.testing.assert_allclose(rate(s), first, rtol=1e-6)
+  np.testing.assert_allclose(rate(7), (first + last) / 2, rtol=1e-5)
+  # The value of the window's last step stays.
+  final = last + (first - last) * (1 + np.cos(np.pi * 3 / 4)) / 2
+  for s in (8, 9, 100):
+    np.testing.assert_allclose(rate(s), final, rtol=1e-5)
+
+
+def test_residual_binary_gray_in_bfloat16(toy_config, iterate, all_finite):
+  config = toy_config(**{
+      "encoder.kind": "residual", "data.channels": 1, "data.num_classes": 2,
+      "dtype": "bfloat16", "encoder.optimizer": "adam"})
+  stage = encoder.make(config, None, perceptual=PIXELS)
+  before, after, metrics = iterate(stage, config, frozen_of(config))
+  all_finite((after, metrics))
+  assert after.step == 1
+  for x in jax.tree.leaves(after):
+    assert x.dtype in (jnp.float32, jnp.int32), x.dtype
+  assert set(after.encoder) == {"params"}
+  changed = jax.tree.map(lambda a, b: (a != b).any(), before.encoder,
+                         after.encoder)
+  assert any(jax.tree.leaves(changed))
+
+
+def test_without_labels_there_is_one_stream(toy_config):
+  stage = encoder.make(toy_config(**{"data.labels": 0}), None,
+                       perceptual=PIXELS)
+  assert stage.phases(0) == ("unlabeled",)
+  assert stage.validate is None
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("encoder.kind", "vit"), ("encoder.optimizer", "sgd")])
+def test_unknown_choices_name_the_field(toy_config, field, value):
+  with pytest.raises(ValueError, match=f"config.{field} is '{value}'"):
+    encoder.make(toy_config(**{field: value}), None, perceptual=PIXELS)
+
+
+def test_perceptual_distance_is_of_each_picture_alone(toy_config):
+  config = toy_config()
+  found = perceptual.make(config, None, "test")
+  assert found.name == "dr_features"
+  module = networks.image_discriminator(config)
+  size = config.data.size
+  pictures = jax.random.uniform(
+      jax.random.key(0), (4, size, size, 3), minval=-1)
+  variables = jax.jit(module.init)(jax.random.key(1), pictures)
+  features = jax.jit(found.features)
+
+  @jax.jit
+  def distance(a, b):
+    return found.distance(
+        variables, features(variables, a), features(variables, b))
+
+  together = distance(pictures, pictures[::-1])
+  other = pictures.at[1:3].set(-pictures[1:3])
+  apart = distance(other, other[::-1])
+  np.testing.assert_allclose(together[0], apart[0], rtol=1e-5)
+  np.testing.assert_allclose(together[3], together[0], rtol=1e-5)
+  assert (together > 0).all()
+  np.testing.assert_allclose(distance(pictures, pictures), 0, atol=1e-6)
+  # The discriminator's own last maps would not do: they see the batch.
+  maps = lambda x: module.apply(variables, x)[1]["stddev"]
+  assert (np.asarray(maps(pictures))[0] != np.asarray(maps(other))[0]).any()

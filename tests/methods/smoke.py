@@ -1,0 +1,116 @@
+"""The demo's `smoke` run, trained once for all tests; and the commands.
+
+Loaded by path under the name "smoke" by the test modules that share the run.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+
+from configs.semantic_gan import parts
+from semseg_jax import experiment
+from semseg_jax.training import checkpoint
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONFIG = "configs/semantic_gan/parts.py:labels=20,smoke"
+
+
+def config():
+  """The config of CONFIG and of the demo's smoke variant."""
+  return parts.get_config("labels=20,smoke")
+
+
+def start(*command) -> subprocess.Popen:
+  """`python COMMAND` from the root, as a user calls it."""
+  # The last bits of sums depend on XLA's number of threads, which is that of
+  # the cores a process may use when it starts unless NPROC states it.
+  return subprocess.Popen(
+      (sys.executable, *map(str, command)), cwd=ROOT,
+      env=os.environ | {"NPROC": "2"},
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process) -> str:
+  """What a process that ends well prints."""
+  out, err = process.communicate(timeout=900)
+  assert process.returncode == 0, err[-4000:]
+  return out
+
+
+def kill_when(process, reached):
+  """SIGKILL, as soon as reached() is true."""
+  deadline = time.monotonic() + 600
+  while not reached():
+    assert process.poll() is None, process.communicate()[1][-4000:]
+    assert time.monotonic() < deadline
+    time.sleep(0.004)
+  process.kill()
+  process.communicate()
+
+
+def error_of(process) -> str:
+  """The one line of a process that ends with an error the user can mend."""
+  _, err = process.communicate(timeout=300)
+  assert process.returncode == 1, (process.returncode, err[-4000:])
+  return only_error(err)
+
+
+def only_error(text: str) -> str:
+  assert "Traceback" not in text, text[-4000:]
+  lines = [x for x in text.splitlines() if x.startswith("error: ")]
+  assert len(lines) == 1, text[-4000:]
+  return lines[0]
+
+
+def metrics(folder) -> list[dict]:
+  """Lines of metrics.jsonl without their times."""
+  path = folder / "metrics.jsonl"
+  if not path.exists():
+    return []
+  # A line that is being written has no end yet.
+  lines = path.read_text().splitlines(keepends=True)
+  found = [json.loads(x) for x in lines if x.endswith("\n")]
+  return [{k: v for k, v in x.items() if k != "seconds"} for x in found]
+
+
+def final_state(config, workdir, stage):
+  """The newest saved state of a stage, as NumPy arrays."""
+  made = experiment.module_of(config, stage).make(config, workdir)
+  here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  abstract = jax.tree.map(
+      lambda x: x.update(sharding=here),
+      jax.eval_shape(made.init, jax.random.key(0), None))
+  with checkpoint.Checkpoints(workdir / stage / "ckpt") as checkpoints:
+    step, state, _ = checkpoints.restore(abstract)
+  return step, jax.device_get(state)
+
+
+def assert_same(a, b):
+  """Two states agree in every bit."""
+  for (path, x), y in zip(
+      jax.tree_util.tree_leaves_with_path(a), jax.tree.leaves(b),
+      strict=True):
+    np.testing.assert_array_equal(x, y, jax.tree_util.keystr(path))
+
+
+@functools.cache
+def demo(base: pathlib.Path) -> tuple[pathlib.Path, str]:
+  """(folder, stdout) of the demo's smoke run; trained on the first call."""
+  folder = base / "demo"
+  out = finish(start("-m", "semseg_jax.cli.demo", f"--workdir={folder}",
+                     "--variant=smoke"))
+  return folder, out
+
+
+def copy_stages(source, folder, *names):
+  """Trained stages of a run in another folder."""
+  for name in names:
+    shutil.copytree(source / name, folder / name)

@@ -1,0 +1,40 @@
+"""The supervised baseline's step, and the reference on all labels."""
+
+import jax
+import numpy as np
+import pytest
+
+from semseg_jax.methods import reference
+from semseg_jax.methods import supervised
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_one_step(toy_config, iterate, all_finite, channels):
+  classes = {3: 3, 1: 2}[channels]
+  config = toy_config(**{
+      "data.channels": channels, "data.num_classes": classes,
+      "dtype": {3: "float32", 1: "bfloat16"}[channels]})
+  before, after, metrics = iterate(supervised.make(config, None), config)
+  all_finite((after, metrics))
+  assert after.step == 1
+  assert metrics["loss"] > 0
+  assert supervised.network(config).num_classes == {3: 3, 2: 1}[classes]
+  for x in jax.tree.leaves(after):
+    assert x.dtype in (np.float32, np.int32)
+  changed = jax.tree.map(lambda a, b: (a != b).any(), before.network,
+                         after.network)
+  assert all(changed["params"] and jax.tree.leaves(changed["batch_stats"]))
+
+
+def test_no_labels_no_baseline(toy_config):
+  with pytest.raises(ValueError, match="config.data.labels"):
+    supervised.make(toy_config(**{"data.labels": 0}), None)
+
+
+def test_reference_takes_all_labels(toy_config):
+  config = toy_config()
+  config.lock()
+  changed = reference.with_all_labels(config)
+  assert changed.data.labels == -1
+  assert config.data.labels == 8
+  assert reference.make(config, None).steps == config.supervised.steps
