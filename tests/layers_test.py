@@ -80,7 +80,8 @@ def violations(path: str, source: str, table) -> list[str]:
       # A method (a package) knows itself and what is common, not another one;
       # single-file stages such as the baseline are free to all.
       if room == "methods" and len(names) > 2 and names[2] not in (
-          parts[2], "common") and (_ROOT / _PACKAGE / room / names[2]).is_dir():
+          parts[2], "common") and not (
+              _ROOT / _PACKAGE / room / f"{names[2]}.py").exists():
         found.append(f"{path}: imports another method, {name}")
     elif allowed is not None and not (
         names[1] in allowed

@@ -5,8 +5,8 @@
   python eval.py --config=configs/semantic_gan/parts.py:labels=20 \
       --workdir=runs/parts20
 
-Arguments: labels, unlabeled, seed, long (three times the steps), release,
-smoke.
+Arguments: labels, unlabeled, seed, long (four times the GAN's
+steps, three times the encoder's, all test pictures), release, smoke.
 """
 
 from configs import common
