@@ -1,0 +1,46 @@
+"""A plain folder of picture files as an unlabelled source."""
+
+import pathlib
+
+from semseg_jax.data import errors
+from semseg_jax.data import image_files
+from semseg_jax.data import sources
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+class Pictures:
+  """The pictures of a folder, in the order of their names; ids are the stems.
+
+  Files are read when asked for; `__getitem__` raises `errors.DataError` naming
+  a file that is broken.
+  """
+
+  labeled = False
+
+  def __init__(self, folder, channels: int):
+    """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+      raise errors.DataError(f"{folder}: no such folder of pictures")
+    self._files = sorted(
+        f for f in folder.iterdir() if f.suffix.lower() in ENDINGS)
+    if not self._files:
+      raise errors.DataError(
+          f"{folder}: holds no picture ({', '.join(ENDINGS)})")
+    self.ids = tuple(f.stem for f in self._files)
+    twice = {i for i in self.ids if self.ids.count(i) > 1}
+    if twice:
+      raise errors.DataError(
+          f"{folder}: two pictures are named {min(twice)!r}; their masks "
+          "would share one file")
+    self._channels = channels
+
+  def __len__(self) -> int:
+    return len(self._files)
+
+  def __getitem__(self, index: int) -> sources.Example:
+    file = self._files[index]
+    content = image_files.read_bytes(file)
+    return {"image": image_files.decode_image(
+        content, self._channels, str(file)), "id": self.ids[index]}

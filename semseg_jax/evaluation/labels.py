@@ -1,0 +1,87 @@
+"""Writes the labels that a predictor finds for pictures without masks."""
+
+import json
+import time
+
+from etils import epath
+import numpy as np
+
+from semseg_jax.data import pipeline
+from semseg_jax.data import sources
+from semseg_jax.evaluation import figures
+from semseg_jax.ops import images
+from semseg_jax.training import run_dir
+from semseg_jax.training import writers
+
+_FILE = "labels.json"
+
+
+def write(predict, source, *, method: str, spec, batch_size: int, size: int,
+          out_dir, fingerprint: str) -> dict:
+  """Labels every picture of `source` into files; finished ones are kept.
+
+  Args:
+    predict: as in `segmentation.evaluate`.
+    source: pictures; labels are not asked for.
+    method: which of the predictor's methods is written.
+    spec: the data set's `Spec`, for colours.
+    batch_size: pictures per call of `predict`.
+    size: side of the squares that `predict` gets.
+    out_dir: folder for <id>_{index,color,overlay,reconstruction}.png and
+      labels.json.
+    fingerprint: stands for the run; labels of another run are made anew.
+
+  Returns:
+    What labels.json holds: {"fingerprint", "method", "classes",
+    "confidence": {id: float or None}}.
+  """
+  folder = epath.Path(out_dir)
+  folder.mkdir(parents=True, exist_ok=True)
+  record = _read(folder / _FILE)
+  if record.get("fingerprint") != fingerprint:
+    record = {"fingerprint": fingerprint, "method": method,
+              "classes": list(spec.class_names), "confidence": {}}
+  missing = [i for i, name in enumerate(source.ids)
+             if name not in record["confidence"]
+             or not (folder / f"{name}_index.png").exists()]
+  if not missing:
+    return record
+  total = -(-len(missing) // batch_size)
+  progress = writers.Progress("label", 0, total)
+  batches = pipeline.eval_batches(
+      sources.Subset(source, missing), size=size, batch_size=batch_size)
+  reported = time.monotonic()
+  for number, batch in enumerate(batches):
+    index = np.asarray(missing, np.int32)[batch["index"]]
+    found = predict(batch["image"], index)[method]
+    for row, i in enumerate(index[batch["mask"]]):
+      confidence = _write_one(folder, source[int(i)], found, row, spec)
+      record["confidence"][source.ids[i]] = confidence
+    run_dir.write_json(folder / _FILE, record)
+    if number + 1 == total or time.monotonic() - reported > 5.0:
+      reported = time.monotonic()
+      progress.report(number + 1, {})
+  return record
+
+
+def _write_one(folder, example, found, row, spec):
+  picture, name = example["image"], example["id"]
+  label = images.to_label(images.resize_logits(
+      np.asarray(found["logits"][row]), picture.shape[:2]))
+  color = images.colorize(label, spec.colors)
+  if "reconstruction" in found:
+    figures.save(folder / f"{name}_reconstruction.png",
+                 np.asarray(found["reconstruction"][row]))
+  figures.save(folder / f"{name}_color.png", color)
+  figures.save(folder / f"{name}_overlay.png", images.overlay(picture, color))
+  figures.save(folder / f"{name}_index.png", label.astype(np.uint8))
+  if "confidence" not in found:
+    return None
+  return float(found["confidence"][row])
+
+
+def _read(path) -> dict:
+  try:
+    return json.loads(path.read_text())
+  except (FileNotFoundError, json.JSONDecodeError):
+    return {}

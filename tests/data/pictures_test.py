@@ -1,0 +1,50 @@
+"""A plain folder of pictures as a source."""
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from semseg_jax.data import errors
+from semseg_jax.data import pictures
+
+
+def _save(folder, name, shape=(6, 9, 3)):
+  rng = np.random.default_rng(len(name))
+  array = rng.integers(0, 256, shape).astype(np.uint8)
+  Image.fromarray(array).save(folder / name)
+  return array
+
+
+def test_reads_pictures_in_order_of_names(tmp_path):
+  b = _save(tmp_path, "b.png")
+  _save(tmp_path, "a.jpg", (4, 5, 3))
+  (tmp_path / "notes.txt").write_text("no picture")
+  source = pictures.Pictures(tmp_path, 3)
+  assert source.ids == ("a", "b")
+  assert not source.labeled
+  assert source[0]["image"].shape == (4, 5, 3)
+  np.testing.assert_array_equal(source[1]["image"], b)
+
+
+def test_gray_as_asked(tmp_path):
+  _save(tmp_path, "a.png")
+  assert pictures.Pictures(tmp_path, 1)[0]["image"].shape == (6, 9, 1)
+
+
+def test_broken_file_is_named(tmp_path):
+  _save(tmp_path, "a.png")
+  whole = (tmp_path / "a.png").read_bytes()
+  (tmp_path / "a.png").write_bytes(whole[:len(whole) // 2])
+  with pytest.raises(errors.DataError, match="a.png"):
+    pictures.Pictures(tmp_path, 3)[0]
+
+
+def test_bad_folders(tmp_path):
+  with pytest.raises(errors.DataError, match="no such folder"):
+    pictures.Pictures(tmp_path / "none", 3)
+  with pytest.raises(errors.DataError, match="no picture"):
+    pictures.Pictures(tmp_path, 3)
+  _save(tmp_path, "a.png")
+  _save(tmp_path, "a.jpg")
+  with pytest.raises(errors.DataError, match="'a'"):
+    pictures.Pictures(tmp_path, 3)
