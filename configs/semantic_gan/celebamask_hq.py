@@ -24,6 +24,8 @@ def get_config(arg=""):
   c.data.update(
       name="celebamask_hq", size=256, num_classes=8, labels=a["labels"],
       unlabeled=a["unlabeled"], split_seed=a["seed"])
+  if not a["labels"]:
+    c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:
     c.data.size = 32
     small.smoke(c)

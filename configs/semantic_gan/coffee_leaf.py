@@ -46,6 +46,8 @@ def get_config(arg=""):
     c.supervised.steps = 4000
     c.log.update(log_every=100, sample_every=1000, eval_every=500,
                  checkpoint_every=1000)
+  if not a["labels"]:
+    c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:
     c.data.size = 32
     small.smoke(c)

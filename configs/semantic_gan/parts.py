@@ -40,6 +40,8 @@ def get_config(arg=""):
     c.encoder.update(steps=1800, decay_start=600, decay_end=1800)
     c.evaluation.limit = 0
     c.inversion.update(steps=200, snapshots=(25, 50, 100, 200))
+  if not a["labels"]:
+    c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:
     small.smoke(c)
   return c

@@ -39,6 +39,8 @@ def get_config(arg=""):
   else:
     medium.one_gpu(c)
   c.monitor.samples = 200  # as many as there are real pictures
+  if not a["labels"]:
+    c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:
     c.data.size = 32
     small.smoke(c)
