@@ -26,26 +26,9 @@ def get_config(arg=""):
   # 1245 pictures are few for a GAN, and the labelled ones very few for Dm.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   if a["cpu"]:
-    small.shrink(c, width=64)
-    c.data.size = 64
-    c.gan.steps = 5000
-    c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
-    c.supervised.steps = 1000
-    c.inversion.update(steps=100, snapshots=(25, 50, 100))
-    c.monitor.samples = 500
-    c.log.update(log_every=25, sample_every=250, eval_every=100,
-                 checkpoint_every=250)
+    small.two_cores(c)
   else:
-    c.generator.max_channels = 256
-    c.generator.channel_multiplier = 1.0
-    c.image_discriminator.update(max_channels=256, channel_multiplier=1.0)
-    c.encoder.update(blocks=(2, 2, 2, 2), fpn_channels=256, head_channels=256,
-                     head_convs=(), steps=6000, decay_start=2000,
-                     decay_end=6000)
-    c.gan.steps = 20_000
-    c.supervised.steps = 4000
-    c.log.update(log_every=100, sample_every=1000, eval_every=500,
-                 checkpoint_every=1000)
+    small.one_gpu(c)
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:

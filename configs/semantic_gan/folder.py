@@ -15,7 +15,6 @@ settings for one GPU below 256 px, the published ones from there on.
 
 from configs import common
 from configs.semantic_gan import base
-from configs.semantic_gan import medium
 from configs.semantic_gan import small
 
 
@@ -39,16 +38,10 @@ def get_config(arg=""):
   if not a["labels"]:
     c.stages = ("gan",)
   if a["cpu"]:
-    small.shrink(c, width=64)
-    c.gan.steps = 5000
-    c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
-    c.supervised.steps = 1000
-    c.inversion.update(steps=100, snapshots=(25, 50, 100))
-    c.monitor.samples = 500
-    c.log.update(log_every=25, sample_every=250, eval_every=100,
-                 checkpoint_every=250)
+    small.two_cores(c)
+    c.data.size = a["size"]
   elif a["size"] < 256:
-    medium.one_gpu(c)
+    small.one_gpu(c)
   if a["smoke"]:
     small.smoke(c)
   return c

@@ -26,10 +26,50 @@ def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
   return c
 
 
+def two_cores(c: ml_collections.ConfigDict):
+  """64 px on two CPU cores within about 90 minutes.
+
+  Args:
+    c: a SemanticGAN config, changed in place.
+  """
+  shrink(c, width=64)
+  c.data.size = 64
+  # Most of the time goes into the finest maps.
+  c.generator.channels = ((32, 48), (64, 24))
+  c.image_discriminator.channels = c.generator.channels
+  c.gan.steps = 6000
+  c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
+  c.supervised.steps = 1000
+  c.inversion.update(steps=100, snapshots=(25, 50, 100))
+  c.monitor.samples = 500
+  c.log.update(log_every=25, sample_every=250, eval_every=100,
+               checkpoint_every=250)
+  return c
+
+
+def one_gpu(c: ml_collections.ConfigDict):
+  """64 to 128 px on one GPU: width 256, a fortieth of the published GAN steps.
+
+  Args:
+    c: a SemanticGAN config, changed in place.
+  """
+  c.generator.update(max_channels=256, channel_multiplier=1.0)
+  c.image_discriminator.update(max_channels=256, channel_multiplier=1.0)
+  c.encoder.update(blocks=(2, 2, 2, 2), fpn_channels=256, head_channels=256,
+                   head_convs=(), steps=6000, decay_start=2000,
+                   decay_end=6000)
+  c.gan.steps = 20_000
+  c.supervised.steps = 4000
+  c.log.update(log_every=100, sample_every=1000, eval_every=500,
+               checkpoint_every=1000)
+  return c
+
+
 def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   shrink(c, width=8)
-  c.generator.update(style_dim=16, mlp_layers=2)
+  c.generator.update(style_dim=16, mlp_layers=2, channels=())
+  c.image_discriminator.channels = ()
   c.patch_discriminator.update(width=4)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
   c.supervised.update(width=4, levels=2)

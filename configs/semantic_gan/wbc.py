@@ -11,7 +11,6 @@ unlabelled split: all 200 pictures of the labelled pool serve without labels.
 
 from configs import common
 from configs.semantic_gan import base
-from configs.semantic_gan import medium
 from configs.semantic_gan import small
 
 
@@ -28,16 +27,9 @@ def get_config(arg=""):
   # 200 pictures are very few for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   if a["cpu"]:
-    small.shrink(c, width=64)
-    c.data.size = 64
-    c.gan.steps = 5000
-    c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
-    c.supervised.steps = 1000
-    c.inversion.update(steps=100, snapshots=(25, 50, 100))
-    c.log.update(log_every=25, sample_every=250, eval_every=100,
-                 checkpoint_every=250)
+    small.two_cores(c)
   else:
-    medium.one_gpu(c)
+    small.one_gpu(c)
   c.monitor.samples = 200  # as many as there are real pictures
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2
