@@ -16,8 +16,10 @@ import numpy as np
 from semseg_jax import joint_model
 from semseg_jax import monitoring
 from semseg_jax.data import datasets
+from semseg_jax.data import pictures as picture_files
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import labels
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
@@ -162,6 +164,32 @@ def evaluate(config, workdir, *, splits=()):
           f"mIoU against the generator's labels of {joint['samples']} samples"
           + (f", {real['miou']:.4f} on real pictures" if real else ""))
   return found
+
+
+def label(config, workdir, *, pictures, out) -> dict:
+  """Labels the picture files of a folder with a trained run, by inversion.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with trained stages `gan` and `encoder`.
+    pictures: folder of picture files of any sizes.
+    out: folder for masks, overlays and reconstructions.
+
+  Returns:
+    What `evaluation.labels.write` returns.
+  """
+  source = picture_files.Pictures(pictures, config.data.channels)
+  module = module_of(config, "labeling")
+  steps = {name: checkpoint.best(workdir / name / "ckpt")
+           for name in config.stages}
+  plain = json.loads(config.to_json_best_effort())
+  return labels.write(
+      module.predictor(config, workdir), source,
+      method=module.method_name(config, config.inversion.steps),
+      spec=data.dataset(config).spec,
+      batch_size=config.inversion.batch_size, size=config.data.size,
+      out_dir=out,
+      fingerprint=records.config_hash({**plain, "steps": steps}))
 
 
 def _limited(source, config):
