@@ -28,8 +28,8 @@ def get_config(arg=""):
   c.generator.channels = c.image_discriminator.channels = ((32, 32),)
   # The average follows within some hundred steps, as the run is short.
   c.gan.update(steps=2500, ema_decay=0.995)
-  c.encoder.update(steps=600, decay_start=200, decay_end=600)
-  c.supervised.update(steps=1500, width=16, learning_rate=2e-3)
+  c.encoder.update(steps=800, decay_start=400, decay_end=800)
+  c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.inversion.update(snapshots=(25, 50, 100), steps=100)
   c.evaluation.update(limit=96)
   c.monitor.samples = 500
@@ -37,7 +37,7 @@ def get_config(arg=""):
                checkpoint_every=250)
   if a["long"]:
     c.gan.steps *= 4
-    c.encoder.update(steps=1800, decay_start=600, decay_end=1800)
+    c.encoder.update(steps=2400, decay_start=1200, decay_end=2400)
     c.evaluation.limit = 0
     c.inversion.update(steps=200, snapshots=(25, 50, 100, 200))
   if not a["labels"]:
