@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import gan
 from semseg_jax.methods.semantic_gan import labeling
@@ -63,3 +64,18 @@ def test_labels_do_not_depend_on_the_batch(run, changes, methods):
 def test_untrained_run_names_the_stage(toy_config, tmp_path):
   with pytest.raises(FileNotFoundError, match="'gan'"):
     labeling.predictor(toy_config(), tmp_path)
+
+
+def test_encoder_is_the_one_that_the_record_names(toy_config, tmp_path):
+  config = toy_config()
+  stage = encoder.make(config, tmp_path)
+  state = jax.jit(stage.init)(jax.random.key(0), {})
+  folder = tmp_path / "encoder/ckpt"
+  with checkpoint.Checkpoints(folder) as checkpoints:
+    for step, score in ((1, 0.2), (2, 0.7), (3, 0.5)):
+      checkpoints.save(step, state.replace(encoder=jax.tree.map(
+          lambda x, n=step: x * 0 + n, state.encoder)), {}, score)
+  # experiment.evaluate records `best`, not the newest.
+  assert checkpoint.best(folder) == 2
+  found = trained.load_encoder(config, tmp_path, "a test")
+  assert {float(x.ravel()[0]) for x in jax.tree.leaves(found)} == {2.0}
