@@ -18,7 +18,6 @@ from semseg_jax.training import writers
 def start(toy_path, *arguments):
   root = toy_path.parent.parent.parent
   env = os.environ | {"PYTHONPATH": str(root), "JAX_PLATFORMS": "cpu"}
-  env.pop("XLA_FLAGS", None)
   return subprocess.Popen(
       (sys.executable, str(toy_path), *map(str, arguments)), env=env,
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
