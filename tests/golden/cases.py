@@ -1,9 +1,11 @@
 """Golden cases: manifests, redrawn weights and comparison (NumPy only).
 
 Conventions: the READMEs beside the cases. Arrays on disk are NCHW as in
-PyTorch; `Case.check` and `Case.rel_l2` take NCHW too.
+PyTorch; the functions that compare take NCHW too. Two layouts are told apart
+by the manifest's key: `state` (Case) or `entries` (EntriesCase).
 """
 
+import ast
 import json
 import pathlib
 import zlib
@@ -12,8 +14,20 @@ import numpy as np
 
 
 def find(root) -> list[pathlib.Path]:
-  """Every case folder below `root`: one that holds a manifest.json."""
-  return sorted(p.parent for p in pathlib.Path(root).rglob("manifest.json"))
+  """Case folders below `root`: those with a manifest.json or schedules.json."""
+  root = pathlib.Path(root)
+  return sorted(p.parent for name in ("manifest.json", "schedules.json")
+                for p in root.rglob(name))
+
+
+def load(folder):
+  """The case in a folder, of the class that its manifest asks for."""
+  path = pathlib.Path(folder) / "manifest.json"
+  if not path.exists():
+    return TableCase(folder)
+  entries = "entries" in (manifest := json.loads(path.read_text()))
+  # Cases without weights name neither; only one layout lists `arrays`.
+  return (EntriesCase if entries or "arrays" in manifest else Case)(folder)
 
 
 def base_draw(name: str, shape, salt: str = "") -> np.ndarray:
@@ -124,4 +138,155 @@ class Case:
   def check_complete(self):
     """Asserts that every output of the manifest has been compared."""
     missing = set(self.manifest["outputs"]) - self.compared
+    assert not missing, f"{self.name}: not compared: {sorted(missing)}"
+
+
+def rng_for(text: str) -> np.random.Generator:
+  """Generator seeded by the CRC-32 of a text."""
+  return np.random.default_rng(zlib.crc32(text.encode()))
+
+
+def make_entry(name: str, spec: dict, salt: str = "") -> np.ndarray:
+  """One tensor redrawn by its spec {shape, scale, offset, flags, values?}."""
+  flags, shape = spec.get("flags", []), tuple(spec["shape"])
+  if "values" in flags:
+    out = np.asarray(spec["values"], np.float32).reshape(shape)
+  elif "const" in flags:
+    out = np.full(shape, spec["offset"], np.float32)
+  else:
+    n = rng_for(salt + name).standard_normal(shape, dtype=np.float32)
+    n = np.abs(n) if "abs" in flags else np.asarray(n)
+    out = n * np.float32(spec["scale"]) + np.float32(spec["offset"])
+  return np.asarray(out, np.int64 if "int" in flags else np.float32)
+
+
+def normal_input(tag: str, shape, scale=1.0, offset=0.0) -> np.ndarray:
+  """An input too large to store, redrawn from its tag."""
+  return make_entry(tag, {"shape": shape, "scale": scale, "offset": offset})
+
+
+def block_labels(tag, n, h, w, num_classes, block, ignore=None,
+                 ignore_share=0.0) -> np.ndarray:
+  """Label maps int64 [n, h, w]: a random grid of cells `block` pixels wide."""
+  rng = rng_for(tag)
+  rows, cols = -(-h // block), -(-w // block)
+  coarse = rng.integers(0, num_classes, size=(n, rows, cols))
+  if ignore is not None:
+    ignored = rng.random((n, rows, cols)) < ignore_share
+    coarse = np.where(ignored, ignore, coarse)
+  fine = coarse.repeat(block, axis=1).repeat(block, axis=2)
+  return np.ascontiguousarray(fine[:, :h, :w]).astype(np.int64)
+
+
+def one_hot_nchw(labels, num_classes: int) -> np.ndarray:
+  """float32 [N, C, H, W]; labels outside [0, C) are zero vectors."""
+  classes = np.arange(num_classes).reshape(1, -1, 1, 1)
+  return (labels[:, None] == classes).astype(np.float32)
+
+
+def class_features(tag, labels, channels, num_classes, mix=1.0, noise=1.0):
+  """float32 [N, C, H, W]: mix * the class's centre + noise * white noise."""
+  centres = class_centres(tag, num_classes, channels)
+  white = rng_for(tag + "/white").standard_normal(
+      (labels.shape[0], channels) + labels.shape[1:], dtype=np.float32)
+  picked = np.moveaxis(centres[labels], -1, 1)
+  return picked * np.float32(mix) + white * np.float32(noise)
+
+
+def class_centres(tag, num_classes, channels) -> np.ndarray:
+  """float32 [num_classes, channels]."""
+  return rng_for(tag + "/centres").standard_normal(
+      (num_classes, channels), dtype=np.float32)
+
+
+_DRAWS = {f.__name__: f for f in (
+    normal_input, block_labels, one_hot_nchw, class_features)}
+
+
+def evaluate(expression: str):
+  """Value of a manifest's input expression: calls of the draws above only."""
+
+  def value(node):
+    if isinstance(node, ast.Call):
+      name = node.func.attr if isinstance(
+          node.func, ast.Attribute) else node.func.id
+      return _DRAWS[name](
+          *map(value, node.args), **{k.arg: value(k.value)
+                                     for k in node.keywords})
+    return ast.literal_eval(node)
+
+  return value(ast.parse(expression.strip(), mode="eval").body)
+
+
+class EntriesCase:
+  """A folder of the second layout: `manifest` and stored arrays by key.
+
+  Every array of the manifest is an input (taken by `input`) or an output
+  (compared by `check`).
+  """
+
+  def __init__(self, folder):
+    self.folder = pathlib.Path(folder)
+    self.name = self.folder.name
+    self.manifest = json.loads((self.folder / "manifest.json").read_text())
+    with np.load(self.folder / "io.npz") as z:
+      self.arrays = {k: z[k] for k in z.files}
+    self.used = set()
+
+  def state_dict(self, prefix: str = "") -> dict[str, np.ndarray]:
+    """Entries below `prefix`, redrawn, the prefix left out of their names."""
+    salt = self.manifest.get("salt", "")
+    return {name.removeprefix(prefix): make_entry(name, spec, salt)
+            for name, spec in self.manifest["entries"].items()
+            if name.startswith(prefix)}
+
+  def draw(self, key: str):
+    """The input that the manifest gives as an expression under `inputs`."""
+    return evaluate(self.manifest["inputs"][key])
+
+  def input(self, key: str) -> np.ndarray:
+    """A stored array that the case starts from."""
+    self.used.add(key)
+    return self.arrays[key]
+
+  def error(self, key: str, got) -> float:
+    """Largest |got - expected| over the largest |expected|; 0/0 = 0."""
+    want = np.asarray(self.arrays[key], np.float64)
+    got = np.asarray(got, np.float64)
+    assert got.shape == want.shape, (self.name, key, got.shape, want.shape)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want), key)
+    if not want.size:
+      return 0.0
+    gap = np.nan_to_num(np.abs(got - want)).max()
+    return float(gap / max(np.nan_to_num(np.abs(want)).max(), 1e-30))
+
+  def check(self, key: str, got, tol: float):
+    """Asserts that `got` agrees within `tol`; 0 asks for equality."""
+    value = self.error(key, got)
+    assert value <= tol, f"{self.name}:{key}: error {value:.3g} > {tol:.3g}"
+    self.used.add(key)
+
+  def check_complete(self):
+    """Asserts that every array was taken as input or compared."""
+    missing = set(self.manifest["arrays"]) - self.used
+    assert not missing, f"{self.name}: not compared: {sorted(missing)}"
+
+
+class TableCase:
+  """A folder with tables of numbers in schedules.json."""
+
+  def __init__(self, folder):
+    self.folder = pathlib.Path(folder)
+    self.name = self.folder.name
+    self.tables = json.loads((self.folder / "schedules.json").read_text())
+    self.used = set()
+
+  def table(self, key: str):
+    """The table `key`, marked as compared."""
+    self.used.add(key)
+    return self.tables[key]
+
+  def check_complete(self):
+    """Asserts that every table was compared."""
+    missing = set(self.tables) - self.used
     assert not missing, f"{self.name}: not compared: {sorted(missing)}"

@@ -128,3 +128,6 @@ def _at(tree, path):
   for key in path:
     tree = tree[key.key]
   return tree
+
+
+CHECKS = {"fpnenc": fpn_encoder, "resenc": residual_encoder, "lpips": lpips}

@@ -187,3 +187,6 @@ def _check_mask(case, key, got):
   differs = (got != expected).reshape(*expected.shape[:2], -1).any(-1)
   assert differs.mean() <= 0.01, f"{key}: {differs.mean():.2%} differ"
   case.compared.add(key)
+
+
+CHECKS = {"invert": invert}

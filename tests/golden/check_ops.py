@@ -162,3 +162,6 @@ def _maps(inputs, side):
     if not maps:
       return scales
     scales.append(maps)
+
+
+CHECKS = {"upfirdn2d": upfirdn2d, "modconv": modconv, "losses_gan": losses_gan}

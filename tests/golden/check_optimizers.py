@@ -57,3 +57,6 @@ def ranger(case):
                  1e-5 / scale[key]["rms"])
     key = f"{mode}/loss"
     case.check(key, np.stack([np.asarray(l) for _, l in trace]), 1e-5)
+
+
+CHECKS = {"ranger": ranger}

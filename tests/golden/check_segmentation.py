@@ -179,3 +179,6 @@ def _cosine(case):
   inside = steps[(steps >= start) & (steps < end)]
   last = inside.max() if inside.size else start
   return schedule(np.where(steps >= end, last, steps))
+
+
+CHECKS = {"losses_seg": losses_seg}

@@ -186,3 +186,6 @@ def patch_discriminator(case):
   _, (scales, spectral) = loss(params, spectral, x)
   check_maps("train2", scales)
   check_stats("train2", spectral)
+
+
+CHECKS = {"gen": generator, "dr": image_discriminator, "dm": patch_discriminator}

@@ -276,3 +276,6 @@ def encoder_steps(case):
     if key.startswith("final/"):
       case.check(key, names.read(key.removeprefix("final/"), state.encoder),
                  1e-4, by="rel_l2")
+
+
+CHECKS = {"train_steps": gan_steps, "enc_train_steps": encoder_steps}

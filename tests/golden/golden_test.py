@@ -1,7 +1,7 @@
 """Runs every golden case below --golden-dir against the product's own code.
 
-A case is known by the prefix of its folder name; CHECKS says which function
-compares it. An unknown prefix fails.
+A case is known by the prefix of its folder name; the CHECKS of the modules
+check_*.py say which function compares it. An unknown prefix fails.
 """
 
 import importlib.util
@@ -12,25 +12,6 @@ import jax
 import pytest
 
 _HERE = pathlib.Path(__file__).resolve().parent
-
-# Prefix of the case's folder name -> module in this folder with `check(case)`
-# or "module:function".
-CHECKS = {
-    "upfirdn2d": "check_ops:upfirdn2d",
-    "modconv": "check_ops:modconv",
-    "losses_gan": "check_ops:losses_gan",
-    "losses_seg": "check_segmentation:losses_seg",
-    "gen": "check_stylegan2:generator",
-    "dr": "check_stylegan2:image_discriminator",
-    "dm": "check_stylegan2:patch_discriminator",
-    "fpnenc": "check_encoders:fpn_encoder",
-    "resenc": "check_encoders:residual_encoder",
-    "lpips": "check_encoders:lpips",
-    "ranger": "check_optimizers:ranger",
-    "invert": "check_inversion:invert",
-    "train_steps": "check_training:gan_steps",
-    "enc_train_steps": "check_training:encoder_steps",
-}
 
 
 def _load(name):
@@ -44,6 +25,11 @@ def _load(name):
 
 
 cases = _load("cases")
+# Prefix of the case's folder name -> function(case), collected from every
+# check_*.py beside this file.
+CHECKS = {}
+for _path in sorted(_HERE.glob("check_*.py")):
+  CHECKS |= _load(_path.stem).CHECKS
 
 
 def _checker(case_name):
@@ -51,8 +37,7 @@ def _checker(case_name):
   if not matches:
     raise AssertionError(
         f"golden case {case_name!r} is of no known kind: {sorted(CHECKS)}")
-  module, function = CHECKS[max(matches, key=len)].split(":")
-  return getattr(_load(module), function)
+  return CHECKS[max(matches, key=len)]
 
 
 def pytest_generate_tests(metafunc):
@@ -62,7 +47,7 @@ def pytest_generate_tests(metafunc):
 
 
 def test_golden(folder):
-  case = cases.Case(folder)
+  case = cases.load(folder)
   check = _checker(case.name)
   with jax.default_matmul_precision("highest"):
     check(case)
