@@ -1,5 +1,6 @@
 """Downloads in their authors' layout: finding them and pairing their files."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import pathlib
@@ -27,7 +28,8 @@ class Archive:
     """The download's folder: `data_dir` or `data_dir`/`name`.
 
     Raises:
-      errors.DataError: lists what is missing and where to get it.
+      errors.DataError: lists what is missing and where to get it; its kind
+        AbsentError where nothing of the download is there.
     """
     if not data_dir:
       raise errors.DataError(
@@ -38,13 +40,14 @@ class Archive:
       raise errors.DataError(f"data.data_dir: there is no folder {root}")
     missing = {
         folder: [p for p in self.needs if next(folder.glob(p), None) is None]
-        for folder in (root, root / self.name)}
+        for folder in (root / self.name, root)}
     best = min(missing, key=lambda folder: len(missing[folder]))
     if not missing[best]:
       return best
+    kind = errors.DataError
     if len(missing[best]) == len(self.needs):
-      best = root
-    raise errors.DataError(
+      best, kind = root, errors.AbsentError
+    raise kind(
         f"data.data_dir: {best} is not the data set {self.name!r} or not all "
         f"of it: missing {', '.join(missing[best])}; get it from {self.page}")
 
@@ -62,8 +65,8 @@ class Archive:
     Args:
       root: of the download.
       pictures: glob pattern whose last part holds `{id}` ("CXR_png/{id}.png").
-      masks: patterns of all masks of a picture, with `{id}` and `{dir}`, the
-        picture's folder below root.
+      masks: patterns of all masks of a picture, with `{id}`, `{dir}`, the
+        picture's folder below root, and `{folder}`, that folder's own name.
       optional: pictures may be without masks; else each has all of them.
       expect: how many pictures the download has; fewer are warned about.
 
@@ -83,7 +86,8 @@ class Archive:
         raise errors.DataError(
             f"{path}: a second picture {key!r}, beside {items[key].image}")
       files = [
-          _one(root, m.replace("{id}", key).replace("{dir}", below))
+          _one(root, m.replace("{id}", key).replace("{dir}", below).replace(
+              "{folder}", path.parent.name))
           for m in masks]
       if None in files:
         if not optional:
@@ -101,15 +105,28 @@ class Archive:
     return [items[key] for key in sorted(items)]
 
   def complete(
-      self, root: pathlib.Path, missing: Sequence[str], what: str, of: int
+      self, where, missing: Sequence[str], what: str, of: int
   ) -> None:
     """Raises where files are missing, naming the first of them."""
     if missing:
       few = ", ".join(sorted(missing)[:5])
       raise errors.DataError(
-          f"{root}: {len(missing)} of {of} pictures lack {what}: {few}"
+          f"{where}: {len(missing)} of {of} pictures lack {what}: {few}"
           f"{', ...' if len(missing) > 5 else ''}; get data set "
           f"{self.name!r} from {self.page}")
+
+  def listed(
+      self,
+      items: Sequence[store.Item],
+      splits: Mapping[str, Sequence[str]],
+  ) -> dict[str, list[store.Item]]:
+    """The items of each split's ids; an id without an item is an error."""
+    by_key = {item.key: item for item in items}
+    for split, ids in splits.items():
+      self.complete(
+          self.name, [i for i in ids if i not in by_key],
+          f"a file (split {split!r} lists them)", len(ids))
+    return {split: [by_key[i] for i in ids] for split, ids in splits.items()}
 
 
 def _one(root, pattern):

@@ -73,6 +73,11 @@ def names() -> tuple[str, ...]:
   return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__)))
 
 
+def full_name(name: str, variant: str) -> str:
+  """Name of a variant's spec, which becomes part of file names."""
+  return f"{name}_{variant}" if variant else name
+
+
 def load(
     name: str,
     *,
