@@ -7,7 +7,6 @@ import pathlib
 
 from semseg_jax.data import errors
 
-
 _SHIPPED = pathlib.Path(__file__).parent / "splits"
 
 

@@ -1,7 +1,7 @@
 """`celeba_landmarks`: aligned CelebA faces with five points, as sparse masks.
 
   **/img_align_celeba/<nnnnnn>.jpg      178 x 218
-  **/list_landmarks_align_celeba.txt    count, names, then <file> and ten numbers
+  **/list_landmarks_align_celeba.txt    count, names, <file> and 10 numbers
   **/list_eval_partition.txt            <file> and 0, 1 or 2
 
 A point is a disc of radius 2 of its class; class 0 is unknown, as in

@@ -5,7 +5,7 @@
   gtFine/{train,val}/<city>/<id>_gtFine_polygons.json
 
 Splits `train` (2975) and `val` (500); the test set has no masks. "half" stores
-pictures (bilinear) and masks (nearest) at half size, as s4GAN trains and scores.
+pictures (bilinear) and masks (nearest) at half size, as s4GAN has them.
 """
 
 import json
@@ -55,7 +55,8 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
   root = ARCHIVE.locate(data_dir)
   splits = {split: _items(root, split) for split in _COUNTS}
   spec = datasets.Spec(
-      name=datasets.full_name("cityscapes", variant), class_names=tuple(CLASSES),
+      name=datasets.full_name("cityscapes", variant),
+      class_names=tuple(CLASSES),
       colors=np.array([c for _, c in CLASSES.values()], np.uint8),
       ignore_index=_IGNORE, licence="Cityscapes' own, non-commercial research",
       citation=(

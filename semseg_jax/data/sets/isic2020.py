@@ -17,7 +17,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   """See `datasets.load`."""
   del seed
   root = ARCHIVE.locate(data_dir)
-  items = ARCHIVE.items(root, "**/train/ISIC_{id}.jpg", expect=33_126)
+  items = ARCHIVE.items(root, "**/train/{id}.jpg", expect=33_126)
   return lesions.open_lesions(
       "isic2020", {"unlabeled": items}, size=size, cache_dir=cache_dir,
       licence="CC BY-NC 4.0",

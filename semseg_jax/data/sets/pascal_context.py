@@ -1,4 +1,4 @@
-"""`pascal_context`: whole-scene masks on VOC 2010: 59 classes, background first.
+"""`pascal_context`: whole scenes of VOC 2010: background and 59 classes.
 
   VOCdevkit/VOC2010/JPEGImages/<id>.jpg
   VOCdevkit/VOC2010/ImageSets/Main/{train,val}.txt
@@ -7,8 +7,8 @@
 
 Class c is the c-th of the 59 by its index in labels.txt, which is their
 alphabetical order; all other names are background, class 0. Variant "59":
-background is ignored and the classes count from 0. Splits `train` (4998; s4GAN's
-list has 4996) and `val` (5105).
+background is ignored and the classes count from 0. Splits `train` (4998;
+s4GAN's list has 4996) and `val` (5105).
 """
 
 import numpy as np
