@@ -27,7 +27,7 @@ def write_lines(path, lines):
 
 
 class Download:
-  """Writes the files of a miniature download and loads it."""
+  """Writes the files of a miniature download, loads and checks it."""
 
   def __init__(self, root):
     self.root = root
@@ -64,6 +64,8 @@ class Download:
         name, data_dir=str(self.root),
         cache_dir=str(self.root.parent / "cache"), size=size, **options)
     datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
+    assert dataset.spec.licence
+    assert dataset.spec.citation
     return dataset
 
 

@@ -304,7 +304,7 @@ def test_skin_lesions_joins_four_sets(download, monkeypatch):
   dataset = download.load("skin_lesions")
   assert {k: len(v) for k, v in dataset.splits.items()} == {
       "train_labeled": 4, "val": 2, "test": 2, "unlabeled": 1,
-      "ood_ph2": 2, "ood_is": 4, "ood_quest": 4}
+      "ood_ph2": 2, "ood_dermis": 4, "ood_dermquest": 4}
   labeled, free = subsets.select(
       dataset, labels=2, unlabeled=-1, split_seed=0)
   assert len(labeled) == 2
@@ -437,7 +437,7 @@ def _chaos(download, patients=("1", "10", "2")):
 def test_chaos_phases_share_their_masks(download):
   _chaos(download)
   splits = download.load("chaos").splits
-  for split in ("in_phase", "out_phase"):
+  for split in ("t1_in", "t1_out"):
     source = splits[split]
     assert source.volumes[::3] == (
         f"{split}_1", f"{split}_2", f"{split}_10")
@@ -474,8 +474,8 @@ def test_liver_joins_ct_and_mri(download, monkeypatch):
   dataset = download.load("liver")
   assert dataset.labels_by_volume
   assert {k: len(v) for k, v in dataset.splits.items()} == dict.fromkeys(
-      ("train_labeled", "val", "test", "unlabeled", "ood_in_phase",
-       "ood_out_phase"), 3)
+      ("train_labeled", "val", "test", "unlabeled", "ood_t1_in",
+       "ood_t1_out"), 3)
 
 
 @pytest.mark.parametrize(("name", "module", "extra", "write"), [

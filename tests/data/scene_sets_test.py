@@ -32,7 +32,7 @@ def test_palette_is_that_of_voc():
   assert len({tuple(c) for c in voc.palette(60).tolist()}) == 60
 
 
-# --- VOC 2012
+# --- PASCAL VOC
 
 _TRAIN, _VAL = ("2007_000032", "2007_000039"), ("2007_000033", "2008_000002")
 
@@ -44,7 +44,7 @@ def _voc_mask(value):
   return mask
 
 
-def _voc2012(download):
+def _pascal_voc(download):
   below = "VOCdevkit/VOC2012"
   for i, name in enumerate(_TRAIN + _VAL):
     download.picture(f"{below}/JPEGImages/{name}.jpg", (20, 30), seed=i)
@@ -69,9 +69,9 @@ def _sbd(download):
           "CategoriesPresent": np.array([[20]])}})
 
 
-def test_voc2012_palette_masks_are_indices(download):
-  _voc2012(download)
-  dataset = download.load("voc2012")
+def test_pascal_voc_palette_masks_are_indices(download):
+  _pascal_voc(download)
+  dataset = download.load("pascal_voc")
   assert dataset.splits["train"].ids == _TRAIN
   example = dataset.splits["val"][0]
   assert example["image"].shape == (20, 30, 3)  # native size
@@ -80,12 +80,12 @@ def test_voc2012_palette_masks_are_indices(download):
   assert dataset.spec.ignore_index == 255
 
 
-def test_voc2012_aug(download):
-  _voc2012(download)
-  _fails(download, "voc2012/aug", "benchmark_RELEASE/dataset/cls/*.mat",
+def test_pascal_voc_aug(download):
+  _pascal_voc(download)
+  _fails(download, "pascal_voc/aug", "benchmark_RELEASE/dataset/cls/*.mat",
          "Semantic Boundaries")
   _sbd(download)
-  dataset = download.load("voc2012/aug")
+  dataset = download.load("pascal_voc/aug")
   train = dataset.splits["train"]
   assert train.ids == (*_TRAIN, "2008_000008", "2010_000005")
   assert dataset.splits["val"].ids == _VAL
@@ -94,33 +94,33 @@ def test_voc2012_aug(download):
   labeled, free = subsets.select(
       dataset, labels=1, unlabeled=3, split_seed=0)
   assert not set(labeled.ids) & set(free.ids)
-  assert dataset.spec.name == "voc2012_aug"
+  assert dataset.spec.name == "pascal_voc_aug"
 
 
-def test_voc2012_aug_with_converted_masks(download):
-  _voc2012(download)
+def test_pascal_voc_aug_with_converted_masks(download):
+  _pascal_voc(download)
   for name in (*_TRAIN, *_VAL, "2008_000008"):
     download.picture(f"VOCdevkit/VOC2012/JPEGImages/{name}.jpg", (20, 30))
     download.save(f"VOCdevkit/VOC2012/SegmentationClassAug/{name}.png",
                   np.full((20, 30), 20, np.uint8))
-  train = download.load("voc2012/aug").splits["train"]
+  train = download.load("pascal_voc/aug").splits["train"]
   assert train.ids == (*_TRAIN, "2008_000008")
   np.testing.assert_array_equal(train[0]["label"], _voc_mask(0))
   assert (train[2]["label"] == 20).all()
 
 
-def test_voc2012_broken(download):
-  _voc2012(download)
+def test_pascal_voc_broken(download):
+  _pascal_voc(download)
   _sbd(download)
   path = download("benchmark_RELEASE/dataset/cls/2008_000008.mat")
   scipy.io.savemat(path, {"GTinst": 1})
-  _fails(download, "voc2012/aug", "2008_000008.mat", "GTcls")
+  _fails(download, "pascal_voc/aug", "2008_000008.mat", "GTcls")
   path.write_bytes(b"no matrices here at all")
-  _fails(download, "voc2012/aug", "2008_000008.mat", "not a readable .mat")
+  _fails(download, "pascal_voc/aug", "2008_000008.mat", "not a readable .mat")
   download.remove("VOCdevkit/VOC2012/SegmentationClass/2007_000039.png")
-  _fails(download, "voc2012", "2007_000039", "1 of 2", "PASCAL VOC")
+  _fails(download, "pascal_voc", "2007_000039", "1 of 2", "PASCAL VOC")
   download.remove("VOCdevkit/VOC2012/ImageSets/Segmentation/*.txt")
-  _fails(download, "voc2012", "val.txt")
+  _fails(download, "pascal_voc", "val.txt")
 
 
 # --- PASCAL-Context

@@ -5,7 +5,7 @@
 
 Both phases share the masks; files belong together by their order. Each volume's
 values between its 1st and 99th percentile become 8 bits (ours). The 20 training
-patients are the ones with masks. Splits: `in_phase` and `out_phase`.
+patients are the ones with masks. Splits: `t1_in` and `t1_out`.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ ARCHIVE = archives.Archive(
     "chaos", "the CHAOS challenge's page or its Zenodo record (training sets)",
     (f"{_T1}/DICOM_anon/InPhase/*.dcm", f"{_T1}/DICOM_anon/OutPhase/*.dcm",
      f"{_T1}/Ground/*.png"))
-_PHASES = {"in_phase": "InPhase", "out_phase": "OutPhase"}
+_PHASES = {"t1_in": "InPhase", "t1_out": "OutPhase"}
 _LIVER = (55, 70)
 
 

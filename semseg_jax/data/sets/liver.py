@@ -1,6 +1,6 @@
 """`liver`: SemanticGAN's liver: LiTS, and CHAOS MRI out of domain.
 
-`lits` (labels are counted in volumes) with `ood_in_phase` and `ood_out_phase`
+`lits` (labels are counted in volumes) with `ood_t1_in` and `ood_t1_out`
 of `chaos`. Each download lies in data_dir/<its data set's name>.
 """
 
@@ -12,6 +12,6 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   del seed
   return combined.combine(
       "liver", "lits",
-      {"ood_in_phase": ("chaos", "in_phase"),
-       "ood_out_phase": ("chaos", "out_phase")},
+      {"ood_t1_in": ("chaos", "t1_in"),
+       "ood_t1_out": ("chaos", "t1_out")},
       data_dir=data_dir, cache_dir=cache_dir, size=size)

@@ -1,4 +1,4 @@
-"""`voc2012`: PASCAL VOC 2012 segmentation; variant "aug" adds SBD's masks.
+"""`pascal_voc`: PASCAL VOC 2012 segmentation; variant "aug" adds SBD's masks.
 
   VOCdevkit/VOC2012/JPEGImages/<id>.jpg
   VOCdevkit/VOC2012/SegmentationClass/<id>.png      palette; 255 = border
@@ -28,9 +28,9 @@ _NEEDS = (
     f"{_VOC}/ImageSets/Segmentation/train.txt",
     f"{_VOC}/ImageSets/Segmentation/val.txt")
 _PAGE = "the PASCAL VOC challenge 2012's page (training/validation data)"
-ARCHIVE = archives.Archive("voc2012", _PAGE, _NEEDS)
+ARCHIVE = archives.Archive("pascal_voc", _PAGE, _NEEDS)
 WITH_SBD = archives.Archive(
-    "voc2012",
+    "pascal_voc",
     f"{_PAGE} and Berkeley's Semantic Boundaries Dataset and Benchmark",
     (*_NEEDS, f"{_SBD}/cls/*.mat", f"{_SBD}/train.txt", f"{_SBD}/val.txt"))
 
@@ -56,7 +56,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
       items[key] = store.Item(key, str(picture), (str(root / mask),))
   splits = ARCHIVE.listed(list(items.values()), lists)
   spec = datasets.Spec(
-      name=datasets.full_name("voc2012", variant), class_names=voc.CLASSES,
+      name=datasets.full_name("pascal_voc", variant), class_names=voc.CLASSES,
       colors=voc.palette(21), licence=voc.LICENCE,
       citation=voc.CITATION + (
           "; Hariharan et al.: Semantic contours from inverse detectors, ICCV "
