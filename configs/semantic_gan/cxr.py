@@ -23,8 +23,8 @@ def get_config(arg=""):
   c = base.get_config()
   c.release, c.seed = a["release"], a["seed"]
   c.data.update(
-      name="chest_xray", size=256, channels=1, num_classes=2, labels=a["labels"],
-      unlabeled=a["unlabeled"], split_seed=a["seed"],
+      name="chest_xray", size=256, channels=1, num_classes=2,
+      labels=a["labels"], unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=("ood_nlm", "ood_nih", "ood_sz"))
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2

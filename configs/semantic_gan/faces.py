@@ -6,7 +6,7 @@
   python eval.py  (the same flags)
 
 DATA holds the downloads of `celebamask_hq` and `metfaces` with the 40 masks
-(docs/data.md). All else, and the arguments, as in celebamask_hq.py. Score: mIoU.
+(docs/data.md). All else and the arguments are celebamask_hq.py's. Score: mIoU.
 """
 
 from configs.semantic_gan import celebamask_hq

@@ -5,7 +5,8 @@
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/liver8
   python eval.py  (the same flags)
 
-Arguments: labels (8, 20 and 118, in volumes in the paper), unlabeled, seed, release, smoke.
+Arguments: labels (in volumes: 8, 20 and 118 in the paper), unlabeled, seed,
+release, smoke.
 DATA holds the downloads of `lits` and `chaos` (docs/data.md). Where the latter
 is not there, leave it out of --config.data.out_of_domain. Trained on slices;
 score: Dice of a patient's volume.

@@ -5,7 +5,8 @@
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/skin40
   python eval.py  (the same flags)
 
-Arguments: labels (40, 200 and 2000 in the paper), unlabeled, seed, release, smoke.
+Arguments: labels (40, 200 and 2000 in the paper), unlabeled, seed, release,
+smoke.
 DATA holds the downloads of `isic2018`, `isic2020` (the unlabelled pictures),
 `ph2` and `dermis_dermquest` (docs/data.md). Where an out-of-domain set is not
 there, leave it out of --config.data.out_of_domain. Score: Jaccard.
