@@ -24,12 +24,12 @@ from semseg_jax.data import geometry
 from semseg_jax.data import pipeline
 from semseg_jax.data.sets import folder
 
-_PICTURES = flags.DEFINE_integer("pictures", 256, "Files of each kind.")
-_BATCH = flags.DEFINE_integer("batch", 16, "Pictures of a batch.")
-_BATCHES = flags.DEFINE_integer("batches", 32, "Counted batches of each case.")
+_FILES = flags.DEFINE_integer("files", 256, "JPEGs of each kind.")
+_BATCH = flags.DEFINE_integer("per_batch", 16, "Pictures of a batch.")
+_BATCHES = flags.DEFINE_integer("reads", 32, "Counted batches of each case.")
 _STEP_MS = flags.DEFINE_float(
     "step_ms", 0, "Time of a training step (benchmarks.train_step); 0: none.")
-_STEP_PICTURES = flags.DEFINE_integer(
+_STEP_FILES = flags.DEFINE_integer(
     "step_pictures", 0, "Pictures a step takes from the pipeline; 0: a batch.")
 
 _AUGMENT = pipeline.AugmentOptions(flip_labeled=0.5, affine=0.5)
@@ -108,20 +108,20 @@ def measure(case: Case, source, batch: int, batches: int):
 def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
-  wanted = _STEP_PICTURES.value or _BATCH.value
+  wanted = _STEP_FILES.value or _BATCH.value
   rate = wanted / _STEP_MS.value * 1e3 if _STEP_MS.value else 0
-  print(f"{_PICTURES.value} JPEGs of each kind ({_shapes()}), batches of "
+  print(f"{_FILES.value} JPEGs of each kind ({_shapes()}), batches of "
         f"{_BATCH.value}, {os.cpu_count()} cores\n")
   with tempfile.TemporaryDirectory() as temporary:
     sources = {}
     for kind in _SHAPES:
       root = pathlib.Path(temporary) / kind
-      write(root, kind, _PICTURES.value)
+      write(root, kind, _FILES.value)
       start = time.process_time()
       opened = folder.open_folder(
           kind, root, cache_dir=str(root.parent / "cache"))
       sources[kind] = opened.splits["train"]
-      speed = _PICTURES.value / (time.process_time() - start)
+      speed = _FILES.value / (time.process_time() - start)
       print(f"{kind}: prepared {speed:.0f} pictures a core second")
     print("\n| case | from | pictures / s | pictures / core s |"
           + " cores for the step |" * bool(rate))

@@ -12,7 +12,7 @@ def test_table_has_every_case_and_the_step(capsys):
   if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
   with flagsaver.flagsaver(
-      pictures=5, batch=2, batches=2, step_ms=100.0, step_pictures=4):
+      files=5, per_batch=2, reads=2, step_ms=100.0, step_pictures=4):
     input_benchmark.main(["input"])
   out = capsys.readouterr().out
   rows = [line.split("|")[1:-1] for line in out.splitlines()
