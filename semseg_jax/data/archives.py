@@ -38,12 +38,13 @@ class Archive:
     root = pathlib.Path(data_dir).expanduser().absolute()
     if not root.is_dir():
       raise errors.DataError(f"data.data_dir: there is no folder {root}")
-    missing = {
-        folder: [p for p in self.needs if next(folder.glob(p), None) is None]
-        for folder in (root / self.name, root)}
+    missing = {}
+    for folder in (root / self.name, root):
+      missing[folder] = [
+          p for p in self.needs if next(folder.glob(p), None) is None]
+      if not missing[folder]:
+        return folder
     best = min(missing, key=lambda folder: len(missing[folder]))
-    if not missing[best]:
-      return best
     kind = errors.DataError
     if len(missing[best]) == len(self.needs):
       best, kind = root, errors.AbsentError

@@ -1,5 +1,6 @@
 """Miniature data sets on disk."""
 
+import importlib
 import json
 
 import numpy as np
@@ -7,6 +8,8 @@ from PIL import Image
 import pytest
 
 from semseg_jax.data import datasets
+from semseg_jax.data import pipeline
+from semseg_jax.data import subsets
 
 
 def write_image(path, shape=(12, 16), seed=0, **options):
@@ -67,6 +70,26 @@ class Download:
     assert dataset.spec.licence
     assert dataset.spec.citation
     return dataset
+
+
+@pytest.fixture
+def check_config():
+  """(name of a SemanticGAN config, data set): do they fit together?"""
+  def check(name, dataset):
+    config = importlib.import_module(
+        f"configs.semantic_gan.{name}").get_config("labels=1").data
+    spec, c = dataset.spec, config
+    assert (c.num_classes, c.channels, c.ignore_index) == (
+        spec.num_classes, spec.channels, spec.ignore_index)
+    assert {c.validation, c.in_domain, *c.out_of_domain} <= set(dataset.splits)
+    labeled, unlabeled = subsets.select(
+        dataset, labels=c.labels, unlabeled=c.unlabeled, split_seed=0)
+    batch = next(pipeline.train_batches(
+        labeled, unlabeled, size=32, batch_size=2, unlabeled_batch_size=2,
+        seed=0))
+    assert batch["labeled"]["label"].shape == (2, 32, 32)
+    assert batch["unlabeled"]["image"].shape == (2, 32, 32, spec.channels)
+  return check
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_metfaces_masks_by_index_palette_or_colour(download):
   _fails(download, "metfaces", "00003-00.png", "class index 8")
 
 
-def test_faces_joins_photographs_and_paintings(download, caplog):
+def test_faces_joins_photographs_and_paintings(download, caplog, check_config):
   part = lambda name: type(download)(download.root / name)
   _celebamask_hq(part("celebamask_hq"))
   dataset = download.load("faces")
@@ -105,6 +105,7 @@ def test_faces_joins_photographs_and_paintings(download, caplog):
   dataset = download.load("faces")
   assert len(dataset.splits["ood_metfaces"]) == 3
   assert "labeled_1_seed0" in dataset.lists
+  check_config("faces", dataset)
 
 
 def _lmdb(download, name, count=5):

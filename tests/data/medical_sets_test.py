@@ -168,7 +168,7 @@ def test_nih_chest_xray(download, flat):
 
 
 @pytest.mark.usefixtures("_small_films")
-def test_chest_xray_joins_four_sets(download, caplog):
+def test_chest_xray_joins_four_sets(download, caplog, check_config):
   part = lambda name: type(download)(download.root / name)
   _jsrt(part("jsrt"))
   _fails(download, "chest_xray", "nih_chest_xray")
@@ -187,6 +187,9 @@ def test_chest_xray_joins_four_sets(download, caplog):
   # Half a download is not the same as none.
   part("shenzhen").picture("ChinaSet_AllFiles/CXR_png/CHNCXR_0001_0.png")
   _fails(download, "chest_xray", "mask/*_mask.png")
+  part("shenzhen").remove("**/*.png")
+  _shenzhen(part("shenzhen"))
+  check_config("cxr", download.load("chest_xray"))
 
 
 def test_equalized_uses_the_full_depth_and_starts_at_zero():
@@ -294,7 +297,7 @@ def test_dermis_dermquest(download):
   _fails(download, "dermis_dermquest", "notmelanoma/dermquest", "Waterloo")
 
 
-def test_skin_lesions_joins_four_sets(download, monkeypatch):
+def test_skin_lesions_joins_four_sets(download, monkeypatch, check_config):
   monkeypatch.setattr("semseg_jax.data.sets.isic2018._POOL", 4)
   part = lambda name: type(download)(download.root / name)
   _isic2018(part("isic2018"), test=False)
@@ -309,6 +312,7 @@ def test_skin_lesions_joins_four_sets(download, monkeypatch):
       dataset, labels=2, unlabeled=-1, split_seed=0)
   assert len(labeled) == 2
   assert free.ids == ("ISIC_0015719",)
+  check_config("skin", dataset)
 
 
 # --- liver
@@ -463,7 +467,7 @@ def test_chaos_broken(download):
   _fails(download, "chaos", "T1DUAL/Ground/*.png", "Zenodo")
 
 
-def test_liver_joins_ct_and_mri(download, monkeypatch):
+def test_liver_joins_ct_and_mri(download, monkeypatch, check_config):
   monkeypatch.setattr(id_lists, "shipped", lambda name: {
       "train_labeled": ("volume-1",), "val": ("volume-2",),
       "test": ("volume-3",), "unlabeled": ("test-volume-0",)})
@@ -476,6 +480,7 @@ def test_liver_joins_ct_and_mri(download, monkeypatch):
   assert {k: len(v) for k, v in dataset.splits.items()} == dict.fromkeys(
       ("train_labeled", "val", "test", "unlabeled", "ood_t1_in",
        "ood_t1_out"), 3)
+  check_config("liver", dataset)
 
 
 @pytest.mark.parametrize(("name", "module", "extra", "write"), [
