@@ -35,4 +35,6 @@ def test_prepare(tmp_path):
   assert failed.returncode == 1
   assert "error: " in failed.stderr
   assert "Traceback" not in failed.stderr
-  assert "parts" in _run().stderr + _run().stdout  # which sets there are
+  unnamed = _run()
+  assert unnamed.returncode
+  assert "celebamask_hq, " in unnamed.stdout + unnamed.stderr
