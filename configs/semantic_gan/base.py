@@ -63,7 +63,10 @@ def get_config():
       unlabeled_clip=2.0, labeled_clip=5.0,
       unlabeled_mse=1.0, unlabeled_perceptual=10.0,
       labeled_mse=1.0, labeled_perceptual=10.0,
-      cross_entropy=1.0, dice=1.0))
+      cross_entropy=1.0, dice=1.0,
+      # Ours, off as in the paper: start at the mean code; weight of the mean
+      # squared error to the codes of generated pictures.
+      mean_start=False, latent=0.0))
 
   # The baseline that every table compares with; ours, not the paper's.
   c.supervised = ml_collections.ConfigDict(dict(
