@@ -16,6 +16,45 @@ def from_uint8(image):
   return image.astype(xp.float32) / xp.float32(127.5) - xp.float32(1.0)
 
 
+# Mean and standard deviation by channel, red first, and whether the channels
+# are reversed: what networks trained elsewhere expect.
+_IMAGENET_MEAN = (123.675, 116.28, 103.53)
+_IMAGENET_STD = (58.395, 57.12, 57.375)
+NORMALIZATIONS = {
+    "imagenet": (_IMAGENET_MEAN, _IMAGENET_STD, False),
+    # s4GAN's release on PASCAL-Context: the means in reversed order.
+    "imagenet_swapped": (_IMAGENET_MEAN[::-1], _IMAGENET_STD, False),
+    # s4GAN on PASCAL VOC: a range of about 130 on both sides.
+    "caffe": ((122.67891434, 116.66876762, 104.00698793), (1.0,) * 3, False),
+    "cityscapes": ((72.39239876, 82.90891754, 73.15835921), (255.0,) * 3,
+                   True),
+}
+
+
+def normalize(image, kind: str):
+  """uint8 [..., C] -> float32 as `kind` says.
+
+  "unit" is [-1, 1] for any C; the other kinds, of three channels, are those of
+  NORMALIZATIONS.
+
+  Raises:
+    ValueError: unknown kind, or not three channels.
+  """
+  if kind == "unit":
+    return from_uint8(image)
+  if kind not in NORMALIZATIONS:
+    raise ValueError(f"no normalisation {kind!r}; choose 'unit' or one of "
+                     f"{sorted(NORMALIZATIONS)}")
+  if image.shape[-1] != 3:
+    raise ValueError(f"normalisation {kind!r} is for 3 channels, got "
+                     f"{image.shape}")
+  xp = namespace(image)
+  mean, std, reverse = NORMALIZATIONS[kind]
+  found = (image.astype(xp.float32) - xp.asarray(mean, xp.float32)) / (
+      xp.asarray(std, xp.float32))
+  return found[..., ::-1] if reverse else found
+
+
 def to_uint8(image):
   """Float picture in [-1, 1] -> uint8: clamp, (x + 1) / 2 * 255, truncate."""
   xp = namespace(image)
