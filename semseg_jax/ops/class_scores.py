@@ -57,15 +57,6 @@ def unroll(table: np.ndarray) -> np.ndarray:
   return fixed
 
 
-def presence(label, num_classes: int, ignore_index: int) -> np.ndarray:
-  """float32 [C]: 1 for each class that a label map [H, W] holds. NumPy."""
-  found = np.zeros(num_classes, np.float32)
-  values = np.unique(label)
-  values = values[(values != ignore_index) & (values < num_classes)]
-  found[values] = 1
-  return found
-
-
 def average_precision(scores, truth) -> np.ndarray:
   """Area under the step function of precision over recall, by class. NumPy.
 

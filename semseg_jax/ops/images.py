@@ -18,12 +18,8 @@ def from_uint8(image):
 
 # Mean and standard deviation by channel, red first, and whether the channels
 # are reversed: what networks trained elsewhere expect.
-_IMAGENET_MEAN = (123.675, 116.28, 103.53)
-_IMAGENET_STD = (58.395, 57.12, 57.375)
 NORMALIZATIONS = {
-    "imagenet": (_IMAGENET_MEAN, _IMAGENET_STD, False),
-    # s4GAN's release on PASCAL-Context: the means in reversed order.
-    "imagenet_swapped": (_IMAGENET_MEAN[::-1], _IMAGENET_STD, False),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), False),
     # s4GAN on PASCAL VOC: a range of about 130 on both sides.
     "caffe": ((122.67891434, 116.66876762, 104.00698793), (1.0,) * 3, False),
     "cityscapes": ((72.39239876, 82.90891754, 73.15835921), (255.0,) * 3,
@@ -125,6 +121,24 @@ def resize_logits(logits, size: tuple[int, int]):
       x.reshape(*lead, height, width * channels))
   x = x.reshape(*lead, size[0], width, channels)
   return _matmul(_bilinear_matrix(width, size[1]), x)
+
+
+def fit_logits(logits, size: tuple[int, int], *, padded: bool):
+  """Logits of a picture at its own size: the padding cut off, or resized.
+
+  Args:
+    logits: [..., H, W, K] of the resized picture, or of the picture padded on
+      the right and below.
+    size: (height, width) of the picture.
+    padded: which of the two.
+
+  Returns:
+    [..., height, width, K] float32.
+  """
+  if not padded:
+    return resize_logits(logits, size)
+  xp = namespace(logits)
+  return logits[..., :size[0], :size[1], :].astype(xp.float32)
 
 
 def area_reduce(image, size: int):

@@ -4,7 +4,6 @@
 table's rows differ in nothing else.
 """
 
-import pathlib
 from typing import Any
 
 import flax.traverse_util
@@ -12,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from semseg_jax import interop
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import trained
 from semseg_jax.models import deeplab
 from semseg_jax.models import unet
 from semseg_jax.ops import images
@@ -59,19 +58,9 @@ def picture(config, image) -> jax.Array:
 
 
 def initial(config) -> dict[str, Any]:
-  """Variables of a converted file to start from; {} without one.
-
-  Raises:
-    FileNotFoundError: `config.segmenter.weights` names no file.
-  """
-  path = config.segmenter.weights
-  if not path:
-    return {}
-  if not pathlib.Path(path).exists():
-    raise FileNotFoundError(
-        f"config.segmenter.weights: there is no file {path}; make it with "
-        "python -m semseg_jax.cli.convert")
-  return dict(interop.load(path)[1])
+  """Variables of `config.segmenter.weights` to start from; {} without one."""
+  return trained.converted(
+      config.segmenter.weights, "config.segmenter.weights")
 
 
 def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
@@ -174,13 +163,9 @@ def restored(config, workdir, stage_name: str, module=None):
   abstract = jax.eval_shape(
       lambda key: init(module, key, data.shape(config), config.data.channels),
       jax.random.key(0))
-  folder = workdir / stage_name / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"evaluation needs the trained stage {stage_name!r}, but {folder} "
-        "holds no checkpoint: run train.py with the same --workdir")
-  variables = checkpoint.restore_subtree(
-      folder, {"network": abstract}, step=checkpoint.best(folder))["network"]
+  variables = trained.restored(
+      workdir, stage_name, {"network": abstract}, "evaluation",
+      step=checkpoint.best)["network"]
 
   @jax.jit
   def logits(variables, pictures):
