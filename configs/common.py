@@ -64,10 +64,12 @@ def segmenter() -> ml_collections.ConfigDict:
   """Block `segmenter`: the U-Net of `supervised` by default."""
   return ml_collections.ConfigDict(dict(
       network="unet",  # unet, deeplabv2 or deeplabv3plus
-      depth=101, width=64,
+      depth=101,  # of the ResNet: 18, 34, 50, 101; 38: wide (deeplabv3plus)
+      width=64,
       blocks=(),  # per stage of the ResNet; () = those of `depth`
       output_stride=8,
       branches=(6, 12, 18, 24),  # dilations of DeepLabv2's classifier
+      features=256, fine_features=48,  # of DeepLabv3+
       # As the networks that DeepLabv2's published weights belong to.
       stride_first=False, ceil_pool=False, frozen_affine=False,
       normalize="unit",  # of pictures: unit, imagenet, caffe, ...

@@ -31,7 +31,7 @@ def get_config(arg=""):
   c.segmenter.normalize = "cityscapes"
   c.s4gan.update(discriminator_rate=1e-5, threshold=0.7)
   if a["wide_resnet"]:
-    c.segmenter.update(network="deeplabv3plus", frozen_affine=False)
+    c.segmenter.update(network="deeplabv3plus", depth=38)
     for stage in (c.supervised, c.s4gan):
       stage.learning_rate = 1e-3
     c.s4gan.threshold = 0.55

@@ -61,7 +61,7 @@ def one_gpu(c: ml_collections.ConfigDict):
 def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   from_scratch(c)
-  c.segmenter.update(width=4, blocks=(1, 1, 1, 1), weights="",
+  c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="",
                      network="deeplabv2")
   c.data.size = 32
   c.data.geometry.update(shape=())

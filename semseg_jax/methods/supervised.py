@@ -59,13 +59,13 @@ def make(config, workdir) -> stage.Stage:
                  optimizer=tx.init(variables["params"]))
 
   def train_step(state, frozen, batch, draws, *, phase):
-    del frozen, draws, phase
+    del frozen, phase
     batch = batch["labeled"]
 
     def loss_fn(params):
       logits, variables = segmenter.apply(
           module, {**state.network, "params": params},
-          segmenter.picture(config, batch["image"]), train=True)
+          segmenter.picture(config, batch["image"]), train=True, key=draws)
       entropy, dice = label_losses(
           logits, batch["label"], config.data.ignore_index)
       return entropy + c.dice * dice, (variables, entropy, dice)
@@ -90,7 +90,7 @@ def make(config, workdir) -> stage.Stage:
       load_frozen=lambda: segmenter.initial(config),
       init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: (),
+      draws=lambda key, phase: key,
       train_step=train_step,
       train_data=lambda start: data.train_batches(
           config, batch_size=c.batch_size, unlabeled_batch_size=0,

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax.interop import initial as starts
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import trained
@@ -38,6 +39,11 @@ def build(config):
         num_classes=networks.label_channels(config),
         width=config.supervised.width, levels=config.supervised.levels,
         dtype=dtype)
+  if c.network == "deeplabv3plus":
+    return deeplab.DeepLabV3Plus(
+        num_classes=config.data.num_classes, depth=c.depth, width=c.width,
+        blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
+        features=c.features, fine_features=c.fine_features, dtype=dtype)
   if c.network == "deeplabv2":
     return deeplab.DeepLabV2(
         num_classes=config.data.num_classes, depth=c.depth, width=c.width,
@@ -71,36 +77,30 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
     key: random key.
     shape: (height, width) of a picture.
     channels: of a picture.
-    given: variables of `initial`; entries of the same name and shape are
-      taken, such as a trunk without its classifier.
+    given: variables of `initial`, of a network with the same trunk.
 
   Raises:
-    ValueError: none fits.
+    ValueError: the trunks differ.
   """
   variables = dict(module.init(
       key, jnp.zeros((1, *shape, channels)), train=False))
   if not given:
     return variables
-  flat = flax.traverse_util.flatten_dict(variables)
-  found = flax.traverse_util.flatten_dict(given)
-  fitting = {k: v for k, v in found.items()
-             if k in flat and v.shape == flat[k].shape}
-  if not fitting:
-    raise ValueError(
-        "config.segmenter.weights: no entry of the file fits the network that "
-        "config.segmenter describes: depth and width have to be the file's")
-  return dict(flax.traverse_util.unflatten_dict(flat | fitting))
+  return dict(starts.copy_agreeing(
+      variables, given, what="the file of initial weights"))
 
 
-def apply(module, variables, image, *, train: bool):
+def apply(module, variables, image, *, train: bool, key=None):
   """Logits [N, H, W, K] float32 of [N, H, W, C], and the variables after.
 
   Logits of a coarser stride are resized to the picture's size with aligned
-  corners. The variables change in training only (running statistics).
+  corners. The variables change in training only (running statistics); `key` is
+  for the dropout that a network may have there.
   """
   if train:
     found, changed = module.apply(
-        variables, image, train=True, mutable=["batch_stats"])
+        variables, image, train=True, mutable=["batch_stats"],
+        rngs=None if key is None else {"dropout": key})
     variables = {**variables, **changed}
   else:
     found = module.apply(variables, image, train=False)

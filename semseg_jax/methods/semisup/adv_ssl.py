@@ -51,7 +51,7 @@ def make(config, workdir) -> stage.Stage:
     return judge_module.apply({"params": params}, label)
 
   def train_step(state, frozen, batch, draws, *, phase):
-    del frozen, draws, phase
+    del frozen, phase
     image = {k: segmenter.picture(config, batch[k]["image"]) for k in batch}
     label = batch["labeled"]["label"]
     known = segmentation_losses.valid_pixels(label, ignore)
@@ -59,14 +59,14 @@ def make(config, workdir) -> stage.Stage:
     def network_loss(params):
       variables = {**state.network, "params": params}
       logits, variables = segmenter.apply(
-          module, variables, image["labeled"], train=True)
+          module, variables, image["labeled"], train=True, key=draws[0])
       fake = jax.nn.softmax(logits)
       entropy = segmentation_losses.cross_entropy(
           logits, label, ignore_index=ignore)
       fooling = semisup_losses.score_loss(
           judge(state.discriminator, fake), True, known)
       free, variables = segmenter.apply(
-          module, variables, image["unlabeled"], train=True)
+          module, variables, image["unlabeled"], train=True, key=draws[1])
       score = judge(state.discriminator, jax.nn.softmax(free))
       free_fooling = semisup_losses.score_loss(score, True)
       trusted = (jax.nn.sigmoid(score) > c.threshold) & (
@@ -102,7 +102,7 @@ def make(config, workdir) -> stage.Stage:
             metrics | judged)
 
   return adversarial.make_stage(
-      config, c, module, init=init, draws=lambda key, phase: (),
+      config, c, module, init=init, draws=lambda key, phase: jax.random.split(key),
       train_step=train_step, train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           color=c.color.to_dict()))

@@ -77,7 +77,8 @@ def gradients(config, modules: Modules, state, batch, draws):
     modules: the networks.
     state: an `adversarial.State`.
     batch: "labeled" and "real", {"image", "label"}, and "unlabeled", {"image"}.
-    draws: four dropout keys of the discriminator, by place.
+    draws: dropout keys of the segmenter's two and the discriminator's four
+      passes, by name.
 
   Returns:
     ({"network", "discriminator"}, `Outputs`).
@@ -103,11 +104,13 @@ def gradients(config, modules: Modules, state, batch, draws):
   def network_loss(params):
     variables = {**state.network, "params": params}
     logits, variables = segmenter.apply(
-        modules.segmenter, variables, image["labeled"], train=True)
+        modules.segmenter, variables, image["labeled"], train=True,
+        key=draws["labeled"])
     entropy = segmentation_losses.cross_entropy(
         logits, batch["labeled"]["label"], ignore_index=ignore)
     logits, variables = segmenter.apply(
-        modules.segmenter, variables, image["unlabeled"], train=True)
+        modules.segmenter, variables, image["unlabeled"], train=True,
+        key=draws["unlabeled"])
     fake = jax.nn.softmax(logits)
     score, features = judge(
         state.discriminator, fake, scaled, draws["fake"])
@@ -180,8 +183,9 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
 
   def draws(key, phase):
     del phase
-    names = ("fake", "real", "judged_fake", "judged_real")
-    return dict(zip(names, jax.random.split(key, 4), strict=True))
+    names = ("labeled", "unlabeled", "fake", "real", "judged_fake",
+             "judged_real")
+    return dict(zip(names, jax.random.split(key, 6), strict=True))
 
   return adversarial.make_stage(
       config, c, modules.segmenter, init=init, draws=draws,
