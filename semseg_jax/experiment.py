@@ -209,6 +209,11 @@ def _reports(config, workdir, source, folder) -> dict:
     module = module_of(config, name)
     if hasattr(module, "report"):
       found[name] = module.report(config, workdir, source, folder)
+      curves = {k: v.pop("roc") for k, v in found[name].items() if "roc" in v}
+      if curves:
+        figures.save(folder / "roc.png", figures.panel(
+            curves, title="true positive rate, all classes",
+            across="false positive rate"))
   return found
 
 

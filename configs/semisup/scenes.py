@@ -1,7 +1,7 @@
 """Semi-supervised segmentation of rendered scenes, 64 px, 10 classes.
 
-  python train.py --config=configs/semisup/scenes.py:method=s4gan_mlmt,ratio=0.05 \
-      --workdir=runs/scenes
+  A=method=s4gan_mlmt,ratio=0.05
+  python train.py --config=configs/semisup/scenes.py:$A --workdir=runs/scenes
   python eval.py  (the same flags)
 
 Arguments: method (supervised, adv_ssl, s4gan, mlmt or s4gan_mlmt: all), ratio

@@ -213,8 +213,8 @@ def _check_logits(method, logits, spec, size):
   height, width = transforms.sides(size)
   if logits.shape[1:3] != (height, width) or logits.shape[-1] not in allowed:
     raise ValueError(
-        f"method {method!r}: logits {logits.shape} where [B, {height}, {width}, "
-        f"K] with K in {allowed} is needed for data set {spec.name!r}")
+        f"method {method!r}: logits {logits.shape} where [B, {height}, "
+        f"{width}, K] with K in {allowed} is needed for data set {spec.name!r}")
 
 
 def _collect(store, total, folder):

@@ -6,13 +6,13 @@ describe them; losses, steps and updates are the product's.
 
 import re
 
+import cases
 from flax import linen as nn
 import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-import cases
 from configs.semisup import base
 from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import mlmt

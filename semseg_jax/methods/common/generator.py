@@ -26,8 +26,8 @@ def load_image_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       module.init, jax.random.key(0),
       jnp.zeros((1, size, size, config.data.channels)))
-  saved = trained.restored(workdir, "gan",
-                    {"image_discriminator": abstract["params"]}, needed_by)
+  saved = trained.restored(
+      workdir, "gan", {"image_discriminator": abstract["params"]}, needed_by)
   return {"params": saved["image_discriminator"]}
 
 
@@ -39,8 +39,9 @@ def load_patch_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       lambda key: module.init(key, jnp.zeros((1, size, size, channels)),
                               update_stats=False), jax.random.key(0))
-  return trained.restored(workdir, "gan", {"patch_discriminator": dict(abstract)},
-                   needed_by)["patch_discriminator"]
+  return trained.restored(
+      workdir, "gan", {"patch_discriminator": dict(abstract)},
+      needed_by)["patch_discriminator"]
 
 
 def load_encoder(config, workdir, needed_by: str):

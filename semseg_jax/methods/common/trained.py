@@ -1,4 +1,4 @@
-"""Variables that exist already: of a run's earlier stages, of converted files."""
+"""Variables that exist already: of earlier stages, of converted files."""
 
 import pathlib
 from typing import Any

@@ -102,8 +102,8 @@ def make(config, workdir) -> stage.Stage:
             metrics | judged)
 
   return adversarial.make_stage(
-      config, c, module, init=init, draws=lambda key, phase: jax.random.split(key),
-      train_step=train_step, train_data=lambda start: streams.batches(
+      config, c, module, init=init, train_step=train_step,
+      draws=lambda key, phase: jax.random.split(key), train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           color=c.color.to_dict()))
 

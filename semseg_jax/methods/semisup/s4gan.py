@@ -31,7 +31,7 @@ FIELDS = ("s4gan", "segmenter", "supervised")
 
 
 class Modules(NamedTuple):
-  """What is trained; `groups` and `repeats` as in `methods.common.segmenter`."""
+  """What is trained; `groups` and `repeats` are as in `common.segmenter`."""
   segmenter: Any
   discriminator: segmentation_discriminators.ImageDiscriminator
   groups: Callable[[Any], Any]
