@@ -103,7 +103,8 @@ def make(config, workdir) -> stage.Stage:
 
   return adversarial.make_stage(
       config, c, module, init=init, train_step=train_step,
-      draws=lambda key, phase: jax.random.split(key), train_data=lambda start: streams.batches(
+      draws=lambda key, phase: jax.random.split(key),
+      train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           color=c.color.to_dict()))
 
