@@ -1,9 +1,8 @@
-"""Dilated convolutions that keep the map's size, fast on every platform.
+"""Dilated convolutions that keep the map's size.
 
-XLA's own are slow on CPUs, their gradients most of all. Two exact rewritings
-avoid them: every d-th pixel along both axes is a picture of its own, which an
-ordinary convolution takes (space to batch); or all taps in one matrix product
-of the map, whose results are then shifted and added.
+XLA's own are slow on CPUs where outputs are few, as in DeepLab's classifier.
+There all taps are one matrix product of the map, whose results are shifted and
+added.
 """
 
 from jax import lax
@@ -21,8 +20,8 @@ def dilated_conv(x, kernel, dilation: int, *, form=None):
     x: [N, H, W, Ci]; zeros lie around it.
     kernel: [kh, kw, Ci, Co] with kh and kw odd, dtype of x.
     dilation: distance of the taps.
-    form: "batch" (space to batch), "taps" (one matrix product), "plain"
-      (XLA's dilated convolution) or None for what suits platform and sizes.
+    form: "taps" (one matrix product), "plain" (XLA's dilated convolution) or
+      None for what suits platform and sizes.
 
   Returns:
     [N, H, W, Co].
@@ -30,8 +29,6 @@ def dilated_conv(x, kernel, dilation: int, *, form=None):
   form = form or _choose(x, kernel, dilation)
   if form == "taps":
     return _by_taps(x, kernel, dilation)
-  if form == "batch":
-    return _by_batch(x, kernel, dilation)
   pad = [(dilation * (k // 2),) * 2 for k in kernel.shape[:2]]
   return lax.conv_general_dilated(
       x, kernel, (1, 1), pad, rhs_dilation=(dilation, dilation),
@@ -47,7 +44,7 @@ def _choose(x, kernel, dilation):
   rows, columns = (_offsets(n, k, dilation) for n, k in zip(
       x.shape[1:3], kernel.shape[:2], strict=True))
   lost = len(rows) * len(columns) < kernel.shape[0] * kernel.shape[1]
-  return "taps" if few_outputs or lost else "batch"
+  return "taps" if few_outputs or lost else "plain"
 
 
 def _offsets(size, taps, dilation):
@@ -74,15 +71,3 @@ def _by_taps(x, kernel, dilation):
         (0, 0), (max(-down, 0), max(down, 0)),
         (max(-right, 0), max(right, 0)), (0, 0)))
   return y
-
-
-def _by_batch(x, kernel, dilation):
-  n, h, w, c = x.shape
-  d, high, wide = dilation, -(-h // dilation), -(-w // dilation)
-  x = jnp.pad(x, ((0, 0), (0, high * d - h), (0, wide * d - w), (0, 0)))
-  x = x.reshape(n, high, d, wide, d, c).transpose(0, 2, 4, 1, 3, 5)
-  pad = [(k // 2, k // 2) for k in kernel.shape[:2]]
-  y = conv.conv2d(
-      x.reshape(-1, high, wide, c), kernel, padding=pad, form="phases")
-  y = y.reshape(n, d, d, high, wide, -1).transpose(0, 3, 1, 4, 2, 5)
-  return y.reshape(n, high * d, wide * d, -1)[:, :h, :w]

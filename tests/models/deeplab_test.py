@@ -95,3 +95,61 @@ def test_output_strides(output_stride, size):
   (logits, _), _ = jax.eval_shape(
       module.init_with_output, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
   assert logits.shape == (1, size, size, 3)
+
+
+def test_published_parameter_count_of_v3_plus():
+  params = _shapes(deeplab.DeepLabV3Plus(19, depth=38), 1, 65, 65, 3)
+  assert _count(params) == 137103936
+
+
+@pytest.mark.parametrize(("options", "early", "late"), [
+    (dict(depth=38, width=1), (33, 26), (9, 7)),
+    (dict(depth=50, width=1), (17, 13), (9, 7)),
+    (dict(depth=18, width=1, output_stride=16), (17, 13), (5, 4))])
+def test_v3_plus_sizes(options, early, late):
+  module = deeplab.DeepLabV3Plus(5, features=4, fine_features=3, **options)
+  (logits, maps), _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), jnp.zeros((2, 65, 52, 3)))
+  assert logits.shape == (2, *early, 5)
+  assert maps["aspp"].shape == (2, *late, 20)
+  assert maps["deep"].shape == (2, *late, 4)
+  assert maps["fine"].shape == (2, *early, 3)
+
+
+def test_v3_plus_trains_as_a_whole():
+  module = deeplab.DeepLabV3Plus(
+      5, 18, width=2, blocks=(1, 1, 1, 1), features=4, fine_features=3)
+  image = jax.random.normal(jax.random.key(0), (2, 33, 26, 3))
+  variables = jax.jit(module.init)(jax.random.key(1), image)
+
+  @jax.jit
+  def gradients(variables):
+    def loss(params):
+      (logits, _), _ = module.apply(
+          {**variables, "params": params}, image, train=True,
+          mutable=["batch_stats"])
+      return jnp.square(logits - 1).mean()
+
+    return jax.grad(loss)(variables["params"])
+
+  grads = gradients(variables)
+  groups = deeplab.parameter_groups(module, grads)
+  assert set(jax.tree.leaves(groups)) == {"backbone", "head"}
+  for path, g in jax.tree_util.tree_leaves_with_path(grads):
+    assert np.abs(g).max() > 0, path
+
+
+def test_v3_plus_in_bfloat16():
+  module = deeplab.DeepLabV3Plus(3, features=4, dtype=jnp.bfloat16, **_TINY)
+  (logits, maps), _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
+  assert logits.dtype == jnp.float32
+  assert maps["aspp"].dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("options", [
+    dict(depth=38, output_stride=16), dict(output_stride=32)])
+def test_v3_plus_of_other_strides_is_an_error(options):
+  module = deeplab.DeepLabV3Plus(3, width=1, **options)
+  with pytest.raises(ValueError, match="choose 8"):
+    jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
