@@ -258,9 +258,10 @@ def write_table(results, config, workdir):
     workdir: where table.json and table.md go.
 
   Returns:
-    The rows: method, in_domain_miou and out_of_domain_miou (means over seeds
-    and out-of-domain splits), their spreads (standard deviation over seeds)
-    where there are several seeds, and the number of seeds.
+    The rows: method, in_domain_miou and, where there are such splits,
+    out_of_domain_miou (means over seeds and splits), their spreads (standard
+    deviation over seeds) where there are several seeds, and the number of
+    seeds.
   """
   places = {"in_domain": (config.data.in_domain,),
             "out_of_domain": config.data.out_of_domain}
@@ -268,6 +269,8 @@ def write_table(results, config, workdir):
   for method in results[0][config.data.in_domain]:
     row = {"method": method}
     for place, names in places.items():
+      if not names:
+        continue
       values = [np.mean([r[n][method]["miou"] for n in names])
                 for r in results]
       row[f"{place}_miou"] = round(float(np.mean(values)), 4)
