@@ -103,13 +103,15 @@ def arguments(**defaults):
       smoke=False) | defaults
 
 
-def choose(c, a, pool: int):
+def choose(c, a, pool: int, *, separate: bool = False):
   """Sets what the arguments `a` say.
 
   Args:
     c: config, changed in place.
     a: parsed `arguments`; `labels`, where given, comes before `ratio`.
     pool: pictures of the data set's labelled pool.
+    separate: the unlabelled pictures are a split of their own, not the rest of
+      the pool.
 
   Raises:
     ValueError: no such method, or a ratio outside (0, 1].
@@ -134,6 +136,8 @@ def choose(c, a, pool: int):
           f"config argument ratio={a['ratio']}: less than one of the {pool} "
           "labelled pictures")
   c.data.labels = labels
+  # With all labels, all streams take all pictures.
+  c.data.unlabeled = -1 if separate or labels == -1 else max(0, pool - labels)
   if a["release"]:
     # The release's first two ASPP branches, repeated parameters, borrowed
     # range, drawn teacher and multiplied logits follow `release` themselves.

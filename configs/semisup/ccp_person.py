@@ -25,7 +25,7 @@ def get_config(arg=""):
   (small.two_cores if a["cpu"] else small.one_gpu)(c)
   if a["ratio"] < 1:
     a["labels"] = -2
-  base.choose(c, a, POOL)
+  base.choose(c, a, POOL, separate=True)
   if a["smoke"]:
     small.smoke(c)
   return c

@@ -64,7 +64,8 @@ def smoke(c: ml_collections.ConfigDict):
   c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="",
                      network="deeplabv2")
   c.data.size = 32
-  c.data.geometry.update(shape=())
+  if c.data.geometry.shape:
+    c.data.geometry.shape = (32, 48)
   c.mlmt.update(width=4, blocks=(1, 1, 1, 1), steps=4, epochs=4, burn_in=0,
                 batch_size=4, unlabeled_batch_size=4, weights="")
   for stage in (c.supervised, c.s4gan, c.adv_ssl):

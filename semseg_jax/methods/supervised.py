@@ -50,7 +50,7 @@ def make(config, workdir) -> stage.Stage:
     raise ValueError("stage 'supervised' needs labelled pictures: set "
                      "config.data.labels to a count, or -1 for all")
   module = network(config)
-  tx = optimizer(c, module)
+  tx = optimizer(config, module)
 
   def init(key, frozen):
     variables = segmenter.init(
@@ -110,14 +110,16 @@ def predictor(config, workdir, *, stage_name: str = "supervised"):
   return segmenter.predictor(config, workdir, stage_name)
 
 
-def optimizer(c, module) -> optax.GradientTransformation:
+def optimizer(config, module) -> optax.GradientTransformation:
   """AdamW under a cosine, or SGD under poly decay as the other stages'."""
+  c = config.supervised
   if c.optimizer == "adamw":
     return optax.adamw(
         optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
         weight_decay=c.weight_decay)
   if c.optimizer == "sgd":
-    return segmenter.sgd(c, functools.partial(segmenter.groups, module))
+    return segmenter.sgd(c, functools.partial(segmenter.groups, module),
+                         segmenter.repeats(config))
   raise ValueError(
       f"config.supervised.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 

@@ -276,3 +276,6 @@ def test_methods_choose_stages():
   assert scenes.get_config("ratio=0.05").data.labels == 200
   assert camvid.get_config("ratio=0.25").data.labels == 91
   assert camvid.get_config().data.labels == 46
+  # The rest of the pool is unlabelled; with all labels, everything.
+  assert camvid.get_config().data.unlabeled == 367 - 46
+  assert scenes.get_config("ratio=1").data.unlabeled == -1

@@ -118,6 +118,12 @@ def groups(module, params):
   return deeplab.parameter_groups(module, params)
 
 
+def repeats(config):
+  """What `sgd` takes as `repeats`: the release's for its DeepLabv2."""
+  released = config.release and config.segmenter.network == "deeplabv2"
+  return released_repeats if released else None
+
+
 def released_repeats(params):
   """How often each parameter stands in the list of s4GAN's optimiser.
 
@@ -135,18 +141,18 @@ def released_repeats(params):
   return flax.traverse_util.path_aware_map(count, params)
 
 
-def sgd(c, group_tree, repeats=None) -> optax.GradientTransformation:
+def sgd(c, group_tree, repeat_tree=None) -> optax.GradientTransformation:
   """SGD with poly decay; the head at `c.head_factor` times the rate.
 
   Args:
     c: block with learning_rate, steps, momentum, weight_decay, head_factor.
     group_tree: params -> `groups`.
-    repeats: see `optimizers.sgd`.
+    repeat_tree: `repeats` of `optimizers.sgd`.
   """
   factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
   return optimizers.sgd(
       schedules.poly(c.learning_rate, c.steps), momentum=c.momentum,
-      weight_decay=c.weight_decay, repeats=repeats,
+      weight_decay=c.weight_decay, repeats=repeat_tree,
       factors=lambda params: jax.tree.map(
           lambda name: factor[name], group_tree(params)))
 

@@ -66,7 +66,7 @@ def from_config(config) -> Modules:
           width=config.s4gan.discriminator_width, dropout=config.s4gan.dropout,
           dtype=jnp.dtype(config.dtype)),
       functools.partial(segmenter.groups, module),
-      segmenter.released_repeats if config.release else None)
+      segmenter.repeats(config))
 
 
 def gradients(config, modules: Modules, state, batch, draws):
