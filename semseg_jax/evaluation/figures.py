@@ -141,6 +141,7 @@ def panel(
     *,
     title: str,
     size: tuple[int, int] = (760, 320),
+    across: str = "step",
 ) -> np.ndarray:
   """One plot: axes with round ticks, a line per series, a legend at the right.
 
@@ -148,6 +149,7 @@ def panel(
     series: name -> (steps, finite values), each of one length >= 1.
     title: above the plot.
     size: (width, least height) in pixels; many series make it higher.
+    across: what the horizontal axis shows.
 
   Returns:
     uint8 [height, width, 3].
@@ -176,7 +178,7 @@ def panel(
               _SCALE)
     draw.text((x_of(value), box[3] + gap), text, fill=_INK, font=face,
               anchor="mt")
-  draw.text(((box[0] + box[2]) / 2, height - gap / 2), "step", fill=_INK,
+  draw.text(((box[0] + box[2]) / 2, height - gap / 2), across, fill=_INK,
             font=face, anchor="ms")
   for i, (name, (steps, values)) in enumerate(series.items()):
     color = _COLORS[i % len(_COLORS)]
