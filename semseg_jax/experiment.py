@@ -135,7 +135,7 @@ def evaluate(config, workdir, *, splits=()):
              for name in splits}
   predict = _predictor(config, workdir)
   joint = None
-  if "reference" in config.stages and "gan" in config.stages:
+  if config.data.labels and {"reference", "gan"} <= set(config.stages):
     joint = joint_model.score(config, workdir, config.evaluation.joint_samples)
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
