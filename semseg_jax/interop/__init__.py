@@ -21,6 +21,11 @@ _IMPORTERS = {
     "lpips/vgg": "perceptual:lpips_vgg",
     "lpips/alex": "perceptual:lpips_alex",
     "inception/fid": "inception:fid",
+    "repurpose_gan/cnn": "repurpose_gan:cnn",
+    "repurpose_gan/cnn_s": "repurpose_gan:cnn_s",
+    "repurpose_gan/cnn_m": "repurpose_gan:cnn_m",
+    "repurpose_gan/cnn_l": "repurpose_gan:cnn_l",
+    "repurpose_gan/unet": "repurpose_gan:unet",
 }
 
 
