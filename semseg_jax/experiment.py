@@ -58,9 +58,11 @@ def module_of(config, stage: str):
 
 def check_data(config):
   """Raises what is wrong with the data before anything is trained."""
-  dataset = data.dataset(config)
   c = config.data
-  splits = {c.validation, c.in_domain, *c.out_of_domain}
+  if not c.name:
+    return  # a pre-trained generator and painted masks need none
+  dataset = data.dataset(config)
+  splits = {c.validation, c.in_domain, *c.out_of_domain} - {""}
   datasets.verify(dataset, sorted(splits))
   data.train_sources(config)
 

@@ -26,8 +26,8 @@ from semseg_jax.training import checkpoint
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("gan", "generator", "hypercolumn", "inversion", "reference",
-          "segmenter", "shots", "supervised")
+FIELDS = ("gan", "generator", "hypercolumn", "segmenter", "shots",
+          "supervised")
 
 
 class State(struct.PyTreeNode):
@@ -58,18 +58,25 @@ def make(config, workdir) -> stage.Stage:
   generator = trained.module(config)
   module = network(config)
   names = features.names(config, generator)
-  colors = shots_lib.classes(config)[1]
   extract = features.extractor(config, generator, names)
 
   def load_frozen():
     found = trained.load(config, workdir, "stage 'segmenter'")
     shots = source.load(found)
-    maps = extract(found.variables, shots.codes, shots.noise)
-    return {"maps": maps, "label": shots.label, "image": shots.image}
+    one = jax.jit(extract)
+    maps = [one(found.variables, *row)
+            for row in features.single((shots.codes, shots.noise))]
+    return {"maps": jax.tree.map(lambda *x: jnp.concatenate(x), *maps),
+            "label": shots.label, "image": shots.image}
+
+  @jax.jit
+  def logits(params, maps):
+    return _logits(module, params, maps)
 
   def sample(state, frozen, key):
     del key
-    found = [np.asarray(images.to_label(_logits(module, state.segmenter, maps)))
+    colors = shots_lib.classes(config)[1]
+    found = [np.asarray(images.to_label(logits(state.segmenter, maps)))
              for maps in features.single(frozen["maps"])]
     painted = np.asarray(frozen["label"])
     rows = [np.asarray(frozen["image"]), images.colorize(painted, colors),
