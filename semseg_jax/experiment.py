@@ -133,7 +133,7 @@ def evaluate(config, workdir, *, splits=()):
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)
-  sources = {name: _limited(datasets.split(dataset, name), config)
+  sources = {name: limited(datasets.split(dataset, name), config)
              for name in splits}
   predict = _predictor(config, workdir)
   joint = None
@@ -194,7 +194,7 @@ def label(config, workdir, *, pictures, out) -> dict:
       fingerprint=records.config_hash({**plain, "steps": steps}))
 
 
-def _limited(source, config):
+def limited(source, config):
   """The first `config.evaluation.limit` pictures of a split."""
   limit = config.evaluation.limit
   if not limit or limit >= len(source):

@@ -60,7 +60,6 @@ def smoke(c):
   """A few steps of every stage at toy size, on a config that `small` sized."""
   c.segmenter.update(epochs=4)
   c.autoshot.update(steps=4, batch_size=4, pictures=8, held_out=0.25, width=4)
-  c.shots.count = 1
   c.hypercolumn.size = 0
   c.evaluation.limit = 4
   return c

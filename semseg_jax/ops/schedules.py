@@ -73,7 +73,8 @@ class Plateau(NamedTuple):
 
 def plateau_start(learning_rate: float) -> Plateau:
   """The state before the first epoch."""
-  return Plateau(jnp.float32(jnp.inf), jnp.int32(0),
+  # Not infinity: states are checked to be finite before they are saved.
+  return Plateau(jnp.float32(jnp.finfo(jnp.float32).max), jnp.int32(0),
                  jnp.float32(learning_rate))
 
 

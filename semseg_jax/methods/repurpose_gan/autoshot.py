@@ -56,8 +56,14 @@ def network(config) -> unet.AutoShotUNet:
       dtype=jnp.dtype(config.dtype))
 
 
-def make(config, workdir) -> stage.Stage:
-  """The stage that `config` describes."""
+def make(config, workdir, *, teacher=None) -> stage.Stage:
+  """The stage that `config` describes.
+
+  Args:
+    config: the experiment's config.
+    workdir: the run's folder, with the generator.
+    teacher: the folder whose stage `segmenter` labels; None: `workdir`.
+  """
   c = config.autoshot
   module = network(config)
   side, channels = features.size(config), config.data.channels
@@ -75,7 +81,8 @@ def make(config, workdir) -> stage.Stage:
   def load_frozen():
     found = trained.load(config, workdir, "stage 'autoshot'")
     return {"generator": found.variables, "mean": found.mean,
-            "segmenter": segmenter.load(config, workdir, "stage 'autoshot'")}
+            "segmenter": segmenter.load(
+                config, teacher or workdir, "stage 'autoshot'")}
 
   def init(key, frozen):
     del frozen
