@@ -169,11 +169,11 @@ def evaluate(config, workdir, *, splits=()):
 
 
 def label(config, workdir, *, pictures, out) -> dict:
-  """Labels the picture files of a folder with a trained run, by inversion.
+  """Labels the picture files of a folder with a trained run.
 
   Args:
     config: the experiment's config.
-    workdir: its folder, with trained stages `gan` and `encoder`.
+    workdir: its folder, with the stages that the method's `labeling` needs.
     pictures: folder of picture files of any sizes.
     out: folder for masks, overlays and reconstructions.
 
@@ -188,7 +188,8 @@ def label(config, workdir, *, pictures, out) -> dict:
   return labels.write(
       module.predictor(config, workdir), source,
       method=module.method_name(config, config.inversion.steps),
-      spec=data.dataset(config).spec,
+      spec=module.spec(config) if hasattr(module, "spec")
+      else data.dataset(config).spec,
       batch_size=config.inversion.batch_size, size=config.data.size,
       out_dir=out,
       fingerprint=records.config_hash({**plain, "steps": steps}))

@@ -157,7 +157,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
 
   def sample(state, frozen, key):
     del key
-    colors = shots_lib.classes(config)[1]
+    colors = shots_lib.spec(config).colors
     image, target = jax.jit(make_pair)(frozen, jnp.arange(grids.COLUMNS))
     found = images.to_label(logits(state.network, image))
     rows = [images.to_uint8(image)] + [

@@ -3,6 +3,9 @@
 
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import segmenter
+from semseg_jax.methods.repurpose_gan import shots
+
+spec = shots.spec  # of the labels: painted classes may be the user's own
 
 
 def method_name(config, step: int) -> str:

@@ -75,7 +75,7 @@ def make(config, workdir) -> stage.Stage:
 
   def sample(state, frozen, key):
     del key
-    colors = shots_lib.classes(config)[1]
+    colors = shots_lib.spec(config).colors
     found = [np.asarray(images.to_label(logits(state.segmenter, maps)))
              for maps in features.single(frozen["maps"])]
     painted = np.asarray(frozen["label"])

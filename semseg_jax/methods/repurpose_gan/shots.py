@@ -9,11 +9,13 @@
 """
 
 from collections.abc import Callable
+import pathlib
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import painted
 from semseg_jax.data import transforms
@@ -67,28 +69,26 @@ def source(config, workdir) -> Source:
   return makers[config.shots.source](config, workdir)
 
 
-def classes(config) -> tuple[tuple[str, ...], np.ndarray]:
-  """(names, colours [C, 3]) of the classes, checked against the config."""
-  spec = _spec(config)
-  return spec.class_names, spec.colors
+def spec(config) -> datasets.Spec:
+  """Names and colours of the classes: the painted folder's or the data set's.
 
-
-def _spec(config):
+  Raises:
+    errors.DataError: the config states another number of classes.
+  """
   if config.shots.source != "folder":
     return data.dataset(config).spec
-  spec = folder_layout.read_spec(
-      "shots", painted.pathlib.Path(config.shots.folder))
-  if spec.num_classes != config.data.num_classes:
+  found = folder_layout.read_spec("shots", pathlib.Path(config.shots.folder))
+  if found.num_classes != config.data.num_classes:
     raise errors.DataError(
         f"config.data.num_classes is {config.data.num_classes}, but "
-        f"{config.shots.folder}/classes.json names {spec.num_classes}: "
-        f"{', '.join(spec.class_names)}")
-  return spec
+        f"{config.shots.folder}/classes.json names {found.num_classes}: "
+        f"{', '.join(found.class_names)}")
+  return found
 
 
 def _painted(config, workdir):
   del workdir
-  c, spec = config.shots, _spec(config)
+  c, classes = config.shots, spec(config)
   there = painted.names(c.folder)
   names = there[:c.count] if c.count else there
   if not names or len(names) < c.count:
@@ -96,7 +96,7 @@ def _painted(config, workdir):
         f"{c.folder}: {len(there)} pictures have a mask, config.shots.count "
         f"asks for {c.count or 'at least one'}: paint <name>_mask.png or "
         "save LabelMe's <name>.json beside the pictures")
-  read = [painted.read(c.folder, name, spec) for name in names]
+  read = [painted.read(c.folder, name, classes) for name in names]
   for example in read:
     if example["image"].shape[:2] != (config.data.size,) * 2:
       raise errors.DataError(
