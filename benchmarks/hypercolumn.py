@@ -7,9 +7,9 @@ largest difference of the outputs, for the value and for the gradient of the
 layer's weights. Random maps of StyleGAN2's widths. Prints Markdown.
 
   python -m benchmarks.hypercolumn --pixels=64 --widest=64
-  python -m benchmarks.hypercolumn --pixels=1024 --side=512 --rounds=0
+  python -m benchmarks.hypercolumn --pixels=1024 --side=512 --repeats=0
 
-With --rounds=0 the programs are compiled and not run: memory only.
+With --repeats=0 the programs are compiled and not run: memory only.
 """
 
 from absl import app
@@ -26,7 +26,7 @@ from semseg_jax.ops import hypercolumn
 _PIXELS = flags.DEFINE_integer("pixels", 64, "Side of the pictures.")
 _WIDEST = flags.DEFINE_integer("widest", 512, "Cap on the map's channels.")
 _SIDE = flags.DEFINE_integer("side", 0, "Of the hypercolumn; 0 = pixels.")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each case.")
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each case.")
 _FEATURES = 128  # of the first layer
 
 
@@ -99,11 +99,11 @@ def _run(compiled, maps, kernel, rounds):
 def main(argv):
   del argv
   side = _SIDE.value or _PIXELS.value
-  rows = measure(_PIXELS.value, _WIDEST.value, side, _ROUNDS.value)
+  rows = measure(_PIXELS.value, _WIDEST.value, side, _REPEATS.value)
   channels = sum(s[-1] for s in shapes(_PIXELS.value, _WIDEST.value))
   print(f"{_PIXELS.value} px, {channels} channels at {side} x {side} to "
         f"{_FEATURES}, float32; {jax.default_backend()}, jax "
-        f"{jax.__version__}; medians of {_ROUNDS.value}\n\n"
+        f"{jax.__version__}; medians of {_REPEATS.value}\n\n"
         "| kernel | program | form | temporary MiB | GFLOP | ms | difference |"
         "\n|---|---|---|---|---|---|---|")
   for r in rows:

@@ -22,6 +22,7 @@ from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.ops import scores
 from semseg_jax.training import loop
+from semseg_jax.training import run_dir
 
 
 class Cell(NamedTuple):
@@ -39,17 +40,20 @@ def changed(config, **fields):
 
 def train(cell: Cell, stage_name: str, made, folder):
   """Trains one stage of a cell in folder/<name>/<stage>; skipped when done."""
-  config = cell.config
+  config, path = cell.config, folder / cell.name / stage_name
+  relevant = experiment.relevant(
+      config, experiment.module_of(config, stage_name))
+  if run_dir.done_step(path) == made.steps:
+    run_dir.prepare(path, relevant, {})  # refuses another config
+    return
   options = loop.LoopOptions(
       log_every=config.log.log_every,
       checkpoint_every=config.log.checkpoint_every,
       eval_every=config.log.eval_every,
       best_metric="val/miou" if made.validate else None)
   loop.train(
-      made._replace(sample=None), workdir=folder / cell.name / stage_name,
-      options=options, key=jax.random.key(config.seed),
-      config_json=json.dumps(experiment.relevant(
-          config, experiment.module_of(config, stage_name))))
+      made._replace(sample=None), workdir=path, options=options,
+      key=jax.random.key(config.seed), config_json=json.dumps(relevant))
 
 
 def train_segmenters(cells, workdir, folder):
