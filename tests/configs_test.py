@@ -15,7 +15,8 @@ from semseg_jax import experiment
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "configs"
 # What a config asks for that has no default.
-NEEDED = {"semantic_gan/folder": "size=16,classes=2,channels=1"}
+NEEDED = {"semantic_gan/folder": "size=16,classes=2,channels=1",
+          "repurpose_gan/folder": "size=16,classes=2,channels=1"}
 
 
 def _configs():

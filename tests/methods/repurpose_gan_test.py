@@ -89,8 +89,8 @@ def test_epochs_are_shuffled_rounds_and_resume(run):
   assert all(sorted(order[i:i + 2]) == [0, 1] for i in range(0, 12, 2))
   rate = segmenter.learning_rate(config, 2)
   every = 2 * config.segmenter.decay_epochs
-  assert rate(every - 1) == pytest.approx(1e-3)
-  assert rate(every) == pytest.approx(0.9e-3)
+  assert rate(every - 1) == pytest.approx(0.02)
+  assert rate(every) == pytest.approx(0.018)
 
 
 def test_labels_by_inversion_are_found_once(run, monkeypatch):
