@@ -143,6 +143,7 @@ def test_auto_shot_trains_and_predicts(run):
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"shots.count": 3}, "2 pictures have a mask.*asks for 3"),
+    ({"shots.folder": ""}, "shots.folder is empty"),
     ({"shots.source": "dream"}, "'dream'; use one of folder"),
     ({"shots.source": "reference", "shots.count": 1}, "stage 'reference'"),
     ({"shots.source": "reference", "shots.count": 0}, "shots.count is 0"),

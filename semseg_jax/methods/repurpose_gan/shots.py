@@ -77,6 +77,10 @@ def spec(config) -> datasets.Spec:
   """
   if config.shots.source != "folder":
     return data.dataset(config).spec
+  if not config.shots.folder:
+    raise ValueError(
+        "config.shots.folder is empty: name the folder of painted pictures "
+        "(written by cli.sample), or set config.shots.source to another way")
   found = folder_layout.read_spec("shots", pathlib.Path(config.shots.folder))
   if found.num_classes != config.data.num_classes:
     raise errors.DataError(
