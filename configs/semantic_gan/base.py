@@ -47,8 +47,8 @@ def get_config():
       # Differentiable augmentation, for small data sets, of what Dr sees and of
       # the pairs that Dm sees; () = off as in the paper. target > 0 adapts the
       # strength (ADA) to Dr's mean sign.
-      augment=dict(policy=(), pair_policy=(), strength=1.0, target=0.0, images=500_000.0,
-                   maximum=0.8)))
+      augment=dict(policy=(), pair_policy=(), strength=1.0, target=0.0,
+                   images=500_000.0, maximum=0.8)))
 
   c.perceptual = ml_collections.ConfigDict(dict(
       weights=""))  # converted LPIPS-VGG file; "" = features of the run's Dr

@@ -26,6 +26,14 @@ _IMPORTERS = {
     "repurpose_gan/cnn_m": "repurpose_gan:cnn_m",
     "repurpose_gan/cnn_l": "repurpose_gan:cnn_l",
     "repurpose_gan/unet": "repurpose_gan:unet",
+    "s4gan/deeplabv2": "segmentation:deeplabv2",
+    "s4gan/deeplabv3plus": "segmentation:deeplabv3plus",
+    "s4gan/discriminator": "segmentation:discriminator",
+    "resnet18": "segmentation:resnet18",
+    "resnet34": "segmentation:resnet34",
+    "resnet50": "segmentation:resnet50",
+    "resnet101": "segmentation:resnet101",
+    "wide_resnet38": "segmentation:wide_resnet38",
 }
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax.models import torch_layers
+from semseg_jax.ops import conv
 from semseg_jax.ops import dilated_conv
 from semseg_jax.ops import hypercolumn
 
@@ -107,9 +108,9 @@ class DilatedConv(nn.Module):
   def __call__(self, x):
     weight, bias = _parameters(
         self, self.kernel, x.shape[-1], self.features)
-    return dilated_conv.dilated_conv2d(
-        x.astype(self.dtype), weight.astype(self.dtype), self.dilation
-    ) + bias.astype(self.dtype)
+    return dilated_conv.dilated_conv(
+        x.astype(self.dtype), weight.astype(self.dtype), self.dilation,
+        form=conv.formulation()) + bias.astype(self.dtype)
 
 
 def make(kind: str, num_classes: int, **attributes) -> FewShot:

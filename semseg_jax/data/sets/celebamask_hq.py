@@ -1,9 +1,10 @@
-"""`celebamask_hq`: faces in eight classes, from the original download.
+"""`celebamask_hq`: faces in 8 or 19 classes, from the original download.
 
   CelebA-HQ-img/<n>.jpg  CelebAMask-HQ-mask-anno/<0..14>/<n:05d>_<part>.png
 
 Classes, order and colours of SemanticGAN (spec section 6): both sides merged,
 mouth and lips are mouth, glasses are skin, everything else is background.
+Variant "19": every part a class, in the authors' order and colours.
 The paper's image numbers are not published; these are the ranges that fit its
 counts: `unlabeled` 0-27999, `train_labeled` 28000-29499, `test` 29500-29999,
 `val` 27500-27999. Smaller label counts take the first pictures of the list for
@@ -19,9 +20,9 @@ import pathlib
 from absl import logging
 import numpy as np
 
+from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
-from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import store
 from semseg_jax.data import transforms
@@ -39,8 +40,17 @@ PARTS = {
 RANGES = {
     "unlabeled": (0, 28000), "val": (27500, 28000),
     "train_labeled": (28000, 29500), "test": (29500, 30000)}
+VARIANTS = ("19",)
+_COLORS_19 = (
+    (0, 0, 0), (204, 0, 0), (76, 153, 0), (204, 204, 0), (51, 51, 255),
+    (204, 0, 204), (0, 255, 255), (255, 204, 204), (102, 51, 0), (255, 0, 0),
+    (102, 204, 0), (255, 255, 0), (0, 0, 153), (0, 0, 204), (255, 51, 153),
+    (0, 204, 204), (0, 51, 0), (255, 153, 51), (0, 204, 0))
 _IMAGES = "CelebA-HQ-img"
 _MASKS = "CelebAMask-HQ-mask-anno"
+ARCHIVE = archives.Archive(
+    "celebamask_hq", "the CelebAMask-HQ project's page",
+    (f"{_IMAGES}/*.jpg", f"{_MASKS}/*/*.png"))
 
 
 def spec(
@@ -55,9 +65,14 @@ def spec(
           "image manipulation, CVPR 2020"))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
   """See `datasets.load`."""
   del seed
+  if variant:
+    return open_download(
+        spec("celebamask_hq_19", ("background", *PARTS), _COLORS_19),
+        {part: i for i, part in enumerate(PARTS, 1)},
+        data_dir, cache_dir, size)
   return open_download(spec(), PARTS, data_dir, cache_dir, size)
 
 
@@ -69,8 +84,8 @@ def open_download(spec, parts, data_dir, cache_dir, size) -> datasets.Dataset:
     parts: every part's class, in the order of painting (see `PARTS`).
     data_dir, cache_dir, size: see `datasets.load`.
   """
-  root = id_lists.locate("celebamask_hq", data_dir, _IMAGES)
-  side = max(size, 256) if size else 512
+  root = ARCHIVE.locate(data_dir)
+  side = archives.stored_side(size)
   numbers = sorted(
       int(p.stem) for p in (root / _IMAGES).glob("*.jpg") if p.stem.isdigit())
   if len(numbers) < 30000:

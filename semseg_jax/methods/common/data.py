@@ -25,6 +25,8 @@ def dataset(config) -> datasets.Dataset:
 
 @functools.lru_cache(maxsize=4)
 def _load(name, data_dir, cache_dir, size, num_classes, channels, seed):
+  if name == datasets.BLANK:
+    return datasets.blank(size, num_classes, channels)
   loaded = datasets.load(
       name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
       seed=seed)
