@@ -20,7 +20,8 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments(ratio=0.125))
   c = base.get_config()
-  c.data.update(name="pascal_voc/aug", size=321, num_classes=21, in_domain="val")
+  c.data.update(name="pascal_voc/aug", size=321, num_classes=21,
+                in_domain="val")
   c.data.geometry.update(
       crop=True, shape=(321, 321), fill=(123, 117, 104),  # the mean: 0 inside
       evaluate=(505, 505), pad_evaluation=True)

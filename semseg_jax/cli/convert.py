@@ -36,10 +36,16 @@ _UNUSED = {
     "lpips/vgg": ("classifier.",),
     "lpips/alex": ("classifier.",),
 }
+# Arrays that stand beside a kind's state dict in common checkpoints.
+_BESIDE = {"stylegan2/generator": ("latent_avg",)}
 
 
-def read(source: str) -> dict[str, np.ndarray]:
+def read(source: str, beside: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
   """The state dict that PATH or PATH:KEY names.
+
+  Args:
+    source: PATH or PATH:KEY.
+    beside: arrays to add from beside the state dict KEY, where there are.
 
   Raises:
     FileNotFoundError, ValueError: it cannot be read; the message says why.
@@ -59,7 +65,9 @@ def read(source: str) -> dict[str, np.ndarray]:
     if key not in inside:
       raise ValueError(
           f"{path}: no state dict {key!r}; it has {inside or 'none by name'}")
-    found = found[key]
+    found = dict(found[key]) | {
+        name: found[name] for name in beside
+        if isinstance(found.get(name), np.ndarray)}
   elif inside:
     raise ValueError(
         f"{path}: holds several state dicts; name one: " +
@@ -81,7 +89,7 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
     raise FileNotFoundError(f"{output.parent}: no such folder")
   merged, notes = {}, []
   for source in sources:
-    entries = read(source)
+    entries = read(source, _BESIDE.get(kind, ()))
     for prefix in _UNUSED.get(kind, ()):
       unused = [n for n in entries if n.startswith(prefix)]
       if unused:

@@ -56,7 +56,7 @@ class Conv(nn.Module):
           f"a dilated convolution keeps the map's size; got kernel {size}, "
           f"dilation {self.dilation}, stride {self.stride}, padding {padding}")
     if self.use_bias:
-      bias = self.param("bias", _uniform(fan_in ** -0.5), (self.features,))
+      bias = self.param("bias", uniform(fan_in ** -0.5), (self.features,))
       y = y + bias.astype(self.dtype)
     return y
 
@@ -71,7 +71,7 @@ class Dense(nn.Module):
   def __call__(self, x):
     fan_in = x.shape[-1]
     weight = self.param("kernel", _default_init, (fan_in, self.features))
-    bias = self.param("bias", _uniform(fan_in ** -0.5), (self.features,))
+    bias = self.param("bias", uniform(fan_in ** -0.5), (self.features,))
     return x.astype(self.dtype) @ weight.astype(
         self.dtype) + bias.astype(self.dtype)
 
@@ -164,6 +164,7 @@ def _pair(value):
   return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _uniform(bound):
+def uniform(bound):
+  """Initialiser: uniform in [-bound, bound]."""
   return lambda key, shape: jax.random.uniform(
       key, shape, jnp.float32, -bound, bound)
