@@ -83,15 +83,17 @@ def train(config, workdir, *, overrides=None, only=()):
   stages = [make_stage(config, workdir, name) for name in names]
   mesh = mesh_lib.make()
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
+    module = module_of(config, name)
+    best = getattr(module, "BEST_METRIC", "val/miou")
     options = loop.LoopOptions(
         **config.log.to_dict(),
-        best_metric="val/miou" if stage.validate and name != "gan" else None)
+        best_metric=best if stage.validate and name != "gan" else None)
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
                  len(names), stage.steps)
     loop.train(
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh,
-        config_json=json.dumps(relevant(config, module_of(config, name))),
+        config_json=json.dumps(relevant(config, module)),
         overrides_json=json.dumps(overrides or {}, default=str))
     figures.plot_metrics(workdir / name / "metrics.jsonl",
                          workdir / name / "curves.png")

@@ -15,7 +15,7 @@ from semseg_jax import experiment
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "configs"
 # What a config asks for that has no default.
-NEEDED = {"folder": "size=16,classes=2,channels=1"}
+NEEDED = {"semantic_gan/folder": "size=16,classes=2,channels=1"}
 
 
 def _configs():
@@ -27,11 +27,16 @@ def _configs():
     function = getattr(module, "get_config", None)
     if function and "arg" in function.__code__.co_varnames[
         :function.__code__.co_argcount]:
-      found[path.stem] = function
+      found[f"{path.parent.name}/{path.stem}"] = function
   return found
 
 
 CONFIGS = _configs()
+
+
+def _labelled(name):
+  """The argument that counts labelled pictures."""
+  return "shots" if name.startswith("fewshot_smis/") else "labels"
 
 
 def load(name, *words):
@@ -40,7 +45,8 @@ def load(name, *words):
 
 
 def test_every_data_set_config_is_found():
-  assert {"parts", "coffee_leaf"} <= set(CONFIGS)
+  for method in ("semantic_gan", "fewshot_smis"):
+    assert {f"{method}/parts", f"{method}/coffee_leaf"} <= set(CONFIGS)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -62,8 +68,10 @@ def test_loads_and_can_be_locked(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_seed_decides_draws_and_subset(name):
-  config = load(name, "seed=3", "labels=5")
-  assert (config.seed, config.data.split_seed, config.data.labels) == (3, 3, 5)
+  config = load(name, "seed=3", f"{_labelled(name)}=4")
+  assert (config.seed, config.data.split_seed) == (3, 3)
+  few = config.data.labels or config.shots.count
+  assert few == 4
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -73,9 +81,10 @@ def test_unknown_argument_lists_the_known_ones(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("words", [("smoke",), ("smoke", "labels=0")])
-def test_smoke_stages_can_be_built_without_data(name, words, tmp_path):
-  config = load(name, *words)
+@pytest.mark.parametrize("labels", [None, 0])
+def test_smoke_stages_can_be_built_without_data(name, labels, tmp_path):
+  words = [] if labels is None else [f"{_labelled(name)}={labels}"]
+  config = load(name, "smoke", *words)
   config.lock()
   for stage_name in config.stages:
     if stage_name == "supervised" and not config.data.labels:
@@ -84,7 +93,10 @@ def test_smoke_stages_can_be_built_without_data(name, words, tmp_path):
     state = jax.eval_shape(stage.init, jax.random.key(0), None)
     assert state.step.dtype == np.int32
     assert stage.phases(0)
-    assert stage.steps == 4
+    # The shots are found while the stage is set up.
+    assert stage.steps == (0 if stage_name == "shots" else 4)
+    if not stage.steps:
+      continue
     for phase in stage.phases(0):
       jax.eval_shape(
           lambda key, s=stage, p=phase: s.draws(key, p), jax.random.key(0))

@@ -64,8 +64,8 @@ def ranger(case):
 
 def ranger_optimizer(case):
   """Recorded gradients, whatever the parameters; several learning rates."""
-  start, gradient = (
-      case.manifest["inputs"][k] for k in ("start", "gradient of step t (from 0)"))
+  texts = case.manifest["inputs"]
+  start, gradient = texts["start"], texts["gradient of step t (from 0)"]
   start_tag = re.search(r"normal_input\('([^']+)'", start)[1]
   gradient_tag = re.search(r"normal_input\('([^']+)'", gradient)[1]
   numbers = {name: float(value) for name, value in re.findall(

@@ -107,8 +107,9 @@ def smis_pseudo_sparse(case):
   annotation = case.input("annotation")
   known = _annotation_features(case, annotation)
   text = case.manifest["inputs"]["test features"]
-  place = cases.evaluate(re.search(r"centres\[(block_labels\(.*?\))\]", text)[1])
-  noise = cases.evaluate(re.search(r"normal_input\(.*?\), scale=.*?\)", text)[0])
+  drawn = lambda pattern: cases.evaluate(re.search(pattern, text)[1])
+  place = drawn(r"centres\[(block_labels\(.*?\))\]")
+  noise = drawn(r"(normal_input\(.*?\), scale=.*?\))")
   tag, shape, factor = re.search(
       r"strength = rng_for\('([^']+)'\)\.random\((\(.*?\)), float32\)"
       r" \* float32\(([\d.]+)\)", text).groups()

@@ -68,6 +68,16 @@ def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
       workers=config.data.workers)
 
 
+def source_batches(config, source, *, batch_size: int, start_step: int,
+                   augment):
+  """Like the labelled stream of `train_batches`, from another source."""
+  return pipeline.train_batches(
+      source, None, size=config.data.size, batch_size=batch_size,
+      unlabeled_batch_size=0, seed=config.seed, start_step=start_step,
+      process_index=jax.process_index(), process_count=jax.process_count(),
+      augment=augment, workers=config.data.workers)
+
+
 def picture(image) -> jax.Array:
   """A batch's pictures as a model takes them: uint8 to float32 in [-1, 1].
 

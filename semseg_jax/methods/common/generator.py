@@ -101,7 +101,7 @@ def _checked(config, found, where):
   return found
 
 
-def _restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
+def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   folder = pathlib.Path(workdir) / stage / "ckpt"
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
@@ -116,7 +116,7 @@ def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
   module = networks.generator(config)
   abstract = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, module.style_dim)))
-  saved = _restored(
+  saved = restored(
       workdir, stage, {"ema": abstract["params"], "noise": abstract["noise"]},
       needed_by)
   return {"params": saved["ema"], "noise": saved["noise"]}
@@ -129,7 +129,7 @@ def load_image_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       module.init, jax.random.key(0),
       jnp.zeros((1, size, size, config.data.channels)))
-  saved = _restored(workdir, "gan",
+  saved = restored(workdir, "gan",
                     {"image_discriminator": abstract["params"]}, needed_by)
   return {"params": saved["image_discriminator"]}
 
@@ -142,7 +142,7 @@ def load_patch_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       lambda key: module.init(key, jnp.zeros((1, size, size, channels)),
                               update_stats=False), jax.random.key(0))
-  return _restored(workdir, "gan", {"patch_discriminator": dict(abstract)},
+  return restored(workdir, "gan", {"patch_discriminator": dict(abstract)},
                    needed_by)["patch_discriminator"]
 
 
@@ -157,5 +157,5 @@ def load_encoder(config, workdir, needed_by: str):
       lambda key: module.init(
           key, jnp.zeros((1, size, size, config.data.channels)), train=False),
       jax.random.key(0)))
-  return _restored(workdir, "encoder", {"encoder": abstract}, needed_by,
+  return restored(workdir, "encoder", {"encoder": abstract}, needed_by,
                    step=checkpoint.best)["encoder"]
