@@ -205,9 +205,10 @@ def make(config, workdir) -> stage.Stage:
 
   def validate(state, frozen):
     image, label = test_pairs(config, labeller.size, c.validation_pictures)
-    parts = [distances(state.encoder, frozen, image[i:i + c.batch_size],
-                       label[i:i + c.batch_size])
-             for i in range(0, len(image), c.batch_size)]
+    size = min(c.batch_size, len(image))
+    parts = [distances(state.encoder, frozen, image[i:i + size],
+                       label[i:i + size])  # whole batches: one program
+             for i in range(0, len(image) - size + 1, size)]
     mse, distance = (
         float(np.concatenate([np.asarray(x) for x in xs]).mean())
         for xs in zip(*parts, strict=True))

@@ -33,18 +33,24 @@ class Synthesizer:
     size: side S of layouts and pictures.
   """
 
-  def __init__(self, config, workdir):
-    """Loads what the run's stages left; raises what is missing."""
+  def __init__(self, config, workdir, *, encoder: bool = True):
+    """Loads what the run's stages left; raises what is missing.
+
+    Args:
+      config: the experiment's config.
+      workdir: its folder.
+      encoder: False leaves the encoder out: no `encode` then.
+    """
     found = trained.load(config, workdir, NEEDED_BY)
     self.generator = found.module
     self.labeller = pseudo_labels.make(config, self.generator)
     self.size = shots_lib.working_size(config)
-    module, encoder = encoder_lib.load(
-        config, workdir, self.generator, NEEDED_BY)
+    module, variables = encoder_lib.load(
+        config, workdir, self.generator, NEEDED_BY) if encoder else (None, {})
     self._config, self._workdir = config, workdir
     self._batch_size = config.synthesis.batch_size
     self._found = found
-    self._frozen = {"generator": found.variables, "encoder": encoder}
+    self._frozen = {"generator": found.variables, "encoder": variables}
     generator, size, classes = (
         self.generator, self.size, self.labeller.num_classes)
 
