@@ -70,21 +70,21 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   judge = Judge(config, workdir)
   limit = config.evaluation.limit or len(
       datasets.split(data.dataset(config), split))
-  real, layout = encoder.test_pairs(
+  real, layout = encoder.annotated(
       config, synth.labeller.size, limit, split)
   truth = _masks(config, split, len(real))
-  key = jax.random.key(config.seed)
+  style_key, random_key = jax.random.split(jax.random.key(config.seed))
   codes = synth.encode(layout)
   own = synth.render(codes)
   styles = synthesis.parse_styles(config.synthesis.styles)
-  mixed = [synth.mixed(codes, jax.random.fold_in(key, i), styles=styles,
+  mixed = [synth.mixed(codes, jax.random.fold_in(style_key, i), styles=styles,
                        alpha=config.synthesis.alpha)
            for i in range(max(1, config.synthesis.samples))]
   shots = shots_lib.read(config)
   found = {
       "synthesis": own,
       "synthesis, random styles": mixed[0],
-      "random sample": synth.random(len(real), jax.random.fold_in(key, 2**31 - 1)),
+      "random sample": synth.random(len(real), random_key),
       "nearest shot": shots.image[_nearest(layout, shots.label)],
       "real picture": real}
   rows = [{"pictures of": name} | judge(pictures, truth)

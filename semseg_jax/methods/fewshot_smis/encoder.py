@@ -191,7 +191,7 @@ def make(config, workdir) -> stage.Stage:
       grid["shots"] = rows(
           shots.image, paint(shots.label), show(inverted(frozen)))
     if config.data.validation:
-      image, label = test_pairs(config, labeller.size, grids.COLUMNS)
+      image, label = annotated(config, labeller.size, grids.COLUMNS)
       grid["synthesis"] = rows(
           image, paint(label), show(redraw(state.encoder, frozen, label)))
     return grid
@@ -204,7 +204,7 @@ def make(config, workdir) -> stage.Stage:
         p, perceptual.features(p, found), perceptual.features(p, image))
 
   def validate(state, frozen):
-    image, label = test_pairs(config, labeller.size, c.validation_pictures)
+    image, label = annotated(config, labeller.size, c.validation_pictures)
     size = min(c.batch_size, len(image))
     parts = [distances(state.encoder, frozen, image[i:i + size],
                        label[i:i + size])  # whole batches: one program
@@ -233,7 +233,7 @@ def annotation_colors(config) -> np.ndarray:
   return np.concatenate([np.zeros((1, 3), np.uint8), colors])
 
 
-def test_pairs(config, cells: int, n: int, split: str = ""):
+def annotated(config, cells: int, n: int, split: str = ""):
   """The first `n` pictures of a split and their masks as annotations.
 
   Args:
