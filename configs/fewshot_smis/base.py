@@ -103,7 +103,7 @@ def two_cores(c: ml_collections.ConfigDict):
   c.gan.update(ema_decay=0.995)  # the runs are short
   # Some thousand steps instead of 100,000: larger steps on larger batches.
   c.encoder.update(widths=(16, 32, 48, 64), units=(1, 2, 2, 1), batch_size=8,
-                   steps=3000, learning_rate=1e-3, validation_pictures=64)
+                   steps=8000, learning_rate=1e-3, validation_pictures=64)
   c.shots.update(steps=500, start_noise=128 ** -0.5)
   c.monitor.samples = 500
   c.log.update(log_every=25, sample_every=250, eval_every=250,

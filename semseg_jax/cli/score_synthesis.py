@@ -85,7 +85,8 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       "synthesis": own,
       "synthesis, random styles": mixed[0],
       "random sample": synth.random(len(real), random_key),
-      "nearest shot": shots.image[_nearest(layout, shots.label)],
+      "nearest shot": shots.image[_nearest(
+          layout, shots.label, config.pseudo.labelling == "sparse")],
       "real picture": real}
   rows = [{"pictures of": name} | judge(pictures, truth)
           for name, pictures in found.items()]
@@ -187,11 +188,10 @@ def _pseudo_quality(config, workdir, judge):
           "label_accuracy": float(right[known].mean()) if known.any() else None}
 
 
-def _nearest(layout, shots) -> np.ndarray:
+def _nearest(layout, shots, sparse) -> np.ndarray:
   """[N] number of the shot whose annotation agrees with most of each layout."""
-  agree = (layout[:, None] == shots[None]) & (layout[:, None] >= 0)
-  if (layout == 0).mean() > 0.5:  # Partial annotations: the known cells count.
-    agree &= layout[:, None] > 0
+  known = layout[:, None] > (0 if sparse else -1)
+  agree = (layout[:, None] == shots[None]) & known
   return agree.sum((2, 3)).argmax(1)
 
 

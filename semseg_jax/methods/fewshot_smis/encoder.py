@@ -197,18 +197,18 @@ def make(config, workdir) -> stage.Stage:
     return grid
 
   @jax.jit
-  def distances(encoder, frozen, image, label):
-    found, image = redraw(encoder, frozen, label), images.from_uint8(image)
-    p = frozen["perceptual"]
+  def distances(frozen, found, image):
+    image, p = images.from_uint8(image), frozen["perceptual"]
     return jnp.square(found - image).mean((1, 2, 3)), perceptual.distance(
         p, perceptual.features(p, found), perceptual.features(p, image))
 
   def validate(state, frozen):
     image, label = annotated(config, labeller.size, c.validation_pictures)
     size = min(c.batch_size, len(image))
-    parts = [distances(state.encoder, frozen, image[i:i + size],
-                       label[i:i + size])  # whole batches: one program
-             for i in range(0, len(image) - size + 1, size)]
+    parts = [  # whole batches: one program
+        distances(frozen, redraw(state.encoder, frozen, label[i:i + size]),
+                  image[i:i + size])
+        for i in range(0, len(image) - size + 1, size)]
     mse, distance = (
         float(np.concatenate([np.asarray(x) for x in xs]).mean())
         for xs in zip(*parts, strict=True))
