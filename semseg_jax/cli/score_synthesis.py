@@ -10,7 +10,8 @@ a file, else the Frechet distance of our own features (see monitoring.py). Rows:
 the encoder's pictures, in their own and in random styles, and beside them
 random samples (the floor), the picture of the shot with the nearest mask, and
 the real pictures (the ceiling). `share` is where a row stands between floor and
-ceiling. Writes WORKDIR/synthesis/SPLIT/{table.json,table.md,grid.png}.
+ceiling. With dense labelling a last row scores samples against their own pseudo
+labels: what the encoder is taught. Writes WORKDIR/synthesis/SPLIT/{table.json,table.md,grid.png}.
 
   --study --k=1,3,10 --thresholds=0.3,0.5,0.7
 
@@ -90,6 +91,10 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       "real picture": real}
   rows = [{"pictures of": name} | judge(pictures, truth)
           for name, pictures in found.items()]
+  if config.pseudo.labelling == "dense" and not config.encoder.weights:
+    _, pictures, label = synth.pairs(len(real), random_key)
+    rows.append({"pictures of": "sample, its own pseudo label"} | judge(
+        pictures, label))
   floor, ceiling = (
       next(r["miou"] for r in rows if r["pictures of"] == name)
       for name in ("random sample", "real picture"))

@@ -206,7 +206,7 @@ def test_scores_stand_beside_their_references(run, capsys):
   by_name = {r["pictures of"]: r for r in rows}
   assert list(by_name) == [
       "synthesis", "synthesis, random styles", "random sample",
-      "nearest shot", "real picture"]
+      "nearest shot", "real picture", "sample, its own pseudo label"]
   for row in rows:
     assert 0 <= row["miou"] <= 1
     assert row["random_feature_frechet"] >= 0
