@@ -11,7 +11,8 @@ the encoder's pictures, in their own and in random styles, and beside them
 random samples (the floor), the picture of the shot with the nearest mask, and
 the real pictures (the ceiling). `share` is where a row stands between floor and
 ceiling. With dense labelling a last row scores samples against their own pseudo
-labels: what the encoder is taught. Writes WORKDIR/synthesis/SPLIT/{table.json,table.md,grid.png}.
+labels: what the encoder is taught. Writes table.json, table.md and grid.png to
+WORKDIR/synthesis/SPLIT.
 
   --study --k=1,3,10 --thresholds=0.3,0.5,0.7
 
@@ -45,16 +46,6 @@ from semseg_jax.methods.fewshot_smis import shots as shots_lib  # noqa: E402
 from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
 from semseg_jax.ops import images  # noqa: E402
 from semseg_jax.ops import scores  # noqa: E402
-
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the experiment.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the trained run.")
-_SPLIT = flags.DEFINE_string(
-    "split", "", "Split whose masks are the layouts; default: in_domain.")
-_STUDY = flags.DEFINE_bool("study", False, "Study of k and threshold.")
-_K = flags.DEFINE_list("k", ["1", "3", "10"], "Cells per vector.")
-_THRESHOLDS = flags.DEFINE_list(
-    "thresholds", ["0.3", "0.5", "0.7"], "Least cosines.")
 
 _BATCH = 8
 _ROWS = 8  # of the figure
@@ -224,14 +215,29 @@ def _write(folder, rows, title):
 
 def main(argv):
   del argv
-  if _STUDY.value:
-    experiment.run(study, _CONFIG.value, _WORKDIR.value,
-                   ks=[int(k) for k in _K.value],
-                   thresholds=[float(t) for t in _THRESHOLDS.value])
+  given = flags.FLAGS
+  if given.study:
+    experiment.run(study, given.config, given.workdir,
+                   ks=[int(k) for k in given.k],
+                   thresholds=[float(t) for t in given.thresholds])
   else:
-    experiment.run(evaluate, _CONFIG.value, _WORKDIR.value, split=_SPLIT.value)
+    experiment.run(evaluate, given.config, given.workdir, split=given.split)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the trained run.")
+  flags.DEFINE_string(
+      "split", "", "Split whose masks are the layouts; default: in_domain.")
+  flags.DEFINE_bool("study", False, "Study of k and threshold.")
+  flags.DEFINE_list("k", ["1", "3", "10"], "Cells per vector.")
+  flags.DEFINE_list(
+      "thresholds", ["0.3", "0.5", "0.7"], "Least cosines.")
 
 
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["config", "workdir"])
   app.run(main, flags_parser=arguments.parse)

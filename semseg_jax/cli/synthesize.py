@@ -39,24 +39,6 @@ from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
 from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
 from semseg_jax.ops import images  # noqa: E402
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the experiment.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the trained run.")
-_OUT = flags.DEFINE_string("out", None, "Folder for the pictures.")
-_MASKS = flags.DEFINE_string("masks", None, "Folder of index PNGs.")
-_POINTS = flags.DEFINE_string("points", None, "CSV file of landmarks.")
-_PAIRS = flags.DEFINE_integer("pairs", 0, "Synthetic pairs to write instead.")
-_DRAW = flags.DEFINE_integer("draw", 0, "Samples to write instead.")
-_STYLES = flags.DEFINE_string(
-    "styles", None, "Codes to mix, such as 8-17; default: the config's.")
-_ALPHA = flags.DEFINE_float(
-    "alpha", None, "Share of the random codes; default: the config's.",
-    lower_bound=0.0, upper_bound=1.0)
-_SAMPLES = flags.DEFINE_integer(
-    "samples", None, "Mixed pictures of each layout; default: the config's.",
-    lower_bound=0)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the random latents.")
-
 _SHOWN = 8  # pseudo-labelled samples in their figure
 
 
@@ -154,23 +136,24 @@ def write_samples(config, workdir, *, out, count, seed):
   print(f"paint {out / 'masks'}/<name>.png (class indices) for each picture")
 
 
-def command(config, workdir, *, out):
+def command(config, workdir):
   """What the flags ask for."""
-  out = pathlib.Path(out)
+  given = flags.FLAGS
+  out = pathlib.Path(given.out)
   out.mkdir(parents=True, exist_ok=True)
-  pick = lambda flag, name: (
-      config.synthesis[name] if flag.value is None else flag.value)
-  mixing = dict(styles=synthesis.parse_styles(pick(_STYLES, "styles")),
-                alpha=pick(_ALPHA, "alpha"), seed=_SEED.value)
-  if _DRAW.value:
-    write_samples(config, workdir, out=out, count=_DRAW.value,
-                  seed=_SEED.value)
-  elif _PAIRS.value:
-    write_pairs(config, workdir, out=out, count=_PAIRS.value, **mixing)
+  pick = lambda name: (
+      config.synthesis[name] if given[name].value is None
+      else given[name].value)
+  mixing = dict(styles=synthesis.parse_styles(pick("styles")),
+                alpha=pick("alpha"), seed=given.seed)
+  if given.draw:
+    write_samples(config, workdir, out=out, count=given.draw, seed=given.seed)
+  elif given.pairs:
+    write_pairs(config, workdir, out=out, count=given.pairs, **mixing)
   else:
-    layouts = layouts_of(config, masks=_MASKS.value, points=_POINTS.value)
+    layouts = layouts_of(config, masks=given.masks, points=given.points)
     synthesize(config, workdir, out=out, layouts=layouts,
-               samples=pick(_SAMPLES, "samples"), **mixing)
+               samples=pick("samples"), **mixing)
   print(f"written to {out}")
 
 
@@ -190,9 +173,31 @@ def _enlarged(marked, size):
 
 def main(argv):
   del argv
-  experiment.run(command, _CONFIG.value, _WORKDIR.value, out=_OUT.value)
+  experiment.run(command, flags.FLAGS.config, flags.FLAGS.workdir)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the trained run.")
+  flags.DEFINE_string("out", None, "Folder for the pictures.")
+  flags.DEFINE_string("masks", None, "Folder of index PNGs.")
+  flags.DEFINE_string("points", None, "CSV file of landmarks.")
+  flags.DEFINE_integer("pairs", 0, "Synthetic pairs to write instead.")
+  flags.DEFINE_integer("draw", 0, "Samples to write instead.")
+  flags.DEFINE_string(
+      "styles", None, "Codes to mix, such as 8-17; default: the config's.")
+  flags.DEFINE_float(
+      "alpha", None, "Share of the random codes; default: the config's.",
+      lower_bound=0.0, upper_bound=1.0)
+  flags.DEFINE_integer(
+      "samples", None, "Mixed pictures of each layout; default: the config's.",
+      lower_bound=0)
+  flags.DEFINE_integer("seed", 0, "Of the random latents.")
 
 
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["config", "workdir", "out"])
   app.run(main, flags_parser=arguments.parse)
