@@ -58,9 +58,11 @@ def module_of(config, stage: str):
 
 def check_data(config):
   """Raises what is wrong with the data before anything is trained."""
-  dataset = data.dataset(config)
   c = config.data
-  splits = {c.validation, c.in_domain, *c.out_of_domain}
+  if not c.name:
+    return  # a pre-trained generator and painted masks need none
+  dataset = data.dataset(config)
+  splits = {c.validation, c.in_domain, *c.out_of_domain} - {""}
   datasets.verify(dataset, sorted(splits))
   data.train_sources(config)
 
@@ -133,7 +135,7 @@ def evaluate(config, workdir, *, splits=()):
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)
-  sources = {name: _limited(datasets.split(dataset, name), config)
+  sources = {name: limited(datasets.split(dataset, name), config)
              for name in splits}
   predict = _predictor(config, workdir)
   joint = None
@@ -169,11 +171,11 @@ def evaluate(config, workdir, *, splits=()):
 
 
 def label(config, workdir, *, pictures, out) -> dict:
-  """Labels the picture files of a folder with a trained run, by inversion.
+  """Labels the picture files of a folder with a trained run.
 
   Args:
     config: the experiment's config.
-    workdir: its folder, with trained stages `gan` and `encoder`.
+    workdir: its folder, with the stages that the method's `labeling` needs.
     pictures: folder of picture files of any sizes.
     out: folder for masks, overlays and reconstructions.
 
@@ -188,13 +190,14 @@ def label(config, workdir, *, pictures, out) -> dict:
   return labels.write(
       module.predictor(config, workdir), source,
       method=module.method_name(config, config.inversion.steps),
-      spec=data.dataset(config).spec,
+      spec=module.spec(config) if hasattr(module, "spec")
+      else data.dataset(config).spec,
       batch_size=config.inversion.batch_size, size=config.data.size,
       out_dir=out,
       fingerprint=records.config_hash({**plain, "steps": steps}))
 
 
-def _limited(source, config):
+def limited(source, config):
   """The first `config.evaluation.limit` pictures of a split."""
   limit = config.evaluation.limit
   if not limit or limit >= len(source):

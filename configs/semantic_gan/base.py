@@ -44,9 +44,10 @@ def get_config():
       steps=800_000, batch_size=16, learning_rate=0.002, mixing=0.9,
       r1=10.0, r1_every=16, path=2.0, path_every=4, path_batch_shrink=2,
       feature_matching=2.0, ema_decay=0.5 ** (32 / 10_000),
-      # Differentiable augmentation, for small data sets; () = off as in the
-      # paper. target > 0 adapts the strength (ADA) to Dr's mean sign.
-      augment=dict(policy=(), strength=1.0, target=0.0, images=500_000.0,
+      # Differentiable augmentation, for small data sets, of what Dr sees and of
+      # the pairs that Dm sees; () = off as in the paper. target > 0 adapts the
+      # strength (ADA) to Dr's mean sign.
+      augment=dict(policy=(), pair_policy=(), strength=1.0, target=0.0, images=500_000.0,
                    maximum=0.8)))
 
   c.perceptual = ml_collections.ConfigDict(dict(

@@ -24,7 +24,8 @@ def get_config(arg=""):
       unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=("ood_test",))
   # 1245 pictures are few for a GAN, and the labelled ones very few for Dm.
-  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
+  c.gan.augment.update(policy=("translation",),
+                       pair_policy=("color", "translation"), strength=0.6)
   if a["cpu"]:
     small.two_cores(c)
   else:

@@ -25,7 +25,8 @@ def get_config(arg=""):
       unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=("ood_val",))
   # 200 pictures are very few for a GAN.
-  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
+  c.gan.augment.update(policy=("translation",),
+                       pair_policy=("color", "translation"), strength=0.6)
   if a["cpu"]:
     small.two_cores(c)
   else:

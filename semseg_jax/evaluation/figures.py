@@ -194,6 +194,65 @@ def panel(
   return np.asarray(canvas.resize(size, Image.Resampling.BOX))
 
 
+def bars(
+    series: Mapping[str, Sequence[float]],
+    *,
+    names: Sequence[str],
+    title: str,
+    level: float | None = None,
+    size: tuple[int, int] = (760, 320),
+) -> np.ndarray:
+  """One plot of bars in groups: a group per name, a bar per series.
+
+  Args:
+    series: name of the series -> a value >= 0 for each of `names`; NaN leaves
+      the bar out.
+    names: under the groups.
+    title: above the plot.
+    level: a line across at this value.
+    size: (width, height) in pixels.
+
+  Returns:
+    uint8 [height, width, 3].
+  """
+  face = font(11 * _SCALE)
+  width, height = size[0] * _SCALE, size[1] * _SCALE
+  canvas = Image.new("RGB", (width, height), _PAPER)
+  draw = ImageDraw.Draw(canvas)
+  values = [v for column in series.values() for v in column if v == v]
+  y_ticks = ticks(0.0, max([*values, level or 0.0, 1e-6]))
+  gap = 8 * _SCALE
+  texts = _labels(y_ticks)
+  left = max(text_size(t, face)[0] for t in texts) + 2 * gap
+  box = (left, 4 * gap, width - gap, height - 5 * gap)
+  y_of = _axis(y_ticks, box[3], box[1])
+  draw.text((left, gap), title, fill=_INK, font=font(14 * _SCALE))
+  for value, text in zip(y_ticks, texts, strict=True):
+    draw.line((left, y_of(value), box[2], y_of(value)), _RULE, _SCALE)
+    draw.text((left - gap, y_of(value)), text, fill=_INK, font=face,
+              anchor="rm")
+  group = (box[2] - left) / len(names)
+  bar = 0.8 * group / len(series)
+  for g, name in enumerate(names):
+    for i, column in enumerate(series.values()):
+      if column[g] == column[g]:
+        x = left + g * group + 0.1 * group + i * bar
+        draw.rectangle((x, y_of(column[g]), x + 0.9 * bar, box[3]),
+                       _COLORS[i % len(_COLORS)])
+    draw.text((left + (g + 0.5) * group, box[3] + gap), name, fill=_INK,
+              font=face, anchor="mt")
+  if level is not None:
+    draw.line((left, y_of(level), box[2], y_of(level)), _INK, _SCALE)
+  x = left
+  for i, name in enumerate(series):
+    y = height - 1.5 * gap
+    draw.rectangle((x, y, x + gap, y + gap), _COLORS[i % len(_COLORS)])
+    draw.text((x + 1.5 * gap, y + gap / 2), name, fill=_INK, font=face,
+              anchor="lm")
+    x += text_size(name, face)[0] + 4 * gap
+  return np.asarray(canvas.resize(size, Image.Resampling.BOX))
+
+
 def ticks(low: float, high: float) -> list[float]:
   """About five round numbers, evenly spaced, that enclose [low, high]."""
   size = max(abs(low), abs(high))

@@ -22,6 +22,11 @@ _IMPORTERS = {
     "lpips/alex": "perceptual:lpips_alex",
     "inception/fid": "inception:fid",
     "psp/encoder": "psp:encoder",
+    "repurpose_gan/cnn": "repurpose_gan:cnn",
+    "repurpose_gan/cnn_s": "repurpose_gan:cnn_s",
+    "repurpose_gan/cnn_m": "repurpose_gan:cnn_m",
+    "repurpose_gan/cnn_l": "repurpose_gan:cnn_l",
+    "repurpose_gan/unet": "repurpose_gan:unet",
 }
 
 

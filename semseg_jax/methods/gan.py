@@ -99,6 +99,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       networks.patch_discriminator(config))
   labelled = generator.label_channels > 0
   policy = tuple(c.augment.policy)
+  pair_policy = tuple(c.augment.pair_policy)
   lazy = {"generator": c.path_every, "image_discriminator": c.r1_every,
           "patch_discriminator": c.r1_every}
   tx = {name: optimizers.lazy_adam(
@@ -145,12 +146,14 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
         batch["label"], generator.label_channels, config.data.ignore_index)
     return data.picture(batch["image"]), 2 * onehot - 1
 
-  def augmented(draws, strength, image, label=None):
-    if not policy:
-      return image, label
-    changed = augment.augment(
-        draws, image, label, policy=policy, strength=strength)
-    return (changed, None) if label is None else changed
+  def augmented(draws, strength, image):
+    return augment.augment(
+        draws, image, policy=policy, strength=strength) if policy else image
+
+  def augmented_pair(draws, strength, image, label):
+    return augment.augment(
+        draws, image, label, policy=pair_policy,
+        strength=strength) if pair_policy else (image, label)
 
   def dr_score(params, image):
     return dr.apply({"params": params}, image)[0]
@@ -187,10 +190,10 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   def phase_d(state, batch, draws):
     """Spec 3.1 and 3.2: one step of Dr and one of Dm."""
     strength = state.augment_strength
-    real, _ = augmented(draws["augment_real"], strength,
-                        data.picture(batch["unlabeled"]["image"]))
-    fake, _ = augmented(draws["augment_fake"], strength,
-                        synthesize(state.generator, draws["dr"]).image)
+    real = augmented(draws["augment_real"], strength,
+                     data.picture(batch["unlabeled"]["image"]))
+    fake = augmented(draws["augment_fake"], strength,
+                     synthesize(state.generator, draws["dr"]).image)
 
     def dr_loss(params):
       real_score, fake_score = dr_score(params, real), dr_score(params, fake)
@@ -210,8 +213,9 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       return state, metrics
 
     sample = synthesize(state.generator, draws["dm"])
-    fake_pair = augmented(draws["augment_fake_pair"], strength, *sample)
-    pair = augmented(
+    fake_pair = augmented_pair(
+        draws["augment_fake_pair"], strength, *sample)
+    pair = augmented_pair(
         draws["augment_pair"], strength, *real_pair(batch["labeled"]))
 
     def dm_loss(params, spectral):
@@ -237,8 +241,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     """Spec 3.3: R1 on Dr, then R1 on Dm."""
     weight = c.r1 / 2 * c.r1_every
     strength = state.augment_strength
-    real, _ = augmented(draws["augment_real"], strength,
-                        data.picture(batch["unlabeled"]["image"]))
+    real = augmented(draws["augment_real"], strength,
+                     data.picture(batch["unlabeled"]["image"]))
 
     def dr_loss(params):
       penalty = gan_losses.r1_penalty(
@@ -255,7 +259,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     if not labelled:
       return state, metrics
 
-    image, label = augmented(
+    image, label = augmented_pair(
         draws["augment_pair"], strength, *real_pair(batch["labeled"]))
     channels = image.shape[-1]
 
@@ -282,7 +286,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
 
     def loss_fn(params):
       sample = synthesize(params, draws["g"])
-      fake, _ = augmented(draws["augment_fake"], strength, sample.image)
+      fake = augmented(draws["augment_fake"], strength, sample.image)
       image_loss = gan_losses.nonsaturating_generator(
           dr_score(state.image_discriminator, fake))
       if not labelled:
@@ -290,12 +294,12 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       dm_params = state.patch_discriminator["params"]
       fake_maps, spectral = dm_maps(
           dm_params, state.patch_discriminator["spectral"],
-          *augmented(draws["augment_fake_pair"], strength,
-                     jax.lax.stop_gradient(sample.image), sample.logits))
+          *augmented_pair(draws["augment_fake_pair"], strength,
+                          jax.lax.stop_gradient(sample.image), sample.logits))
       real_maps, spectral = dm_maps(
           dm_params, spectral,
-          *augmented(draws["augment_pair"], strength,
-                     *real_pair(batch["labeled"])))
+          *augmented_pair(draws["augment_pair"], strength,
+                          *real_pair(batch["labeled"])))
       adversarial = gan_losses.patch_generator_loss(fake_maps)
       matching = gan_losses.feature_matching(
           fake_maps, jax.lax.stop_gradient(real_maps), c.feature_matching)
@@ -360,7 +364,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     n = c.batch_size
     keys = iter(jax.random.split(key, 8))
     fake = lambda n=n: generator_draws(next(keys), n, generator, c.mixing)
-    change = lambda: augment.augment_draws(next(keys), n) if policy else ()
+    change = lambda: augment.augment_draws(
+        next(keys), n) if policy or pair_policy else ()
     if phase == "d":
       return {"dr": fake(), "dm": fake(), "augment_real": change(),
               "augment_fake": change(), "augment_pair": change(),

@@ -39,7 +39,7 @@ class Conv(nn.Module):
     y = convolve(x.astype(self.dtype), weight.astype(self.dtype),
                  stride=self.stride, padding=_pair(self.padding))
     if self.use_bias:
-      bias = self.param("bias", _uniform(fan_in ** -0.5), (self.features,))
+      bias = self.param("bias", uniform(fan_in ** -0.5), (self.features,))
       y = y + bias.astype(self.dtype)
     return y
 
@@ -126,6 +126,7 @@ def _pair(value):
   return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _uniform(bound):
+def uniform(bound):
+  """Initialiser: uniform in [-bound, bound]."""
   return lambda key, shape: jax.random.uniform(
       key, shape, jnp.float32, -bound, bound)

@@ -57,6 +57,29 @@ def cross_entropy(
   return _mean_of_valid(loss, valid_pixels(label, ignore_index))
 
 
+def soft_cross_entropy(logits, target, valid=None):
+  """Cross-entropy with class probabilities as target.
+
+  The mean over a picture's counted pixels, then over pictures (RepurposeGAN's
+  auto-shot training).
+
+  Args:
+    logits: [N, H, W, C].
+    target: [N, H, W, C], sums to 1 over C.
+    valid: [N, H, W] with 0 where a pixel does not count; None: all count.
+
+  Returns:
+    float32 scalar; a picture without a counted pixel adds 0.
+  """
+  if logits.shape != target.shape:
+    raise ValueError(f"logits {logits.shape} against target {target.shape}")
+  log_chance = jax.nn.log_softmax(logits.astype(jnp.float32))
+  loss = -jnp.sum(target * log_chance, axis=-1)
+  valid = jnp.ones(loss.shape) if valid is None else valid
+  count = jnp.maximum(valid.sum((1, 2)), 1.0)
+  return jnp.mean((loss * valid).sum((1, 2)) / count)
+
+
 def binary_cross_entropy(
     logits, label, *, temperature: float = 1.0,
     ignore_index: int | None = None):

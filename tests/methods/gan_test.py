@@ -16,7 +16,8 @@ POLICY = ("color", "translation")
 def joint(toy_config):
   """(config, stage, first state, jitted step) with adaptive augmentation."""
   config = toy_config(**{
-      "gan.augment.policy": POLICY, "gan.augment.strength": 0.5,
+      "gan.augment.policy": POLICY, "gan.augment.pair_policy": POLICY,
+      "gan.augment.strength": 0.5,
       "gan.augment.target": 0.6, "gan.augment.images": 40.0,
       "gan.augment.maximum": 0.55})
   stage = gan.make(config, None)

@@ -43,10 +43,12 @@ _IMAGES = "CelebA-HQ-img"
 _MASKS = "CelebAMask-HQ-mask-anno"
 
 
-def spec(name: str = "celebamask_hq") -> datasets.Spec:
-  """The eight face classes of SemanticGAN."""
+def spec(
+    name: str = "celebamask_hq", classes=CLASSES, colors=COLORS
+) -> datasets.Spec:
+  """The eight face classes of SemanticGAN, or others."""
   return datasets.Spec(
-      name=name, class_names=CLASSES, colors=np.array(COLORS, np.uint8),
+      name=name, class_names=classes, colors=np.array(colors, np.uint8),
       licence="non-commercial research and education",
       citation=(
           "Lee, Liu, Wu, Luo: MaskGAN: Towards diverse and interactive facial "
@@ -56,6 +58,17 @@ def spec(name: str = "celebamask_hq") -> datasets.Spec:
 def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   """See `datasets.load`."""
   del seed
+  return open_download(spec(), PARTS, data_dir, cache_dir, size)
+
+
+def open_download(spec, parts, data_dir, cache_dir, size) -> datasets.Dataset:
+  """The download with classes of one's own.
+
+  Args:
+    spec: the classes.
+    parts: every part's class, in the order of painting (see `PARTS`).
+    data_dir, cache_dir, size: see `datasets.load`.
+  """
   root = id_lists.locate("celebamask_hq", data_dir, _IMAGES)
   side = max(size, 256) if size else 512
   numbers = sorted(
@@ -63,11 +76,11 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   if len(numbers) < 30000:
     logging.warning(
         "%s: %d of 30000 pictures", root / _IMAGES, len(numbers))
-  parts = _part_files(root / _MASKS)
-  items = [_item(root, n, parts) for n in numbers]
+  files = _part_files(root / _MASKS)
+  items = [_item(root, n, files) for n in numbers]
   opened = store.open_items(
-      spec(), items, cache_dir=cache_dir, variant=f"side{side}",
-      read=functools.partial(_read, side=side))
+      spec, items, cache_dir=cache_dir, variant=f"side{side}",
+      read=functools.partial(_read, side=side, parts=parts))
   splits = {
       split: opened.source(
           [str(n) for n in numbers if first <= n < end],
@@ -76,15 +89,15 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   pool = splits["train_labeled"].ids
   # One list with everything: seed 0 goes through the pool in its own order.
   return datasets.Dataset(
-      spec(), splits, {f"labeled_{len(pool)}_seed0": pool} if pool else {})
+      spec, splits, {f"labeled_{len(pool)}_seed0": pool} if pool else {})
 
 
 def merge(
-    masks: dict[str, np.ndarray], shape: tuple[int, int]
+    masks: dict[str, np.ndarray], shape: tuple[int, int], parts=None
 ) -> np.ndarray:
   """Part name -> bool [H, W] to class indices uint8 [H, W]."""
   label = np.zeros(shape, np.uint8)
-  for part, cls in PARTS.items():
+  for part, cls in (parts or PARTS).items():
     if part in masks:
       label[masks[part]] = cls
   return label
@@ -117,7 +130,7 @@ def _part_files(folder):
       tuple, {n: tuple(p for _, p in sorted(v)) for n, v in found.items()})
 
 
-def _read(item, channels, *, side):
+def _read(item, channels, *, side, parts):
   content = image_files.read_bytes(item.image)
   image = image_files.decode_image(content, channels, item.image)
   if image.shape[:2] != (side, side):
@@ -133,4 +146,5 @@ def _read(item, channels, *, side):
     raise errors.DataError(
         f"{item.masks[0]}: parts of one picture differ in size: "
         f"{sorted(shapes)}")
-  return content, transforms.resize_label(merge(masks, shapes.pop()), side)
+  return content, transforms.resize_label(
+      merge(masks, shapes.pop(), parts), side)
