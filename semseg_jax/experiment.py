@@ -86,6 +86,7 @@ def train(config, workdir, *, overrides=None, only=()):
   stages = [make_stage(config, workdir, name) for name in names]
   mesh = mesh_lib.make()
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
+    module = module_of(config, name)
     options = loop.LoopOptions(
         **config.log.to_dict(),
         best_metric=_best_metric(config, stage, name))
@@ -94,7 +95,7 @@ def train(config, workdir, *, overrides=None, only=()):
     loop.train(
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh,
-        config_json=json.dumps(relevant(config, module_of(config, name))),
+        config_json=json.dumps(relevant(config, module)),
         overrides_json=json.dumps(overrides or {}, default=str))
     figures.plot_metrics(workdir / name / "metrics.jsonl",
                          workdir / name / "curves.png")

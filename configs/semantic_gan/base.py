@@ -76,6 +76,7 @@ def get_config():
       steps=20_000, batch_size=16, learning_rate=1e-3, weight_decay=1e-4,
       dice=1.0, width=64, levels=4,
       optimizer="adamw", momentum=0.9, head_factor=10.0,  # these two: of "sgd"
+      synthetic="",  # folder of synthetic pairs to train on besides
       # Beside the paired augmentation of `data`: largest relative changes.
       color=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)))
 

@@ -21,6 +21,7 @@ _IMPORTERS = {
     "lpips/vgg": "perceptual:lpips_vgg",
     "lpips/alex": "perceptual:lpips_alex",
     "inception/fid": "inception:fid",
+    "psp/encoder": "psp:encoder",
     "repurpose_gan/cnn": "repurpose_gan:cnn",
     "repurpose_gan/cnn_s": "repurpose_gan:cnn_s",
     "repurpose_gan/cnn_m": "repurpose_gan:cnn_m",

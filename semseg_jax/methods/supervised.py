@@ -2,7 +2,9 @@
 
 Cross entropy and, unless its weight is 0, Dice on the same labels and with the
 same paired augmentation as the other methods get; the checkpoint is chosen on
-validation. The network is a U-Net, or the DeepLab of `config.segmenter`.
+validation. The network is a U-Net, or the DeepLab of `config.segmenter`. With a
+folder of synthetic pairs (`supervised.synthetic`) each batch has as many of
+them besides.
 """
 
 import functools
@@ -13,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax.data import pairs
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import segmenter
@@ -49,6 +52,10 @@ def make(config, workdir) -> stage.Stage:
   if not config.data.labels:
     raise ValueError("stage 'supervised' needs labelled pictures: set "
                      "config.data.labels to a count, or -1 for all")
+  extra = None
+  if c.synthetic:
+    extra = pairs.Pairs(c.synthetic, config.data.channels,
+                        config.data.num_classes, config.data.ignore_index)
   module = network(config)
   tx = optimizer(config, module)
 
@@ -60,7 +67,8 @@ def make(config, workdir) -> stage.Stage:
 
   def train_step(state, frozen, batch, draws, *, phase):
     del frozen, phase
-    batch = batch["labeled"]
+    streams = [batch[k] for k in ("labeled", "synthetic") if k in batch]
+    batch = jax.tree.map(lambda *x: jnp.concatenate(x), *streams)
 
     def loss_fn(params):
       logits, variables = segmenter.apply(
@@ -80,6 +88,19 @@ def make(config, workdir) -> stage.Stage:
                  optimizer=opt), {
                      "loss": loss, "cross_entropy": entropy, "dice": dice}
 
+  def train_data(start):
+    augment = data.augment_options(config, **c.color.to_dict())
+    real = data.train_batches(
+        config, batch_size=c.batch_size, unlabeled_batch_size=0,
+        start_step=start, augment=augment)
+    if extra is None:
+      return real
+    made = data.source_batches(
+        config, extra, batch_size=c.batch_size, start_step=start,
+        augment=augment)
+    return ({"labeled": a["labeled"], "synthetic": b["labeled"]}
+            for a, b in zip(real, made, strict=True))
+
   @jax.jit
   def logits(variables, picture):
     return segmenter.apply(
@@ -92,10 +113,7 @@ def make(config, workdir) -> stage.Stage:
       phases=lambda step: ("step",),
       draws=lambda key, phase: key,
       train_step=train_step,
-      train_data=lambda start: data.train_batches(
-          config, batch_size=c.batch_size, unlabeled_batch_size=0,
-          start_step=start,
-          augment=data.augment_options(config, **c.color.to_dict())),
+      train_data=train_data,
       sample=grids.labeler(
           config, lambda state, x: logits(state.network, x)),
       validate=validation.validator(

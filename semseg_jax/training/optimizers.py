@@ -82,7 +82,7 @@ def ranger(
     mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, grads)
     nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, grads)
 
-    length = _average_length(t, b2)
+    length = average_length(t, b2)
     adaptive = length > threshold
     limit = (1 + b2) / (1 - b2)
     safe = jnp.where(adaptive, length, 5.0)  # no negative root in the unused
@@ -226,7 +226,7 @@ def _centralize(grad, output_axis: int):
   return grad - jnp.mean(grad, axes, keepdims=True)
 
 
-def _average_length(t, b2: float):
+def average_length(t, b2: float):
   """RAdam's rho_t = rho_inf - 2 t b2^t / (1 - b2^t), exact in float32.
 
   As written the difference cancels all but a few digits (1999 - 1994 at

@@ -103,14 +103,19 @@ def test_a_label_branch_can_be_allowed(toy_config, saved):
   assert trained.load(config, None, "a test").module.label_channels
 
 
+@pytest.mark.parametrize("whole", [False, True])
 def test_conversion_keeps_the_average_beside_the_network(
-    toy_config, saved, tmp_path, monkeypatch):
+    toy_config, saved, tmp_path, monkeypatch, whole):
   config = unlabelled(toy_config)
   path, _ = saved(config)
   network = convert.read(str(path))
-  mean = np.ones(config.generator.style_dim, np.float32)
+  mean = rows = np.ones(config.generator.style_dim, np.float32)
+  if whole:  # An encoder besides, and the mean once per code.
+    network = {f"decoder.{k}": v for k, v in network.items()}
+    network["encoder.input_layer.0.weight"] = np.zeros(3)
+    rows = np.stack([mean] * 4)
   monkeypatch.setattr(convert.torch_files, "load", lambda path: {
-      "g_ema": network, "latent_avg": mean})
+      "g_ema": network, "latent_avg": rows})
   out = tmp_path / "out.safetensors"
   convert.convert("stylegan2/generator", ["a.pt:g_ema"], str(out))
   config.generator.weights = str(out)

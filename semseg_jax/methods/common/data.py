@@ -112,6 +112,15 @@ def evaluation_source(config, name: str):
   return geometry.Viewed(source, short_side=side) if side else source
 
 
+def source_batches(config, source, *, batch_size: int, start_step: int,
+                   augment):
+  """Like the labelled stream of `train_batches`, from another source."""
+  return pipeline.train_batches(
+      source, None, size=shape(config), batch_size=batch_size,
+      unlabeled_batch_size=0, seed=config.seed, augment=augment,
+      crop=crop_options(config), **stream_rows(config, start_step))
+
+
 def picture(image) -> jax.Array:
   """A batch's pictures as a model takes them: uint8 to float32 in [-1, 1].
 
