@@ -22,9 +22,9 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import perceptual as perceptual_lib
+from semseg_jax.methods.common import trained
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots as shots_lib
-from semseg_jax.methods.common import trained
 from semseg_jax.models import psp_encoder
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import images
