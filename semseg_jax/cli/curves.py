@@ -14,12 +14,6 @@ from absl import flags
 from semseg_jax.evaluation import figures
 from semseg_jax.training import writers
 
-_METRIC = flags.DEFINE_multi_string(
-    "metric", None, "Names of metrics in metrics.jsonl; a line each.")
-_RUN = flags.DEFINE_multi_string(
-    "run", None, "NAME=FOLDER of a trained stage.")
-_OUT = flags.DEFINE_string("out", "curves.png", "PNG to write.")
-
 
 def curves(runs: dict[str, str], metrics) -> dict:
   """{"run: metric": (steps, values)} of stages' folders.
@@ -44,18 +38,28 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
   try:
-    bad = [x for x in _RUN.value if "=" not in x]
+    bad = [x for x in flags.FLAGS.run if "=" not in x]
     if bad:
       raise ValueError(f"--run={bad[0]}: write NAME=FOLDER")
-    runs = dict(x.split("=", 1) for x in _RUN.value)
+    runs = dict(x.split("=", 1) for x in flags.FLAGS.run)
     drawn = figures.panel(
-        curves(runs, _METRIC.value), title=", ".join(_METRIC.value))
-    figures.save(_OUT.value, drawn)
+        curves(runs, flags.FLAGS.metric), title=", ".join(flags.FLAGS.metric))
+    figures.save(flags.FLAGS.out, drawn)
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
-  print(f"wrote {_OUT.value}")
+  print(f"wrote {flags.FLAGS.out}")
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  flags.DEFINE_multi_string(
+      "metric", None, "Names of metrics in metrics.jsonl; a line each.")
+  flags.DEFINE_multi_string(
+      "run", None, "NAME=FOLDER of a trained stage.")
+  flags.DEFINE_string("out", "curves.png", "PNG to write.")
 
 
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["metric", "run"])
   app.run(main)

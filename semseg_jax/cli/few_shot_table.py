@@ -32,14 +32,6 @@ from semseg_jax.methods.repurpose_gan import autoshot  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 from semseg_jax.training import run_dir  # noqa: E402
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the experiment.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_SHOTS = flags.DEFINE_list("shots", ["1", "5", "10"], "Numbers of shots.")
-_SEGMENTERS = flags.DEFINE_list(
-    "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
-_DRAWS = flags.DEFINE_integer("draws", 5, "Draws of the shots.")
-
 
 def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
   """Trains and scores everything; returns the rows that table.json holds."""
@@ -125,12 +117,24 @@ def _row(shots, method, split, values):
 
 def main(argv):
   del argv
+  given = flags.FLAGS
   experiment.run(
-      write, _CONFIG.value, _WORKDIR.value,
-      shots=[int(k) for k in _SHOTS.value], segmenters=_SEGMENTERS.value,
-      draws=_DRAWS.value)
+      write, given.config, given.workdir, shots=[int(k) for k in given.shots],
+      segmenters=given.segmenters, draws=given.draws)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  flags.DEFINE_list("shots", ["1", "5", "10"], "Numbers of shots.")
+  flags.DEFINE_list(
+      "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
+  flags.DEFINE_integer("draws", 5, "Draws of the shots.")
 
 
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["config", "workdir"])
   app.run(main, flags_parser=arguments.parse)

@@ -37,11 +37,6 @@ from semseg_jax.ops import scores  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 from semseg_jax.training import run_dir  # noqa: E402
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the experiment.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_SAMPLES = flags.DEFINE_integer("samples", 64, "Fresh samples to score on.")
-
 
 def write(config, workdir, *, n: int) -> list[dict]:
   """Trains and scores every variant; returns the rows of table.json."""
@@ -100,10 +95,19 @@ def _on_samples(config, workdir, segment, n):
 
 def main(argv):
   del argv
-  experiment.run(write, _CONFIG.value, _WORKDIR.value,
-                 n=_SAMPLES.value)
+  experiment.run(write, flags.FLAGS.config, flags.FLAGS.workdir,
+                 n=flags.FLAGS.samples)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  flags.DEFINE_integer("samples", 64, "Fresh samples to score on.")
 
 
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["config", "workdir"])
   app.run(main, flags_parser=arguments.parse)

@@ -23,12 +23,6 @@ from absl import flags  # noqa: E402
 
 from semseg_jax import experiment  # noqa: E402
 
-_CONFIG = flags.DEFINE_string(
-    "config", None, "FILE:ARGUMENT of a config, without a seed.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds; one run each.")
-_SET = flags.DEFINE_multi_string("set", [], "FIELD=VALUE of the config.")
-
 
 def load(config: str, seed: int, changes=()):
   """The config FILE:ARGUMENT with this seed and FIELD=VALUE changes.
@@ -68,10 +62,10 @@ def main(argv):
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
   # Configs are data beside the package, found as train.py finds them.
   sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-  workdir, results = pathlib.Path(_WORKDIR.value), []
+  workdir, results = pathlib.Path(flags.FLAGS.workdir), []
   try:
-    configs = {int(s): load(_CONFIG.value, int(s), _SET.value)
-               for s in _SEEDS.value}
+    configs = {int(s): load(flags.FLAGS.config, int(s), flags.FLAGS.set)
+               for s in flags.FLAGS.seeds}
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
   for seed, config in configs.items():
@@ -81,6 +75,16 @@ def main(argv):
   experiment.write_table(results, config, workdir)
 
 
+def define_flags():
+  """Not on import: tests import several commands."""
+  flags.DEFINE_string(
+      "config", None, "FILE:ARGUMENT of a config, without a seed.")
+  flags.DEFINE_string("workdir", None, "Folder of the runs.")
+  flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds; one run each.")
+  flags.DEFINE_multi_string("set", [], "FIELD=VALUE of the config.")
+
+
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["config", "workdir"])
   app.run(main)
