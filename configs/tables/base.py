@@ -32,7 +32,19 @@ _SOURCES = {
 }
 # Settings of the semi-supervised tables that stand in several rows.
 IMAGENET = "DeepLabv2 ResNet-101, ImageNet pretraining"
+# Files of converted weights, by the names that docs/reproduce.md gives them.
 LPIPS = {"perceptual.weights": "lpips_vgg.safetensors"}
+RESNET = {"segmenter.weights": "resnet101.safetensors",
+          "mlmt.weights": "resnet101.safetensors"}
+SYNTHESIS_NOTES = (
+    "mIoU of a real segmenter's labels of the pictures against their layouts.",
+    "No result table of the paper could be found: no published number stands "
+    "here.")
+
+
+def generator(name):
+  """Files of a pre-trained generator of `name` and of LPIPS."""
+  return LPIPS | {"generator.weights": f"stylegan2_{name}.safetensors"}
 
 
 def sources(*keys):
@@ -66,19 +78,29 @@ def domain_columns(counts, in_domain, out_of_domain=()):
   return columns
 
 
-def semantic_gan_rows(config, other, unlabeled, numbers):
+def shot_columns(splits, *, counts=(1, 5)):
+  """For each count of shots a column for each split of one data set."""
+  columns = domain_columns(counts, splits[0], splits[1:])
+  return [column | {"arguments": {"shots": column["labels"]}}
+          for column in columns]
+
+
+def semantic_gan_rows(config, unlabeled, numbers, **overrides):
   """The rows of SemanticGAN's tables.
 
   Args:
-    config: name of the config in configs/semantic_gan.
-    other: name of the config in configs/semisup that has the baselines.
+    config: name of the config in configs/semantic_gan, and of the one in
+      configs/semisup that has the baselines.
     unlabeled: the setting, as the tables put it.
     numbers: method -> published values.
+    **overrides: changed fields of `data`.
   """
-  ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS}
+  changes = {f"data.{name}": value for name, value in overrides.items()}
+  ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS,
+          "overrides": changes}
   baseline = lambda method: {
-      "config": f"configs/semisup/{other}.py", "method": method,
-      "arguments": {"method": method}}
+      "config": f"configs/semisup/{config}.py", "method": method,
+      "arguments": {"method": method}, "overrides": changes}
   runs = {
       "U-Net": ours | {"method": "supervised", "baseline": True},
       "DeepLab": baseline("supervised") | {"baseline": True},
@@ -96,11 +118,11 @@ def semantic_gan_rows(config, other, unlabeled, numbers):
 
 
 def semisup_rows(config, methods, numbers):
-  """Rows (method, published values, source, confidence) on one backbone.
+  """Rows on DeepLabv2 with ImageNet weights.
 
   Args:
     config: name of the config in configs/semisup.
-    methods: name of the row -> the config's `method`.
+    methods: name of the row -> (the config's `method`, the record's).
     numbers: rows of (name, values, source, confidence, note); source "memory"
       marks recalled ones.
   """
@@ -108,17 +130,63 @@ def semisup_rows(config, methods, numbers):
       dict(name=name, setting=IMAGENET, published=values, source=source,
            confidence=confidence, note=note,
            status="recalled" if source == "memory" else "seen",
-           config=f"configs/semisup/{config}.py", method=methods[name],
-           arguments={"method": methods[name]})
+           config=f"configs/semisup/{config}.py", files=RESNET,
+           arguments={"method": methods[name][0]}, method=methods[name][1],
+           baseline=methods[name][1] == "supervised")
       for name, values, source, confidence, note in numbers]
 
 
-def semisup_methods(config):
-  """The rows of our own semi-supervised tables: every method, no numbers."""
-  methods = (("supervised", "labelled only"), ("adv_ssl", "+ unlabelled"),
-             ("s4gan", "+ unlabelled"),
-             ("s4gan_mlmt", "+ unlabelled"))
+def semisup_methods(config, **arguments):
+  """The rows of our own semi-supervised tables, all from one run each."""
+  methods = (("DeepLab", "supervised"), ("AdvSSL", "adv_ssl"),
+             ("s4GAN", "s4gan"), ("DeepLab + MLMT", "supervised+mlmt"),
+             ("s4GAN + MLMT", "s4gan+mlmt"))
   return [
-      dict(name=name, setting=setting, method=name,
-           config=f"configs/semisup/{config}.py", arguments={"method": name},
-           baseline=name == "supervised") for name, setting in methods]
+      dict(name=name, method=method, config=f"configs/semisup/{config}.py",
+           setting="labelled only" if method == "supervised"
+           else "+ unlabelled",
+           arguments={"method": "s4gan_mlmt", **arguments},
+           baseline=method == "supervised") for name, method in methods]
+
+
+def shared(config, **arguments):
+  """`needs` of runs whose generator and reference are trained once a seed."""
+  return tuple({"stage": stage, "config": config, "arguments": arguments}
+               for stage in ("gan", "reference"))
+
+
+def few_shot_rows(repurpose, semantic_gan, **arguments):
+  """RepurposeGAN's segmenters, auto-shot, and a U-Net on as many labels.
+
+  Args:
+    repurpose, semantic_gan: files of the configs.
+    **arguments: of both.
+  """
+  run = lambda kind, method, name: dict(
+      name=name, setting="generator without labels", config=repurpose,
+      method=method, arguments={"segmenter": kind, **arguments},
+      needs=shared(repurpose, **arguments))
+  return [
+      dict(name="U-Net", setting="labelled only", config=semantic_gan,
+           arguments=arguments, rename={"shots": "labels"},
+           overrides={"stages": ("supervised",)}, method="supervised",
+           baseline=True),
+      run("linear", "inversion", "RepurposeGAN, linear"),
+      run("cnn_s", "inversion", "RepurposeGAN, CNN-S"),
+      run("cnn", "inversion", "RepurposeGAN, CNN"),
+      run("cnn", "auto_shot", "RepurposeGAN, auto-shot")]
+
+
+def synthesis_rows(config, **arguments):
+  """Fewshot-SMIS: dense and scribbled layouts, and what they compare with."""
+  run = lambda labelling: dict(
+      config=config, arguments={"labelling": labelling, **arguments},
+      needs=shared(config, **arguments),
+      evaluate="-m semseg_jax.cli.score_synthesis")
+  return [
+      dict(name="synthesis", setting=setting, method="synthesis",
+           **run(labelling))
+      for labelling, setting in (("dense", "masks"), ("sparse", "scribbles"))
+  ] + [
+      dict(name=name, setting="reference", method=name, **run("dense"))
+      for name in ("random sample", "nearest shot", "real picture")]

@@ -9,7 +9,9 @@ _PARTS = (("Body", "body"), ("Light", "light"), ("Plate", "plate"),
 
 def get_table():
   """See evaluation/paper_table.py."""
-  run = dict(config="configs/repurpose_gan/car.py", arguments={"shots": 10})
+  run = dict(config="configs/repurpose_gan/car.py", arguments={"shots": 10},
+             files=base.generator("cars"),
+             overrides={"data.name": "pascal_part/car"})
   seen = dict(source="SLiMe", confidence="medium", note="same row in SMITE")
   return dict(
       title="Car parts (as quoted by SLiMe Table 2 and SMITE)",
@@ -25,7 +27,7 @@ def get_table():
                published=(75.5, 29.3, 17.8, 57.2, 62.4, 70.7, 52.15),
                method="auto_shot", **run),
           dict(name="few-shot CNN (ours only)", setting="10-shot",
-               method="few_shot", **run)],
+               method="inversion", **run)],
       sources=base.sources("SLiMe"),
       notes=("IoU of each part on PASCAL-Part, second-hand; the source does "
              "not say whether the 10-shot row is the few-shot CNN or "

@@ -3,9 +3,9 @@
 from configs.tables import base
 
 _METHODS = {
-    "s4GAN+MLMT": "s4gan_mlmt",
-    "DeepLab baseline (labelled only)": "supervised",
-    "Hung et al. (AdvSSL)": "adv_ssl",
+    "s4GAN+MLMT": ("s4gan_mlmt", "s4gan+mlmt"),
+    "DeepLab baseline (labelled only)": ("s4gan_mlmt", "supervised"),
+    "Hung et al. (AdvSSL)": ("s4gan_mlmt", "adv_ssl"),
 }
 _NUMBERS = (
     ("s4GAN+MLMT", (35.3, 37.8, None), "PWC2", "medium", ""),
@@ -18,7 +18,6 @@ _NUMBERS = (
 def get_table():
   """See evaluation/paper_table.py."""
   rows = base.semisup_rows("pascal_context", _METHODS, _NUMBERS)
-  rows[1]["baseline"] = True
   return dict(
       title="PASCAL-Context",
       paper="s4GAN+MLMT (arXiv 1908.05724, TPAMI)",

@@ -29,7 +29,7 @@ def get_table():
       columns=base.label_columns(
           (9, 35, 175), (("JSRT", "test"), ("NLM", "ood_nlm"),
                          ("NIH", "ood_nih"), ("SZ", "ood_sz"))),
-      rows=base.semantic_gan_rows("cxr", "cxr", "+ 108k unlabelled", _NUMBERS),
+      rows=base.semantic_gan_rows("cxr", "+ 108k unlabelled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(
           "Dice. Trained on JSRT; NLM, NIH and SZ are other hospitals' sets.",

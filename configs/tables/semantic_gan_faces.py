@@ -22,7 +22,8 @@ def get_table():
           (30, 150, 1500),
           (("CelebA-Mask", "test"), ("MetFaces-40", "ood_metfaces"))),
       rows=base.semantic_gan_rows(
-          "celebamask_hq", "celebamask_hq", "+ 28k unlabelled", _NUMBERS),
+          # With MetFaces' labelled paintings as a split.
+          "celebamask_hq", "+ 28k unlabelled", _NUMBERS, name="faces"),
       sources=base.sources("SG-page"),
       notes=(
           "mIoU over 8 classes, background included.",

@@ -20,6 +20,7 @@ def get_table():
         name="Ours", setting=f"{amount} unlabelled", published=values,
         source="SG-poster", confidence="high",
         config="configs/semantic_gan/celebamask_hq.py", files=base.LPIPS,
+        overrides={"data.name": "faces"},
         arguments={} if count < 0 else {"unlabeled": count},
         method="inversion"))
   return dict(

@@ -42,6 +42,7 @@ from semseg_jax.evaluation import paper_table  # noqa: E402
 from semseg_jax.evaluation import table_render  # noqa: E402
 from semseg_jax.evaluation import table_results  # noqa: E402
 from semseg_jax.evaluation import tables as text_tables  # noqa: E402
+from semseg_jax.training import checkpoint  # noqa: E402
 
 _TABLE = flags.DEFINE_list(
     "table", None, "Tables, files of configs/tables; all; or list.")
@@ -62,8 +63,8 @@ _DATA = flags.DEFINE_string(
 _WEIGHTS = flags.DEFINE_string(
     "weights", "weights", "Folder that holds converted weights.")
 _SEEDS = flags.DEFINE_list("seeds", [], "Seeds instead of the tables'.")
-_ROWS = flags.DEFINE_list(
-    "rows", [], "Names of rows; the others keep their published numbers.")
+_ROWS = flags.DEFINE_multi_string(
+    "row", [], "Rows to run, by name; the others keep what is published.")
 _OVERRIDE = flags.DEFINE_multi_string(
     "override", [], "FIELD=VALUE for every config, e.g. gan.steps=1000.")
 _TFLOPS = flags.DEFINE_float(
@@ -81,6 +82,7 @@ def main(argv):
   actions = [f for f in (_COMMANDS, _RENDER, _SMOKE, _COST) if f.value]
   if len(actions) != 1:
     sys.exit("error: give one of --commands, --render, --smoke, --cost")
+  checkpoint.quiet()
   try:
     problems = run()
   except (OSError, ValueError, subprocess.CalledProcessError) as error:
@@ -115,7 +117,7 @@ def run() -> list[str]:
 
 
 def chosen(table: paper_table.Table) -> paper_table.Table:
-  """The table with --rows and --seeds applied."""
+  """The table with --row and --seeds applied."""
   if _SEEDS.value:
     table = dataclasses.replace(
         table, seeds=tuple(int(s) for s in _SEEDS.value))

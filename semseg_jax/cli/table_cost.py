@@ -3,7 +3,7 @@
 Every phase of every stage is lowered, not compiled and not run, at the
 config's own sizes; the compiler counts the floating-point operations of the
 lowered program, and the schedule says how often each phase runs. What later
-stages need of earlier ones is made by runs of no steps. Figures are those of
+stages load of earlier ones is files of zeros. Figures are those of
 the platform this runs on: on CPU some convolutions are written in another way
 than on accelerators (ops/conv.py). Not counted: evaluation and validation,
 inversion among it, and the reading of data.
@@ -18,13 +18,14 @@ from typing import NamedTuple
 
 from absl import logging
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax.cli import table_runs
 from semseg_jax.cli import table_toy
 from semseg_jax.evaluation import paper_table
-from semseg_jax.training import loop
+from semseg_jax.training import checkpoint
 
 # What costs do not depend on, below `data` and at the top.
 _IRRELEVANT = ("evaluation", "log", "monitor", "seed", "inversion")
@@ -64,11 +65,17 @@ def of_tables(tables: Sequence[paper_table.Table], places: table_runs.Places):
           [stages, _relevant(config)], sort_keys=True))
       if key not in known:
         logging.info("lowering %s:%s", job.run.config, job.run.argument)
-        known[key] = of_run(job, config, stages, folder / key)
+        try:
+          known[key] = of_run(job, config, stages, folder / key)
+        except (OSError, ValueError) as error:
+          known[key] = None
+          problems[f"{job.run.config}:{job.run.argument}: no cost: {error}"
+                   ] = None
       place = (job.table.name, job.run.config, key)
       counts[place] = counts.get(place, 0) + 1
   return [(table, path, count, known[key])
-          for (table, path, key), count in counts.items()], list(problems)
+          for (table, path, key), count in counts.items()
+          if known[key]], list(problems)
 
 
 def _relevant(config):
@@ -86,7 +93,7 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
     job: for the splits.
     config: of the run.
     stages: which of its stages count.
-    folder: for stages of no steps, toy data and files of weights.
+    folder: for those files, toy data and files of weights.
   """
   folder.mkdir(parents=True)
   config = config.copy_and_resolve_references()
@@ -95,14 +102,14 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
     plain = json.loads(config.to_json_best_effort())
     changes = table_toy.on_toy_data(plain, job.splits, (), folder / "data")
   for field, name in job.run.files:
-    if name != "lpips_vgg.safetensors":
-      raise ValueError(f"{job.run.config}: the cost with {field} = {name} is "
-                       "not known; set the field by --override")
-    changes[field] = str(table_toy.lpips_file(folder / name))
+    # Of others only the initial values differ.
+    changes[field] = str(table_toy.lpips_file(folder / name)) if (
+        name == "lpips_vgg.safetensors") else ""
   config.update_from_flattened_dict(
       changes | {"data.cache_dir": str(folder / "cache")})
   workdir, phases, totals = folder / "run", {}, {}
-  trained = []
+  # A converted generator is replaced by one of the config's own.
+  trained = ["gan"] if changes.get("generator.weights") == "" else []
   for name in stages:
     stage = experiment.make_stage(config, workdir, name)
     found = stage_cost(stage, lambda: _untrained(config, workdir, trained))
@@ -115,11 +122,21 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
 
 
 def _untrained(config, workdir, names):
-  """Checkpoints of stages that made no step, for the stages after them."""
+  """Checkpoints with zeros of stages, for the stages after them."""
   for name in names:
     stage = experiment.make_stage(config, workdir, name)
-    loop.train(stage._replace(steps=0), workdir=workdir / name,
-               options=loop.LoopOptions(), key=jax.random.key(0))
+    state = jax.eval_shape(
+        stage.init, jax.random.key(0), _frozen(stage))
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)
+    with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
+      checkpoints.save(0, zeros, {})
+
+
+def _frozen(stage):
+  """Shapes of what a stage gets from earlier ones."""
+  return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype),
+      stage.load_frozen())
 
 
 def stage_cost(stage, prepare) -> dict[str, tuple[float, int]]:
@@ -134,15 +151,13 @@ def stage_cost(stage, prepare) -> dict[str, tuple[float, int]]:
   if not times:
     return {}
   try:
-    frozen = stage.load_frozen()
+    frozen = _frozen(stage)
   except FileNotFoundError:
     prepare()
-    frozen = stage.load_frozen()
-  abstract = lambda tree: jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), tree)
-  frozen, key = abstract(frozen), jax.random.key(0)
+    frozen = _frozen(stage)
+  key = jax.random.key(0)
   state = jax.eval_shape(stage.init, key, frozen)
-  batch = abstract(next(iter(stage.train_data(0))))
+  batch = next(iter(stage.train_data(0)))
 
   def operations(name):
     def step(state, frozen, batch, key):
@@ -167,9 +182,9 @@ def rows(found, rate: float) -> list[dict]:
         "Table": table,
         "Config": path.removeprefix("configs/"),
         "Runs": count,
-        **{"PFLOP of one run": round(cost.total / 1e15, 3)},
+        "PFLOP of one run": f"{cost.total / 1e15:.3g}",
         "of its stages": ", ".join(
             f"{name} {value / 1e15:.3g}"
             for name, value in cost.stages.items()),
-        "GPU-hours of all": round(count * cost.total / rate / 3600, 2)})
+        "GPU-hours of all": f"{count * cost.total / rate / 3600:.3g}"})
   return made

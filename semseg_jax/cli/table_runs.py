@@ -199,7 +199,7 @@ def _line(job: Job, places: Places) -> str:
   folder = places.root / run.folder
   flags = [
       f"--config={run.config}:{run.argument}",
-      *(f"--config.{k}={v}"
+      *(f"--config.{k}={_as_flag(v)}"
         for k, v in overrides(run, places, job.table).items()),
       f"--workdir={folder}"]
   parts = []
@@ -214,8 +214,14 @@ def _line(job: Job, places: Places) -> str:
   if splits:
     usual = {plain["data"]["in_domain"], *plain["data"]["out_of_domain"]}
     only = [] if usual == set(splits) else [f"--split={','.join(splits)}"]
-    parts.append(["python", "eval.py", *flags, *only])
+    parts.append(["python", *run.evaluate.split(), *flags, *only])
   return " && ".join(shlex.join(part) for part in parts)
+
+
+def _as_flag(value) -> str:
+  # A shell's quotes are single ones.
+  text = str(value)
+  return text if isinstance(value, str) else text.replace("'", '"')
 
 
 def _configs_module(name: str):

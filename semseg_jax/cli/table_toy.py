@@ -127,7 +127,7 @@ def shrink(
         return row
       found = on_toy_data(plain, [c.split for c in table.columns],
                           _classes(table), root) | found
-    return dataclasses.replace(row, overrides={**found, **row.overrides})
+    return dataclasses.replace(row, overrides={**row.overrides, **found})
 
   return dataclasses.replace(
       table, seeds=table.seeds[:1], rows=tuple(map(small, table.rows)),

@@ -47,10 +47,12 @@ class Row:
     name, setting: as the source calls them.
     config: its file; empty for a row of published numbers only.
     arguments: of the config.
+    rename: arguments of columns that this row's config knows by other names.
     overrides: changed fields, {"gan.steps": 100}.
     files: fields that name a file of converted weights, by file name.
-    needs: trained stages of other runs that this row's run takes over, each
-      {"stage", "config", "arguments"}.
+    needs: stages that this row's runs take over from another run with the
+      same seed, each {"stage", "config", "arguments"}.
+    evaluate: the command that scores a run and leaves its records.
     method: name of its scores in the records.
     baseline: whether others are compared with it in numbers of labels.
     published: a number or None for each column, in the table's unit.
@@ -63,9 +65,11 @@ class Row:
   setting: str = ""
   config: str = ""
   arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  rename: Mapping[str, str] = dataclasses.field(default_factory=dict)
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: tuple[Mapping[str, Any], ...] = ()
+  evaluate: str = "eval.py"
   method: str = ""
   baseline: bool = False
   published: tuple[float | None, ...] = ()
@@ -111,16 +115,18 @@ class Run:
 
   Attributes:
     config: the config's file.
-    arguments: sorted (name, value) pairs; True is a bare word.
+    arguments: (name, value) pairs; True is a bare word.
     overrides: sorted (field, value) pairs.
     files: sorted (field, file name) pairs.
     needs: (stage, run it comes from) pairs.
+    evaluate: the command that scores it.
   """
   config: str
   arguments: tuple[tuple[str, Any], ...] = ()
   overrides: tuple[tuple[str, Any], ...] = ()
   files: tuple[tuple[str, str], ...] = ()
   needs: tuple[tuple[str, "Run"], ...] = ()
+  evaluate: str = "eval.py"
 
   @property
   def argument(self) -> str:
@@ -131,10 +137,13 @@ class Run:
   def folder(self) -> str:
     """Where the run lies below the folder of all runs; states what it is."""
     parts = [self.argument or "default"]
-    parts += [f"{n}={v}" for n, v in self.overrides
-              if not n.startswith("data.")]
-    text = "".join(c for c in ",".join(parts) if c not in " '\"()")
-    return f"{self.config.removeprefix('configs/').removesuffix('.py')}/{text}"
+    for name, value in self.overrides:
+      if not name.startswith("data."):
+        several = isinstance(value, list | tuple)
+        shown = "+".join(map(str, value)) if several else value
+        parts.append(f"{name}={shown}")
+    config = self.config.removeprefix("configs/").removesuffix(".py")
+    return f"{config}/{','.join(parts)}"
 
 
 def parse(name: str, fields: Mapping[str, Any]) -> Table:
@@ -180,14 +189,14 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
   """The run behind a cell; None where there are published numbers only."""
   if not row.config:
     return None
+  with_seed = lambda arguments: (*_pairs(arguments), ("seed", seed))
   needs = tuple(
-      (n["stage"], Run(n["config"], _pairs(n.get("arguments", {})),
-                       files=_pairs(n.get("files", {}))))
+      (n["stage"], Run(n["config"], with_seed(n.get("arguments", {})),
+                       _pairs(row.overrides), _pairs(row.files)))
       for n in row.needs)
-  return Run(
-      row.config, (*_pairs({**row.arguments, **column.arguments}),
-                   ("seed", seed)),
-      _pairs(row.overrides), _pairs(row.files), needs)
+  scored = {row.rename.get(k, k): v for k, v in column.arguments.items()}
+  return Run(row.config, with_seed({**row.arguments, **scored}),
+             _pairs(row.overrides), _pairs(row.files), needs, row.evaluate)
 
 
 def runs(table: Table) -> dict[Run, tuple[str, ...]]:
