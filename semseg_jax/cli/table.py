@@ -23,24 +23,16 @@ from semseg_jax.training import xla_flags
 xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
 
-import ast  # noqa: E402
-import dataclasses  # noqa: E402
-import functools  # noqa: E402
-import os  # noqa: E402
 import pathlib  # noqa: E402
-import shlex  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 
+from semseg_jax.cli import table_actions  # noqa: E402
 from semseg_jax.cli import table_cost  # noqa: E402
 from semseg_jax.cli import table_runs  # noqa: E402
-from semseg_jax.cli import table_toy  # noqa: E402
-from semseg_jax.evaluation import paper_table  # noqa: E402
-from semseg_jax.evaluation import table_render  # noqa: E402
-from semseg_jax.evaluation import table_results  # noqa: E402
 from semseg_jax.evaluation import tables as text_tables  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 
@@ -94,98 +86,32 @@ def main(argv):
 def run() -> list[str]:
   """Does what the flags ask for; returns what could not be done."""
   names = table_runs.names() if _TABLE.value == ["all"] else _TABLE.value
-  tables = [chosen(table_runs.load(name)) for name in names]
+  seeds = [int(s) for s in _SEEDS.value]
+  tables = [table_actions.chosen(table_runs.load(name), rows=_ROWS.value,
+                                 seeds=seeds) for name in names]
   places = table_runs.Places(
       pathlib.Path(_WORKDIR.value), _DATA.value, _WEIGHTS.value,
-      overrides(_OVERRIDE.value))
+      table_actions.overrides(_OVERRIDE.value))
+  problems, paths = [], []
   if _COMMANDS.value:
     lines, problems = table_runs.commands(tables, places, ready=_READY.value)
     print("\n".join(lines), end="\n" if lines else "")
-    return problems
-  if _COST.value:
+  elif _COST.value:
     found, problems = table_cost.of_tables(tables, places)
     if found:
       print(text_tables.markdown(
           table_cost.rows(found, _TFLOPS.value * 1e12)))
       print(f"\nGPU-hours at {_TFLOPS.value:g} sustained TFLOP/s (assumed).")
-    return problems
-  if _SMOKE.value:
-    return smoke(tables, places)
-  for table in tables:
-    render(table, places)
-  return []
-
-
-def chosen(table: paper_table.Table) -> paper_table.Table:
-  """The table with --row and --seeds applied."""
-  if _SEEDS.value:
-    table = dataclasses.replace(
-        table, seeds=tuple(int(s) for s in _SEEDS.value))
-  if not _ROWS.value:
-    return table
-  unknown = set(_ROWS.value) - {row.name for row in table.rows}
-  if unknown:
-    raise ValueError(f"table {table.name!r} has no row {min(unknown)!r}; it "
-                     f"has {', '.join(row.name for row in table.rows)}")
-  return dataclasses.replace(table, rows=tuple(
-      row if row.name in _ROWS.value
-      else dataclasses.replace(row, config="") for row in table.rows))
-
-
-def overrides(texts) -> dict:
-  """{field: value} of FIELD=VALUE texts, values as Python writes them."""
-  found = {}
-  for text in texts:
-    field, equals, value = text.partition("=")
-    if not equals:
-      raise ValueError(f"--override={text}: write FIELD=VALUE")
-    try:
-      found[field] = ast.literal_eval(value)
-    except (SyntaxError, ValueError):
-      found[field] = value
-  return found
-
-
-def render(table, places, *, out=None):
-  """Writes one table's files, and its block of the document --into."""
-  results = table_results.collect(
-      table,
-      functools.partial(table_runs.plain_config, places=places, table=table),
-      places.root)
-  out = pathlib.Path(out or _OUT.value or places.root)
-  for path in table_render.write(results, out):
+  elif _SMOKE.value:
+    paths, problems = table_actions.smoke(tables, places)
+  else:
+    out = pathlib.Path(_OUT.value or places.root)
+    into = pathlib.Path(_INTO.value) if _INTO.value else None
+    paths = [path for table in tables for path in table_actions.render(
+        table, places, out=out, into=into)]
+  for path in dict.fromkeys(paths):
     print(path)
-  if _INTO.value:
-    document = pathlib.Path(_INTO.value)
-    document.write_text(table_render.replace_block(
-        document.read_text(), table.name, table_render.markdown(results)))
-    print(document)
-
-
-def smoke(tables, places) -> list[str]:
-  """Runs the complete graph of the tables at toy size and renders them."""
-  root = places.root / "smoke"
-  places = dataclasses.replace(places, root=root)
-  tables = [table_toy.shrink(t, places, (root / "toy").resolve())
-            for t in tables]
-  lines, problems = table_runs.commands(tables, places)
-  for i, line in enumerate(lines):
-    print(f"[{i + 1}/{len(lines)}] {line}", flush=True)
-    execute(line)
-  for table in tables:
-    render(table, places)
   return problems
-
-
-def execute(line: str) -> None:
-  """A line of --commands from the checkout, with this interpreter.
-
-  Raises:
-    subprocess.CalledProcessError: it failed.
-  """
-  line = line.replace("python ", f"{shlex.quote(sys.executable)} ")
-  subprocess.run(
-      line, shell=True, check=True, cwd=table_runs.ROOT, env=os.environ)
 
 
 if __name__ == "__main__":
