@@ -85,7 +85,7 @@ def shot_columns(splits, *, counts=(1, 5)):
           for column in columns]
 
 
-def semantic_gan_rows(config, unlabeled, numbers, **overrides):
+def semantic_gan_rows(config, unlabeled, numbers):
   """The rows of SemanticGAN's tables.
 
   Args:
@@ -93,14 +93,11 @@ def semantic_gan_rows(config, unlabeled, numbers, **overrides):
       configs/semisup that has the baselines.
     unlabeled: the setting, as the tables put it.
     numbers: method -> published values.
-    **overrides: changed fields of `data`.
   """
-  changes = {f"data.{name}": value for name, value in overrides.items()}
-  ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS,
-          "overrides": changes}
+  ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS}
   baseline = lambda method: {
       "config": f"configs/semisup/{config}.py", "method": method,
-      "arguments": {"method": method}, "overrides": changes}
+      "arguments": {"method": method}}
   runs = {
       "U-Net": ours | {"method": "supervised", "baseline": True},
       "DeepLab": baseline("supervised") | {"baseline": True},

@@ -22,8 +22,7 @@ def get_table():
           (30, 150, 1500),
           (("CelebA-Mask", "test"), ("MetFaces-40", "ood_metfaces"))),
       rows=base.semantic_gan_rows(
-          # With MetFaces' labelled paintings as a split.
-          "celebamask_hq", "+ 28k unlabelled", _NUMBERS, name="faces"),
+          "faces", "+ 28k unlabelled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(
           "mIoU over 8 classes, background included.",

@@ -27,8 +27,8 @@ def get_table():
       paper="SemanticGAN (arXiv 2104.05833, CVPR 2021)",
       metric="dice_per_volume",
       columns=base.label_columns(
-          (8, 20, 118), (("CT", "test"), ("CHAOS MRI T1-in", "ood_in_phase"),
-                         ("CHAOS MRI T1-out", "ood_out_phase"))),
+          (8, 20, 118), (("CT", "test"), ("CHAOS MRI T1-in", "ood_t1_in"),
+                         ("CHAOS MRI T1-out", "ood_t1_out"))),
       rows=base.semantic_gan_rows(
           "liver", "+ 70 LITS2017 test volumes unlabelled", _NUMBERS),
       sources=base.sources("SG-page"),

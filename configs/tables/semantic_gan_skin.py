@@ -28,7 +28,7 @@ def get_table():
       metric="jaccard",
       columns=base.label_columns(
           (40, 200, 2000), (("ISIC", "test"), ("PH2", "ood_ph2"),
-                            ("IS", "ood_is"), ("Quest", "ood_quest"))),
+                            ("IS", "ood_dermis"), ("Quest", "ood_dermquest"))),
       rows=base.semantic_gan_rows("skin", "+ 33k unlabelled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(

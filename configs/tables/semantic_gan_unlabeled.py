@@ -19,8 +19,7 @@ def get_table():
     rows.append(dict(
         name="Ours", setting=f"{amount} unlabelled", published=values,
         source="SG-poster", confidence="high",
-        config="configs/semantic_gan/celebamask_hq.py", files=base.LPIPS,
-        overrides={"data.name": "faces"},
+        config="configs/semantic_gan/faces.py", files=base.LPIPS,
         arguments={} if count < 0 else {"unlabeled": count},
         method="inversion"))
   return dict(

@@ -105,7 +105,9 @@ def trained(run: paper_table.Run, places: Places, stages, plain) -> bool:
   """Whether every stage of a run has finished its steps."""
   for stage in stages:
     done = run_dir.done_step(places.root / run.folder / stage)
-    if done is None or done < (plain.get(stage) or {}).get("steps", 0):
+    wanted = (plain.get(stage) or {}).get("steps", 0)
+    # 0: a stage that only computes; its config's steps are something else.
+    if done is None or 0 < done < wanted:
       return False
   return True
 

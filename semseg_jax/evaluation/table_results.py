@@ -97,7 +97,8 @@ def load_record(folder: pathlib.Path, config: dict) -> records.Record | None:
     return None
   for stage, step in record.extra.get("finished_steps", {}).items():
     wanted = (config.get(stage) or {}).get("steps", step)
-    if step is None or step != wanted:
+    # 0: a stage that only computes; its config's steps are something else.
+    if step is None or (step and step != wanted):
       raise UnfinishedError(
           f"{folder / 'record.json'} was made when stage {stage!r} had not "
           f"finished its {wanted or ''} steps; evaluate again after training")

@@ -144,6 +144,8 @@ def test_record_from_before_the_training_ended_is_refused(filled):
     write(root, run, "test", {"supervised": 0.5}, finished=finished)
     with pytest.raises(table_results.UnfinishedError, match="'gan' had not"):
       table_results.collect(table, config_of, root)
+  write(root, run, "test", {"supervised": 0.5, "encoder": 0.5}, finished=0)
+  table_results.collect(table, config_of, root)  # it only computes
 
 
 def test_edited_record_is_refused(filled):
