@@ -206,10 +206,11 @@ def _line(job: Job, places: Places) -> str:
       f"--workdir={folder}"]
   parts = []
   if not is_trained:
+    if run.needs:
+      parts.append(["mkdir", "-p", str(folder)])
     for stage, other in run.needs:
       target = os.path.relpath(places.root / other.folder / stage, folder)
-      parts += [["mkdir", "-p", str(folder)],
-                ["ln", "-sfn", target, str(folder / stage)]]
+      parts.append(["ln", "-sfn", target, str(folder / stage)])
     only = [] if stages == tuple(plain["stages"]) else [
         f"--stage={','.join(stages)}"]
     parts.append(["python", "train.py", *flags, *only])
