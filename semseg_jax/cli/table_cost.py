@@ -118,6 +118,8 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
     for phase, (operations, times) in found.items():
       phases[name, phase] = operations, times
       totals[name] += operations * times
+      logging.info("  %s/%s: %.4g operations, %d times", name, phase,
+                   operations, times)
   return Cost(totals, phases)
 
 
