@@ -3,6 +3,7 @@
 Called by train.py, eval.py, the commands in `cli` and the tests.
 """
 
+import functools
 import importlib
 import json
 import pathlib
@@ -86,7 +87,7 @@ def train(config, workdir, *, overrides=None, only=()):
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
     options = loop.LoopOptions(
         **config.log.to_dict(),
-        best_metric="val/miou" if stage.validate and name != "gan" else None)
+        best_metric=_best_metric(config, stage, name))
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
                  len(names), stage.steps)
     loop.train(
@@ -97,6 +98,13 @@ def train(config, workdir, *, overrides=None, only=()):
     figures.plot_metrics(workdir / name / "metrics.jsonl",
                          workdir / name / "curves.png")
   return workdir
+
+
+def _best_metric(config, stage, name: str):
+  """The metric of `validate` that chooses the best checkpoint, or None."""
+  if not stage.validate or name == "gan":
+    return None
+  return getattr(module_of(config, name), "BEST_METRIC", "val/miou")
 
 
 def make_stage(config, workdir, name: str):
@@ -132,7 +140,7 @@ def evaluate(config, workdir, *, splits=()):
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)
-  sources = {name: _limited(datasets.split(dataset, name), config)
+  sources = {name: _limited(data.evaluation_source(config, name), config)
              for name in splits}
   predict = _predictor(config, workdir)
   joint = None
@@ -148,8 +156,9 @@ def evaluate(config, workdir, *, splits=()):
     started = time.monotonic()
     folder = workdir / "eval" / name
     methods = segmentation.evaluate(
-        predict, source, spec=dataset.spec,
-        batch_size=config.inversion.batch_size, size=config.data.size,
+        functools.partial(predict, source), source, spec=dataset.spec,
+        batch_size=config.evaluation.batch_size,
+        size=data.evaluation_shape(config), fill=data.padding(config),
         out_dir=folder, pictures=config.evaluation.pictures,
         fingerprint=records.config_hash({**plain, "steps": steps}))
     records.save(folder, records.make(
@@ -157,7 +166,8 @@ def evaluate(config, workdir, *, splits=()):
         seconds=time.monotonic() - started,
         checkpoint_step=steps.get("gan"),
         extra={"checkpoint_steps": steps, "finished_steps": finished,
-               "joint_model": joint}))
+               "joint_model": joint}
+        | _reports(config, workdir, source, folder)))
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
@@ -196,6 +206,21 @@ def label(config, workdir, *, pictures, out) -> dict:
       fingerprint=records.config_hash({**plain, "steps": steps}))
 
 
+def _reports(config, workdir, source, folder) -> dict:
+  """{stage: what its module reports of a split beside segmentations}."""
+  found = {}
+  for name in config.stages:
+    module = module_of(config, name)
+    if hasattr(module, "report"):
+      found[name] = module.report(config, workdir, source, folder)
+      curves = {k: v.pop("roc") for k, v in found[name].items() if "roc" in v}
+      if curves:
+        figures.save(folder / "roc.png", figures.panel(
+            curves, title="true positive rate, all classes",
+            across="false positive rate"))
+  return found
+
+
 def _limited(source, config):
   """The first `config.evaluation.limit` pictures of a split."""
   limit = config.evaluation.limit
@@ -205,17 +230,24 @@ def _limited(source, config):
 
 
 def _predictor(config, workdir):
-  """One function with the methods of every trained stage, as a table's rows."""
+  """predict(source, pictures, indices) -> rows of every trained stage.
+
+  A stage's `combiner` makes further rows of those that the others gave.
+  """
   modules = [module_of(config, name) for name in config.stages]
   if "encoder" in config.stages and config.data.labels:
     modules.append(module_of(config, "labeling"))
   parts = [m.predictor(config, workdir) for m in modules
            if hasattr(m, "predictor")]
+  combiners = [m.combiner(config, workdir) for m in modules
+               if hasattr(m, "combiner")]
 
-  def predict(pictures, indices):
+  def predict(source, pictures, indices):
     methods = {}
     for part in parts:
       methods |= part(pictures, indices)
+    for combine in combiners:
+      methods |= combine(source, indices, methods)
     return methods
 
   return predict
@@ -230,9 +262,10 @@ def write_table(results, config, workdir):
     workdir: where table.json and table.md go.
 
   Returns:
-    The rows: method, in_domain_miou and out_of_domain_miou (means over seeds
-    and out-of-domain splits), their spreads (standard deviation over seeds)
-    where there are several seeds, and the number of seeds.
+    The rows: method, in_domain_miou and, where there are such splits,
+    out_of_domain_miou (means over seeds and splits), their spreads (standard
+    deviation over seeds) where there are several seeds, and the number of
+    seeds.
   """
   places = {"in_domain": (config.data.in_domain,),
             "out_of_domain": config.data.out_of_domain}
@@ -240,6 +273,8 @@ def write_table(results, config, workdir):
   for method in results[0][config.data.in_domain]:
     row = {"method": method}
     for place, names in places.items():
+      if not names:
+        continue
       values = [np.mean([r[n][method]["miou"] for n in names])
                 for r in results]
       row[f"{place}_miou"] = round(float(np.mean(values)), 4)

@@ -1,7 +1,9 @@
 """Data sets by name: `load("parts", size=32)` gives a spec and its splits.
 
 A data set is one module in `semseg_jax/data/sets/` with a function
-`make(*, data_dir, cache_dir, size, seed) -> Dataset`; its name is the file's.
+`make(*, data_dir, cache_dir, size, seed) -> Dataset`; its name is the file's. A
+module with a tuple `VARIANTS` is also loaded as `name/variant` ("cityscapes/
+half") and gets `variant` as a further argument.
 """
 
 from collections.abc import Iterable
@@ -18,6 +20,8 @@ from semseg_jax.data import errors
 from semseg_jax.data import sources
 
 _PACKAGE = "semseg_jax.data.sets"
+# More than any published number of labels.
+_BLANK_PICTURES = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,18 +58,43 @@ class Dataset:
     `unlabeled`, `val`, `test`, and `ood_*` for out-of-domain splits.
   lists: name -> ids, read by `subsets.select`: `labeled_{k}_seed{s}` and
     `unlabeled_{k}`.
+  labels_by_volume: label counts are volumes, of which all slices are labelled;
+    the lists `labeled_*` then hold names of volumes.
   """
 
   spec: Spec
   splits: Mapping[str, sources.Source]
   lists: Mapping[str, tuple[str, ...]] = dataclasses.field(
       default_factory=dict)
+  labels_by_volume: bool = False
+
+
+BLANK = "blank"
+
+
+def blank(size: int, num_classes: int, channels: int) -> Dataset:
+  """Black pictures of class 0 in every usual split: for planning a run."""
+  spec = Spec(
+      name=BLANK, class_names=tuple(f"class{i}" for i in range(num_classes)),
+      colors=np.zeros((num_classes, 3), np.uint8), channels=channels)
+  picture = (np.zeros((size, size, channels), np.uint8),
+             np.zeros((size, size), np.uint8))
+  return Dataset(spec, {
+      name: sources.Rendered(
+          lambda i: picture, [str(i) for i in range(_BLANK_PICTURES)],
+          labeled=name != "unlabeled")
+      for name in ("train_labeled", "unlabeled", "val", "test")})
 
 
 def names() -> tuple[str, ...]:
   """The data sets there are."""
   package = importlib.import_module(_PACKAGE)
   return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__)))
+
+
+def full_name(name: str, variant: str) -> str:
+  """Name of a variant's spec, which becomes part of file names."""
+  return f"{name}_{variant}" if variant else name
 
 
 def load(
@@ -79,7 +108,7 @@ def load(
   """Opens the data set `name`; file-based ones are prepared on first use.
 
   Args:
-    name: a module of `semseg_jax/data/sets/`.
+    name: a module of `semseg_jax/data/sets/`, or module/variant.
     data_dir: where a file-based set lies: its own folder, or one that holds a
       folder `name`.
     cache_dir: where the prepared form is kept; by default a folder
@@ -91,13 +120,20 @@ def load(
   Raises:
     errors.DataError: no such data set, or unusable files.
   """
-  if name not in names():
+  base, _, variant = name.partition("/")
+  if base not in names():
     raise errors.DataError(
         f"data.name: no data set {name!r}; there are {', '.join(names())} "
         "(each a module of semseg_jax/data/sets)")
-  module = importlib.import_module(f"{_PACKAGE}.{name}")
+  module = importlib.import_module(f"{_PACKAGE}.{base}")
+  known = getattr(module, "VARIANTS", ())
+  if variant and variant not in known:
+    raise errors.DataError(
+        f"data.name: data set {base!r} has no variant {variant!r}; it has "
+        f"{', '.join(known) or 'none'}")
   return module.make(
-      data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed)
+      data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed,
+      **({"variant": variant} if variant else {}))
 
 
 def split(dataset: Dataset, name: str) -> sources.Source:

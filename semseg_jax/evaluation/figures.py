@@ -141,7 +141,7 @@ def panel(
     *,
     title: str,
     size: tuple[int, int] = (760, 320),
-    x_name: str = "step",
+    across: str = "step",
     x_ticks: Mapping[float, str] | None = None,
     spreads: Mapping[str, Sequence[float]] | None = None,
     opened: Mapping[str, str] | None = None,
@@ -152,7 +152,7 @@ def panel(
     series: name -> (steps, finite values), each of one length >= 1.
     title: above the plot.
     size: (width, least height) in pixels; many series make it higher.
-    x_name: below the plot.
+    across: what the horizontal axis shows.
     x_ticks: place -> text, instead of round numbers.
     spreads: name -> half height of the bar through each value; with it every
       value gets a mark.
@@ -192,7 +192,7 @@ def panel(
               _SCALE)
     draw.text((x_of(value), box[3] + gap), text, fill=_INK, font=face,
               anchor="mt")
-  draw.text(((box[0] + box[2]) / 2, height - gap / 2), x_name, fill=_INK,
+  draw.text(((box[0] + box[2]) / 2, height - gap / 2), across, fill=_INK,
             font=face, anchor="ms")
   opened = opened or {}
   colored = list(dict.fromkeys(opened.get(name, name) for name in series))

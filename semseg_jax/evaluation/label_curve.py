@@ -83,7 +83,7 @@ def draw(
       {name: ([math.log10(p.labels) for p in points],
               [p.score for p in points])
        for name, points in series.items()},
-      title=title, x_name="labels",
+      title=title, across="labels",
       x_ticks={math.log10(count): f"{count:,}" for count in counts},
       spreads={name: [p.spread for p in points]
                for name, points in series.items()},

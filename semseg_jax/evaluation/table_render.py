@@ -133,7 +133,7 @@ def plot(results: table_results.Results) -> np.ndarray | None:
   if not series:
     return None
   return figures.panel(
-      series, title=table.title, x_name="", spreads=spreads, opened=opened,
+      series, title=table.title, across="", spreads=spreads, opened=opened,
       size=(max(760, 90 * len(table.columns) + 300), 320),
       x_ticks={x: c.name for x, c in enumerate(table.columns)})
 

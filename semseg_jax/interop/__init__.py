@@ -21,6 +21,14 @@ _IMPORTERS = {
     "lpips/vgg": "perceptual:lpips_vgg",
     "lpips/alex": "perceptual:lpips_alex",
     "inception/fid": "inception:fid",
+    "s4gan/deeplabv2": "segmentation:deeplabv2",
+    "s4gan/deeplabv3plus": "segmentation:deeplabv3plus",
+    "s4gan/discriminator": "segmentation:discriminator",
+    "resnet18": "segmentation:resnet18",
+    "resnet34": "segmentation:resnet34",
+    "resnet50": "segmentation:resnet50",
+    "resnet101": "segmentation:resnet101",
+    "wide_resnet38": "segmentation:wide_resnet38",
 }
 
 

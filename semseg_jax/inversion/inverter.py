@@ -13,6 +13,7 @@ import numpy as np
 from semseg_jax.inversion import options as options_lib
 from semseg_jax.inversion import search
 from semseg_jax.ops import schedules
+from semseg_jax.ops import target
 
 
 class Result(NamedTuple):
@@ -124,11 +125,16 @@ class Inverter:
     return {name: piece._cache_size() for name, piece in pieces.items()}
 
   def lower_step(self, frozen, targets, indices, key, *, mean=None):
-    """The lowered jitted segment for a first chunk, to read its program."""
-    inputs = (targets, np.asarray(indices, np.int32))
-    frozen = self._place(frozen)
-    _, chunk = next(self._split(inputs))
-    task, state = self._begin(frozen, *chunk, None, key, mean)
+    """The lowered jitted step for one chunk, to read its program.
+
+    Takes what `run` takes for one chunk, as arrays or as their shapes.
+    """
+    task, state = jax.eval_shape(
+        self._begin, frozen, targets, indices, None, key, mean)
+    if self._sharding is not None:
+      task, state = jax.tree.map(
+          lambda x: x.update(sharding=self._sharding if x.ndim else None),
+          (task, state))
     return self._advance.lower(frozen, task, state, 1)
 
   def _run_chunk(self, frozen, targets, indices, noise, key, mean, count):
@@ -192,7 +198,7 @@ def _complete(options):
   # step called from Python; an accelerator gains by fewer calls.
   segment = options.segment
   if segment is None:
-    segment = 1 if jax.default_backend() == "cpu" else 50
+    segment = 1 if target.platform() == "cpu" else 50
   return dataclasses.replace(options, weights=weights, segment=segment)
 
 

@@ -1,9 +1,11 @@
-"""Stage `supervised`: a U-Net on the labelled pictures alone, the baseline.
+"""Stage `supervised`: a network on the labelled pictures alone, the baseline.
 
-Cross entropy and Dice on the same labels and with the same paired augmentation
-as the other methods get; the number of steps is chosen on validation.
+Cross entropy and, unless its weight is 0, Dice on the same labels and with the
+same paired augmentation as the other methods get; the checkpoint is chosen on
+validation. The network is a U-Net, or the DeepLab of `config.segmenter`.
 """
 
+import functools
 from typing import Any
 
 from flax import struct
@@ -13,16 +15,13 @@ import optax
 
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import grids
-from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.common import validation
-from semseg_jax.models import unet
-from semseg_jax.ops import images
 from semseg_jax.ops import segmentation_losses
-from semseg_jax.training import checkpoint
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("supervised",)
+FIELDS = ("supervised", "segmenter")
 
 
 class State(struct.PyTreeNode):
@@ -38,12 +37,9 @@ class State(struct.PyTreeNode):
   optimizer: Any
 
 
-def network(config) -> unet.UNet:
-  """The segmenter that `config.supervised` describes."""
-  c = config.supervised
-  return unet.UNet(
-      num_classes=networks.label_channels(config), width=c.width,
-      levels=c.levels, dtype=jnp.dtype(config.dtype))
+def network(config):
+  """The segmenter that `config.segmenter` and `config.supervised` describe."""
+  return segmenter.build(config)
 
 
 def make(config, workdir) -> stage.Stage:
@@ -54,66 +50,54 @@ def make(config, workdir) -> stage.Stage:
     raise ValueError("stage 'supervised' needs labelled pictures: set "
                      "config.data.labels to a count, or -1 for all")
   module = network(config)
-  size, channels = config.data.size, config.data.channels
-  tx = optax.adamw(
-      optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
-      weight_decay=c.weight_decay)
+  tx = optimizer(config, module)
 
   def init(key, frozen):
-    del frozen
-    variables = dict(module.init(
-        key, jnp.zeros((1, size, size, channels)), train=False))
+    variables = segmenter.init(
+        module, key, data.shape(config), config.data.channels, frozen)
     return State(step=jnp.zeros((), jnp.int32), network=variables,
                  optimizer=tx.init(variables["params"]))
 
   def train_step(state, frozen, batch, draws, *, phase):
-    del frozen, draws, phase
+    del frozen, phase
     batch = batch["labeled"]
 
     def loss_fn(params):
-      logits, changed = module.apply(
-          {**state.network, "params": params},
-          images.from_uint8(batch["image"]), train=True,
-          mutable=["batch_stats"])
+      logits, variables = segmenter.apply(
+          module, {**state.network, "params": params},
+          segmenter.picture(config, batch["image"]), train=True, key=draws)
       entropy, dice = label_losses(
           logits, batch["label"], config.data.ignore_index)
-      return entropy + c.dice * dice, (changed, entropy, dice)
+      return entropy + c.dice * dice, (variables, entropy, dice)
 
-    (loss, (changed, entropy, dice)), gradients = jax.value_and_grad(
+    (loss, (variables, entropy, dice)), gradients = jax.value_and_grad(
         loss_fn, has_aux=True)(state.network["params"])
     deltas, opt = tx.update(
         gradients, state.optimizer, state.network["params"])
     params = optax.apply_updates(state.network["params"], deltas)
     return State(step=state.step + 1,
-                 network={**state.network, **changed, "params": params},
+                 network={**variables, "params": params},
                  optimizer=opt), {
                      "loss": loss, "cross_entropy": entropy, "dice": dice}
 
   @jax.jit
   def logits(variables, picture):
-    return module.apply(variables, images.from_uint8(picture), train=False)
-
-  def sample(state, frozen, key):
-    del frozen, key
-    batch = validation.first_batch(config, grids.COLUMNS)
-    found = images.to_label(logits(state.network, batch["image"]))
-    colors = data.dataset(config).spec.colors
-    return {"labels": jnp.concatenate([
-        grids.tile(batch["image"]),
-        grids.tile(images.colorize(jax.device_get(found), colors))])}
+    return segmenter.apply(
+        module, variables, segmenter.picture(config, picture), train=False)[0]
 
   return stage.Stage(
       steps=c.steps,
-      load_frozen=lambda: {},
+      load_frozen=lambda: segmenter.initial(config),
       init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: (),
+      draws=lambda key, phase: key,
       train_step=train_step,
       train_data=lambda start: data.train_batches(
           config, batch_size=c.batch_size, unlabeled_batch_size=0,
           start_step=start,
           augment=data.augment_options(config, **c.color.to_dict())),
-      sample=sample,
+      sample=grids.labeler(
+          config, lambda state, x: logits(state.network, x)),
       validate=validation.validator(
           config, lambda state, frozen, x: logits(state.network, x)))
 
@@ -123,30 +107,21 @@ def predictor(config, workdir, *, stage_name: str = "supervised"):
 
   The checkpoint is the one that was best on validation.
   """
-  module = network(config)
-  size, channels = config.data.size, config.data.channels
-  abstract = dict(jax.eval_shape(
-      lambda key: module.init(
-          key, jnp.zeros((1, size, size, channels)), train=False),
-      jax.random.key(0)))
-  folder = workdir / stage_name / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"evaluation needs the trained stage {stage_name!r}, but {folder} "
-        "holds no checkpoint: run train.py with the same --workdir")
-  variables = checkpoint.restore_subtree(
-      folder, {"network": abstract}, step=checkpoint.best(folder))["network"]
+  return segmenter.predictor(config, workdir, stage_name)
 
-  @jax.jit
-  def logits(variables, picture):
-    return module.apply(variables, images.from_uint8(picture), train=False)
 
-  def predict(pictures, indices):
-    del indices
-    return {stage_name: {"logits": jax.device_get(
-        logits(variables, pictures))}}
-
-  return predict
+def optimizer(config, module) -> optax.GradientTransformation:
+  """AdamW under a cosine, or SGD under poly decay as the other stages'."""
+  c = config.supervised
+  if c.optimizer == "adamw":
+    return optax.adamw(
+        optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
+        weight_decay=c.weight_decay)
+  if c.optimizer == "sgd":
+    return segmenter.sgd(c, functools.partial(segmenter.groups, module),
+                         segmenter.repeats(config))
+  raise ValueError(
+      f"config.supervised.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
 
 def label_losses(logits, label, ignore_index: int):

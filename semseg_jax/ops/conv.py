@@ -17,13 +17,14 @@ from jax import lax
 import jax.numpy as jnp
 
 from semseg_jax.ops import resample
+from semseg_jax.ops import target
 
 _DIMS = ("NHWC", "HWIO", "NHWC")
 
 
 def formulation() -> str:
   """"phases" where XLA's own strided convolutions are slow, else "plain"."""
-  return "phases" if jax.default_backend() == "cpu" else "plain"
+  return "phases" if target.platform() == "cpu" else "plain"
 
 
 def conv2d(x, kernel, *, stride=1, padding=0, form=None):

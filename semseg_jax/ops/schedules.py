@@ -62,5 +62,38 @@ def poly(learning_rate, total, power=0.9):
   return schedule
 
 
+def cosine(learning_rate, final_learning_rate, total):
+  """Schedule: half a cosine from the first rate at 0 to the last at `total`."""
+  span = learning_rate - final_learning_rate
+
+  def schedule(step):
+    xp = _numpy_of(step)
+    share = xp.minimum(1.0, step / total)
+    return final_learning_rate + 0.5 * span * (1 + xp.cos(math.pi * share))
+
+  return schedule
+
+
+def burn_in_ramp(burn_in, slope):
+  """Schedule: 0 up to `burn_in`, then `slope` a unit, at most 1.
+
+  (MLMT's consistency weight over epochs: 10 and 2 / 100.)
+  """
+
+  def schedule(epoch):
+    xp = _numpy_of(epoch)
+    return xp.clip(slope * (epoch - burn_in), 0.0, 1.0)
+
+  return schedule
+
+
+def ema_decay(step, most):
+  """min(1 - 1 / (step + 1), most): the average of all, then a moving one.
+
+  `step` counts finished updates (Tarvainen and Valpola 2017).
+  """
+  return _numpy_of(step).minimum(1.0 - 1.0 / (step + 1), most)
+
+
 def _numpy_of(*values):
   return jnp if any(isinstance(v, jax.Array) for v in values) else np

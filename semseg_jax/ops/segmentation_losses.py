@@ -28,10 +28,13 @@ def one_hot(label, num_classes: int, ignore_index: int | None = None):
 
 
 def valid_pixels(label, ignore_index: int | None):
-  """[N, H, W] float32: 1 where the label counts, 0 where it is ignored."""
+  """[N, H, W] float32: 1 where the label counts, 0 where it is ignored.
+
+  Negative labels are ignored with `ignore_index`, whatever that is.
+  """
   if ignore_index is None:
     return jnp.ones(label.shape, jnp.float32)
-  return (label != ignore_index).astype(jnp.float32)
+  return ((label != ignore_index) & (label >= 0)).astype(jnp.float32)
 
 
 def cross_entropy(

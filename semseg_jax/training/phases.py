@@ -9,15 +9,34 @@ from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
 
 
+def lower(stage, name, mesh, state, frozen, batch, key, position):
+  """The lowered program of phase `name`; the state's buffers are reused.
+
+  Args:
+    stage: whose step.
+    name: one of the stage's phases.
+    mesh: where it runs; state and metrics come out replicated.
+    state, frozen, batch, key: arrays, or their shapes with shardings.
+    position: int32, the phase's place in its step.
+  """
+  def step(state, frozen, batch, key, position):
+    key = jax.random.fold_in(jax.random.fold_in(key, state.step), position)
+    draws = stage.draws(key, name)
+    return stage.train_step(state, frozen, batch, draws, phase=name)
+
+  return jax.jit(
+      step, donate_argnums=0, out_shardings=mesh_lib.replicated(mesh)).lower(
+          state, frozen, batch, key, position)
+
+
 class Phases:
   """The stage's step, compiled once per phase and refused a second time."""
 
   def __init__(self, stage, record_path, mesh, *, primary):
     """`record_path`: JSON file for compile seconds and FLOPs of each phase."""
-    self._stage, self._primary = stage, primary
+    self._stage, self._mesh, self._primary = stage, mesh, primary
     self._record_path = record_path
     self._compiled, self._shapes, self._record = {}, {}, {}
-    self._out = mesh_lib.replicated(mesh)
 
   def run(self, name, state, frozen, batch, key, position):
     """(state, metrics) after phase `name`; the given state is deleted.
@@ -38,16 +57,9 @@ class Phases:
           "batches of one shape and type")
     return self._compiled[name](state, frozen, batch, key, position)
 
-  def _compile(self, name, state, frozen, batch, key, position):
-    def step(state, frozen, batch, key, position):
-      key = jax.random.fold_in(jax.random.fold_in(key, state.step), position)
-      draws = self._stage.draws(key, name)
-      return self._stage.train_step(state, frozen, batch, draws, phase=name)
-
+  def _compile(self, name, *arguments):
     start = time.monotonic()
-    compiled = jax.jit(
-        step, donate_argnums=0, out_shardings=self._out).lower(
-            state, frozen, batch, key, position).compile()
+    compiled = lower(self._stage, name, self._mesh, *arguments).compile()
     cost = compiled.cost_analysis() or {}
     self._record[name] = {
         "seconds": round(time.monotonic() - start, 3),

@@ -3,6 +3,7 @@
 Imports no JAX: entry points call `apply` and `compile_cache` first.
 """
 
+import glob
 import importlib.metadata
 import importlib.util
 import json
@@ -52,7 +53,13 @@ def _on_cpu() -> bool:
   if platforms:
     return platforms == "cpu"
   plugins = importlib.metadata.entry_points(group="jax_plugins")
-  return not plugins and importlib.util.find_spec("libtpu") is None
+  return not plugins and not _tpu_is_here()
+
+
+def _tpu_is_here() -> bool:
+  """libtpu alone does not tell: cli/plan.py compiles with it without a TPU."""
+  devices = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
+  return importlib.util.find_spec("libtpu") is not None and bool(devices)
 
 
 def _accepted(flag: str, cache_dir: pathlib.Path) -> bool:

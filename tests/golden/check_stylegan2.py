@@ -188,4 +188,5 @@ def patch_discriminator(case):
   check_stats("train2", spectral)
 
 
-CHECKS = {"gen": generator, "dr": image_discriminator, "dm": patch_discriminator}
+CHECKS = {"gen": generator, "dr": image_discriminator,
+          "dm": patch_discriminator}

@@ -1,22 +1,11 @@
 """Loads what the stages of a run have trained, for the stages after them."""
 
-import pathlib
-
 import jax
 import jax.numpy as jnp
 
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import trained
 from semseg_jax.training import checkpoint
-
-
-def _restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
-  folder = pathlib.Path(workdir) / stage / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
-        f"checkpoint: train that stage first, in the same --workdir")
-  return checkpoint.restore_subtree(
-      folder, abstract, step=step(folder) if step else None)
 
 
 def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
@@ -24,7 +13,7 @@ def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
   module = networks.generator(config)
   abstract = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, module.style_dim)))
-  saved = _restored(
+  saved = trained.restored(
       workdir, stage, {"ema": abstract["params"], "noise": abstract["noise"]},
       needed_by)
   return {"params": saved["ema"], "noise": saved["noise"]}
@@ -37,8 +26,8 @@ def load_image_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       module.init, jax.random.key(0),
       jnp.zeros((1, size, size, config.data.channels)))
-  saved = _restored(workdir, "gan",
-                    {"image_discriminator": abstract["params"]}, needed_by)
+  saved = trained.restored(
+      workdir, "gan", {"image_discriminator": abstract["params"]}, needed_by)
   return {"params": saved["image_discriminator"]}
 
 
@@ -50,8 +39,9 @@ def load_patch_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       lambda key: module.init(key, jnp.zeros((1, size, size, channels)),
                               update_stats=False), jax.random.key(0))
-  return _restored(workdir, "gan", {"patch_discriminator": dict(abstract)},
-                   needed_by)["patch_discriminator"]
+  return trained.restored(
+      workdir, "gan", {"patch_discriminator": dict(abstract)},
+      needed_by)["patch_discriminator"]
 
 
 def load_encoder(config, workdir, needed_by: str):
@@ -65,5 +55,5 @@ def load_encoder(config, workdir, needed_by: str):
       lambda key: module.init(
           key, jnp.zeros((1, size, size, config.data.channels)), train=False),
       jax.random.key(0)))
-  return _restored(workdir, "encoder", {"encoder": abstract}, needed_by,
+  return trained.restored(workdir, "encoder", {"encoder": abstract}, needed_by,
                    step=checkpoint.best)["encoder"]

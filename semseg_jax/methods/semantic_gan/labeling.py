@@ -38,37 +38,11 @@ def predictor(config, workdir):
     picture and found label.
   """
   c = config.inversion
-  generator, encoder = networks.generator(config), networks.encoder(config)
+  generator = networks.generator(config)
   dm = networks.patch_discriminator(config)
-  perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
-  frozen = {
-      "generator": trained.load_ema(config, workdir, NEEDED_BY),
-      "perceptual": perceptual.load(),
-      "dm": trained.load_patch_discriminator(config, workdir, NEEDED_BY)}
-  uses_encoder = c.start == "encoder" or c.consistency
-  if uses_encoder:
-    frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
-
-  def generate(frozen, codes, noise):
-    sample, _ = generator.apply(
-        frozen["generator"], codes, noise, method="synthesize")
-    return sample.image, sample.logits
-
-  def encode(frozen, image):
-    return encoder.apply(frozen["encoder"], image, train=False)
-
-  if config.encoder.kind == "residual":  # it holds minibatch statistics
-    encode = inversion.per_picture(encode)
-  found = inversion.Networks(
-      num_codes=generator.num_codes,
-      noise_shapes=generator.noise_shapes,
-      generate=generate,
-      features=lambda f, x: perceptual.features(f["perceptual"], x),
-      distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
-      encode=encode if uses_encoder else None)
-  snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
-  inverter = inversion.Inverter(found, options(config, snapshots),
-                                c.batch_size)
+  inverter, frozen = make_inverter(config, workdir)
+  frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
+  snapshots = inverter.options.snapshots
   key = jax.random.key(config.seed)
   mean = None
   if c.start == "mean":
@@ -99,6 +73,49 @@ def predictor(config, workdir):
     return methods
 
   return predict
+
+
+def make_inverter(config, workdir, sharding=None):
+  """The search that a config describes, over its trained networks.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder; None gives the networks' shapes in their place.
+    sharding: of a chunk's pictures, see `inversion.Inverter`.
+
+  Returns:
+    (inverter, frozen): frozen has the variables "generator", "perceptual" and,
+    where it is used, "encoder".
+  """
+  c = config.inversion
+  generator, encoder = networks.generator(config), networks.encoder(config)
+  perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
+  frozen = {"generator": trained.load_ema(config, workdir, NEEDED_BY),
+            "perceptual": perceptual.load()}
+  uses_encoder = c.start == "encoder" or c.consistency
+  if uses_encoder:
+    frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
+
+  def generate(frozen, codes, noise):
+    sample, _ = generator.apply(
+        frozen["generator"], codes, noise, method="synthesize")
+    return sample.image, sample.logits
+
+  def encode(frozen, image):
+    return encoder.apply(frozen["encoder"], image, train=False)
+
+  if config.encoder.kind == "residual":  # it holds minibatch statistics
+    encode = inversion.per_picture(encode)
+  found = inversion.Networks(
+      num_codes=generator.num_codes,
+      noise_shapes=generator.noise_shapes,
+      generate=generate,
+      features=lambda f, x: perceptual.features(f["perceptual"], x),
+      distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
+      encode=encode if uses_encoder else None)
+  snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
+  return inversion.Inverter(
+      found, options(config, snapshots), c.batch_size, sharding), frozen
 
 
 def options(config, snapshots) -> inversion.Options:

@@ -1,0 +1,177 @@
+"""Compiles a config for accelerators that are not here and says what it needs.
+
+  python -m semseg_jax.cli.plan \
+      --config=configs/semantic_gan/celebamask_hq.py:labels=30 \
+      --topology=v5e:2x2 --topology=v6e:2x2
+
+Needs libtpu (pip install "semseg_jax[plan]"), no TPU and no data. Without
+--topology: FLOPs and bytes of the programs as lowered for a GPU, whose memory
+is known only to its own compiler. docs/clusters.md explains the columns.
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.compile_cache()
+
+import json  # noqa: E402
+import os  # noqa: E402
+import pathlib  # noqa: E402
+
+# The compiler needs no TPU, and must not look for one.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+import tqdm  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.evaluation import tables  # noqa: E402
+from semseg_jax.ops import target  # noqa: E402
+from semseg_jax.planning import chips  # noqa: E402
+from semseg_jax.planning import estimate  # noqa: E402
+from semseg_jax.planning import programs  # noqa: E402
+from semseg_jax.training import mesh as mesh_lib  # noqa: E402
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file of the experiment.", lock_config=True)
+_TOPOLOGY = flags.DEFINE_multi_string(
+    "topology", [], "Slice to compile for, such as v5e:2x2; repeatable.")
+_STAGE = flags.DEFINE_list(
+    "stage", [], "Stages to plan, \"inversion\" among them; empty for all.")
+_FIT = flags.DEFINE_bool(
+    "fit", True, "Compile twice, to find the largest batch that fits.")
+_OUT = flags.DEFINE_string("out", "", "JSON file for the rows.")
+
+
+def stages_of(config):
+  """The stages asked for, in order."""
+  known = [*config.stages, "inversion"]
+  unknown = sorted(set(_STAGE.value) - set(known))
+  if unknown:
+    raise ValueError(f"--stage={unknown[0]} is none of {', '.join(known)}")
+  return [name for name in known if not _STAGE.value or name in _STAGE.value]
+
+
+def listed(config, mesh):
+  """All programs of the stages asked for."""
+  found = []
+  for name in stages_of(config):
+    found += (programs.inversion(config, mesh) if name == "inversion"
+              else programs.training(config, name, mesh))
+  return found
+
+
+def tpu_rows(config, topology: str) -> list[dict]:
+  """A row for each program and one for each stage."""
+  name, count = chips.parse(topology)
+  chip, mesh = chips.CHIPS[name], mesh_lib.make(chips.devices(topology))
+  config = programs.batch_for(config, count)
+  larger = {}
+  with target.compiling_for("tpu"):
+    if _FIT.value:
+      larger = {(p.stage, p.phase): p
+                for p in listed(programs.scaled(config, 2), mesh)}
+    rows = []
+    bar = tqdm.tqdm(listed(config, mesh), desc=topology)
+    for program in bar:
+      bar.set_postfix_str(f"compiling {program.stage}/{program.phase}")
+      cost = estimate.cost(program.lower().compile())
+      fit = None
+      if larger:
+        other = larger[program.stage, program.phase]
+        fit = count * estimate.largest_batch(
+            (program.batch / count, cost),
+            (other.batch / count, estimate.cost(other.lower().compile())),
+            chip)
+      rows.append(row(topology, program, cost, chip, count, fit))
+  return rows + totals(rows)
+
+
+def row(topology, program, cost, chip, count, fit) -> dict:
+  """One program's figures, per device unless the name says otherwise."""
+  time = estimate.seconds(cost, chip, count)
+  return {
+      "topology": topology, "stage": program.stage, "phase": program.phase,
+      "batch": program.batch, "per_step": round(program.per_step, 4),
+      "arguments_gb": cost.arguments / 1e9,
+      "temporaries_gb": cost.temporaries / 1e9,
+      "output_gb": (cost.output - cost.reused) / 1e9,
+      "of_memory": cost.memory / chip.memory,
+      "gflop": cost.flops / 1e9, "traffic_gb": cost.bytes / 1e9,
+      "collective_mb": cost.collective / 1e6,
+      "ms": time * 1e3, "largest_batch": fit,
+      "scaling_256": estimate.efficiency(cost, chip, 256)}
+
+
+def totals(rows) -> list[dict]:
+  """A line per stage: the mean step, by how often each phase runs."""
+  found = []
+  for stage in dict.fromkeys(r["stage"] for r in rows):
+    mine = [r for r in rows if r["stage"] == stage]
+    mean = lambda key, mine=mine: sum(r["per_step"] * r[key] for r in mine)
+    ms, batch = mean("ms"), max(r["batch"] for r in mine)
+    fits = [r["largest_batch"] for r in mine if r["largest_batch"] is not None]
+    count = chips.parse(mine[0]["topology"])[1]
+    found.append({
+        "topology": mine[0]["topology"], "stage": stage, "phase": "mean step",
+        "batch": batch, "per_step": 1.0,
+        "of_memory": max(r["of_memory"] for r in mine),
+        "gflop": mean("gflop"), "traffic_gb": mean("traffic_gb"),
+        "collective_mb": mean("collective_mb"), "ms": ms,
+        "pictures_per_chip_second": batch / count / ms * 1e3,
+        "largest_batch": min(fits, default=None),
+        "scaling_256": ms and mean("ms") / sum(
+            r["per_step"] * r["ms"] / r["scaling_256"] for r in mine)})
+  return found
+
+
+def gpu_rows(config) -> list[dict]:
+  """FLOPs and bytes of the programs as lowered, before any compiler."""
+  rows = []
+  mesh = mesh_lib.make()
+  with target.compiling_for("gpu"):
+    for program in listed(config, mesh):
+      work = program.lower().cost_analysis() or {}
+      rows.append({
+          "topology": "gpu", "stage": program.stage, "phase": program.phase,
+          "batch": program.batch, "per_step": round(program.per_step, 4),
+          "gflop": work.get("flops", 0) / 1e9,
+          "traffic_gb": work.get("bytes accessed", 0) / 1e9})
+  return rows
+
+
+def plan(config, workdir):
+  """Prints the table; for `experiment.run`."""
+  del workdir
+  for topology in _TOPOLOGY.value:  # all before the first compilation
+    chips.devices(topology)
+  config = programs.blank(config)
+  rows = []
+  for topology in _TOPOLOGY.value or [None]:
+    found = tpu_rows(config, topology) if topology else gpu_rows(config)
+    print(tables.markdown([
+        {k: shown(v) for k, v in r.items()} for r in found]) + "\n",
+          flush=True)
+    rows += found
+  if _OUT.value:
+    pathlib.Path(_OUT.value).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def shown(value):
+  """Three digits; "-" for what is not known."""
+  if value is None:
+    return "-"
+  return f"{value:.3g}" if isinstance(value, float) else value
+
+
+def main(argv):
+  del argv
+  experiment.run(plan, _CONFIG.value, "")
+
+
+if __name__ == "__main__":
+  flags.mark_flags_as_required(["config"])
+  app.run(main, flags_parser=arguments.parse)

@@ -1,0 +1,153 @@
+"""Every program that a config runs, as shapes only: nothing is read or drawn.
+
+The programs are those of training (`training.phases.lower`) and of inversion
+(`Inverter.lower_step`) themselves, on a mesh of any devices.
+"""
+
+from collections.abc import Callable
+import copy
+import itertools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax import experiment
+from semseg_jax.data import datasets
+from semseg_jax.training import mesh as mesh_lib
+from semseg_jax.training import phases
+
+
+class Program(NamedTuple):
+  """One compiled unit.
+
+  Attributes:
+    stage, phase: names; the search of inversion is stage "inversion".
+    per_step: how often it runs in a step, on average.
+    steps: steps of its stage.
+    batch: pictures of a call, of the largest stream.
+    lower: () -> the lowered program.
+  """
+  stage: str
+  phase: str
+  per_step: float
+  steps: int
+  batch: int
+  lower: Callable[[], jax.stages.Lowered]
+
+
+def blank(config):
+  """A copy of `config` on blank pictures, so that no data need be there."""
+  config = copy.deepcopy(config)
+  config.data.name = datasets.BLANK
+  return config
+
+
+def training(config, name: str, mesh) -> list[Program]:
+  """The phases of stage `name` on `mesh`.
+
+  Args:
+    config: the experiment's, `blank`.
+    name: one of its stages.
+    mesh: from `mesh.make`.
+  """
+  stage = experiment.module_of(config, name).make(config, None)
+  # What a step reads may itself be computed from earlier stages.
+  frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
+  key = _shapes(jax.eval_shape(lambda: jax.random.key(0)),
+                mesh_lib.replicated(mesh))
+  state = _shapes(jax.eval_shape(stage.init, key, frozen),
+                  mesh_lib.replicated(mesh))
+  if not stage.steps:
+    return []
+  batch = _shapes(next(iter(stage.train_data(0))),
+                  mesh_lib.batch_sharding(mesh))
+  pictures = max((x.shape[0] for x in jax.tree.leaves(batch)), default=0)
+  mesh_lib.check_divisible(pictures, mesh, f"the batch of stage {name!r}")
+  counts, period = frequencies(stage)
+  found = []
+  for phase, (position, count) in counts.items():
+    def lower(phase=phase, position=position):
+      return phases.lower(stage, phase, mesh, state, frozen, batch, key,
+                          np.int32(position))
+    found.append(Program(
+        name, phase, count / period, stage.steps, pictures, lower))
+  return found
+
+
+def frequencies(stage, most: int = 960):
+  """({phase: (its place in a step, runs)}, steps looked at) of a stage."""
+  steps = min(most, stage.steps)
+  counts = {}
+  for step in range(steps):
+    for position, phase in enumerate(stage.phases(step)):
+      place, count = counts.get(phase, (position, 0))
+      counts[phase] = (place, count + 1)
+  return counts, steps
+
+
+def inversion(config, mesh) -> list[Program]:
+  """One step of test-time inversion, where the config's method has it."""
+  try:
+    module = experiment.module_of(config, "labeling")
+  except ValueError:
+    return []
+  if "encoder" not in config.stages or not config.data.labels:
+    return []
+  config = copy.deepcopy(config)
+  config.inversion.segment = 1
+  c = config.inversion
+  rows = mesh_lib.batch_sharding(mesh)
+  mesh_lib.check_divisible(c.batch_size, mesh, "config.inversion.batch_size")
+  inverter, frozen = module.make_inverter(config, None, rows)
+  shape = jax.ShapeDtypeStruct
+  n, size = c.batch_size, config.data.size
+  target = shape((n, size, size, config.data.channels), jnp.float32,
+                 sharding=rows)
+  mean = None if c.start == "encoder" else shape(
+      (config.generator.style_dim,), jnp.float32)
+
+  def lower():
+    return inverter.lower_step(
+        _shapes(frozen, mesh_lib.replicated(mesh)), target,
+        shape((n,), jnp.int32, sharding=rows),
+        jax.eval_shape(lambda: jax.random.key(0)), mean=mean)
+
+  return [Program("inversion", "step", 1.0, c.steps, n, lower)]
+
+
+def scaled(config, factor: int):
+  """A copy of `config` with every batch size times `factor`."""
+  config = copy.deepcopy(config)
+  for block in itertools.chain([config], config.values()):
+    if not hasattr(block, "keys"):
+      continue
+    for name in block:
+      if name.endswith("batch_size") and isinstance(block[name], int):
+        block[name] *= factor
+  return config
+
+
+def batch_for(config, devices: int):
+  """`config` with the smallest batches that all devices can share.
+
+  Batch sizes that do not divide by the number of devices are raised to the
+  next multiple.
+  """
+  config = copy.deepcopy(config)
+  for block in config.values():
+    if not hasattr(block, "keys"):
+      continue
+    for name in block:
+      if name.endswith("batch_size") and isinstance(block[name], int):
+        block[name] = math.ceil(block[name] / devices) * devices
+  return config
+
+
+def _shapes(tree, sharding):
+  """The arrays' shapes and types with a sharding."""
+  return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(
+          x.shape, x.dtype, sharding=sharding), tree)

@@ -1,0 +1,76 @@
+"""Figures of compiled programs, and what is made of them."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from semseg_jax.planning import chips
+from semseg_jax.planning import estimate
+
+COST = estimate.Cost(
+    arguments=4e9, temporaries=2e9, output=4e9, reused=3e9, flops=1e12,
+    bytes=1e9, collective=2e9)
+CHIP = chips.Chip(flops=1e14, memory=16e9, bandwidth=1e12, interconnect=1e11)
+
+
+def test_a_compiled_programs_figures_are_read():
+  x = jax.ShapeDtypeStruct((64, 32), jnp.float32)
+  w = jax.ShapeDtypeStruct((32, 16), jnp.float32)
+  found = estimate.cost(jax.jit(jnp.matmul).lower(x, w).compile())
+  assert found.arguments == 4 * (64 * 32 + 32 * 16)
+  assert found.output == 4 * 64 * 16
+  assert found.flops >= 2 * 64 * 32 * 16
+  assert found.collective == 0
+
+
+@pytest.mark.parametrize(("text", "size"), [
+    ("%a = f32[8,4]{1,0} all-reduce(%x), to_apply=%sum", 128),
+    ("%a = (f32[2]{0}, bf16[3]{0}) all-reduce(%x, %y)", 14),
+    ("%a = bf16[4,2]{1,0:T(8,128)} all-gather-start(%x)", 16),
+    ("%a = f32[] all-reduce(%x)", 4),
+    ("%a = f32[8]{0} add(%x, %y)", 0),
+    ("%a = f32[8]{0} all-reduce-done(%b)", 0),
+])
+def test_collectives_are_counted_by_what_they_return(text, size):
+  assert estimate.collective_bytes(text) == size
+
+
+def test_memory_counts_reused_buffers_once():
+  assert COST.memory == 7e9
+
+
+def test_time_is_that_of_the_slower_resource_and_the_collectives():
+  assert estimate.seconds(COST._replace(collective=0), CHIP, 4) == 0.01
+  memory_bound = COST._replace(collective=0, bytes=5e10)
+  assert estimate.seconds(memory_bound, CHIP, 4) == 0.05
+  # A ring of four: 2 * 3/4 of 2 GB at 100 GB/s.
+  assert estimate.seconds(COST, CHIP, 4) == pytest.approx(0.04)
+
+
+def test_scaling_falls_with_devices_and_is_perfect_without_collectives():
+  assert estimate.efficiency(COST._replace(collective=0), CHIP, 256) == 1
+  falling = [estimate.efficiency(COST, CHIP, n) for n in (1, 4, 64, 256)]
+  assert falling == sorted(falling, reverse=True)
+  assert falling[0] == 1
+  assert falling[-1] < falling[1]
+
+
+def test_the_largest_batch_fills_the_memory():
+  at = lambda n: (n, COST._replace(temporaries=2e9 + 1e9 * n))
+  assert estimate.largest_batch(at(2), at(4), CHIP) == 9  # 7 + 9 = 16 GB
+  tiny = CHIP._replace(memory=6e9)
+  assert estimate.largest_batch(at(2), at(4), tiny) == 0
+
+
+@pytest.mark.parametrize(("topology", "found"), [
+    ("v5e:2x2", ("v5e", 4)), ("v6e:4x4", ("v6e", 16)),
+    ("v5p:2x2x1", ("v5p", 4))])
+def test_topologies_are_parsed(topology, found):
+  assert chips.parse(topology) == found
+
+
+@pytest.mark.parametrize("topology", ["v5e", "v5e:", "a100:2", "v5e:2x0",
+                                      "v5e:2xa"])
+def test_unknown_topologies_are_refused(topology):
+  with pytest.raises(ValueError, match="--topology"):
+    chips.parse(topology)
