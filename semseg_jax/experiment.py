@@ -29,6 +29,7 @@ from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import records as training_records
+from semseg_jax.training import run_dir
 
 # What a user can mend: shown as one line, without a traceback.
 USER_ERRORS = (OSError, ValueError, training_records.NonFiniteError)
@@ -151,6 +152,8 @@ def evaluate(config, workdir, *, splits=()):
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
+  finished = {name: run_dir.done_step(workdir / name)
+              for name in config.stages}
   found = {}
   for name, source in sources.items():
     started = time.monotonic()
@@ -165,7 +168,8 @@ def evaluate(config, workdir, *, splits=()):
         methods, config=plain, split=name,
         seconds=time.monotonic() - started,
         checkpoint_step=steps.get("gan"),
-        extra={"checkpoint_steps": steps, "joint_model": joint}
+        extra={"checkpoint_steps": steps, "finished_steps": finished,
+               "joint_model": joint}
         | _reports(config, workdir, source, folder)))
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"

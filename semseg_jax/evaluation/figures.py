@@ -142,6 +142,9 @@ def panel(
     title: str,
     size: tuple[int, int] = (760, 320),
     across: str = "step",
+    x_ticks: Mapping[float, str] | None = None,
+    spreads: Mapping[str, Sequence[float]] | None = None,
+    opened: Mapping[str, str] | None = None,
 ) -> np.ndarray:
   """One plot: axes with round ticks, a line per series, a legend at the right.
 
@@ -150,6 +153,11 @@ def panel(
     title: above the plot.
     size: (width, least height) in pixels; many series make it higher.
     across: what the horizontal axis shows.
+    x_ticks: place -> text, instead of round numbers.
+    spreads: name -> half height of the bar through each value; with it every
+      value gets a mark.
+    opened: names of series with open marks and thin lines -> name of the
+      series whose colour each has.
 
   Returns:
     uint8 [height, width, 3].
@@ -159,9 +167,15 @@ def panel(
   width, height = size[0] * _SCALE, size[1] * _SCALE
   canvas = Image.new("RGB", (width, height), (255, 255, 255))
   draw = ImageDraw.Draw(canvas)
-  x_ticks = ticks(*_range([s for s, _ in series.values()]))
+  if x_ticks:
+    x_ticks, x_texts = list(x_ticks), list(x_ticks.values())
+    if len(x_ticks) == 1:  # An axis needs a length.
+      x_ticks, x_texts = [x_ticks[0], x_ticks[0] + 1], [*x_texts, ""]
+  else:
+    x_ticks = ticks(*_range([s for s, _ in series.values()]))
+    x_texts = _labels(x_ticks)
   y_ticks = ticks(*_range([v for _, v in series.values()]))
-  x_texts, y_texts = _labels(x_ticks), _labels(y_ticks)
+  y_texts = _labels(y_ticks)
   gap = 8 * _SCALE
   names = max(text_size(n, face)[0] for n in series) + 4 * gap
   left = max(text_size(t, face)[0] for t in y_texts) + 2 * gap
@@ -180,15 +194,24 @@ def panel(
               anchor="mt")
   draw.text(((box[0] + box[2]) / 2, height - gap / 2), across, fill=_INK,
             font=face, anchor="ms")
+  opened = opened or {}
+  colored = list(dict.fromkeys(opened.get(name, name) for name in series))
   for i, (name, (steps, values)) in enumerate(series.items()):
-    color = _COLORS[i % len(_COLORS)]
+    color = _COLORS[colored.index(opened.get(name, name)) % len(_COLORS)]
     points = [(x_of(s), y_of(v)) for s, v in zip(steps, values, strict=True)]
     if len(points) > 1:
-      draw.line(points, color, 2 * _SCALE, joint="curve")
-    else:
-      x, y = points[0]
+      draw.line(points, color, _SCALE if name in opened else 2 * _SCALE,
+                joint="curve")
+    if len(points) == 1 or spreads:
       r = 3 * _SCALE
-      draw.ellipse((x - r, y - r, x + r, y + r), color)
+      for x, y in points:
+        draw.ellipse((x - r, y - r, x + r, y + r),
+                     _PAPER if name in opened else color, color, _SCALE)
+    for (x, _), value, spread in zip(
+        points, values, (spreads or {}).get(name, ()), strict=False):
+      if spread:
+        draw.line((x, y_of(value - spread), x, y_of(value + spread)), color,
+                  _SCALE)
     y = box[1] + (2 * i + 1) * gap
     draw.line((box[2] + gap, y, box[2] + 3 * gap, y), color, 3 * _SCALE)
     draw.text((box[2] + 3.5 * gap, y), name, fill=_INK, font=face, anchor="lm")
