@@ -140,6 +140,7 @@ def panel(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,
     title: str,
+    x_label: str = "step",
     size: tuple[int, int] = (760, 320),
 ) -> np.ndarray:
   """One plot: axes with round ticks, a line per series, a legend at the right.
@@ -147,6 +148,7 @@ def panel(
   Args:
     series: name -> (steps, finite values), each of one length >= 1.
     title: above the plot.
+    x_label: below it.
     size: (width, least height) in pixels; many series make it higher.
 
   Returns:
@@ -176,7 +178,7 @@ def panel(
               _SCALE)
     draw.text((x_of(value), box[3] + gap), text, fill=_INK, font=face,
               anchor="mt")
-  draw.text(((box[0] + box[2]) / 2, height - gap / 2), "step", fill=_INK,
+  draw.text(((box[0] + box[2]) / 2, height - gap / 2), x_label, fill=_INK,
             font=face, anchor="ms")
   for i, (name, (steps, values)) in enumerate(series.items()):
     color = _COLORS[i % len(_COLORS)]
