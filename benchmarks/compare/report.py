@@ -30,7 +30,7 @@ def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
 
   Args:
     folder: benchmarks/results.
-    record: as `__main__` makes it.
+    record: as `run.measure` makes it, and the command.
 
   Returns:
     The page.

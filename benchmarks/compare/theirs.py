@@ -43,7 +43,10 @@ class Case:
       own = {k.removeprefix(f"{name}/"): torch.from_numpy(v)
              for k, v in self.arrays.items() if k.startswith(f"{name}/")}
       net.load(own) if name == "lpips" else net.load_state_dict(own)
-      net.to(device(), memory_format=self.layout)
+      net.to(device())
+      for p in net.parameters():
+        if p.ndim == 4:
+          p.data = p.data.contiguous(memory_format=self.layout)
 
   def input(self, name):
     x = torch.from_numpy(self.arrays[f"in/{name}"]).to(device())
@@ -56,9 +59,10 @@ class Case:
     return [self.input(f"{name}/noise{i}") for i in range(len(keys))]
 
   def perceptual(self):
-    if self.s.perceptual == "lpips":
-      return self.nets["lpips"]
-    return perceptual.DiscriminatorFeatures(self.nets["dr"])
+    net = self.nets["lpips"] if self.s.perceptual == "lpips" else (
+        perceptual.DiscriminatorFeatures(self.nets["dr"]))
+    net.features = self.compiled(net.features)
+    return net
 
 
 def make(s, root: pathlib.Path, side: str):

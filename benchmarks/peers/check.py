@@ -244,7 +244,7 @@ def gan_steps(case, form):
     logs = trainer.iteration(batch, draws(i), r1=i % s["d_reg_every"] == 0,
                              path=i % s["g_reg_every"] == 0)
     rows.append((rows[-1] if rows else {}) | {
-        k: float(v) for k, v in logs.items()})
+        k: v.item() for k, v in logs.items()})
   ours = {"d_img": "dr/loss", "d_img_real_score": "dr/real_score",
           "d_img_fake_score": "dr/fake_score", "d_seg": "dm/loss",
           "r1_img": "dr/r1", "r1_seg": "dm/r1", "g_img": "g/image",
@@ -291,7 +291,7 @@ def encoder_steps(case, form):
         "unlabeled": {"image": tensor(case.inputs[f"it{i}_img"])},
         "labeled": {"image": tensor(case.inputs[f"it{i}_seg_img"]),
                     "label": tensor(label.astype(np.int64))}}, noise)
-    rows.append({k: float(v) for k, v in logs.items()})
+    rows.append({k: v.item() for k, v in logs.items()})
   for short in ("mse", "lpips", "loss", "ce", "dice"):
     name = {"lpips": "perceptual", "ce": "cross_entropy"}.get(short, short)
     for stream in ("unlabel", "label"):
@@ -439,7 +439,7 @@ def s4gan_steps(case, form):
     for key, name in (("loss_ce", "s/cross_entropy"), ("loss_S", "s/loss"),
                       ("loss_fm", "s/feature_matching"), ("loss_D", "d/loss"),
                       ("loss_st", "s/self_training")):
-      gap = abs(float(logs[name]) - want[key]) / max(abs(want[key]), 1e-3)
+      gap = abs(logs[name].item() - want[key]) / max(abs(want[key]), 1e-3)
       e.found[f"it{i}/{key}"] = gap / 1e-5
     e.add(f"it{i}/score_unlabelled", logs["score"].sigmoid()[:, None], 1e-4)
     e.add(f"it{i}/score_real", logs["real_score"].sigmoid()[:, None], 1e-4)

@@ -1,4 +1,4 @@
-"""The comparison's own parts; the peers' where PyTorch is installed."""
+"""The comparison of ours with the peers; speed is not tested."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 from benchmarks import timing
 from benchmarks.compare import agreement
 from benchmarks.compare import report
+from benchmarks.compare import run
 from benchmarks.compare import settings as settings_lib
 
 
@@ -96,51 +97,12 @@ def test_heads_end_in_one_cell():
   assert settings_lib.Settings("encoder", size=32).head_convs == (1, 2, 3)
 
 
-@pytest.mark.parametrize("up", [True, False])
-def test_both_forms_of_modulation_agree(up):
-  torch = pytest.importorskip("torch")
-  from benchmarks.peers import layers
-  torch.manual_seed(0)
-  nets = {form: layers.ModulatedConv2d(3, 5, 3, 4, up=up, form=form)
-          for form in layers.FORMS}
-  nets["best"].load_state_dict(nets["original"].state_dict())
-  x, code = torch.randn(2, 3, 6, 6), torch.randn(2, 4)
-  original, best = (nets[f](x, code) for f in layers.FORMS)
-  torch.testing.assert_close(original, best, rtol=1e-4, atol=1e-5)
-
-
-def test_resampling_agrees_with_its_definition():
-  torch = pytest.importorskip("torch")
-  from benchmarks.peers import layers
-  x = torch.randn(2, 3, 8, 6)
-  torch.testing.assert_close(layers.double(x), layers.upfirdn2d(
-      x, layers.taps(4.0), up=2, pad=(2, 1)))
-  for pad in ((1, 1), (2, 2), (2, 1)):
-    torch.testing.assert_close(
-        layers.depthwise(x, layers.taps(), pad=pad),
-        layers.upfirdn2d(x, layers.taps(), pad=pad))
-
-
-def test_peers_without_golden_cases_fail(tmp_path):
-  pytest.importorskip("torch")
-  from benchmarks.peers import check
-  assert check.main([f"--golden-dir={tmp_path}"]) == 1
-
-
-@pytest.mark.slow
-def test_peers_agree_with_golden_cases():
-  pytest.importorskip("torch")
-  from benchmarks.peers import check
-  assert check.main(["--only=dm"]) == 0
-
-
 @pytest.mark.slow
 def test_side_by_side(tmp_path):
   pytest.importorskip("torch")
-  from benchmarks.compare import __main__ as compare
   s = settings_lib.Settings(
       "generator", size=8, batch=2, width=8, classes=3)
-  found = compare.measure(s, ("original", "best"), 2)
+  found = run.measure(s, ("original", "best"), 2)
   assert set(found["seconds"]) == {"ours", "original", "best"}
   assert found["flops"] > 0
   assert found["gap"] < 1e-3
