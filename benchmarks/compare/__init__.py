@@ -1,0 +1,1 @@
+"""Ours and the PyTorch peers, measured side by side: see `__main__`."""

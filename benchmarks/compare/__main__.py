@@ -1,0 +1,81 @@
+r"""One case, ours against PyTorch's, side by side.
+
+  python -m benchmarks.compare --case=generator --size=64 --batch=4
+  python -m benchmarks.compare --case=inversion --size=64 --batch=1,8 --steps=10
+
+Cases: generator, gan, gan_regularised, encoder, inversion, deeplab,
+deeplab_gradient, s4gan, hypercolumn, input. Each side runs in a process of its
+own, ours with XLA's settings of train.py; they get the same weights and inputs,
+have to agree, and then run in turns. Lists of sizes and batches are measured
+one after the other. Rows go to benchmarks/results/<kind of machine>.md.
+"""
+
+import pathlib
+import shlex
+import sys
+
+from absl import app
+from absl import flags
+
+from benchmarks.compare import report
+from benchmarks.compare import run
+from benchmarks.compare import settings as settings_lib
+
+_CASE = flags.DEFINE_enum("case", None, settings_lib.CASES, "What to compare.")
+_SIZES = flags.DEFINE_list("size", ["64"], "Sides of the pictures.")
+_BATCHES = flags.DEFINE_list("batch", ["4"], "Pictures of each stream.")
+_SIDES = flags.DEFINE_list(
+    "sides", list(settings_lib.SIDES), "Who is measured; ours always is.")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "Counted runs of each side.")
+_OUT = flags.DEFINE_string(
+    "out", str(pathlib.Path(__file__).parents[1] / "results"),
+    "Folder of the results; empty: the table is printed only.")
+_DTYPE = flags.DEFINE_enum(
+    "dtype", "float32", ["float32", "bfloat16"],
+    "Compute type of ours and, by autocast, of the best peers.")
+_PERCEPTUAL = flags.DEFINE_enum(
+    "perceptual", "lpips", ["lpips", "dr"], "Of encoder and inversion.")
+_FIELDS = {
+    name: flags.DEFINE_integer(name, default, text)
+    for name, default, text in (
+        ("width", 512, "Widest layer; others keep their proportions."),
+        ("classes", 8, "Classes of the labels."),
+        ("steps", 10, "Steps of an inversion."),
+        ("pictures", 256, "Pictures that the case input reads."))}
+_VGG = flags.DEFINE_float("vgg", 1.0, "Scales the widths of LPIPS' network.")
+_SLACK = flags.DEFINE_float(
+    "slack", 1.0, "Multiplies the tolerances within which sides must agree.")
+flags.mark_flag_as_required("case")
+
+
+def main(argv):
+  if len(argv) > 1:
+    raise app.UsageError(f"unknown argument {argv[1]!r}")
+  unknown = set(_SIDES.value) - set(settings_lib.SIDES)
+  if unknown:
+    raise app.UsageError(
+        f"--sides={','.join(sorted(unknown))}: choose of "
+        f"{', '.join(settings_lib.SIDES)}")
+  sides = [n for n in settings_lib.SIDES[1:] if n in _SIDES.value]
+  command = shlex.join(["python", "-m", "benchmarks.compare", *sys.argv[1:]])
+  found = []
+  for size in map(int, _SIZES.value):
+    for batch in map(int, _BATCHES.value):
+      s = settings_lib.Settings(
+          _CASE.value, size, batch, dtype=_DTYPE.value,
+          perceptual=_PERCEPTUAL.value, vgg=_VGG.value,
+          **{k: f.value for k, f in _FIELDS.items()})
+      try:
+        found.append(run.measure(s, sides, _ROUNDS.value, _SLACK.value) | {
+            "command": command})
+      except RuntimeError as error:
+        print(f"{s.case}, {size} px, batch {batch}: {error}", file=sys.stderr)
+        return 1
+      if _OUT.value:
+        print(report.add(pathlib.Path(_OUT.value), found[-1]))
+  print(report.markdown(report.machine(found[-1]["device"]), found, False))
+  return int(any(run.DISAGREES in note for r in found for note in r["notes"]))
+
+
+if __name__ == "__main__":
+  app.run(main)

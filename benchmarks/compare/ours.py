@@ -1,0 +1,328 @@
+"""The cases in semseg_jax: `make(settings, root)` gives a `Program`.
+
+Weights come through the importers of checkpoints; training steps and the
+inversion are the product's own, with the draws that the peers get.
+"""
+
+import functools
+import importlib
+import pathlib
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.compare import settings as settings_lib
+from configs.semantic_gan import base
+from semseg_jax import interop
+from semseg_jax import inversion
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import perceptual
+from semseg_jax.methods.semantic_gan import encoder
+from semseg_jax.ops import segmentation_losses
+
+
+class Program(NamedTuple):
+  """A case, not compiled yet.
+
+  Attributes:
+    lower: () -> {name: (lowered program, how often it runs in one run)}.
+    start: {name: compiled} -> run; run() -> {name: array}, NHWC, all done;
+      names with an underscore are not compared.
+  """
+  lower: Any
+  start: Any
+
+
+class Case:
+  """Modules, variables and inputs of a case."""
+
+  def __init__(self, s: settings_lib.Settings, root: pathlib.Path):
+    self.s = s
+    with np.load(root / "arrays.npz") as z:
+      self.arrays = {k: z[k] for k in z.files}
+
+  def network(self, name, kind, **options):
+    """(module in the compute type, variables) of a peer's weights."""
+    if kind not in interop.kinds():
+      raise settings_lib.Unavailable(
+          f"case {self.s.case!r} needs the importer of {kind!r}, which this "
+          "checkout does not have")
+    module, variables = interop.from_torch(kind, {
+        k.removeprefix(f"{name}/"): v for k, v in self.arrays.items()
+        if k.startswith(f"{name}/")}, **options)
+    return module.clone(dtype=jnp.dtype(self.s.dtype)), jax.device_put(
+        variables)
+
+  def input(self, name):
+    """An input in our layout, on the device."""
+    x = self.arrays[f"in/{name}"]
+    x = np.moveaxis(x, 1, -1) if x.ndim == 4 else x
+    return jax.device_put(x.astype(np.int32) if x.dtype == np.int64 else x)
+
+  def noise(self, call):
+    count = sum(k.startswith(f"in/{call}/noise") for k in self.arrays)
+    return tuple(self.input(f"{call}/noise{i}") for i in range(count))
+
+  def config(self):
+    """The published config with the sizes of the settings."""
+    c, s = base.get_config(), self.s
+    c.dtype = s.dtype
+    c.data.update(name="folder", size=s.size, num_classes=s.classes, labels=1)
+    for network in (c.generator, c.image_discriminator):
+      network.update(max_channels=s.width, channel_multiplier=2 * s.share)
+    c.gan.update(batch_size=s.batch, steps=1_000)
+    c.encoder.update(batch_size=s.batch, unlabeled_batch_size=s.batch)
+    return c
+
+  def perceptual(self):
+    """(the distance, its variables)."""
+    if self.s.perceptual == "lpips":
+      module, variables = self.network("lpips", "lpips/vgg")
+      return perceptual.from_module(module, None), variables
+    _, variables = self.network("dr", "stylegan2/discriminator")
+    return perceptual.discriminator_features(
+        self.config(), None, "the benchmark"), variables
+
+
+def make(s: settings_lib.Settings, root: pathlib.Path) -> Program:
+  """The program of a case.
+
+  Raises:
+    Unavailable: this checkout lacks what the case needs.
+  """
+  if s.case == "input":
+    return input_pipeline(s, root)
+  return _CASES[s.case](Case(s, root))
+
+
+def single(function, args, names) -> Program:
+  """One jitted function of `args` whose results get `names`."""
+  args = jax.device_put(args)
+
+  def start(compiled):
+    def run():
+      found = jax.block_until_ready(compiled["program"](*args))
+      return dict(zip(names, found, strict=True))
+    return run
+
+  return Program(
+      lambda: {"program": (jax.jit(lambda *a: function(*a)).lower(*args), 1)},
+      start)
+
+
+def training(step, state, batch, draws, phases) -> Program:
+  """An iteration: the phases of a stage's training step, state donated."""
+  batch, draws = jax.device_put((batch, draws))
+  held = [jax.tree.map(jnp.copy, state)]  # No buffer may be donated twice.
+
+  def lower():
+    jitted = {p: jax.jit(functools.partial(step, phase=p), donate_argnums=0)
+              for p in phases}
+    return {p: (f.lower(held[0], {}, batch, draws[p]), 1)
+            for p, f in jitted.items()}
+
+  def start(compiled):
+    def run():
+      logs = {}
+      for p in phases:
+        held[0], metrics = compiled[p](held[0], {}, batch, draws[p])
+        logs |= metrics
+      jax.block_until_ready((held[0], logs))
+      return logs
+    return run
+
+  return Program(lower, start)
+
+
+def generator(c):
+  module, variables = c.network("g", "stylegan2/generator")
+
+  def forward(variables, codes, noise):
+    return module.apply(variables, codes, noise, method="synthesize")[0]
+
+  return single(forward, (variables, c.input("codes"), c.noise("image")),
+                ("image", "logits"))
+
+
+def gan_iteration(c, regularised=False):
+  gan = _module("gan", "gan", "semantic_gan.gan")
+  (g, gv), (dr, drv), (dm, dmv) = (
+      c.network("g", "stylegan2/generator"),
+      c.network("dr", "stylegan2/discriminator"),
+      c.network("dm", "semantic_gan/patch_discriminator"))
+  stage = gan.make(c.config(), None, modules=gan.Modules(g, dr, dm))
+  state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
+      generator=gv["params"], ema=gv["params"], noise=gv["noise"],
+      image_discriminator=drv["params"], patch_discriminator=dict(dmv))
+  draw = lambda k: {"z": c.input(f"{k}/z"), "noise": c.noise(k),
+                    "index": np.int32(g.num_codes // 2)}
+  none = {f"augment_{k}": () for k in ("real", "fake", "pair", "fake_pair")}
+  draws = {"d": none | {"dr": draw("dr"), "dm": draw("dm")}, "r1": none,
+           "g": none | {"g": draw("g")},
+           "path": none | {"path": draw("path"),
+                           "image_noise": c.input("path/image")}, "ema": none}
+  phases = [p for p in stage.phases(0)
+            if regularised or p not in ("r1", "path")]
+  batch = {"unlabeled": {"image": c.input("unlabeled")},
+           "labeled": {"image": c.input("labeled"),
+                       "label": c.input("label")}}
+  return training(stage.train_step, state, batch, draws, phases)
+
+
+def encoder_iteration(c):
+  (g, gv), (e, ev) = (c.network("g", "stylegan2/generator"),
+                      c.network("e", "semantic_gan/fpn_encoder"))
+  distance, variables = c.perceptual()
+  stage = encoder.make(
+      c.config(), None, modules=(g, e), perceptual=distance)
+  frozen = {"generator": gv, "perceptual": variables}
+  state = jax.jit(stage.init)(jax.random.key(0), frozen).replace(
+      encoder=dict(ev), step=jnp.int32(0))
+  batch = {"unlabeled": {"image": c.input("unlabeled")},
+           "labeled": {"image": c.input("labeled"),
+                       "label": c.input("label")}}
+
+  def step(state, none, batch_and_frozen, draws, *, phase):
+    del none
+    batch, frozen = batch_and_frozen
+    return stage.train_step(state, frozen, batch, draws, phase=phase)
+
+  return training(
+      step, state, (batch, frozen),
+      {k: {"noise": c.noise(k)} for k in batch}, ("unlabeled", "labeled"))
+
+
+def invert(c):
+  module, variables = c.network("g", "stylegan2/generator")
+  distance, of_distance = c.perceptual()
+  networks = inversion.Networks(
+      num_codes=module.num_codes, noise_shapes=module.noise_shapes,
+      generate=lambda v, codes, noise: module.apply(
+          v["generator"], codes, noise, method="synthesize")[0],
+      features=lambda v, x: distance.features(v["perceptual"], x),
+      distance=lambda v, a, b: distance.distance(v["perceptual"], a, b))
+  options = inversion.Options(steps=c.s.steps, start="mean")
+  frozen = {"generator": variables, "perceptual": of_distance}
+  args = (frozen, c.input("image"), np.arange(c.s.batch), jax.random.key(0))
+  inverter = lambda: inversion.Inverter(networks, options, c.s.batch)
+
+  def start(compiled):
+    del compiled  # The inverter compiles its own; counted by `lower`.
+    found = inverter()
+
+    def run():
+      result = found.run(*args, mean=c.input("mean"), noise=c.noise("image"))
+      return {"codes": result.codes, "total": result.losses["total"]}
+    return run
+
+  return Program(lambda: {"step": (
+      inverter().lower_step(*args, mean=c.input("mean")), c.s.steps)}, start)
+
+
+def segment(c):
+  module, variables = c.network("segmenter", "s4gan/deeplabv2")
+
+  def forward(variables, image):
+    return (module.apply(variables, image, train=False)[0],)
+
+  return single(forward, (variables, c.input("image")), ("logits",))
+
+
+def segment_gradient(c):
+  module, variables = c.network("segmenter", "s4gan/deeplabv2")
+  segmenter = _module("deeplab_gradient", "common.segmenter")
+
+  def gradient(variables, image, label):
+    def loss(params):
+      logits, _ = segmenter.apply(
+          module, {**variables, "params": params}, image, train=False)
+      return segmentation_losses.cross_entropy(
+          logits, label, ignore_index=255)
+    value, found = jax.value_and_grad(loss)(variables["params"])
+    squares = jax.tree.map(lambda x: jnp.square(x).sum(), found)
+    # All gradients are results, so that none is optimised away.
+    return value, jnp.sqrt(sum(jax.tree.leaves(squares))), found
+
+  return single(gradient, (variables, c.input("image"), c.input("label")),
+                ("loss", "gradient_norm", "_gradients"))
+
+
+def s4gan_iteration(c):
+  s4gan = _module("s4gan", "semisup.s4gan")
+  segmenter = _module("s4gan", "common.segmenter")
+  config = importlib.import_module("configs.semisup.base").get_config()
+  config.dtype = c.s.dtype
+  config.data.update(name="folder", size=c.s.size, num_classes=c.s.classes)
+  config.s4gan.batch_size = c.s.batch
+  (net, nv), (judge, jv) = (
+      c.network("segmenter", "s4gan/deeplabv2"),
+      c.network("judge", "s4gan/discriminator", dropout=0.0))
+  stage = s4gan.make(config, None, modules=s4gan.Modules(
+      net, judge, functools.partial(segmenter.groups, net)))
+  state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
+      network=dict(nv), discriminator=jv["params"])
+  batch = {"labeled": {"image": c.input("labeled"), "label": c.input("label")},
+           "unlabeled": {"image": c.input("unlabeled")},
+           "real": {"image": c.input("real"), "label": c.input("real_label")}}
+  draws = {"step": stage.draws(jax.random.key(0), "step")}
+  return training(stage.train_step, state, batch, draws, ("step",))
+
+
+def hypercolumn(c):
+  g, gv = c.network("g", "stylegan2/generator")
+  net, nv = c.network("few_shot", "repurpose_gan/cnn", size=c.s.size)
+  few_shot = importlib.import_module("semseg_jax.models.few_shot")
+  names = few_shot.layer_names(g, first=8)
+
+  def forward(gv, nv, codes, noise):
+    _, maps = g.apply(gv, codes, noise, method="synthesize")
+    return (net.apply(nv, tuple(maps[n] for n in names)),)
+
+  return single(forward, (gv, nv, c.input("codes"), c.noise("image")),
+                ("logits",))
+
+
+def input_pipeline(s, root):
+  config = base.get_config()
+  config.data.update(
+      name="folder", data_dir=str(root / "data"), size=s.size,
+      num_classes=s.classes, labels=-1, cache_dir=str(root / "cache"))
+  config.data.augment.update(affine=0.0)
+
+  def start(compiled):
+    del compiled
+    batches = data.train_batches(
+        config, batch_size=s.batch, unlabeled_batch_size=0, start_step=0)
+
+    def run():
+      total = np.zeros(2)
+      for _ in range(s.pictures // s.batch):
+        batch = next(batches)["labeled"]
+        total += [batch["image"].sum(), batch["label"].sum()]
+      return {"image": total[0], "label": total[1]}
+    return run
+
+  return Program(dict, start)
+
+
+def _module(case, *names):
+  """The first of these modules of `semseg_jax.methods` that there is."""
+  for name in names:
+    try:
+      return importlib.import_module(f"semseg_jax.methods.{name}")
+    except ModuleNotFoundError:
+      continue
+  raise settings_lib.Unavailable(
+      f"case {case!r} needs semseg_jax.methods.{names[0]}, which this checkout "
+      "does not have")
+
+
+_CASES = {
+    "generator": generator, "gan": gan_iteration,
+    "gan_regularised": functools.partial(gan_iteration, regularised=True),
+    "encoder": encoder_iteration, "inversion": invert, "deeplab": segment,
+    "deeplab_gradient": segment_gradient, "s4gan": s4gan_iteration,
+    "hypercolumn": hypercolumn}

@@ -1,0 +1,120 @@
+"""Records of measurements, and the page and plot made of them."""
+
+import json
+import os
+import pathlib
+import re
+
+import numpy as np
+
+from benchmarks.compare import settings as settings_lib
+
+_NAMES = {"original": "PyTorch, original's way", "best": "PyTorch, best eager",
+          "best_compiled": "PyTorch, best compiled", "ours": "semseg_jax"}
+_HEAD = ("size", "batch", "width", "dtype", "ours, ms",
+         *(f"{side}, x ours" for side in settings_lib.SIDES[1:]),
+         "pictures/s", "GFLOP", "of matmul", "of copy",
+         "compile cold / cached, s", "MiB " + " / ".join(settings_lib.SIDES),
+         "gap")
+
+
+def machine(device: str) -> str:
+  """Name of the kind of machine, not of the machine."""
+  kind = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+  cores = len(os.sched_getaffinity(0))
+  return f"{kind}-{cores}-cores" if kind == "cpu" else kind
+
+
+def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
+  """Keeps a record, in the place of one of the same settings; makes the page.
+
+  Args:
+    folder: benchmarks/results.
+    record: as `run.measure` makes it, and the command.
+
+  Returns:
+    The page.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  name = machine(record["device"])
+  path = folder / f"{name}.json"
+  records = json.loads(path.read_text()) if path.exists() else []
+  records = [r for r in records if r["settings"] != record["settings"]]
+  records.append(record)
+  order = settings_lib.CASES.index
+  records.sort(key=lambda r: (
+      order(r["settings"]["case"]), r["settings"]["size"],
+      r["settings"]["batch"], json.dumps(r["settings"])))
+  path.write_text(json.dumps(records, indent=1) + "\n")
+  page = folder / f"{name}.md"
+  plotted = plot(records, folder / f"{name}.png")
+  page.write_text(markdown(name, records, plotted))
+  return page
+
+
+def markdown(name: str, records, plotted: bool) -> str:
+  """The page: a table for each case."""
+  versions = sorted({v for r in records for v in r["versions"]})
+  flags = sorted({r["flags"] for r in records})
+  text = [
+      f"# {name}", "",
+      f"{', '.join(versions)}; {'; '.join(flags)}. Medians, and half the "
+      "distance of the quartiles; all sides of a row were run in turns. "
+      "\"x ours\": their time over ours, above 1 where ours is faster. FLOPs "
+      "and bytes are the compiler's count of our programs; peaks were measured "
+      "in the same rounds (a product of square matrices in the row's type, an "
+      "array doubled into another). \"gap\": largest difference of outputs "
+      "before timing.", ""]
+  if plotted:
+    text += [f"![pictures a second]({name}.png)", ""]
+  for case in settings_lib.CASES:
+    rows = [r for r in records if r["settings"]["case"] == case]
+    if not rows:
+      continue
+    text += [f"## {case}", "", f"`{rows[-1]['command']}`", "",
+             "| " + " | ".join(_HEAD) + " |", "|---" * len(_HEAD) + "|"]
+    text += ["| " + " | ".join(_cells(r)) + " |" for r in rows]
+    notes = sorted({f"* {n}" for r in rows for n in r["notes"]})
+    text += ["", *notes, ""] if notes else [""]
+  return "\n".join(text)
+
+
+def _cells(r):
+  s, times = r["settings"], r["seconds"]
+  ours = times["ours"]
+  share = lambda x: "" if x is None else f"{x:.0%}"
+  cold, cached = (sum(x.values()) for x in r["compile"])
+  return [
+      str(s["size"]), str(s["batch"]), str(s["width"]), s["dtype"],
+      f"{ours['median'] * 1e3:.1f} ± {ours['spread']:.0%}",
+      *(f"{times[side]['median'] / ours['median']:.2f} ± "
+        f"{times[side]['spread']:.0%}" if side in times else "-"
+        for side in settings_lib.SIDES[1:]),
+      f"{r['work'] / ours['median']:.2f}",
+      f"{r['flops'] / 1e9:.2f}" if r["flops"] else "",
+      share(r["of_matmul"]), share(r["of_copy"]),
+      f"{cold:.1f} / {cached:.1f}",
+      " / ".join(f"{r['memory'][side]:.0f}" if side in r["memory"] else "-"
+                 for side in settings_lib.SIDES),
+      f"{r['gap']:.1g}"]
+
+
+def plot(records, path: pathlib.Path) -> bool:
+  """Pictures a second against the batch, a panel for each case and size."""
+  from semseg_jax.evaluation import figures
+  panels = {}
+  for r in records:
+    s = r["settings"]
+    title = f"{s['case']}, {s['size']} px, width {s['width']}, {s['dtype']}"
+    for side, t in r["seconds"].items():
+      x, y = panels.setdefault(title, {}).setdefault(_NAMES[side], ([], []))
+      x.append(s["batch"])
+      y.append(r["work"] / t["median"])
+  if not panels:
+    return False
+  figures.save(path, figures.stack([
+      figures.panel({k: tuple(np.asarray(v)[:, np.argsort(v[0])].tolist())
+                     for k, v in series.items()},
+                    title=f"{title}: pictures (x steps) a second",
+                    across="batch") for title, series in panels.items()]))
+  return True

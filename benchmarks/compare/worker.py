@@ -1,0 +1,218 @@
+"""A side of a comparison in a process of its own.
+
+The process answers commands until the pipe closes: "run" does the case once
+and answers its seconds, "matmul" and "copy" measure the machine, "memory"
+answers the peak since the last "reset".
+"""
+
+import ctypes
+import os
+import pathlib
+import resource
+import sys
+import time
+import traceback
+
+import numpy as np
+
+from benchmarks.compare import settings as settings_lib
+
+_MIB = 2 ** 20
+
+
+def serve(pipe, s: settings_lib.Settings, side: str, root: str):
+  """Answers `pipe`: first {"outputs", ...} of two runs, or {"error"}."""
+  try:
+    engine = (Ours if side == "ours" else Theirs)(s, pathlib.Path(root), side)
+    engine.commands |= {"reset": engine.reset, "memory": engine.memory}
+    pipe.send(engine.description())
+  except settings_lib.Unavailable as error:
+    pipe.send({"error": str(error)})
+    return
+  except Exception as error:  # Told to the parent, which goes on without.
+    traceback.print_exc(file=sys.stderr)
+    text = str(error).strip().splitlines() or [""]
+    pipe.send({"error": f"{type(error).__name__}: {text[0]}"})
+    return
+  while True:
+    try:
+      command = pipe.recv()
+    except EOFError:
+      return
+    pipe.send(engine.commands[command]())
+
+
+def prepare(s: settings_lib.Settings, root: str):
+  """Writes weights and inputs; runs in a process of its own."""
+  from benchmarks.compare import prepare as prepare_lib
+  prepare_lib.main(s, pathlib.Path(root))
+
+
+class Ours:
+  """semseg_jax."""
+
+  def __init__(self, s, root, side):
+    del side
+    from semseg_jax.training import xla_flags
+    self.flags = xla_flags.apply()
+    import jax
+
+    from benchmarks.compare import ours
+    self.jax, self.s = jax, s
+    program = ours.make(s, root)
+    seconds = []
+    for _ in ("cold", "from the cache that the first one filled"):
+      jax.clear_caches()
+      seconds.append({})
+      compiled, cost = {}, {"flops": 0.0, "bytes": 0.0}
+      lowered = _lap(program.lower)
+      for name, (low, times) in lowered.found.items():
+        lap = _lap(low.compile)
+        compiled[name] = lap.found
+        seconds[-1][name] = lap.seconds
+        counts = lap.found.cost_analysis() or {}
+        cost["flops"] += times * counts.get("flops", float("nan"))
+        cost["bytes"] += times * counts.get("bytes accessed", float("nan"))
+      seconds[-1]["tracing"] = lowered.seconds
+    self.cost, self.compile_seconds = cost, seconds
+    run = program.start(compiled)
+    self.outputs = [self._present(run()) for _ in range(2)]
+    matmul, copy = self._peaks()
+    self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
+                     "copy": copy}
+
+  def _present(self, found):
+    return {k: _channels_first(np.asarray(v, np.float32))
+            for k, v in found.items() if not k.startswith("_")}
+
+  def _peaks(self):
+    jax = self.jax
+    jnp = jax.numpy
+    n, size = sizes(jax.default_backend() == "cpu")
+    a = jax.random.normal(jax.random.key(0), (n, n)).astype(self.s.dtype)
+    x = jnp.ones((size // 4,))
+    product, double = jax.jit(jnp.matmul), jax.jit(lambda x: x * 2)
+    jax.block_until_ready((product(a, a), double(x)))
+    lap = lambda f, *args: _lap(
+        lambda: jax.block_until_ready(f(*args))).seconds
+    return (lambda: 2 * n ** 3 / lap(product, a, a),
+            lambda: 2 * size / lap(double, x))
+
+  def reset(self):
+    reset_memory()
+
+  def memory(self):
+    stats = self.jax.devices()[0].memory_stats()
+    return stats["peak_bytes_in_use"] / _MIB if stats else peak_memory()
+
+  def description(self):
+    device = self.jax.devices()[0]
+    kind = device.device_kind if device.platform != "cpu" else "cpu"
+    return {"outputs": self.outputs, "cost": self.cost, "device": kind,
+            "devices": len(self.jax.devices()), "flags": self.flags,
+            "compile": self.compile_seconds,
+            "version": f"jax {self.jax.__version__}"}
+
+
+class Theirs:
+  """PyTorch."""
+
+  def __init__(self, s, root, side):
+    import torch
+
+    from benchmarks.compare import theirs
+    self.torch, self.device = torch, theirs.device()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    # As JAX does by default on such devices.
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
+    work = theirs.make(s, root, side)
+    self.dtype = s.dtype if side != "original" else "float32"
+
+    def run():
+      found = work()
+      self.wait()
+      return found
+
+    first = _lap(run)
+    self.first = first.seconds
+    self.outputs = [{
+        k: v.detach().float().cpu().numpy() for k, v in found.items()}
+                    for found in (first.found, run())]
+    matmul, copy = self._peaks()
+    self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
+                     "copy": copy}
+
+  def wait(self):
+    if self.device.type == "cuda":
+      self.torch.cuda.synchronize()
+
+  def _peaks(self):
+    torch = self.torch
+    n, size = sizes(self.device.type == "cpu")
+    a = torch.randn(n, n, device=self.device).to(getattr(torch, self.dtype))
+    x = torch.ones(size // 4, device=self.device)
+
+    def lap(f):
+      f()
+      self.wait()
+      return _lap(lambda: (f(), self.wait())).seconds
+
+    return (lambda: 2 * n ** 3 / lap(lambda: a @ a),
+            lambda: 2 * size / lap(lambda: x * 2))
+
+  def reset(self):
+    if self.device.type == "cuda":
+      self.torch.cuda.reset_peak_memory_stats()
+    reset_memory()
+
+  def memory(self):
+    if self.device.type == "cuda":
+      return self.torch.cuda.max_memory_allocated() / _MIB
+    return peak_memory()
+
+  def description(self):
+    return {"outputs": self.outputs, "first": self.first,
+            "version": f"torch {self.torch.__version__}"}
+
+
+class _Lap:
+  """What a function found and how long it took."""
+
+  def __init__(self, function):
+    start = time.perf_counter()
+    self.found = function()
+    self.seconds = time.perf_counter() - start
+
+
+def _lap(function) -> _Lap:
+  return _Lap(function)
+
+
+def sizes(cpu: bool) -> tuple[int, int]:
+  """(side of the peak's matrices, bytes of its copied array)."""
+  return (2048, 64 * _MIB) if cpu else (8192, 1024 * _MIB)
+
+
+def reset_memory():
+  """Starts the peak of this process's memory anew, where Linux lets us."""
+  try:
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+  except OSError:
+    pass
+
+
+def peak_memory() -> float:
+  """Largest resident size in MiB since `reset_memory`."""
+  try:
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+      if line.startswith("VmHWM"):
+        return int(line.split()[1]) / 1024
+  except OSError:
+    pass
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _channels_first(x):
+  return np.moveaxis(x, -1, 1) if x.ndim == 4 else x

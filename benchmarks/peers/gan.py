@@ -1,0 +1,172 @@
+"""Joint training of pictures and labels: SemanticGAN's iteration."""
+
+import contextlib
+import copy
+import dataclasses
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.peers import losses
+from benchmarks.peers import stylegan2
+
+
+@dataclasses.dataclass
+class Options:
+  """The published settings; `release` takes R1 of a frozen Dr, as released."""
+  learning_rate: float = 0.002
+  r1: float = 10.0
+  r1_every: int = 16
+  path: float = 2.0
+  path_every: int = 4
+  feature_matching: float = 2.0
+  ema_decay: float = 0.5 ** (32 / 10_000)
+  release: bool = False
+
+
+class Trainer:
+  """Networks, optimisers and the phases of an iteration.
+
+  Args:
+    generator, dr, dm: the networks, on their device.
+    options: see `Options`.
+    fused: Adam in one kernel, EMA over lists of tensors.
+    autocast: () -> context in which networks run.
+    compiled: applied to the networks where no second derivative is taken,
+      which `torch.compile` cannot do.
+  """
+
+  def __init__(self, generator, dr, dm, options, *, fused=False,
+               autocast=contextlib.nullcontext, compiled=lambda f: f):
+    self.g, self.dr, self.dm, self.o = generator, dr, dm, options
+    self.ema = copy.deepcopy(generator).requires_grad_(False)
+    self.fused, self.autocast = fused, autocast
+    self.run_g, self.run_dr, self.run_dm = map(compiled, (generator, dr, dm))
+    self.mean_path_length = 0.0
+    adam = lambda net, every: torch.optim.Adam(
+        net.parameters(), options.learning_rate * every / (every + 1),
+        (0.0, 0.99 ** (every / (every + 1))), fused=fused or None)
+    self.optimizers = {
+        "g": adam(generator, options.path_every),
+        "dr": adam(dr, options.r1_every), "dm": adam(dm, options.r1_every)}
+
+  def iteration(self, batch, draws, *, r1: bool, path: bool):
+    """One iteration.
+
+    Args:
+      batch: "unlabeled" and "labeled" pictures [N, C, H, W] and "label" maps
+        in {-1, 1} [N, K, H, W].
+      draws: of "dr", "dm", "g", "path": {"z": [2, n, D], "index": int,
+        "noise": maps}; "image_noise".
+      r1, path: whether the regularisers act.
+
+    Returns:
+      Scalars by name, tensors.
+    """
+    logs = self._discriminators(batch, draws)
+    if r1:
+      logs |= self._r1(batch)
+    logs |= self._generator(batch, draws)
+    if path:
+      logs |= self._path(draws)
+    self._average()
+    return logs
+
+  def _learn(self, *names):
+    for name in ("g", "dr", "dm"):
+      getattr(self, name).requires_grad_(name in names)
+
+  def _step(self, name, loss):
+    self.optimizers[name].zero_grad(set_to_none=False)
+    loss.backward()
+    self.optimizers[name].step()
+
+  def _codes(self, d):
+    w1, w2 = (self.g.style(z) for z in d["z"])
+    return stylegan2.mix(w1, w2, d["index"], self.g.num_codes)
+
+  def _fake(self, d):
+    with self.autocast():
+      return self.run_g(self._codes(d), d["noise"])
+
+  def _maps(self, image, label):
+    with self.autocast():
+      return self.run_dm(torch.cat([image, label], 1))
+
+  def _discriminators(self, batch, draws):
+    self._learn("dr")
+    with torch.no_grad():
+      fake, _ = self._fake(draws["dr"])
+    with self.autocast():
+      fake_score = self.run_dr(fake).float()
+      real_score = self.run_dr(batch["unlabeled"]).float()
+    dr_loss = losses.logistic_discriminator(real_score, fake_score)
+    self._step("dr", dr_loss)
+    self._learn("dm")
+    with torch.no_grad():
+      image, label = self._fake(draws["dm"])
+    fake_maps = self._maps(image, label)
+    real_maps = self._maps(batch["labeled"], batch["label"])
+    dm_loss = losses.hinge_discriminator(fake_maps, real_maps)
+    self._step("dm", dm_loss)
+    return {"dr/loss": dr_loss, "dr/real_score": real_score.mean(),
+            "dr/fake_score": fake_score.mean(), "dm/loss": dm_loss,
+            "dm/real_score": losses.over_scales(real_maps, lambda x: x),
+            "dm/fake_score": losses.over_scales(fake_maps, lambda x: x)}
+
+  def _r1(self, batch):
+    o = self.o
+    weight = o.r1 / 2 * o.r1_every
+    self._learn("dr")
+    image = batch["unlabeled"].detach().clone().requires_grad_()
+    with self.autocast():
+      score = self.dr(image).float().sum()
+    dr_penalty = losses.r1_penalty(score, image)
+    if o.release:  # Dr is still frozen there: Adam sees a zero gradient.
+      self.optimizers["dr"].zero_grad(set_to_none=False)
+      self.optimizers["dr"].step()
+    else:
+      self._step("dr", weight * dr_penalty)
+    self._learn("dm")
+    pair = torch.cat([batch["labeled"], batch["label"]], 1)
+    pair = pair.detach().requires_grad_()
+    with self.autocast():
+      maps = self.dm(pair)
+    score = sum(scale[-1].float().mean() for scale in maps)
+    dm_penalty = losses.r1_penalty(score, pair)
+    self._step("dm", weight * dm_penalty)
+    return {"dr/r1": dr_penalty, "dm/r1": dm_penalty}
+
+  def _generator(self, batch, draws):
+    self._learn("g")
+    image, label = self._fake(draws["g"])
+    with self.autocast():
+      image_loss = F.softplus(-self.run_dr(image).float()).mean()
+    fake_maps = self._maps(image.detach(), label)
+    real_maps = self._maps(batch["labeled"], batch["label"])
+    adversarial = losses.over_scales(fake_maps, lambda x: -x)
+    matching = losses.feature_matching(
+        fake_maps, real_maps, self.o.feature_matching)
+    loss = image_loss + adversarial + matching
+    self._step("g", loss)
+    return {"g/image": image_loss, "g/label": adversarial,
+            "g/feature_matching": matching, "g/loss": loss}
+
+  def _path(self, draws):
+    d = draws["path"]
+    codes = self._codes(d)
+    with self.autocast():
+      image = self.g(codes, d["noise"])[0]
+    penalty, self.mean_path_length, lengths = losses.path_length(
+        image, codes, draws["image_noise"], self.mean_path_length)
+    self._step("g", self.o.path * self.o.path_every * penalty)
+    return {"g/path": penalty, "g/path_length": lengths.mean()}
+
+  @torch.no_grad()
+  def _average(self):
+    averages, current = list(self.ema.parameters()), list(self.g.parameters())
+    if self.fused:
+      torch._foreach_lerp_(averages, current, 1 - self.o.ema_decay)
+      return
+    for a, p in zip(averages, current, strict=True):
+      a.mul_(self.o.ema_decay).add_(p, alpha=1 - self.o.ema_decay)
