@@ -65,7 +65,7 @@ def load(config, workdir, needed_by: str) -> Trained:
     variables = load_ema(config, workdir, needed_by)
   variables = dict(variables)
   mean = variables.pop("mean", {}).get("code")
-  if workdir is None and mean is None:
+  if mean is None and workdir is None and not config.generator.weights:
     mean = jax.ShapeDtypeStruct((found.style_dim,), jnp.float32)
     return Trained(found, variables, mean)
   if mean is None:
