@@ -180,7 +180,8 @@ def test_pairs_train_the_baseline(run, tmp_path):
   assert batch["synthetic"]["image"].shape == batch["labeled"]["image"].shape
   state = jax.eval_shape(made.init, jax.random.key(0), None)
   after, _ = jax.eval_shape(
-      lambda s, b: made.train_step(s, {}, b, (), phase="step"), state, batch)
+      lambda s, b: made.train_step(
+          s, {}, b, jax.random.key(1), phase="step"), state, batch)
   assert after.step.shape == ()
 
 

@@ -20,7 +20,7 @@ def run(toy_config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     for name, module in (("gan", gan), ("encoder", encoder)):
       stage = module.make(config, folder)
-      state = jax.jit(stage.init)(jax.random.key(0), {})
+      state = jax.jit(stage.init)(jax.random.key(0), stage.load_frozen())
       with checkpoint.Checkpoints(folder / name / "ckpt") as checkpoints:
         checkpoints.save(1, state, {})
     return config, folder
@@ -67,7 +67,7 @@ def test_untrained_run_names_the_stage(toy_config, tmp_path):
 
 
 def test_encoder_is_the_one_that_the_record_names(toy_config, tmp_path):
-  config = toy_config()
+  config = toy_config(**{"encoder.mean_start": False})
   stage = encoder.make(config, tmp_path)
   state = jax.jit(stage.init)(jax.random.key(0), {})
   folder = tmp_path / "encoder/ckpt"
