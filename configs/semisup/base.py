@@ -56,7 +56,8 @@ def get_config():
              color=no_color)  # largest changes of labelled pictures' colours
   c.supervised = ml_collections.ConfigDict(dict(
       sgd, steps=40_000, batch_size=10, optimizer="sgd", dice=0.0,
-      width=64, levels=4))  # these two: of the U-Net
+      width=64, levels=4,  # these two: of the U-Net
+      synthetic=""))  # folder of synthetic pairs to train on besides
   c.s4gan = ml_collections.ConfigDict(dict(
       sgd, steps=40_000, batch_size=8,  # of each of the three streams
       discriminator_rate=1e-4, discriminator_width=64, dropout=0.5,

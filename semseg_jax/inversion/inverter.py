@@ -133,8 +133,12 @@ class Inverter:
     task, state = jax.eval_shape(
         self._begin, frozen, targets, indices, None, key, mean)
     if self._sharding is not None:
+      whole = jax.sharding.NamedSharding(
+          self._sharding.mesh, jax.sharding.PartitionSpec())
+      frozen = jax.tree.map(lambda x: jax.ShapeDtypeStruct(
+          x.shape, x.dtype, sharding=whole), frozen)
       task, state = jax.tree.map(
-          lambda x: x.update(sharding=self._sharding if x.ndim else None),
+          lambda x: x.update(sharding=self._sharding if x.ndim else whole),
           (task, state))
     return self._advance.lower(frozen, task, state, 1)
 

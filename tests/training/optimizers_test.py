@@ -68,7 +68,7 @@ def test_ranger_equals_the_papers_formulas(shape, beta, k, alpha, decay, seed):
 def test_average_length_is_exact_in_float32(b2):
   t = np.arange(1, 20_000, dtype=np.float64)
   exact = 2 / (1 - b2) - 1 - 2 * t * b2 ** t / -np.expm1(t * np.log(b2))
-  got = optimizers._average_length(jnp.asarray(t, jnp.float32), b2)
+  got = optimizers.average_length(jnp.asarray(t, jnp.float32), b2)
   np.testing.assert_allclose(got, exact, rtol=1e-6)
 
 
