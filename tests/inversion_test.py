@@ -346,7 +346,8 @@ for sharding in None, data:
 jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3),
     *results)
-program = inverter.lower_step(variables, *args).compile().as_text()
+chunk = targets[:8], np.arange(8), jax.random.key(1)
+program = inverter.lower_step(variables, *chunk).compile().as_text()
 assert "num_partitions=4" in program
 for name in (
     "all-reduce", "all-gather", "all-to-all", "collective-permute",
