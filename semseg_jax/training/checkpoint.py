@@ -55,8 +55,11 @@ class Checkpoints:
   def __enter__(self):
     return self
 
-  def __exit__(self, *_):
-    self._manager.close()  # waits for the save in progress
+  def __exit__(self, kind, *_):
+    # Waits for the save in progress, which needs every process: without one
+    # of them it would never end.
+    if kind is None or not issubclass(kind, jax.errors.JaxRuntimeError):
+      self._manager.close()
 
   def save(self, step: int, state: PyTree, meta: dict,
            score: float | None = None) -> None:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import optimizers
@@ -89,11 +90,12 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
 
 
 def run(workdir, steps=12, *, config=None, options=None, mesh=None,
-        **stage_options):
+        sharding="replicated", rollbacks=0, **stage_options):
   return loop.train(
       make(steps, **stage_options), workdir=workdir, key=jax.random.key(0),
       options=options or loop.LoopOptions(log_every=2, checkpoint_every=3),
-      mesh=mesh, config_json=json.dumps(config or {"steps": steps}))
+      mesh=mesh, sharding=sharding, rollbacks=rollbacks,
+      config_json=json.dumps(config or {"steps": steps}))
 
 
 if __name__ == "__main__":
@@ -102,6 +104,7 @@ if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", int(_rest[0]))
   if _rest[1:]:
     mesh_lib.initialize(_rest[1], int(_rest[2]), int(_rest[3]))
-  _state = run(_workdir, int(_steps), pause=float(_pause))
+  with exits.one_line():
+    _state = run(_workdir, int(_steps), pause=float(_pause))
   print(json.dumps({"devices": jax.device_count(),
                     "w": np.asarray(_state.params["w"]).tolist()}))
