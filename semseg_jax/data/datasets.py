@@ -16,6 +16,7 @@ import tqdm
 
 from semseg_jax.data import errors
 from semseg_jax.data import sources
+from semseg_jax.data import tolerance
 
 _PACKAGE = "semseg_jax.data.sets"
 # More than any published number of labels.
@@ -94,6 +95,7 @@ def load(
     cache_dir: str | None = None,
     size: int | None = None,
     seed: int = 0,
+    broken: int = 0,
 ) -> Dataset:
   """Opens the data set `name`; file-based ones are prepared on first use.
 
@@ -106,6 +108,8 @@ def load(
     size: side of the square pictures wanted. Rendered sets render at it (64 if
       None); file-based sets keep their native sizes, the pipeline resizes.
     seed: which world a rendered set draws; file-based sets ignore it.
+    broken: how many unreadable pictures are let pass; a source has them in
+      `broken`, {id: what is wrong}, and raises when asked for one.
 
   Raises:
     errors.DataError: no such data set, or unusable files.
@@ -115,8 +119,9 @@ def load(
         f"data.name: no data set {name!r}; there are {', '.join(names())} "
         "(each a module of semseg_jax/data/sets)")
   module = importlib.import_module(f"{_PACKAGE}.{name}")
-  return module.make(
-      data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed)
+  with tolerance.of(broken):
+    return module.make(
+        data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed)
 
 
 def split(dataset: Dataset, name: str) -> sources.Source:
@@ -143,6 +148,8 @@ def verify(dataset: Dataset, splits: Iterable[str]) -> None:
   """
   for name in splits:
     source = split(dataset, name)
+    for message in sources.broken(source).values():
+      raise errors.DataError(f"split {name!r} cannot be scored: {message}")
     trusted = getattr(source, "checked", False)
     indices = range(1 if trusted else len(source))
     for i in tqdm.tqdm(

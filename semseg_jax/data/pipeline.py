@@ -13,6 +13,7 @@ import numpy as np
 
 from semseg_jax.data import errors
 from semseg_jax.data import sources
+from semseg_jax.data import tolerance
 from semseg_jax.data import transforms
 
 AugmentOptions = transforms.AugmentOptions
@@ -38,6 +39,7 @@ def train_batches(
     process_count: int = 1,
     augment: AugmentOptions = _DEFAULT_AUGMENT,
     workers: int = 0,
+    broken: int = 0,
 ) -> Iterator[dict]:
   """Endless batches for the steps start_step, start_step + 1, ...
 
@@ -50,6 +52,8 @@ def train_batches(
     process_index, process_count: which rows of the global batch are ours.
     augment: what is done to the pictures.
     workers: reading threads beside the main one.
+    broken: how many pictures of a stream may turn out unreadable; the next one
+      comes in their stead.
 
   Yields:
     {"labeled": {"image": uint8 [B, S, S, C], "label": int32 [B, S, S]},
@@ -61,12 +65,13 @@ def train_batches(
   streams = {}
   if labeled is not None:
     streams["labeled"] = _stream(
-        _Resized(labeled, size),
+        tolerance.Skipping(_Resized(labeled, size), broken),
         lambda x, rng: transforms.augment_labeled(x, rng, augment),
         batch_size, 2 * seed, start_step, workers, **rows)
   if unlabeled is not None:
     streams["unlabeled"] = _stream(
-        _Resized(unlabeled, size, with_label=False),
+        tolerance.Skipping(
+            _Resized(unlabeled, size, with_label=False), broken),
         lambda x, rng: transforms.augment_unlabeled(x, rng, augment),
         unlabeled_batch_size, 2 * seed + 1, start_step, workers, **rows)
   if not streams:

@@ -24,11 +24,13 @@ import tensorflow_datasets as tfds
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import tolerance
 from semseg_jax.data.builders import image_mask
 
 # Raised when what is stored for the same files changes.
 _FORMAT = 1
 _INDEX = "index.json"
+_BROKEN = "broken.json"
 
 
 class Item(typing.NamedTuple):
@@ -54,6 +56,7 @@ class Store:
         image_mask.SPLIT, decoders={"image": skip, "label": skip})
     with open(folder / _INDEX) as file:
       self._position = {k: i for i, k in enumerate(json.load(file))}
+    self.broken = _read_broken(folder)
     self._channels = spec.channels
     self.folder = folder
 
@@ -70,7 +73,14 @@ class Store:
 
   def read(self, key: str, labeled: bool) -> dict:
     """{"image"} and, if asked, {"label"}, decoded."""
-    record = self._records[self._position[key]]
+    if key in self.broken:
+      raise errors.DataError(self.broken[key])
+    try:
+      record = self._records[self._position[key]]
+    except Exception as e:  # TFDS promises no type for a damaged record
+      raise errors.DataError(
+          f"{key}: its record in {self.folder} is damaged ({e}); delete that "
+          "folder, it is prepared anew") from e
     example = {"image": image_files.decode_image(
         _content(record["image"]), self._channels, key)}
     if labeled:
@@ -90,6 +100,8 @@ class Stored:
     self._store = store
     self._keys = keys
     self._volumes = volumes
+    self.broken = {i: store.broken[k] for i, k in zip(ids, keys, strict=True)
+                   if k in store.broken}
 
   def __len__(self) -> int:
     return len(self.ids)
@@ -131,7 +143,8 @@ def open_items(
     variant: names what `read` does beside reading, e.g. a stored size.
 
   Raises:
-    errors.DataError: names the first file that cannot be used.
+    errors.DataError: names the first file that cannot be used, if there are
+      more than `tolerance` allows.
   """
   if not items:
     raise errors.DataError(f"data set {spec.name!r} has no pictures")
@@ -139,7 +152,9 @@ def open_items(
   folder = root / f"{spec.name}-{_fingerprint(spec, items, variant)}"
   if not folder.exists():
     _prepare(folder, spec, items, read)
-  return Store(folder, spec)
+  store = Store(folder, spec)
+  tolerance.check(store.broken, spec.name)
+  return store
 
 
 def cache_root(cache_dir: str | None) -> pathlib.Path:
@@ -174,9 +189,10 @@ def _prepare(folder, spec, items, read):
       tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
   if not sys.stderr.isatty():
     tfds.disable_progress_bar()
+  broken = {}
   try:
     builder = image_mask.ImageMask(
-        examples=lambda: _examples(spec, items, read),
+        examples=lambda: _examples(spec, items, read, broken),
         channels=spec.channels, data_dir=partial)
     builder.download_and_prepare()
     records = builder.as_data_source(
@@ -186,6 +202,9 @@ def _prepare(folder, spec, items, read):
     keys = [_text(record["key"]) for record in records]
     with open(partial / _INDEX, "w") as file:
       json.dump(keys, file)
+    if broken:
+      with open(partial / _BROKEN, "w") as file:
+        json.dump(broken, file, indent=1)
     try:
       partial.rename(folder)
     except OSError:
@@ -195,25 +214,41 @@ def _prepare(folder, spec, items, read):
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _examples(spec, items, read):
+def _examples(spec, items, read, broken):
+  """Yields what is stored; puts {key: message} of the rest into `broken`."""
   for item in items:
-    content, mask = read(item, spec.channels)
-    image = image_files.decode_image(content, spec.channels, item.image)
-    if mask is not None:
-      where = item.masks[0]
-      if mask.shape != image.shape[:2]:
-        raise errors.DataError(
-            f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
-            f"picture {item.image} is {image.shape[1]} x {image.shape[0]}")
-      image_files.check_classes(
-          mask, spec.num_classes, spec.ignore_index, where)
-    else:
-      mask = np.zeros((1, 1), np.uint8)
-    yield item.key, {
-        "image": content,
-        "label": image_files.encode_png(mask),
-        "key": item.key,
-    }
+    try:
+      example = _example(spec, item, read)
+    except errors.DataError as error:
+      broken[item.key] = str(error)
+      tolerance.check(broken, spec.name)
+      continue
+    yield item.key, example
+
+
+def _example(spec, item, read):
+  content, mask = read(item, spec.channels)
+  image = image_files.decode_image(content, spec.channels, item.image)
+  if mask is not None:
+    where = item.masks[0]
+    if mask.shape != image.shape[:2]:
+      raise errors.DataError(
+          f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
+          f"picture {item.image} is {image.shape[1]} x {image.shape[0]}")
+    image_files.check_classes(
+        mask, spec.num_classes, spec.ignore_index, where)
+  else:
+    mask = np.zeros((1, 1), np.uint8)
+  return {
+      "image": content,
+      "label": image_files.encode_png(mask),
+      "key": item.key,
+  }
+
+
+def _read_broken(folder) -> dict[str, str]:
+  path = folder / _BROKEN
+  return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _content(value) -> bytes:

@@ -19,6 +19,7 @@ from semseg_jax.models import unet
 from semseg_jax.ops import images
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import checkpoint
+from semseg_jax.training import microbatches
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
@@ -53,6 +54,8 @@ def make(config, workdir) -> stage.Stage:
   if not config.data.labels:
     raise ValueError("stage 'supervised' needs labelled pictures: set "
                      "config.data.labels to a count, or -1 for all")
+  microbatches.check(
+      c.batch_size, config.microbatches, "config.supervised.batch_size")
   module = network(config)
   size, channels = config.data.size, config.data.channels
   tx = optax.adamw(
@@ -68,26 +71,27 @@ def make(config, workdir) -> stage.Stage:
 
   def train_step(state, frozen, batch, draws, *, phase):
     del frozen, draws, phase
-    batch = batch["labeled"]
 
-    def loss_fn(params):
+    def loss_fn(params, batch):
       logits, changed = module.apply(
           {**state.network, "params": params},
           images.from_uint8(batch["image"]), train=True,
           mutable=["batch_stats"])
       entropy, dice = label_losses(
           logits, batch["label"], config.data.ignore_index)
-      return entropy + c.dice * dice, (changed, entropy, dice)
+      loss = entropy + c.dice * dice
+      return loss, (changed, {
+          "loss": loss, "cross_entropy": entropy, "dice": dice})
 
-    (loss, (changed, entropy, dice)), gradients = jax.value_and_grad(
-        loss_fn, has_aux=True)(state.network["params"])
+    gradients, (changed, metrics) = microbatches.grad(
+        loss_fn, config.microbatches)(
+            state.network["params"], batch["labeled"])
     deltas, opt = tx.update(
         gradients, state.optimizer, state.network["params"])
     params = optax.apply_updates(state.network["params"], deltas)
     return State(step=state.step + 1,
                  network={**state.network, **changed, "params": params},
-                 optimizer=opt), {
-                     "loss": loss, "cross_entropy": entropy, "dice": dice}
+                 optimizer=opt), metrics
 
   @jax.jit
   def logits(variables, picture):

@@ -39,7 +39,7 @@ def prepare(folder, config: dict, overrides: dict, *,
   folder = epath.Path(folder).resolve()
   config = json.loads(json.dumps(config))  # tuples -> lists, as on disk
   path = folder / "config.json"
-  if path.exists():
+  if _exists(path):
     differing = differences(json.loads(path.read_text()), config)
     refused = [
         d for d in differing if d[0].split(".")[-1] not in CHANGEABLE]
@@ -51,11 +51,23 @@ def prepare(folder, config: dict, overrides: dict, *,
           "Give the new run its own --workdir, set these fields back to "
           f"continue the old one, or delete {folder} to start again.")
   if primary:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, config)
-    write_json(folder / "overrides.json", overrides)
-    write_json(folder / "versions.json", versions())
+    try:
+      folder.mkdir(parents=True, exist_ok=True)
+      write_json(path, config)
+      write_json(folder / "overrides.json", overrides)
+      write_json(folder / "versions.json", versions())
+    except OSError as error:
+      raise OSError(
+          f"{folder} cannot be written to ({error.strerror or error}): set its "
+          "permissions right, make room, or use another --workdir") from error
   return folder
+
+
+def _exists(path) -> bool:
+  try:
+    return path.exists()
+  except PermissionError:
+    return False  # writing says so
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:

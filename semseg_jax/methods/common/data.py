@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from semseg_jax.data import datasets
 from semseg_jax.data import pipeline
+from semseg_jax.data import sources
 from semseg_jax.data import subsets
 from semseg_jax.ops import images
 
@@ -20,16 +21,17 @@ def dataset(config) -> datasets.Dataset:
   """
   c = config.data
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
-               c.channels, c.seed)
+               c.channels, c.seed, config.faults.broken_pictures)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name, data_dir, cache_dir, size, num_classes, channels, seed):
+def _load(name, data_dir, cache_dir, size, num_classes, channels, seed,
+          broken):
   if name == datasets.BLANK:
     return datasets.blank(size, num_classes, channels)
   loaded = datasets.load(
       name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
-      seed=seed)
+      seed=seed, broken=broken)
   found = len(loaded.spec.class_names)
   if found != num_classes:
     raise ValueError(
@@ -43,10 +45,15 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed):
 
 
 def train_sources(config):
-  """The labelled and unlabelled sources of `config.data`, or None."""
+  """The labelled and unlabelled sources of `config.data`, or None.
+
+  Without the pictures that are known to be broken, where the config lets them
+  pass.
+  """
   c = config.data
-  return subsets.select(dataset(config), labels=c.labels,
-                        unlabeled=c.unlabeled, split_seed=c.split_seed)
+  found = subsets.select(dataset(config), labels=c.labels,
+                         unlabeled=c.unlabeled, split_seed=c.split_seed)
+  return tuple(source and sources.sound(source) for source in found)
 
 
 def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
@@ -67,7 +74,8 @@ def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
       process_index=jax.process_index(),
       process_count=jax.process_count(),
       augment=augment or augment_options(config),
-      workers=config.data.workers)
+      workers=config.data.workers,
+      broken=config.faults.broken_pictures)
 
 
 def picture(image) -> jax.Array:

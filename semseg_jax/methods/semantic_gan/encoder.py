@@ -22,6 +22,7 @@ from semseg_jax.models import stylegan2
 from semseg_jax.ops import images
 from semseg_jax.ops import schedules
 from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
@@ -64,6 +65,11 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   rate = learning_rate(config)
   tx = {"unlabeled": optimizer[c.optimizer](rate),
         "labeled": optimizer[c.optimizer](rate)}
+  sizes = {"unlabeled": c.unlabeled_batch_size, "labeled": c.batch_size}
+  for name, field in (("unlabeled", "unlabeled_batch_size"),
+                      ("labeled", "batch_size")):
+    microbatches.check(
+        sizes[name], config.microbatches, f"config.encoder.{field}")
   clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
 
   def load_frozen():
@@ -126,8 +132,10 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     stream, _, mode = phase.partition("_")
     params = state.encoder["params"]
     stats = {k: v for k, v in state.encoder.items() if k != "params"}
-    gradients, (changed, metrics) = jax.grad(losses[stream], has_aux=True)(
-        params, stats, frozen, batch[stream], draws["noise"], mode != "eval")
+    gradients, (changed, metrics) = microbatches.grad(
+        lambda p, data: losses[stream](
+            p, stats, frozen, *data, mode != "eval"), config.microbatches)(
+                params, (batch[stream], draws["noise"]))
     gradients, norm = optimizers.clip_by_global_norm(gradients, clip[stream])
     metrics[f"{stream}/gradient_norm"] = norm
     metrics["learning_rate"] = rate(state.step)
@@ -149,9 +157,8 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
 
   def draws(key, phase):
     stream = phase.partition("_")[0]
-    n = {"unlabeled": c.unlabeled_batch_size,
-         "labeled": c.batch_size}[stream]
-    return {"noise": stylegan2.random_noise(key, n, generator.noise_shapes)}
+    return {"noise": stylegan2.random_noise(
+        key, sizes[stream], generator.noise_shapes)}
 
   @jax.jit
   def reconstruct(variables, frozen, image, key):
