@@ -30,7 +30,7 @@ def grad(loss_fn, parts: int):
   """Like `jax.grad(loss_fn, has_aux=True)`, as a mean over `parts`.
 
   Args:
-    loss_fn: (params, data) -> (loss, aux), aux a pytree of float arrays.
+    loss_fn: (params, data) -> (loss, aux), aux a pytree of arrays.
     parts: number of parts; 1 is `jax.grad` itself.
 
   Returns:
@@ -61,7 +61,9 @@ def grad(loss_fn, parts: int):
     zeros = jax.tree.map(
         lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(gradients, 0))
     total = jax.lax.fori_loop(0, parts, add, zeros)
-    return jax.tree.map(lambda x: x / parts, total)
+    return jax.tree.map(
+        lambda x: x / parts if jnp.issubdtype(x.dtype, jnp.inexact)
+        else x // parts, total)  # a counter is the same in all parts
 
   return whole if parts == 1 else accumulated
 
