@@ -5,10 +5,10 @@ Called by train.py, eval.py, the commands in `cli` and the tests.
 
 import importlib
 import json
-import pathlib
 import time
 
 from absl import logging
+from etils import epath
 import jax
 import numpy as np
 
@@ -34,7 +34,7 @@ def run(function, config, workdir, **arguments):
   checkpoint.quiet()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
-    return function(config, pathlib.Path(workdir), **arguments)
+    return function(config, epath.Path(workdir), **arguments)
 
 
 def module_of(config, stage: str):
@@ -244,7 +244,7 @@ def write_table(results, config, workdir):
         row[f"{place}_spread"] = round(float(np.std(values, ddof=1)), 4)
         row[f"{place}_seeds"] = [round(float(v), 4) for v in values]
     rows.append(row | {"seeds": len(results)})
-  workdir = pathlib.Path(workdir)
+  workdir = epath.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)
   tables.save(workdir / "table.json", rows)
   shown = [{k: v for k, v in row.items() if not isinstance(v, list)}

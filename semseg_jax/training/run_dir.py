@@ -39,7 +39,7 @@ def prepare(folder, config: dict, overrides: dict, *,
   folder = epath.Path(folder).resolve()
   config = json.loads(json.dumps(config))  # tuples -> lists, as on disk
   path = folder / "config.json"
-  if _exists(path):
+  if path.exists():
     differing = differences(json.loads(path.read_text()), config)
     refused = [
         d for d in differing if d[0].split(".")[-1] not in CHANGEABLE]
@@ -61,13 +61,6 @@ def prepare(folder, config: dict, overrides: dict, *,
           f"{folder} cannot be written to ({error.strerror or error}): set its "
           "permissions right, make room, or use another --workdir") from error
   return folder
-
-
-def _exists(path) -> bool:
-  try:
-    return path.exists()
-  except PermissionError:
-    return False  # writing says so
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:

@@ -4,8 +4,7 @@ Where `workdir` is None nothing is read: the arrays' shapes and types come back
 in their place, for planning.
 """
 
-import pathlib
-
+from etils import epath
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +15,7 @@ from semseg_jax.training import checkpoint
 def _restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   if workdir is None:
     return abstract
-  folder = pathlib.Path(workdir) / stage / "ckpt"
+  folder = epath.Path(workdir) / stage / "ckpt"
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
