@@ -63,7 +63,8 @@ class Checkpoints:
   def __exit__(self, kind, *_):
     # Waits for the save in progress, which needs every process: without one
     # of them it would never end.
-    if kind is None or not issubclass(kind, jax.errors.JaxRuntimeError):
+    lost = kind is not None and issubclass(kind, jax.errors.JaxRuntimeError)
+    if jax.process_count() == 1 or not lost:
       with self._saving():
         self._manager.close()
 

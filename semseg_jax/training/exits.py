@@ -29,7 +29,7 @@ def one_line():
     logging.debug("where it was raised", exc_info=True)
     _leave(f"error: {error}", 1)
   except jax.errors.JaxRuntimeError as error:
-    if jax.process_count() == 1:
+    if not jax.distributed.is_initialized():
       raise
     _leave(
         f"error: process {jax.process_index()} of {jax.process_count()} cannot "
@@ -39,7 +39,7 @@ def one_line():
 
 
 def _leave(message: str, code: int):
-  if jax.process_count() == 1:
+  if not jax.distributed.is_initialized():
     sys.exit(message)
   print(message, file=sys.stderr, flush=True)
   logging.flush()
