@@ -14,7 +14,7 @@ MAX_PIXELS = 80_000_000
 # No picture of MAX_PIXELS has more, however stored.
 MAX_BYTES = 1 << 30
 # Pillow reads more, some by running other programs (EPS).
-_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 

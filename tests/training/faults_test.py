@@ -67,8 +67,9 @@ def disk(tmp_path):
 def test_full_disk(toy, whole, disk):
   folder, fill, clear = disk
   with pytest.raises(OSError, match=r"No space|could not be written"):
-    toy.run(folder / "run", on_batch=lambda s: fill() if s == 5 else None)
-  assert latest(folder / "run") == 3
+    toy.run(folder / "run", on_batch=lambda s: fill() if s == 7 else None)
+  # At step 7 the first checkpoint was on disk, the second on its way.
+  assert latest(folder / "run") in (3, 6)
   # Nothing is lost, and nothing has to be tidied up by hand but the disk.
   with pytest.raises(OSError, match=r"cannot be written to.*--workdir"):
     toy.run(folder / "run")
@@ -81,10 +82,10 @@ def test_checkpoint_that_cannot_be_written(toy, whole, tmp_path):
   limit = lambda n: resource.setrlimit(resource.RLIMIT_FSIZE, (n, hard))
   try:
     with pytest.raises(OSError, match=r"large|could not be written"):
-      toy.run(tmp_path, on_batch=lambda s: limit(200) if s == 5 else None)
+      toy.run(tmp_path, on_batch=lambda s: limit(200) if s == 7 else None)
   finally:
     limit(soft)
-  assert latest(tmp_path) == 3
+  assert latest(tmp_path) in (3, 6)
   assert_same_state(toy.run(tmp_path), whole)
 
 
