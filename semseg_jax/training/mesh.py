@@ -8,6 +8,7 @@ and batch statistics are global, and no collective is ever written by hand.
 import math
 
 import jax
+from jax._src import distributed  # its barrier has no public name
 from jax.sharding import AxisType
 from jax.sharding import Mesh
 from jax.sharding import NamedSharding
@@ -103,6 +104,16 @@ def local(tree):
     return x.addressable_data(0)
 
   return jax.tree.map(whole, tree)
+
+
+def barrier(name: str) -> None:
+  """Returns when every process is here: after an hour at most, by JAX's error.
+
+  Through the coordination service: a collective would have to be set up first,
+  for which the others have half a minute on CPU.
+  """
+  if jax.process_count() > 1:
+    distributed.global_state.client.wait_at_barrier(name, 3_600_000)
 
 
 def local_batch_sharding(batch_size: int, field: str) -> NamedSharding | None:
