@@ -9,9 +9,9 @@ DATA ?= ../shared/data
 
 .PHONY: demo demo-seeds test test-all lint leaf clean
 
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt "pytest>=8" "hypothesis>=6.100" "ruff>=0.6"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@
 
 # Trains everything from scratch on the procedural data set and prints a table.

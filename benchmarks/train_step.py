@@ -25,10 +25,10 @@ import numpy as np
 
 from benchmarks import timing
 from configs.semantic_gan import base
+from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.semantic_gan import encoder
-from semseg_jax.methods.semantic_gan import gan
 from semseg_jax.ops import conv
 from semseg_jax.ops import modulated_conv
 from semseg_jax.training import mesh as mesh_lib

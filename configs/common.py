@@ -1,9 +1,12 @@
-"""Parses the text after the colon of --config=file.py:TEXT.
+"""What configs of all methods share: the argument's parser, common blocks.
 
-Comma-separated `name=value` pairs and bare words, e.g.
+The argument is the text after the colon of --config=file.py:TEXT,
+comma-separated `name=value` pairs and bare words, e.g.
 `labels=10,unlabeled=3000,seed=1,smoke`. What a config accepts is stated by its
 defaults; anything else is an error that lists them.
 """
+
+import ml_collections
 
 
 def parse_arg(arg: str, **defaults):
@@ -41,3 +44,33 @@ def parse_arg(arg: str, **defaults):
           f"config argument {name}={text!r} is not of type "
           f"{kind.__name__}") from None
   return values
+
+
+def geometry() -> ml_collections.ConfigDict:
+  """Block `data.geometry`: squares of `data.size`, resized, by default."""
+  return ml_collections.ConfigDict(dict(
+      shape=(),  # (height, width) of training pictures; () = a square
+      resize=(),  # (height, width) of all pictures and labels, before all else
+      crop=False,  # random crops of `shape` instead of resizing to it
+      scales=(), short_side=(),  # of a crop's picture: scales; (least, most)
+      blur=0.0,  # probability of a blur of a crop
+      fill=(0, 0, 0), fill_label=255,  # right of and below small pictures
+      evaluate=(),  # (height, width) networks see in evaluation; () = `shape`
+      pad_evaluation=False,  # pad to it instead of resizing
+      evaluate_short_side=0))  # score centre squares of pictures of this side
+
+
+def segmenter() -> ml_collections.ConfigDict:
+  """Block `segmenter`: the U-Net of `supervised` by default."""
+  return ml_collections.ConfigDict(dict(
+      network="unet",  # unet, deeplabv2 or deeplabv3plus
+      depth=101,  # of the ResNet: 18, 34, 50, 101; 38: wide (deeplabv3plus)
+      width=64,
+      blocks=(),  # per stage of the ResNet; () = those of `depth`
+      output_stride=8,
+      branches=(6, 12, 18, 24),  # dilations of DeepLabv2's classifier
+      features=256, fine_features=48,  # of DeepLabv3+
+      # As the networks that DeepLabv2's published weights belong to.
+      stride_first=False, ceil_pool=False, frozen_affine=False,
+      normalize="unit",  # of pictures: unit, imagenet, caffe, ...
+      weights=""))  # converted file to start from

@@ -3,6 +3,7 @@
 Called by train.py, eval.py, the commands in `cli` and the tests.
 """
 
+import functools
 import importlib
 import json
 import time
@@ -27,6 +28,7 @@ from semseg_jax.training import checkpoint
 from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
+from semseg_jax.training import run_dir
 
 
 def run(function, config, workdir, **arguments):
@@ -51,9 +53,11 @@ def module_of(config, stage: str):
 
 def check_data(config):
   """Raises what is wrong with the data before anything is trained."""
-  dataset = data.dataset(config)
   c = config.data
-  splits = {c.validation, c.in_domain, *c.out_of_domain}
+  if not c.name:
+    return  # a pre-trained generator and painted masks need none
+  dataset = data.dataset(config)
+  splits = {c.validation, c.in_domain, *c.out_of_domain} - {""}
   datasets.verify(dataset, sorted(splits))
   data.train_sources(config)
 
@@ -76,16 +80,17 @@ def train(config, workdir, *, overrides=None, only=()):
   stages = [make_stage(config, workdir, name) for name in names]
   mesh = mesh_lib.make()
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
+    module = module_of(config, name)
     options = loop.LoopOptions(
         **config.log.to_dict(),
-        best_metric="val/miou" if stage.validate and name != "gan" else None)
+        best_metric=_best_metric(config, stage, name))
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
                  len(names), stage.steps)
     loop.train(
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
         rollbacks=config.faults.rollbacks,
-        config_json=json.dumps(relevant(config, module_of(config, name))),
+        config_json=json.dumps(relevant(config, module)),
         overrides_json=json.dumps(overrides or {}, default=str))
     if jax.process_index() == 0:
       figures.plot_metrics(workdir / name / "metrics.jsonl",
@@ -93,9 +98,21 @@ def train(config, workdir, *, overrides=None, only=()):
   return workdir
 
 
+def _best_metric(config, stage, name: str):
+  """The metric of `validate` that chooses the best checkpoint, or None."""
+  if not stage.validate or name == "gan":
+    return None
+  return getattr(module_of(config, name), "BEST_METRIC", "val/miou")
+
+
 def make_stage(config, workdir, name: str):
   """The stage `name` of a config; the joint GAN with what watches it."""
-  stage = module_of(config, name).make(config, workdir)
+  module = module_of(config, name)
+  if config.microbatches > 1 and "microbatches" not in module.FIELDS:
+    raise ValueError(
+        f"config.microbatches is {config.microbatches}, but stage {name!r} of "
+        f"method {config.method!r} takes its batches whole: set it to 1")
+  stage = module.make(config, workdir)
   if name == "gan" and config.monitor.samples:
     stage = stage._replace(validate=monitoring.make(config))
   return stage
@@ -106,8 +123,8 @@ def relevant(config, module) -> dict:
   plain = json.loads(config.to_json_best_effort())
   names = {"data", "dtype", "matmul_precision", "release", "seed",
            *module.FIELDS}
-  if config.microbatches > 1:  # 1 is what runs from before the field had
-    names.add("microbatches")
+  if config.microbatches == 1:  # what runs from before the field had
+    names.discard("microbatches")
   return {name: plain[name] for name in sorted(names)}
 
 
@@ -129,22 +146,26 @@ def evaluate(config, workdir, *, splits=()):
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)
-  sources = {name: _limited(datasets.split(dataset, name), config)
+  sources = {name: limited(data.evaluation_source(config, name), config)
              for name in splits}
   predict = _predictor(config, workdir)
   joint, primary = None, jax.process_index() == 0
-  if primary and "reference" in config.stages and "gan" in config.stages:
+  if (primary and config.data.labels
+      and {"reference", "gan"} <= set(config.stages)):
     joint = joint_model.score(config, workdir, config.evaluation.joint_samples)
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
+  finished = {name: run_dir.done_step(workdir / name)
+              for name in config.stages}
   found = {}
   for name, source in sources.items():
     started = time.monotonic()
     folder = workdir / "eval" / name
     methods = segmentation.evaluate(
-        predict, source, spec=dataset.spec,
-        batch_size=config.inversion.batch_size, size=config.data.size,
+        functools.partial(predict, source), source, spec=dataset.spec,
+        batch_size=config.evaluation.batch_size,
+        size=data.evaluation_shape(config), fill=data.padding(config),
         out_dir=folder, pictures=config.evaluation.pictures,
         fingerprint=records.config_hash({**plain, "steps": steps}),
         process=jax.process_index(), num_processes=jax.process_count())
@@ -155,7 +176,9 @@ def evaluate(config, workdir, *, splits=()):
         methods, config=plain, split=name,
         seconds=time.monotonic() - started,
         checkpoint_step=steps.get("gan"),
-        extra={"checkpoint_steps": steps, "joint_model": joint}))
+        extra={"checkpoint_steps": steps, "finished_steps": finished,
+               "joint_model": joint}
+        | _reports(config, workdir, source, folder)))
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
@@ -168,11 +191,11 @@ def evaluate(config, workdir, *, splits=()):
 
 
 def label(config, workdir, *, pictures, out) -> dict:
-  """Labels the picture files of a folder with a trained run, by inversion.
+  """Labels the picture files of a folder with a trained run.
 
   Args:
     config: the experiment's config.
-    workdir: its folder, with trained stages `gan` and `encoder`.
+    workdir: its folder, with the stages that the method's `labeling` needs.
     pictures: folder of picture files of any sizes.
     out: folder for masks, overlays and reconstructions.
 
@@ -187,13 +210,29 @@ def label(config, workdir, *, pictures, out) -> dict:
   return labels.write(
       module.predictor(config, workdir), source,
       method=module.method_name(config, config.inversion.steps),
-      spec=data.dataset(config).spec,
+      spec=module.spec(config) if hasattr(module, "spec")
+      else data.dataset(config).spec,
       batch_size=config.inversion.batch_size, size=config.data.size,
       out_dir=out,
       fingerprint=records.config_hash({**plain, "steps": steps}))
 
 
-def _limited(source, config):
+def _reports(config, workdir, source, folder) -> dict:
+  """{stage: what its module reports of a split beside segmentations}."""
+  found = {}
+  for name in config.stages:
+    module = module_of(config, name)
+    if hasattr(module, "report"):
+      found[name] = module.report(config, workdir, source, folder)
+      curves = {k: v.pop("roc") for k, v in found[name].items() if "roc" in v}
+      if curves:
+        figures.save(folder / "roc.png", figures.panel(
+            curves, title="true positive rate, all classes",
+            across="false positive rate"))
+  return found
+
+
+def limited(source, config):
   """The first `config.evaluation.limit` pictures of a split."""
   limit = config.evaluation.limit
   if not limit or limit >= len(source):
@@ -202,17 +241,24 @@ def _limited(source, config):
 
 
 def _predictor(config, workdir):
-  """One function with the methods of every trained stage, as a table's rows."""
+  """predict(source, pictures, indices) -> rows of every trained stage.
+
+  A stage's `combiner` makes further rows of those that the others gave.
+  """
   modules = [module_of(config, name) for name in config.stages]
   if "encoder" in config.stages and config.data.labels:
     modules.append(module_of(config, "labeling"))
   parts = [m.predictor(config, workdir) for m in modules
            if hasattr(m, "predictor")]
+  combiners = [m.combiner(config, workdir) for m in modules
+               if hasattr(m, "combiner")]
 
-  def predict(pictures, indices):
+  def predict(source, pictures, indices):
     methods = {}
     for part in parts:
       methods |= part(pictures, indices)
+    for combine in combiners:
+      methods |= combine(source, indices, methods)
     return methods
 
   return predict
@@ -227,9 +273,10 @@ def write_table(results, config, workdir):
     workdir: where table.json and table.md go.
 
   Returns:
-    The rows: method, in_domain_miou and out_of_domain_miou (means over seeds
-    and out-of-domain splits), their spreads (standard deviation over seeds)
-    where there are several seeds, and the number of seeds.
+    The rows: method, in_domain_miou and, where there are such splits,
+    out_of_domain_miou (means over seeds and splits), their spreads (standard
+    deviation over seeds) where there are several seeds, and the number of
+    seeds.
   """
   places = {"in_domain": (config.data.in_domain,),
             "out_of_domain": config.data.out_of_domain}
@@ -237,6 +284,8 @@ def write_table(results, config, workdir):
   for method in results[0][config.data.in_domain]:
     row = {"method": method}
     for place, names in places.items():
+      if not names:
+        continue
       values = [np.mean([r[n][method]["miou"] for n in names])
                 for r in results]
       row[f"{place}_miou"] = round(float(np.mean(values)), 4)

@@ -29,7 +29,7 @@ _WIDTH = 32  # of the untrained network
 def make(config):
   """validate(state, frozen) of the `gan` stage: {"monitor/...": float}."""
   network = feature_network(config)
-  real = functools.cache(lambda: _real_features(config, network))
+  real = functools.cache(lambda: real_features(config, network))
   scores = _scores(config)
 
   def validate(state, frozen):
@@ -114,7 +114,9 @@ def _drawer(generator):
   return draw
 
 
-def _real_features(config, network):
+def real_features(config, network):
+  """(features, logits) of the first unlabelled pictures of `config.monitor`.
+  """
   _, unlabelled = data.train_sources(config)
   found, total = [], 0
   for batch in pipeline.eval_batches(

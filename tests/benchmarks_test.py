@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import hypercolumn
 from benchmarks import timing
 from benchmarks import train_step
 from semseg_jax.ops import conv
@@ -63,6 +64,17 @@ def test_table_of_formulations(capsys):
   assert "| gan | d | 4001.0 | 1.00 | 0.2 | 25% | 1.0 |" in out
   assert "takes 8003.3 ms" in out  # 4 + 16 / 16 + 2 + 4 / 4 and 1 ms each
   assert "| plain | 3.00 | 3.00 | 3.00 | 3.00 | 1.00 | 3.00 |" in out
+
+
+def test_hypercolumns_agree_and_take_less_memory():
+  rows = hypercolumn.measure(pixels=32, widest=128, side=32, rounds=1)
+  assert [(r["kernel"], r["program"], r["form"]) for r in rows] == [
+      (k, p, f) for k in (1, 3) for p in ("value", "gradient")
+      for f in ("plain", "projected")]
+  for plain, projected in zip(rows[::2], rows[1::2], strict=True):
+    assert plain["gap"] < 1e-5
+    assert projected["bytes"] > 0
+    assert projected["flops"] < plain["flops"]
 
 
 @pytest.mark.slow

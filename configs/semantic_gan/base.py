@@ -5,6 +5,8 @@ Values are the release's defaults unless a comment says otherwise.
 
 import ml_collections
 
+from configs import common
+
 
 def get_config():
   """The published settings; `data` is left to the data set's config."""
@@ -37,6 +39,7 @@ def get_config():
       # Probabilities, then ranges; the release's --seg_aug for labelled pairs.
       augment=dict(flip_unlabeled=0.5, flip_labeled=0.5, affine=0.5,
                    shift=0.1, scale=0.2, rotate=15.0)))
+  c.data.geometry = common.geometry()
 
   c.generator = ml_collections.ConfigDict(dict(
       style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512,
@@ -69,14 +72,21 @@ def get_config():
       unlabeled_clip=2.0, labeled_clip=5.0,
       unlabeled_mse=1.0, unlabeled_perceptual=10.0,
       labeled_mse=1.0, labeled_perceptual=10.0,
-      cross_entropy=1.0, dice=1.0))
+      cross_entropy=1.0, dice=1.0,
+      # Ours, off as in the paper: start at the mean code; weight of the mean
+      # squared error to the codes of generated pictures.
+      mean_start=False, latent=0.0))
 
   # The baseline that every table compares with; ours, not the paper's.
   c.supervised = ml_collections.ConfigDict(dict(
       steps=20_000, batch_size=16, learning_rate=1e-3, weight_decay=1e-4,
       dice=1.0, width=64, levels=4,
+      optimizer="adamw", momentum=0.9, head_factor=10.0,  # these two: of "sgd"
+      synthetic="",  # folder of synthetic pairs to train on besides
       # Beside the paired augmentation of `data`: largest relative changes.
       color=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)))
+
+  c.segmenter = common.segmenter()
 
   c.inversion = ml_collections.ConfigDict(dict(
       steps=200, learning_rate=0.1, space="w+", start="encoder",
@@ -89,6 +99,7 @@ def get_config():
   c.evaluation = ml_collections.ConfigDict(dict(
       pictures=32,  # whose overlays and reconstructions are written
       limit=0,  # pictures per split; 0 = all
+      batch_size=c.inversion.get_ref("batch_size"),
       joint_samples=1000))  # of the generator, for the joint model's score
 
   c.monitor = ml_collections.ConfigDict(dict(

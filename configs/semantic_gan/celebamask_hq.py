@@ -6,8 +6,7 @@
   python eval.py  (the same flags)
 
 Arguments: labels (30, 150 and 1500 in the paper), unlabeled, seed, release,
-smoke. The data set has no out-of-domain split: the paper's, 40 labelled
-paintings of MetFaces, is not published.
+smoke. The data set has no out-of-domain split; faces.py adds the paper's.
 """
 
 from configs import common

@@ -10,6 +10,20 @@ def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
     c: a SemanticGAN config, changed in place.
     width: widest layer of generator, discriminators and encoder heads.
   """
+  shrink_gan(c, width=width)
+  c.encoder.update(stem_width=16, blocks=(1, 1, 1, 1), fpn_channels=width,
+                   head_channels=width, head_convs=(), batch_size=8,
+                   unlabeled_batch_size=8,
+                   # Short runs end far from the codes that G knows without.
+                   mean_start=True, latent=1.0)
+  # Codes of 128 numbers move less than those of 512: 0.1 leaves the latents
+  # that the generator knows (chosen on validation).
+  c.inversion.update(batch_size=32, learning_rate=0.02)
+  return c
+
+
+def shrink_gan(c: ml_collections.ConfigDict, *, width: int = 64):
+  """The part of `shrink` that every method with a GAN and a baseline shares."""
   c.generator.update(style_dim=128, mlp_layers=4, max_channels=width,
                      channel_multiplier=width / 512)
   c.image_discriminator.update(max_channels=width,
@@ -18,13 +32,7 @@ def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
   # gamma = 10 is for 256 px: the penalty grows with the number of pixels, and
   # at these sizes it holds Dr back.
   c.gan.update(batch_size=8, r1=1.0)
-  c.encoder.update(stem_width=16, blocks=(1, 1, 1, 1), fpn_channels=width,
-                   head_channels=width, head_convs=(), batch_size=8,
-                   unlabeled_batch_size=8)
   c.supervised.update(width=32, levels=3, batch_size=8)
-  # Codes of 128 numbers move less than those of 512: 0.1 leaves the latents
-  # that the generator knows (chosen on validation).
-  c.inversion.update(batch_size=32, learning_rate=0.02)
   return c
 
 

@@ -9,7 +9,9 @@ PyTorch is not needed and no code in the checkpoint is run. The file keeps the
 original names; `semseg_jax.interop.load` turns it into a module and variables.
 SemanticGAN's keys: g_ema and g are stylegan2/generator, d_img
 stylegan2/discriminator, d_seg semantic_gan/patch_discriminator, e one of the
-encoders.
+encoders. Fewshot-SMIS has two networks below one key: psp/encoder and
+stylegan2/generator each take theirs from iteration_n.pt:state_dict, and the
+mean code beside it.
 """
 
 from collections.abc import Mapping
@@ -36,10 +38,24 @@ _UNUSED = {
     "lpips/vgg": ("classifier.",),
     "lpips/alex": ("classifier.",),
 }
+# Arrays that stand beside a kind's state dict in common checkpoints.
+_BESIDE = {
+    "stylegan2/generator": ("latent_avg",),
+    "psp/encoder": ("latent_avg",),
+}
+# Where a kind's entries lie in a state dict that holds several networks.
+_PREFIX = {
+    "stylegan2/generator": "decoder.",
+    "psp/encoder": "encoder.",
+}
 
 
-def read(source: str) -> dict[str, np.ndarray]:
+def read(source: str, beside: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
   """The state dict that PATH or PATH:KEY names.
+
+  Args:
+    source: PATH or PATH:KEY.
+    beside: arrays to add from beside the state dict KEY, where there are.
 
   Raises:
     FileNotFoundError, ValueError: it cannot be read; the message says why.
@@ -59,7 +75,9 @@ def read(source: str) -> dict[str, np.ndarray]:
     if key not in inside:
       raise ValueError(
           f"{path}: no state dict {key!r}; it has {inside or 'none by name'}")
-    found = found[key]
+    found = dict(found[key]) | {
+        name: found[name] for name in beside
+        if isinstance(found.get(name), np.ndarray)}
   elif inside:
     raise ValueError(
         f"{path}: holds several state dicts; name one: " +
@@ -81,7 +99,14 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
     raise FileNotFoundError(f"{output.parent}: no such folder")
   merged, notes = {}, []
   for source in sources:
-    entries = read(source)
+    entries = read(source, _BESIDE.get(kind, ()))
+    prefix = _PREFIX.get(kind)
+    if prefix and any(n.startswith(prefix) for n in entries):
+      mine = {n.removeprefix(prefix): v for n, v in entries.items()
+              if n.startswith(prefix) or n in _BESIDE[kind]}
+      notes.append(f"{source}: took the entries {prefix}*, left out "
+                   f"{len(entries) - len(mine)} others")
+      entries = mine
     for prefix in _UNUSED.get(kind, ()):
       unused = [n for n in entries if n.startswith(prefix)]
       if unused:

@@ -1,6 +1,9 @@
 """Checks a file-based data set and prepares it for reading, once.
 
-  python -m semseg_jax.cli.prepare --name=coffee_leaf --data_dir=DIR
+  python -m semseg_jax.cli.prepare coffee_leaf --data_dir=DIR
+
+The name may also be given as --name, the folder as --manual_dir, as TFDS calls
+it. --size decides how large the pictures of some sets are stored.
 """
 
 from absl import app
@@ -10,8 +13,10 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import store
 
-_NAME = flags.DEFINE_string("name", None, "Data set, a module of data/sets.")
+_NAME = flags.DEFINE_string(
+    "name", None, "Data set, a module of data/sets, or module/variant.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with its files.")
+flags.DEFINE_alias("manual_dir", "data_dir")
 _CACHE_DIR = flags.DEFINE_string(
     "cache_dir", None, "Where to keep the prepared form.")
 _SIZE = flags.DEFINE_integer(
@@ -19,11 +24,14 @@ _SIZE = flags.DEFINE_integer(
 
 
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unknown argument {argv[1]!r}")
+  names = [*argv[1:], *([_NAME.value] if _NAME.value else [])]
+  if len(names) != 1:
+    raise app.UsageError(
+        f"name one data set, not {names}; there are "
+        f"{', '.join(datasets.names())}")
   try:
     dataset = datasets.load(
-        _NAME.value, data_dir=_DATA_DIR.value, cache_dir=_CACHE_DIR.value,
+        names[0], data_dir=_DATA_DIR.value, cache_dir=_CACHE_DIR.value,
         size=_SIZE.value)
     datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
   except errors.DataError as e:
@@ -33,13 +41,17 @@ def main(argv):
         f"({', '.join(spec.class_names)})")
   for name, source in sorted(dataset.splits.items()):
     kind = "with masks" if source.labeled else "images only"
-    print(f"  {name}: {len(source)} pictures, {kind}")
+    volumes = len(set(getattr(source, "volumes", None) or ()))
+    of = f" of {volumes} volumes" if volumes else ""
+    print(f"  {name}: {len(source)} pictures{of}, {kind}")
+  for field in ("licence", "citation"):
+    if text := getattr(spec, field):
+      print(f"  {field}: {text}")
   print(f"  cache: {store.cache_root(_CACHE_DIR.value)}")
 
 
 def run():
   """Entry point: parses the flags."""
-  flags.mark_flag_as_required("name")
   app.run(main)
 
 

@@ -1,7 +1,9 @@
 """Data sets by name: `load("parts", size=32)` gives a spec and its splits.
 
 A data set is one module in `semseg_jax/data/sets/` with a function
-`make(*, data_dir, cache_dir, size, seed) -> Dataset`; its name is the file's.
+`make(*, data_dir, cache_dir, size, seed) -> Dataset`; its name is the file's. A
+module with a tuple `VARIANTS` is also loaded as `name/variant` ("cityscapes/
+half") and gets `variant` as a further argument.
 """
 
 from collections.abc import Iterable
@@ -57,12 +59,15 @@ class Dataset:
     `unlabeled`, `val`, `test`, and `ood_*` for out-of-domain splits.
   lists: name -> ids, read by `subsets.select`: `labeled_{k}_seed{s}` and
     `unlabeled_{k}`.
+  labels_by_volume: label counts are volumes, of which all slices are labelled;
+    the lists `labeled_*` then hold names of volumes.
   """
 
   spec: Spec
   splits: Mapping[str, sources.Source]
   lists: Mapping[str, tuple[str, ...]] = dataclasses.field(
       default_factory=dict)
+  labels_by_volume: bool = False
 
 
 BLANK = "blank"
@@ -88,6 +93,11 @@ def names() -> tuple[str, ...]:
   return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__)))
 
 
+def full_name(name: str, variant: str) -> str:
+  """Name of a variant's spec, which becomes part of file names."""
+  return f"{name}_{variant}" if variant else name
+
+
 def load(
     name: str,
     *,
@@ -95,12 +105,12 @@ def load(
     cache_dir: str | None = None,
     size: int | None = None,
     seed: int = 0,
-    broken: int = 0,
+    broken: int | None = None,
 ) -> Dataset:
   """Opens the data set `name`; file-based ones are prepared on first use.
 
   Args:
-    name: a module of `semseg_jax/data/sets/`.
+    name: a module of `semseg_jax/data/sets/`, or module/variant.
     data_dir: where a file-based set lies: its own folder, or one that holds a
       folder `name`.
     cache_dir: where the prepared form is kept; by default a folder
@@ -109,19 +119,27 @@ def load(
       None); file-based sets keep their native sizes, the pipeline resizes.
     seed: which world a rendered set draws; file-based sets ignore it.
     broken: how many unreadable pictures are let pass; a source has them in
-      `broken`, {id: what is wrong}, and raises when asked for one.
+      `broken`, {id: what is wrong}, and raises when asked for one. None: as
+      many as the data set that this one is a part of, else 0.
 
   Raises:
     errors.DataError: no such data set, or unusable files.
   """
-  if name not in names():
+  base, _, variant = name.partition("/")
+  if base not in names():
     raise errors.DataError(
         f"data.name: no data set {name!r}; there are {', '.join(names())} "
         "(each a module of semseg_jax/data/sets)")
-  module = importlib.import_module(f"{_PACKAGE}.{name}")
+  module = importlib.import_module(f"{_PACKAGE}.{base}")
+  known = getattr(module, "VARIANTS", ())
+  if variant and variant not in known:
+    raise errors.DataError(
+        f"data.name: data set {base!r} has no variant {variant!r}; it has "
+        f"{', '.join(known) or 'none'}")
   with tolerance.of(broken):
     return module.make(
-        data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed)
+        data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed,
+        **({"variant": variant} if variant else {}))
 
 
 def split(dataset: Dataset, name: str) -> sources.Source:

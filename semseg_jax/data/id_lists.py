@@ -1,11 +1,33 @@
 """Lists of picture ids: text files with one id a line."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
+import hashlib
 import pathlib
 
 from semseg_jax.data import errors
 
 MAX_BYTES = 256 << 20  # millions of ids; more is no list
+_SHIPPED = pathlib.Path(__file__).parent / "splits"
+
+
+def shipped(name: str) -> dict[str, tuple[str, ...]]:
+  """Split -> ids, of the lists that this project brings for a data set."""
+  return {path.stem: read(path)
+          for path in sorted((_SHIPPED / name).glob("*.txt"))}
+
+
+def class_names(name: str) -> tuple[str, ...]:
+  """Names of classes that are too many for a module."""
+  return read(_SHIPPED.parent / "classes" / f"{name}.txt")
+
+
+def hashed(ids: Iterable[str]) -> list[str]:
+  """The ids by the SHA-256 of their text: an order without any meaning.
+
+  Splits that no publication states are cut from it.
+  """
+  return sorted(ids, key=lambda x: hashlib.sha256(x.encode()).digest())
 
 
 def read(path: pathlib.Path) -> tuple[str, ...]:

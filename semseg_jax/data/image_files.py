@@ -64,8 +64,46 @@ def decode_mask(content: bytes, where: str) -> np.ndarray:
 
 
 def decode_binary(content: bytes, where: str) -> np.ndarray:
-  """Encoded black-and-white picture of any mode -> bool [H, W]."""
-  return np.asarray(_load(content, where).convert("L")) > 127
+  """Encoded black-and-white picture of any mode -> bool [H, W].
+
+  White is 1 where no value is larger, else more than 127.
+  """
+  gray = np.asarray(_load(content, where).convert("L"))
+  return gray > (127 if gray.max() > 1 else 0)
+
+
+def decode_gray(content: bytes, where: str) -> np.ndarray:
+  """Encoded picture -> its gray values, uint8 or, if deeper, uint16 [H, W]."""
+  image = _load(content, where)
+  if image.mode not in _DEEP_MODES:
+    return np.asarray(image.convert("L"))
+  values = np.asarray(image)
+  if values.min() < 0 or values.max() > 65535:
+    raise errors.DataError(f"{where}: gray values outside of 0 to 65535")
+  return values.astype(np.uint16)
+
+
+def decode_colors(
+    content: bytes, colors: np.ndarray, ignore_index: int, where: str
+) -> np.ndarray:
+  """Encoded mask -> uint8 [H, W], by colour unless it holds indices already.
+
+  Args:
+    colors: uint8 [C, 3]; class c is painted in colors[c], the first of equal
+      ones counts.
+    ignore_index: for pixels of any other colour.
+  """
+  image = _load(content, where)
+  if image.mode in ("L", "P", "1"):
+    return decode_mask(content, where)
+  pixels = np.asarray(image.convert("RGB")).astype(np.int32)
+  pack = np.array([1 << 16, 1 << 8, 1])
+  values, inverse = np.unique(pixels @ pack, return_inverse=True)
+  index = {int(c): i for i, c in reversed(
+      list(enumerate(colors.astype(np.int32) @ pack)))}
+  table = np.array(
+      [index.get(int(v), ignore_index) for v in values], np.uint8)
+  return table[inverse].reshape(pixels.shape[:2])
 
 
 def check_classes(

@@ -4,14 +4,18 @@ The training stream is a function of (seed, step) alone: it is resumed by
 slicing it, and the global batch of a step is the same for any process count.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import functools
 import sys
+from typing import NamedTuple
 
 import grain
 import numpy as np
 
 from semseg_jax.data import errors
+from semseg_jax.data import geometry
 from semseg_jax.data import sources
 from semseg_jax.data import tolerance
 from semseg_jax.data import transforms
@@ -22,38 +26,49 @@ _DEFAULT_AUGMENT = AugmentOptions()
 
 _ENDLESS = sys.maxsize
 
-# Resized pictures of a source are kept when all of them fit into this.
+# Prepared examples of a source are kept up to this size.
 _CACHE_BYTES = 1 << 30
+
+
+class Stream(NamedTuple):
+  """One key of the batches: a source's examples, endless and shuffled.
+
+  source: of the examples.
+  batch_size: global, split over processes.
+  prepare: example -> dict of arrays; without randomness, so that its results
+    are kept in memory when all of them fit.
+  change: (what `prepare` gave, rng) -> dict of arrays of one shape.
+  seed: of order and changes.
+  """
+  source: sources.Source
+  batch_size: int
+  prepare: Callable
+  change: Callable
+  seed: int
 
 
 def train_batches(
     labeled: sources.Source | None,
     unlabeled: sources.Source | None,
     *,
-    size: int,
+    size: int | tuple[int, int],
     batch_size: int,
     unlabeled_batch_size: int,
     seed: int,
-    start_step: int = 0,
-    process_index: int = 0,
-    process_count: int = 1,
     augment: AugmentOptions = _DEFAULT_AUGMENT,
-    workers: int = 0,
-    broken: int = 0,
+    crop: geometry.Crop | None = None,
+    **rows,
 ) -> Iterator[dict]:
   """Endless batches for the steps start_step, start_step + 1, ...
 
   Args:
     labeled, unlabeled: the streams; None leaves a stream's key away.
-    size: side S of the square pictures.
+    size: side S of the square pictures, or (height, width).
     batch_size, unlabeled_batch_size: global sizes, split over processes.
     seed: of order and augmentation.
-    start_step: the first step asked for, e.g. the one to resume at.
-    process_index, process_count: which rows of the global batch are ours.
     augment: what is done to the pictures.
-    workers: reading threads beside the main one.
-    broken: how many pictures of a stream may turn out unreadable; the next one
-      comes in their stead.
+    crop: random crops in place of resizing to `size`.
+    **rows: see `batches`.
 
   Yields:
     {"labeled": {"image": uint8 [B, S, S, C], "label": int32 [B, S, S]},
@@ -61,28 +76,91 @@ def train_batches(
     smaller than a batch is gone through several times per batch, each round
     in a new order.
   """
-  rows = {"process_index": process_index, "process_count": process_count}
   streams = {}
   if labeled is not None:
-    streams["labeled"] = _stream(
-        tolerance.Skipping(_Resized(labeled, size), broken),
-        lambda x, rng: transforms.augment_labeled(x, rng, augment),
-        batch_size, 2 * seed, start_step, workers, **rows)
+    streams["labeled"] = labeled_stream(
+        labeled, batch_size, size=size, seed=2 * seed, augment=augment,
+        crop=crop)
   if unlabeled is not None:
-    streams["unlabeled"] = _stream(
-        tolerance.Skipping(
-            _Resized(unlabeled, size, with_label=False), broken),
-        lambda x, rng: transforms.augment_unlabeled(x, rng, augment),
-        unlabeled_batch_size, 2 * seed + 1, start_step, workers, **rows)
+    streams["unlabeled"] = unlabeled_stream(
+        unlabeled, unlabeled_batch_size, size=size, seed=2 * seed + 1,
+        augment=augment, crop=crop)
+  return batches(streams, **rows)
+
+
+def labeled_stream(source, batch_size, *, size, seed, augment, crop=None):
+  """The stream of augmented pictures and labels that `train_batches` gives."""
+  if not source.labeled:
+    raise errors.DataError("a labelled stream needs a source with labels")
+  prepare, cropped = _views(size, crop, with_label=True)
+  return Stream(
+      source, batch_size, prepare,
+      lambda x, rng: transforms.augment_labeled(cropped(x, rng), rng, augment),
+      seed)
+
+
+def unlabeled_stream(source, batch_size, *, size, seed, augment, crop=None):
+  """The stream of flipped pictures that `train_batches` gives."""
+  prepare, cropped = _views(size, crop, with_label=False)
+  return Stream(
+      source, batch_size, prepare,
+      lambda x, rng: transforms.augment_unlabeled(
+          cropped(x, rng), rng, augment), seed)
+
+
+def batches(
+    streams: Mapping[str, Stream],
+    *,
+    start_step: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+    workers: int = 0,
+    broken: int = 0,
+) -> Iterator[dict]:
+  """Endless batches {key: {name: [B, ...]}} of several streams.
+
+  Args:
+    streams: by key.
+    start_step: the first step asked for, e.g. the one to resume at.
+    process_index, process_count: which rows of the global batch are ours.
+    workers: reading threads beside the main one.
+    broken: how many pictures of a stream may turn out unreadable; the next one
+      comes in their stead.
+  """
   if not streams:
     raise errors.DataError("neither labelled nor unlabelled pictures to train")
-  return _joined(streams)
+  return _joined({
+      key: _stream(stream, start_step, workers, broken,
+                   process_index=process_index, process_count=process_count)
+      for key, stream in streams.items()})
+
+
+def prepared(
+    example, *, size: int | tuple[int, int] | None, with_label: bool
+) -> dict[str, np.ndarray]:
+  """{"image"} or {"image", "label"}, resized; None: at its own size."""
+  found = {"image": example["image"]}
+  if with_label:
+    found["label"] = example["label"]
+  if size is not None:
+    found["image"] = transforms.resize_image(found["image"], size)
+    if with_label:
+      found["label"] = transforms.resize_label(found["label"], size)
+  return found
 
 
 def eval_batches(
-    source: sources.Source, *, size: int, batch_size: int
+    source: sources.Source, *, size: int | tuple[int, int], batch_size: int,
+    fill: tuple[int, ...] | None = None,
 ) -> Iterator[dict]:
   """All pictures once, in order, in batches of one shape.
+
+  Args:
+    source: of the pictures.
+    size: side S of squares, or (height, width), to resize to.
+    batch_size: B.
+    fill: a colour; pictures are then not resized to `size`, but padded with it
+      on the right and below.
 
   Yields:
     {"image": uint8 [B, S, S, C], "index": int32 [B], "mask": bool [B]}; the
@@ -95,33 +173,41 @@ def eval_batches(
     wanted = np.arange(start, start + batch_size)
     index = np.minimum(wanted, len(source) - 1).astype(np.int32)
     yield {
-        "image": np.stack([
-            transforms.resize_image(source[i]["image"], size) for i in index]),
+        "image": np.stack([_fitted(source[i], size, fill) for i in index]),
         "index": index,
         "mask": wanted < len(source),
     }
 
 
-class _Resized:
-  """A source's pictures as squares, kept in memory when all of them fit.
+def _fitted(example, size, fill):
+  if fill is None:
+    return transforms.resize_image(example["image"], size)
+  image = {"image": example["image"]}
+  return geometry.padded_to(
+      image, transforms.sides(size), fill=fill)["image"]
+
+
+def _views(size, crop, *, with_label):
+  """(prepare, random crop) of a stream."""
+  prepare = functools.partial(
+      prepared, size=None if crop else size, with_label=with_label)
+  if crop is None:
+    return prepare, lambda example, rng: example
+  return prepare, lambda example, rng: geometry.random_crop(example, rng, crop)
+
+
+class _Prepared:
+  """A source's prepared examples, kept in memory while they fit.
 
   Decoding a JPEG costs more than everything else here, so a set that fits is
   decoded once per run.
   """
 
-  def __init__(
-      self, source: sources.Source, size: int, *, with_label: bool = True
-  ):
+  def __init__(self, source: sources.Source, prepare: Callable):
     if not len(source):
       raise errors.DataError("a source without pictures")
-    if with_label and not source.labeled:
-      raise errors.DataError("a labelled stream needs a source with labels")
-    self._source = source
-    self._size = size
-    self._with_label = with_label
-    # At most three channels and a label.
-    self._keep = len(source) * size * size * 4 <= _CACHE_BYTES
-    self._cache = {}
+    self._source, self._prepare = source, prepare
+    self._cache, self._free = {}, _CACHE_BYTES
 
   def __len__(self) -> int:
     return len(self._source)
@@ -130,17 +216,18 @@ class _Resized:
     index = int(index)
     if index in self._cache:
       return self._cache[index]
-    example = self._source[index]
-    resized = {"image": transforms.resize_image(example["image"], self._size)}
-    if self._with_label:
-      resized["label"] = transforms.resize_label(example["label"], self._size)
-    if self._keep:
-      self._cache[index] = resized
-    return resized
+    found = self._prepare(self._source[index])
+    size = sum(x.nbytes for x in found.values())
+    if size <= self._free:
+      self._free -= size
+      self._cache[index] = found
+    return found
 
 
-def _stream(source, augment, batch_size, seed, start_step, workers, *,
-            process_index, process_count):
+def _stream(stream, start_step, workers, broken, *, process_index,
+            process_count):
+  source, batch_size, prepare, change, seed = stream
+  source = tolerance.Skipping(_Prepared(source, prepare), broken)
   if batch_size < 1 or batch_size % process_count:
     raise errors.DataError(
         f"batch size {batch_size} must be a positive multiple of the "
@@ -151,7 +238,7 @@ def _stream(source, augment, batch_size, seed, start_step, workers, *,
       grain.MapDataset.range(_ENDLESS)
       .seed(seed)
       .map(_shuffled_rounds(source, seed))
-      .random_map(augment)
+      .random_map(change)
       .batch(batch_size // process_count, drop_remainder=True, batch_fn=_stack)
       [process_index::process_count]
       [start_step:])

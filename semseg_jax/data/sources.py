@@ -2,7 +2,8 @@
 
 A source has `ids` (one string per picture), `labeled`, `len()` and `[i]`, which
 gives {"image": uint8 [H, W, C], "id": str}, with "label": uint8 [H, W] where
-the source is labelled and "volume": str where the picture is a slice of one.
+the source is labelled and "volume": str where the picture is a slice of one;
+such a source has `volumes`, one name per picture.
 The returned arrays are shared and must not be written to.
 """
 
@@ -80,6 +81,8 @@ class Subset:
     self._indices = tuple(int(i) for i in indices)
     self.ids = tuple(parent.ids[i] for i in self._indices)
     self.labeled = labeled and parent.labeled
+    volumes = getattr(parent, "volumes", None)
+    self.volumes = volumes and tuple(volumes[i] for i in self._indices)
 
   def __len__(self) -> int:
     return len(self._indices)

@@ -5,9 +5,13 @@ store below the cache folder, on first use. The folder's name holds a
 fingerprint of all files' sizes and times, so changed data is prepared anew.
 """
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent import futures
 import hashlib
 import io
 import json
@@ -20,6 +24,7 @@ import typing
 
 import numpy as np
 import tensorflow_datasets as tfds
+import tqdm
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
@@ -32,17 +37,22 @@ _FORMAT = 1
 _INDEX = "index.json"
 _BROKEN = "broken.json"
 
+# Items that are read ahead of the writer.
+_AHEAD = 64
+
 
 class Item(typing.NamedTuple):
-  """One picture of a data set on disk."""
+  """One picture of a data set on disk, or one file that holds several."""
 
   key: str  # unique in the data set
   image: str  # path
   masks: tuple[str, ...] = ()  # paths; none where there is no label
 
 
-# Item -> (encoded picture, mask uint8 [H, W] or None), unchecked.
+# (item, channels) -> (encoded picture, mask uint8 [H, W] or None), unchecked.
 Read = Callable[[Item, int], tuple[bytes, np.ndarray | None]]
+# The same for items of several pictures: each with a name of its own.
+Expand = Callable[[Item, int], Iterator[tuple[str, bytes, np.ndarray | None]]]
 
 
 class Store:
@@ -57,8 +67,16 @@ class Store:
     with open(folder / _INDEX) as file:
       self._position = {k: i for i, k in enumerate(json.load(file))}
     self.broken = _read_broken(folder)
+    self._of_item = collections.defaultdict(list)
+    for key in sorted({*self._position, *self.broken}):
+      if "//" in key:
+        self._of_item[key.partition("//")[0]].append(key)
     self._channels = spec.channels
     self.folder = folder
+
+  def keys_of(self, item: Item) -> Sequence[str]:
+    """Keys of the pictures that an item was expanded into, by their names."""
+    return self._of_item[item.key]
 
   def source(
       self,
@@ -99,7 +117,7 @@ class Stored:
     self.labeled = labeled
     self._store = store
     self._keys = keys
-    self._volumes = volumes
+    self.volumes = volumes
     self.broken = {i: store.broken[k] for i, k in zip(ids, keys, strict=True)
                    if k in store.broken}
 
@@ -110,8 +128,8 @@ class Stored:
     index = int(index)
     example = self._store.read(self._keys[index], self.labeled)
     example["id"] = self.ids[index]
-    if self._volumes is not None:
-      example["volume"] = self._volumes[index]
+    if self.volumes is not None:
+      example["volume"] = self.volumes[index]
     return example
 
 
@@ -131,6 +149,7 @@ def open_items(
     *,
     cache_dir: str | None,
     read: Read = read_files,
+    expand: Expand | None = None,
     variant: str = "",
 ) -> Store:
   """Opens the store of these items, preparing it if it is not there.
@@ -140,6 +159,8 @@ def open_items(
     items: all pictures of the data set, each once.
     cache_dir: see `datasets.load`.
     read: how an item becomes bytes and a mask.
+    expand: the same for items of several pictures, in the place of `read`; a
+      picture's key is `<item>//<name>`.
     variant: names what `read` does beside reading, e.g. a stored size.
 
   Raises:
@@ -151,10 +172,48 @@ def open_items(
   root = cache_root(cache_dir)
   folder = root / f"{spec.name}-{_fingerprint(spec, items, variant)}"
   if not folder.exists():
-    _prepare(folder, spec, items, read)
+    _prepare(folder, spec, items, read, expand)
   store = Store(folder, spec)
   tolerance.check(store.broken, spec.name)
   return store
+
+
+def open_splits(
+    spec: datasets.Spec,
+    splits: Mapping[str, Sequence[Item]],
+    *,
+    volumes: bool = False,
+    **options,
+) -> dict[str, "Stored"]:
+  """Opens the store of all splits' items, and each split as a source.
+
+  Splits named `unlabeled*` are without labels, even of pictures that have them
+  in another split. Ids are the keys, with `_` for a slash.
+
+  Args:
+    spec: of the data set.
+    splits: name -> items; an item may be in several.
+    volumes: the items are volumes, whose names the pictures carry.
+    **options: of `open_items`.
+  """
+  items = {}
+  for listed in splits.values():
+    for item in listed:
+      if item.key not in items or item.masks:
+        items[item.key] = item
+  opened = open_items(spec, list(items.values()), **options)
+  sources = {}
+  for split, listed in splits.items():
+    if options.get("expand"):
+      pairs = [(key, i.key) for i in listed for key in opened.keys_of(i)]
+    else:
+      pairs = [(i.key, i.key) for i in listed]
+    keys = [key for key, _ in pairs]
+    sources[split] = opened.source(
+        keys, labeled=not split.startswith("unlabeled"),
+        ids=[key.replace("//", "_").replace("/", "_") for key in keys],
+        volumes=tuple(volume for _, volume in pairs) if volumes else None)
+  return sources
 
 
 def cache_root(cache_dir: str | None) -> pathlib.Path:
@@ -182,17 +241,16 @@ def _fingerprint(spec, items: Iterable[Item], variant: str) -> str:
   return digest.hexdigest()[:16]
 
 
-def _prepare(folder, spec, items, read):
+def _prepare(folder, spec, items, read, expand):
   """Writes the store beside its place and moves it there in one step."""
   folder.parent.mkdir(parents=True, exist_ok=True)
   partial = pathlib.Path(
       tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
-  if not sys.stderr.isatty():
-    tfds.disable_progress_bar()
+  tfds.disable_progress_bar()  # it cannot know how many pictures there are
   broken = {}
   try:
     builder = image_mask.ImageMask(
-        examples=lambda: _examples(spec, items, read, broken),
+        examples=lambda: _examples(spec, items, read, expand, broken),
         channels=spec.channels, data_dir=partial)
     builder.download_and_prepare()
     records = builder.as_data_source(
@@ -214,36 +272,59 @@ def _prepare(folder, spec, items, read):
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _examples(spec, items, read, broken):
-  """Yields what is stored; puts {key: message} of the rest into `broken`."""
-  for item in items:
-    try:
-      example = _example(spec, item, read)
-    except errors.DataError as error:
-      broken[item.key] = str(error)
+def _examples(spec, items, read, expand, broken):
+  """Yields all records that can be stored, in the items' order.
+
+  Puts {key: message} of the other pictures into `broken`. A volume or an
+  archive that cannot be read at all is no picture: its error ends this.
+  """
+  for key, record in _records(spec, items, read, expand):
+    if isinstance(record, errors.DataError):
+      broken[key] = str(record)
       tolerance.check(broken, spec.name)
-      continue
-    yield item.key, example
+    else:
+      yield key, record
 
 
-def _example(spec, item, read):
-  content, mask = read(item, spec.channels)
+def _records(spec, items, read, expand):
+  """(key, features, or the error that says what is wrong) of all pictures."""
+  bar = tqdm.tqdm(total=len(items), desc=f"preparing {spec.name}",
+                  disable=not sys.stderr.isatty())
+  with bar, futures.ThreadPoolExecutor() as pool:
+    if expand:  # a volume or an archive: one at a time fills the memory enough
+      for item in items:
+        for name, *found in expand(item, spec.channels):
+          key = f"{item.key}//{name}"
+          yield key, _checked(spec, item, key, lambda *_, x=found: x)
+        bar.update()
+      return
+    one = lambda i: (i.key, _checked(spec, i, i.key, read))
+    for start in range(0, len(items), _AHEAD):
+      for record in pool.map(one, items[start:start + _AHEAD]):
+        yield record
+        bar.update()
+
+
+def _checked(spec, item, key, read):
+  """Features of one picture, or the error that its files raise."""
+  try:
+    return _features(spec, item, key, *read(item, spec.channels))
+  except errors.DataError as error:
+    return error
+
+
+def _features(spec, item, key, content, mask):
   image = image_files.decode_image(content, spec.channels, item.image)
-  if mask is not None:
-    where = item.masks[0]
+  if mask is None:
+    mask = np.zeros((1, 1), np.uint8)
+  else:
+    where = item.masks[0] if item.masks else item.image
     if mask.shape != image.shape[:2]:
       raise errors.DataError(
           f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
           f"picture {item.image} is {image.shape[1]} x {image.shape[0]}")
-    image_files.check_classes(
-        mask, spec.num_classes, spec.ignore_index, where)
-  else:
-    mask = np.zeros((1, 1), np.uint8)
-  return {
-      "image": content,
-      "label": image_files.encode_png(mask),
-      "key": item.key,
-  }
+    image_files.check_classes(mask, spec.num_classes, spec.ignore_index, where)
+  return {"image": content, "label": image_files.encode_png(mask), "key": key}
 
 
 def _read_broken(folder) -> dict[str, str]:

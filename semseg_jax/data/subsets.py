@@ -13,6 +13,9 @@ Unlabelled pool: the split `unlabeled` where there is one, as in the paper,
 whatever the label count. Without one it is every picture of the labelled pool,
 images only, those without a label in this run first: the pool then does not
 change with the label count either.
+
+Where `Dataset.labels_by_volume` is set, the labelled pool is one of volumes:
+`labels` counts them, and all slices of those chosen are labelled.
 """
 
 from collections.abc import Mapping
@@ -39,7 +42,7 @@ def select(
 
   Args:
     dataset: with a split `train_labeled` or `train`.
-    labels: how many labelled pictures; -1 all, 0 none.
+    labels: how many labelled pictures (or volumes); -1 all, 0 none.
     unlabeled: how many unlabelled pictures; -1 all, 0 none.
     split_seed: which of the nested families of subsets.
 
@@ -55,8 +58,16 @@ def select(
         f"data set {dataset.spec.name!r} has no split of labelled pictures: "
         f"neither {' nor '.join(_POOLS)}")
   pool = datasets.split(dataset, pool_name)
-  count = _count("data.labels", labels, len(pool), pool_name)
-  chosen = _labeled_ids(dataset.lists, pool.ids, count, split_seed, pool_name)
+  units = pool.ids
+  if dataset.labels_by_volume:
+    units = tuple(dict.fromkeys(pool.volumes))
+  count = _count("data.labels", labels, len(units), pool_name)
+  chosen = _labeled_ids(dataset.lists, units, count, split_seed, pool_name)
+  if dataset.labels_by_volume:
+    slices = {unit: [] for unit in units}
+    for name, volume in zip(pool.ids, pool.volumes, strict=True):
+      slices[volume].append(name)
+    chosen = [name for volume in chosen for name in slices[volume]]
 
   if "unlabeled" in dataset.splits:
     free = datasets.split(dataset, "unlabeled")

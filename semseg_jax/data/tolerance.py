@@ -12,9 +12,12 @@ _limit = contextvars.ContextVar("broken_pictures", default=0)
 
 
 @contextlib.contextmanager
-def of(limit: int):
-  """Data sets opened in the body may have up to `limit` broken pictures."""
-  token = _limit.set(limit)
+def of(limit: int | None):
+  """Data sets opened in the body may have up to `limit` broken pictures.
+
+  None leaves the limit as it is: a data set may be made of others.
+  """
+  token = _limit.set(_limit.get() if limit is None else limit)
   try:
     yield
   finally:

@@ -37,21 +37,30 @@ class AugmentOptions:
   hue: float = 0.0
 
 
-def resize_image(image: np.ndarray, size: int) -> np.ndarray:
-  """uint8 [H, W, C] -> uint8 [size, size, C]; antialiased Lanczos."""
-  if image.shape[:2] == (size, size):
+def sides(size: int | tuple[int, int]) -> tuple[int, int]:
+  """(height, width) of a size; one number is a square's."""
+  return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def resize_image(
+    image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+  """uint8 [H, W, C] -> uint8 [*sides(size), C]; antialiased Lanczos."""
+  height, width = sides(size)
+  if image.shape[:2] == (height, width):
     return image
   return _from_pillow(
-      _to_pillow(image).resize((size, size), Image.Resampling.LANCZOS),
+      _to_pillow(image).resize((width, height), Image.Resampling.LANCZOS),
       image.shape[2])
 
 
-def resize_label(label: np.ndarray, size: int) -> np.ndarray:
-  """uint8 [H, W] -> uint8 [size, size]; nearest, so no class is invented."""
-  if label.shape == (size, size):
+def resize_label(
+    label: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+  """uint8 [H, W] -> uint8 sides(size); nearest, so no class is invented."""
+  height, width = sides(size)
+  if label.shape == (height, width):
     return label
   return np.asarray(
-      Image.fromarray(label).resize((size, size), Image.Resampling.NEAREST))
+      Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
 
 
 def augment_unlabeled(

@@ -141,6 +141,10 @@ def panel(
     *,
     title: str,
     size: tuple[int, int] = (760, 320),
+    across: str = "step",
+    x_ticks: Mapping[float, str] | None = None,
+    spreads: Mapping[str, Sequence[float]] | None = None,
+    opened: Mapping[str, str] | None = None,
 ) -> np.ndarray:
   """One plot: axes with round ticks, a line per series, a legend at the right.
 
@@ -148,6 +152,12 @@ def panel(
     series: name -> (steps, finite values), each of one length >= 1.
     title: above the plot.
     size: (width, least height) in pixels; many series make it higher.
+    across: what the horizontal axis shows.
+    x_ticks: place -> text, instead of round numbers.
+    spreads: name -> half height of the bar through each value; with it every
+      value gets a mark.
+    opened: names of series with open marks and thin lines -> name of the
+      series whose colour each has.
 
   Returns:
     uint8 [height, width, 3].
@@ -157,9 +167,15 @@ def panel(
   width, height = size[0] * _SCALE, size[1] * _SCALE
   canvas = Image.new("RGB", (width, height), (255, 255, 255))
   draw = ImageDraw.Draw(canvas)
-  x_ticks = ticks(*_range([s for s, _ in series.values()]))
+  if x_ticks:
+    x_ticks, x_texts = list(x_ticks), list(x_ticks.values())
+    if len(x_ticks) == 1:  # An axis needs a length.
+      x_ticks, x_texts = [x_ticks[0], x_ticks[0] + 1], [*x_texts, ""]
+  else:
+    x_ticks = ticks(*_range([s for s, _ in series.values()]))
+    x_texts = _labels(x_ticks)
   y_ticks = ticks(*_range([v for _, v in series.values()]))
-  x_texts, y_texts = _labels(x_ticks), _labels(y_ticks)
+  y_texts = _labels(y_ticks)
   gap = 8 * _SCALE
   names = max(text_size(n, face)[0] for n in series) + 4 * gap
   left = max(text_size(t, face)[0] for t in y_texts) + 2 * gap
@@ -176,21 +192,89 @@ def panel(
               _SCALE)
     draw.text((x_of(value), box[3] + gap), text, fill=_INK, font=face,
               anchor="mt")
-  draw.text(((box[0] + box[2]) / 2, height - gap / 2), "step", fill=_INK,
+  draw.text(((box[0] + box[2]) / 2, height - gap / 2), across, fill=_INK,
             font=face, anchor="ms")
+  opened = opened or {}
+  colored = list(dict.fromkeys(opened.get(name, name) for name in series))
   for i, (name, (steps, values)) in enumerate(series.items()):
-    color = _COLORS[i % len(_COLORS)]
+    color = _COLORS[colored.index(opened.get(name, name)) % len(_COLORS)]
     points = [(x_of(s), y_of(v)) for s, v in zip(steps, values, strict=True)]
     if len(points) > 1:
-      draw.line(points, color, 2 * _SCALE, joint="curve")
-    else:
-      x, y = points[0]
+      draw.line(points, color, _SCALE if name in opened else 2 * _SCALE,
+                joint="curve")
+    if len(points) == 1 or spreads:
       r = 3 * _SCALE
-      draw.ellipse((x - r, y - r, x + r, y + r), color)
+      for x, y in points:
+        draw.ellipse((x - r, y - r, x + r, y + r),
+                     _PAPER if name in opened else color, color, _SCALE)
+    for (x, _), value, spread in zip(
+        points, values, (spreads or {}).get(name, ()), strict=False):
+      if spread:
+        draw.line((x, y_of(value - spread), x, y_of(value + spread)), color,
+                  _SCALE)
     y = box[1] + (2 * i + 1) * gap
     draw.line((box[2] + gap, y, box[2] + 3 * gap, y), color, 3 * _SCALE)
     draw.text((box[2] + 3.5 * gap, y), name, fill=_INK, font=face, anchor="lm")
   draw.line((box[0], box[1], box[0], box[3], box[2], box[3]), _INK, _SCALE)
+  return np.asarray(canvas.resize(size, Image.Resampling.BOX))
+
+
+def bars(
+    series: Mapping[str, Sequence[float]],
+    *,
+    names: Sequence[str],
+    title: str,
+    level: float | None = None,
+    size: tuple[int, int] = (760, 320),
+) -> np.ndarray:
+  """One plot of bars in groups: a group per name, a bar per series.
+
+  Args:
+    series: name of the series -> a value >= 0 for each of `names`; NaN leaves
+      the bar out.
+    names: under the groups.
+    title: above the plot.
+    level: a line across at this value.
+    size: (width, height) in pixels.
+
+  Returns:
+    uint8 [height, width, 3].
+  """
+  face = font(11 * _SCALE)
+  width, height = size[0] * _SCALE, size[1] * _SCALE
+  canvas = Image.new("RGB", (width, height), _PAPER)
+  draw = ImageDraw.Draw(canvas)
+  values = [v for column in series.values() for v in column if v == v]
+  y_ticks = ticks(0.0, max([*values, level or 0.0, 1e-6]))
+  gap = 8 * _SCALE
+  texts = _labels(y_ticks)
+  left = max(text_size(t, face)[0] for t in texts) + 2 * gap
+  box = (left, 4 * gap, width - gap, height - 5 * gap)
+  y_of = _axis(y_ticks, box[3], box[1])
+  draw.text((left, gap), title, fill=_INK, font=font(14 * _SCALE))
+  for value, text in zip(y_ticks, texts, strict=True):
+    draw.line((left, y_of(value), box[2], y_of(value)), _RULE, _SCALE)
+    draw.text((left - gap, y_of(value)), text, fill=_INK, font=face,
+              anchor="rm")
+  group = (box[2] - left) / len(names)
+  bar = 0.8 * group / len(series)
+  for g, name in enumerate(names):
+    for i, column in enumerate(series.values()):
+      if column[g] == column[g]:
+        x = left + g * group + 0.1 * group + i * bar
+        draw.rectangle((x, y_of(column[g]), x + 0.9 * bar, box[3]),
+                       _COLORS[i % len(_COLORS)])
+    draw.text((left + (g + 0.5) * group, box[3] + gap), name, fill=_INK,
+              font=face, anchor="mt")
+  if level is not None:
+    draw.line((left, y_of(level), box[2], y_of(level)), _INK, _SCALE)
+  x = left
+  for i, name in enumerate(series):
+    y = height - 1.5 * gap
+    draw.rectangle((x, y, x + gap, y + gap), _COLORS[i % len(_COLORS)])
+    draw.text((x + 1.5 * gap, y + gap / 2), name, fill=_INK, font=face,
+              anchor="lm")
+    x += text_size(name, face)[0] + 4 * gap
   return np.asarray(canvas.resize(size, Image.Resampling.BOX))
 
 

@@ -10,6 +10,8 @@ from etils import epath
 from semseg_jax.training import run_dir
 
 _FILE = "record.json"
+# Fields of `data` that say where things lie, not what they are.
+_PLACES = ("cache_dir", "data_dir", "workers")
 
 
 class RecordMismatchError(ValueError):
@@ -74,7 +76,8 @@ def load(folder, *, config: dict | None = None) -> Record:
 
   Args:
     folder: where `save` put it.
-    config: if given, the config that the record has to belong to.
+    config: if given, the config that the record has to belong to, apart from
+      the places of files.
 
   Raises:
     FileNotFoundError: there is none.
@@ -94,12 +97,40 @@ def load(folder, *, config: dict | None = None) -> Record:
     raise RecordMismatchError(
         f"{path}: its config does not have the hash it states "
         f"({record.config_hash}); delete it and evaluate again")
-  if config is not None and config_hash(config) != record.config_hash:
-    fields = run_dir.differences(
-        record.config, json.loads(json.dumps(config)))
+  if config is not None:
+    check_config(path, record.config, config)
+  return record
+
+
+def check_config(path, there: dict, now: dict) -> None:
+  """Raises RecordMismatchError unless two configs are `comparable` to equal.
+
+  Args:
+    path: what is named in the message.
+    there: config of a record.
+    now: the config it has to belong to.
+  """
+  there, now = comparable(there), comparable(now)
+  if config_hash(there) != config_hash(now):
+    fields = run_dir.differences(there, now)
     shown = "\n".join(
         f"  {name}: {old} there, {new} now" for name, old, new in fields)
     raise RecordMismatchError(
         f"{path} is of another config:\n{shown}\nSet these fields back, or "
         "evaluate into another folder.")
-  return record
+
+
+def comparable(config: dict) -> dict:
+  """The config without places: no data folders, weights by file name."""
+  def strip(value):
+    if isinstance(value, dict):
+      return {k: strip(v) for k, v in value.items()}
+    if isinstance(value, str) and value.endswith(".safetensors"):
+      return value.rsplit("/", 1)[-1]
+    return value
+
+  plain = strip(json.loads(json.dumps(config)))
+  if isinstance(plain.get("data"), dict):
+    for name in _PLACES:
+      plain["data"].pop(name, None)
+  return plain

@@ -15,6 +15,7 @@ import numpy as np
 
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
+from semseg_jax.data import transforms
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import overview
 from semseg_jax.evaluation import summary
@@ -36,10 +37,11 @@ def evaluate(
     *,
     spec,
     batch_size: int,
-    size: int,
+    size: int | tuple[int, int],
     out_dir,
     fingerprint: str,
     pictures: int = 16,
+    fill: tuple[int, ...] | None = None,
     process: int = 0,
     num_processes: int = 1,
 ) -> dict[str, dict]:
@@ -58,12 +60,13 @@ def evaluate(
     source: labelled pictures.
     spec: the data set's `Spec`.
     batch_size: B.
-    size: S, the side of the squares that `predict` gets.
+    size: S, the side of the squares that `predict` gets; or (height, width).
     out_dir: folder for predictions/*.png, overview.png and chunks/.
     fingerprint: stands for all that the predictions depend on besides the
       arguments here: parameters, config, split.
     pictures: how many pictures, from the first on, get colour, overlay and
       reconstruction files; index masks are written for all.
+    fill: a colour; pictures are then padded to `size` with it, not resized.
     process, num_processes: which of the chunks are ours, see
       `chunks.assigned`; `out_dir` is common to all processes.
 
@@ -83,11 +86,11 @@ def evaluate(
       # With what decides which rows a chunk holds and how they are counted.
       chunks.fingerprint([
           fingerprint, list(source.ids), spec.name, list(spec.class_names),
-          spec.ignore_index, batch_size, size]))
+          spec.ignore_index, batch_size, size, *([fill] if fill else [])]))
   names = file_names(source.ids)
   total = _num_chunks(source, batch_size)
   _fill(store, chunks.assigned(total, process, num_processes), predict, source,
-        spec, batch_size, size, folder, names, pictures)
+        spec, batch_size, (size, fill), folder, names, pictures)
   store.wait(range(total))
   counts = _collect(store, total, folder)
   methods = counts.pop("methods")
@@ -132,9 +135,9 @@ def _num_chunks(source, batch_size):
   return -(-len(source) // batch_size)
 
 
-def _fill(store, ours, predict, source, spec, batch_size, size, folder, names,
+def _fill(store, ours, predict, source, spec, batch_size, view, folder, names,
           pictures):
-  """Predicts those of our chunks that are missing."""
+  """Predicts those of our chunks that are missing; `view` is (size, fill)."""
   there = {path.name for path in (folder / "predictions").iterdir()}
   total = len(ours)
   missing = [
@@ -149,13 +152,14 @@ def _fill(store, ours, predict, source, spec, batch_size, size, folder, names,
   progress = writers.Progress("evaluate", total - len(missing), total)
   reported = time.monotonic()
   batches = pipeline.eval_batches(
-      sources.Subset(source, rows), size=size, batch_size=batch_size)
+      sources.Subset(source, rows), size=view[0], batch_size=batch_size,
+      fill=view[1])
   for i, (k, batch) in enumerate(zip(missing, batches, strict=True)):
     index = rows[batch["index"]].astype(np.int32)
     found = predict(batch["image"], index)
     index = index[batch["mask"]]
     arrays, running = _score_chunk(
-        found, index, source, spec, size, folder, names, pictures)
+        found, index, source, spec, view, folder, names, pictures)
     store.save(k, arrays)
     if i + 1 == len(missing) or time.monotonic() - reported > _REPORT_EVERY:
       reported = time.monotonic()
@@ -174,7 +178,7 @@ def _methods(arrays):
   return [k.split("/", 1)[1] for k in arrays if k.startswith("confusion/")]
 
 
-def _score_chunk(found, index, source, spec, size, folder, names, pictures):
+def _score_chunk(found, index, source, spec, view, folder, names, pictures):
   """(arrays to keep, accuracy by method) of one batch; writes its masks."""
   examples = [source[int(i)] for i in index]
   arrays = {"index": index}
@@ -187,13 +191,14 @@ def _score_chunk(found, index, source, spec, size, folder, names, pictures):
     # One transfer from the device each, not one a row.
     outputs = {name: np.asarray(x) for name, x in outputs.items()}
     logits = outputs["logits"]
-    _check_logits(method, logits, spec, size)
+    _check_logits(method, logits, spec, view[0])
     files = stems([names[i] for i in index], method, found)
     confusion = []
     for row, (example, stem) in enumerate(zip(examples, files, strict=True)):
       label = example["label"]
-      mask = images.to_label(
-          images.resize_logits(logits[row], label.shape)).astype(np.uint8)
+      mask = images.to_label(images.fit_logits(
+          logits[row], label.shape,
+          padded=view[1] is not None)).astype(np.uint8)
       confusion.append(scores.confusion_matrix(
           label, mask, len(spec.class_names), spec.ignore_index))
       path = folder / "predictions" / stem
@@ -213,10 +218,11 @@ def _score_chunk(found, index, source, spec, size, folder, names, pictures):
 def _check_logits(method, logits, spec, size):
   classes = len(spec.class_names)
   allowed = (1, 2) if classes == 2 else (classes,)
-  if logits.shape[1:3] != (size, size) or logits.shape[-1] not in allowed:
+  height, width = transforms.sides(size)
+  if logits.shape[1:3] != (height, width) or logits.shape[-1] not in allowed:
     raise ValueError(
-        f"method {method!r}: logits {logits.shape} where [B, {size}, {size}, "
-        f"K] with K in {allowed} is needed for data set {spec.name!r}")
+        f"method {method!r}: logits {logits.shape} where [B, {height}, "
+        f"{width}, K] with K in {allowed} is needed for data set {spec.name!r}")
 
 
 def _collect(store, total, folder):

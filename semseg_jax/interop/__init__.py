@@ -21,6 +21,20 @@ _IMPORTERS = {
     "lpips/vgg": "perceptual:lpips_vgg",
     "lpips/alex": "perceptual:lpips_alex",
     "inception/fid": "inception:fid",
+    "psp/encoder": "psp:encoder",
+    "repurpose_gan/cnn": "repurpose_gan:cnn",
+    "repurpose_gan/cnn_s": "repurpose_gan:cnn_s",
+    "repurpose_gan/cnn_m": "repurpose_gan:cnn_m",
+    "repurpose_gan/cnn_l": "repurpose_gan:cnn_l",
+    "repurpose_gan/unet": "repurpose_gan:unet",
+    "s4gan/deeplabv2": "segmentation:deeplabv2",
+    "s4gan/deeplabv3plus": "segmentation:deeplabv3plus",
+    "s4gan/discriminator": "segmentation:discriminator",
+    "resnet18": "segmentation:resnet18",
+    "resnet34": "segmentation:resnet34",
+    "resnet50": "segmentation:resnet50",
+    "resnet101": "segmentation:resnet101",
+    "wide_resnet38": "segmentation:wide_resnet38",
 }
 
 

@@ -35,7 +35,9 @@ class Entry(NamedTuple):
 def generator(state_dict: Mapping[str, np.ndarray]):
   """(`stylegan2.Generator`, variables) from a generator's state dict.
 
-  Sizes, widths and the label branch are read off the entries.
+  Sizes, widths and the label branch are read off the entries. An entry
+  "latent_avg" [D], or [L, D] of equal rows, which checkpoints have beside the
+  network, becomes the collection "mean": {"code"}.
 
   Raises:
     ValueError: an entry is missing, unexpected or misshapen (it is named).
@@ -59,8 +61,19 @@ def generator(state_dict: Mapping[str, np.ndarray]):
     check_fir(reader, f"to_rgbs.{j}.upsample.kernel", 4)
     if module.label_channels:
       check_fir(reader, f"to_segs.{j}.upsample.kernel", 4)
+  mean = {}
+  if "latent_avg" in reader:
+    rows = reader.take("latent_avg")
+    if rows.ndim == 2 and (rows == rows[:1]).all():
+      rows = rows[0]
+    if rows.shape != (module.style_dim,):
+      raise ValueError(
+          f"{reader.kind}: entry 'latent_avg' has shape {list(rows.shape)}, "
+          f"expected [{module.style_dim}], or rows of it that are equal")
+    mean = {"mean": {"code": rows}}
   example = jnp.zeros((1, module.style_dim))
-  return module, read(module, generator_entries(module), reader, example)
+  return module, mean | read(
+      module, generator_entries(module), reader, example)
 
 
 def discriminator(state_dict: Mapping[str, np.ndarray]):

@@ -20,7 +20,8 @@ class Result(NamedTuple):
   """What was found, as NumPy arrays; N pictures.
 
   Attributes:
-    codes: [N, L, D] (in W: one code, repeated).
+    codes: [N, L, D] (in W: one code, repeated); the last ones, or the best
+      that were kept.
     noise: tuple of [N, h, w, 1].
     snapshots: {steps done: (codes, noise)}.
     losses: {term: [steps, N]} before each step's update, unweighted, and
@@ -150,6 +151,8 @@ class Inverter:
         done += todo
       if stop in self.options.snapshots:
         snapshots[stop] = self._codes_and_noise(state, count)
+    if self.options.best_every:
+      state = state.replace(latent=state.best[1])
     codes, noise = self._codes_and_noise(state, count)
     # Losses are fetched only now: the steps above run without waiting.
     logs = [jax.tree.map(lambda x, n=n: np.asarray(x)[:n, :count], terms)

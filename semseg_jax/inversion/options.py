@@ -6,6 +6,7 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
+import optax
 
 
 class Networks(NamedTuple):
@@ -55,27 +56,39 @@ class Options:
   """How to search; the defaults are the release's.
 
   Attributes:
-    steps: number of Adam steps; 0 keeps the start.
+    steps: number of steps; 0 keeps the start.
+    optimizer: what turns gradients into changes of the codes [N, L, D] (and of
+      the noise maps); it must treat pictures separately. None: Adam with the
+      next three fields, which it has no use for otherwise.
     learning_rate: at its plateau; the first step has rate 0.
     rampup: share of the steps with a rising rate.
     rampdown: share of the steps with a falling one.
     start: "encoder" (E(x)) or "mean" (the mean code).
     space: "w+" (a code per layer) or "w" (one for all; mean start only).
+    start_noise: standard deviation of what is added to each code of the start.
     optimize_noise: whether the noise maps are searched too, or kept.
+    fresh_noise: whether the noise maps are drawn anew at each step.
     weights: of the loss terms; None = `Weights()` or `MEAN_START`, by start.
     loss_size: larger pictures are averaged down to this height for the loss.
+    best_every: after every so many steps the codes become the result if the
+      loss measured at the beginning of that step is the lowest so far, for
+      each picture alone; 0: the last codes are the result.
     snapshots: numbers of steps after which codes and noise are kept.
     segment: most steps in one jitted call; None = what suits the platform.
   """
   steps: int = 200
+  optimizer: optax.GradientTransformation | None = None
   learning_rate: float = 0.1
   rampup: float = 0.05
   rampdown: float = 0.25
   start: str = "encoder"
   space: str = "w+"
+  start_noise: float = 0.0
   optimize_noise: bool = True
+  fresh_noise: bool = False
   weights: Weights | None = None
   loss_size: int = 256
+  best_every: int = 0
   snapshots: tuple[int, ...] = ()
   segment: int | None = None
 
@@ -95,6 +108,12 @@ class Options:
             f"{name} is {getattr(self, name)}; a share of the steps in (0, 1]")
     if self.segment is not None and self.segment < 1:
       raise ValueError(f"segment is {self.segment}; use 1 or more, or None")
+    if self.fresh_noise and self.optimize_noise:
+      raise ValueError("noise drawn anew at each step cannot be searched: "
+                       "fresh_noise needs optimize_noise=False")
+    if self.best_every and not 0 < self.best_every <= self.steps:
+      raise ValueError(f"best_every is {self.best_every}; use 0, or 1 to "
+                       f"{self.steps} steps")
     outside = [s for s in self.snapshots if not 0 <= s <= self.steps]
     if outside:
       raise ValueError(f"snapshots {outside} are not within 0..{self.steps}")

@@ -1,7 +1,8 @@
 """The search itself: pure functions from a chunk's task and state to the next.
 
-SemanticGAN's loss and schedule; Adam on codes and noise maps, with StyleGAN2's
-noise regulariser (appendix D). Frozen variables are always an argument.
+By default SemanticGAN's loss and schedule: Adam on codes and noise maps, with
+StyleGAN2's noise regulariser (appendix D). Frozen variables are always an
+argument.
 """
 
 import functools
@@ -10,6 +11,7 @@ from typing import Any
 from flax import struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from semseg_jax.ops import images
@@ -23,6 +25,8 @@ class Task(struct.PyTreeNode):
   target: jax.Array  # [N, S, S, C], reduced to the loss's size.
   features: Any  # Perceptual features of `target`.
   start: jax.Array  # [N, L or 1, D]
+  indices: jax.Array  # [N], each picture's number, for its own noise.
+  key: jax.Array | None
 
 
 class State(struct.PyTreeNode):
@@ -30,7 +34,8 @@ class State(struct.PyTreeNode):
   step: jax.Array
   latent: jax.Array  # [N, L or 1, D]
   noise: tuple[jax.Array, ...]
-  adam: optax.OptState
+  optimizer: optax.OptState
+  best: tuple[jax.Array, jax.Array] | None  # Losses [N] and their latents.
 
 
 def begin(networks, options, sharding, frozen, targets, indices, noise, key,
@@ -43,15 +48,23 @@ def begin(networks, options, sharding, frozen, targets, indices, noise, key,
   else:
     layers = networks.num_codes if options.space == "w+" else 1
     start = jnp.broadcast_to(mean, (count, layers, mean.shape[-1]))
+  if options.start_noise:
+    start = start + options.start_noise * _draw_codes(
+        key, indices, start.shape[1:])
   if noise is None:
     noise = _draw_noise(key, indices, networks.noise_shapes)
   else:
     # A copy: the state is donated, and the caller keeps what it gave.
     noise = jax.tree.map(jnp.copy, noise)
   target = images.area_reduce(targets, options.loss_size)
-  task = Task(target, networks.features(frozen, target), start)
-  state = State(jnp.int32(0), start, noise, None)
-  state = state.replace(adam=_ADAM.init(_searched(options, state)))
+  task = Task(target, networks.features(frozen, target), start, indices, key)
+  state = State(jnp.int32(0), start, noise, None, None)
+  state = state.replace(
+      optimizer=_optimizer(options).init(_searched(options, state)))
+  if options.best_every:
+    # Its own buffer: the state is donated, so no leaf may stand twice.
+    state = state.replace(
+        best=(jnp.full(count, jnp.inf), jnp.copy(start)))
   return _place((task, state), sharding)
 
 
@@ -77,7 +90,12 @@ def advance(networks, options, rates, sharding, frozen, task, state, count):
 
 
 def _step(networks, options, rates, frozen, task, state):
-  """One Adam step on every picture of the chunk; the losses before it."""
+  """One step on every picture of the chunk; the losses before it."""
+  if options.fresh_noise:
+    state = state.replace(noise=_draw_noise(
+        jax.random.fold_in(task.key, state.step), task.indices,
+        networks.noise_shapes))
+
   def loss(searched):
     terms = _losses(networks, options, frozen, task, state.replace(**searched))
     # The sum over pictures: no term mixes them and Adam is elementwise, so
@@ -87,13 +105,32 @@ def _step(networks, options, rates, frozen, task, state):
 
   searched = _searched(options, state)
   grads, terms = jax.grad(loss, has_aux=True)(searched)
-  updates, adam = _ADAM.update(grads, state.adam)
-  rate = jnp.asarray(rates)[state.step]
-  searched = jax.tree.map(lambda x, u: x - rate * u, searched, updates)
+  updates, optimizer = _optimizer(options).update(
+      grads, state.optimizer, searched)
+  # An optimiser of the caller's has its own rate and sign.
+  rate = 1.0 if options.optimizer else -jnp.asarray(rates)[state.step]
+  searched = jax.tree.map(lambda x, u: x + rate * u, searched, updates)
   if options.optimize_noise:
     # Adam's moments are left as they are, like the release does.
     searched["noise"] = noise_ops.normalise_noise(searched["noise"])
-  return state.replace(step=state.step + 1, adam=adam, **searched), terms
+  state = state.replace(
+      step=state.step + 1, optimizer=optimizer, **searched)
+  return _kept(options, state, terms["total"]), terms
+
+
+def _kept(options, state, losses):
+  """The state with its latents kept where they are due and the best so far."""
+  if not options.best_every:
+    return state
+  lowest, latent = state.best
+  better = (losses < lowest) & (state.step % options.best_every == 0)
+  return state.replace(best=(
+      jnp.where(better, losses, lowest),
+      jnp.where(better[:, None, None], state.latent, latent)))
+
+
+def _optimizer(options):
+  return options.optimizer or _ADAM
 
 
 def _losses(networks, options, frozen, task, state):
@@ -133,6 +170,14 @@ def _draw_noise(key, indices, shapes):
         jax.random.normal(k, (*shape, 1))
         for k, shape in zip(keys, shapes, strict=True))
   return jax.vmap(draw)(indices)
+
+
+def _draw_codes(key, indices, shape):
+  """Standard normal codes, each picture's from its own key."""
+  # Apart from the keys of the noise maps, which are split off `index` itself.
+  key = jax.random.fold_in(key, np.uint32(2**32 - 1))
+  return jax.vmap(lambda index: jax.random.normal(
+      jax.random.fold_in(key, index), shape))(indices)
 
 
 def _mse(a, b):

@@ -10,9 +10,10 @@ FIELDS = supervised.FIELDS
 
 
 def with_all_labels(config):
-  """The config, unlocked copy, with every labelled picture selected."""
+  """The config, unlocked copy, with every labelled picture and no others."""
   config = config.copy_and_resolve_references().unlock()
   config.data.labels = -1
+  config.supervised.synthetic = ""
   return config
 
 

@@ -1,9 +1,13 @@
-"""Stage `supervised`: a U-Net on the labelled pictures alone, the baseline.
+"""Stage `supervised`: a network on the labelled pictures alone, the baseline.
 
-Cross entropy and Dice on the same labels and with the same paired augmentation
-as the other methods get; the number of steps is chosen on validation.
+Cross entropy and, unless its weight is 0, Dice on the same labels and with the
+same paired augmentation as the other methods get; the checkpoint is chosen on
+validation. The network is a U-Net, or the DeepLab of `config.segmenter`. With a
+folder of synthetic pairs (`supervised.synthetic`) each batch has as many of
+them besides.
 """
 
+import functools
 from typing import Any
 
 from flax import struct
@@ -11,19 +15,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax.data import pairs
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import grids
-from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.common import validation
-from semseg_jax.models import unet
-from semseg_jax.ops import images
 from semseg_jax.ops import segmentation_losses
-from semseg_jax.training import checkpoint
 from semseg_jax.training import microbatches
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("supervised",)
+FIELDS = ("microbatches", "supervised", "segmenter")
 
 
 class State(struct.PyTreeNode):
@@ -39,12 +41,9 @@ class State(struct.PyTreeNode):
   optimizer: Any
 
 
-def network(config) -> unet.UNet:
-  """The segmenter that `config.supervised` describes."""
-  c = config.supervised
-  return unet.UNet(
-      num_classes=networks.label_channels(config), width=c.width,
-      levels=c.levels, dtype=jnp.dtype(config.dtype))
+def network(config):
+  """The segmenter that `config.segmenter` and `config.supervised` describe."""
+  return segmenter.build(config)
 
 
 def make(config, workdir) -> stage.Stage:
@@ -56,36 +55,38 @@ def make(config, workdir) -> stage.Stage:
                      "config.data.labels to a count, or -1 for all")
   microbatches.check(
       c.batch_size, config.microbatches, "config.supervised.batch_size")
+  extra = None
+  if c.synthetic:
+    extra = pairs.Pairs(c.synthetic, config.data.channels,
+                        config.data.num_classes, config.data.ignore_index)
   module = network(config)
-  size, channels = config.data.size, config.data.channels
-  tx = optax.adamw(
-      optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
-      weight_decay=c.weight_decay)
+  tx = optimizer(config, module)
 
   def init(key, frozen):
-    del frozen
-    variables = dict(module.init(
-        key, jnp.zeros((1, size, size, channels)), train=False))
+    variables = segmenter.init(
+        module, key, data.shape(config), config.data.channels, frozen)
     return State(step=jnp.zeros((), jnp.int32), network=variables,
                  optimizer=tx.init(variables["params"]))
 
   def train_step(state, frozen, batch, draws, *, phase):
-    del frozen, draws, phase
+    del frozen, phase
+    streams = [batch[k] for k in ("labeled", "synthetic") if k in batch]
+    batch = jax.tree.map(lambda *x: jnp.concatenate(x), *streams)
 
     def loss_fn(params, batch):
-      logits, changed = module.apply(
-          {**state.network, "params": params},
-          images.from_uint8(batch["image"]), train=True,
-          mutable=["batch_stats"])
+      logits, variables = segmenter.apply(
+          module, {**state.network, "params": params},
+          segmenter.picture(config, batch["image"]), train=True, key=draws)
       entropy, dice = label_losses(
           logits, batch["label"], config.data.ignore_index)
       loss = entropy + c.dice * dice
+      changed = {k: v for k, v in variables.items() if k != "params"}
       return loss, (changed, {
           "loss": loss, "cross_entropy": entropy, "dice": dice})
 
+    # Where the network has dropout all parts draw it from the same key.
     gradients, (changed, metrics) = microbatches.grad(
-        loss_fn, config.microbatches)(
-            state.network["params"], batch["labeled"])
+        loss_fn, config.microbatches)(state.network["params"], batch)
     deltas, opt = tx.update(
         gradients, state.optimizer, state.network["params"])
     params = optax.apply_updates(state.network["params"], deltas)
@@ -93,31 +94,34 @@ def make(config, workdir) -> stage.Stage:
                  network={**state.network, **changed, "params": params},
                  optimizer=opt), metrics
 
+  def train_data(start):
+    augment = data.augment_options(config, **c.color.to_dict())
+    real = data.train_batches(
+        config, batch_size=c.batch_size, unlabeled_batch_size=0,
+        start_step=start, augment=augment)
+    if extra is None:
+      return real
+    made = data.source_batches(
+        config, extra, batch_size=c.batch_size, start_step=start,
+        augment=augment)
+    return ({"labeled": a["labeled"], "synthetic": b["labeled"]}
+            for a, b in zip(real, made, strict=True))
+
   @jax.jit
   def logits(variables, picture):
-    return module.apply(variables, images.from_uint8(picture), train=False)
-
-  def sample(state, frozen, key):
-    del frozen, key
-    batch = validation.first_batch(config, grids.COLUMNS)
-    found = images.to_label(logits(state.network, batch["image"]))
-    colors = data.dataset(config).spec.colors
-    return {"labels": jnp.concatenate([
-        grids.tile(batch["image"]),
-        grids.tile(images.colorize(jax.device_get(found), colors))])}
+    return segmenter.apply(
+        module, variables, segmenter.picture(config, picture), train=False)[0]
 
   return stage.Stage(
       steps=c.steps,
-      load_frozen=lambda: {},
+      load_frozen=lambda: segmenter.initial(config),
       init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: (),
+      draws=lambda key, phase: key,
       train_step=train_step,
-      train_data=lambda start: data.train_batches(
-          config, batch_size=c.batch_size, unlabeled_batch_size=0,
-          start_step=start,
-          augment=data.augment_options(config, **c.color.to_dict())),
-      sample=sample,
+      train_data=train_data,
+      sample=grids.labeler(
+          config, lambda state, x: logits(state.network, x)),
       validate=validation.validator(
           config, lambda state, frozen, x: logits(state.network, x)))
 
@@ -127,30 +131,21 @@ def predictor(config, workdir, *, stage_name: str = "supervised"):
 
   The checkpoint is the one that was best on validation.
   """
-  module = network(config)
-  size, channels = config.data.size, config.data.channels
-  abstract = dict(jax.eval_shape(
-      lambda key: module.init(
-          key, jnp.zeros((1, size, size, channels)), train=False),
-      jax.random.key(0)))
-  folder = workdir / stage_name / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"evaluation needs the trained stage {stage_name!r}, but {folder} "
-        "holds no checkpoint: run train.py with the same --workdir")
-  variables = checkpoint.restore_subtree(
-      folder, {"network": abstract}, step=checkpoint.best(folder))["network"]
+  return segmenter.predictor(config, workdir, stage_name)
 
-  @jax.jit
-  def logits(variables, picture):
-    return module.apply(variables, images.from_uint8(picture), train=False)
 
-  def predict(pictures, indices):
-    del indices
-    return {stage_name: {"logits": jax.device_get(
-        logits(variables, pictures))}}
-
-  return predict
+def optimizer(config, module) -> optax.GradientTransformation:
+  """AdamW under a cosine, or SGD under poly decay as the other stages'."""
+  c = config.supervised
+  if c.optimizer == "adamw":
+    return optax.adamw(
+        optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
+        weight_decay=c.weight_decay)
+  if c.optimizer == "sgd":
+    return segmenter.sgd(c, functools.partial(segmenter.groups, module),
+                         segmenter.repeats(config))
+  raise ValueError(
+      f"config.supervised.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
 
 def label_losses(logits, label, ignore_index: int):

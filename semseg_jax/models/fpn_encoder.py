@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax.models import layers
+from semseg_jax.models import resnet
 from semseg_jax.models import torch_layers
 from semseg_jax.ops import pooling
-
-_EXPANSION = 4  # A bottleneck's output is this times as wide as its middle.
 
 
 class FPNEncoder(nn.Module):
@@ -105,9 +104,9 @@ class FeaturePyramid(nn.Module):
     stages = []
     for stage, blocks in enumerate(self.blocks):
       for block in range(blocks):
-        x = Bottleneck(
+        x = resnet.Bottleneck(
             self.stem_width * 2 ** stage, 2 if stage and not block else 1,
-            self.dtype, name=f"stage{stage}_{block}")(x, train=train)
+            dtype=self.dtype, name=f"stage{stage}_{block}")(x, train=train)
       stages.append(x)
     c2, c3, c4, c5 = stages
     p5 = conv("top", 1)(c5)
@@ -116,31 +115,6 @@ class FeaturePyramid(nn.Module):
     p2 = _resize_like(p3, c2) + conv("lateral2", 1)(c2)
     return (conv("smooth4", 3)(p4), conv("smooth3", 3)(p3),
             conv("smooth2", 3)(p2))
-
-
-class Bottleneck(nn.Module):
-  """1x1, 3x3 with the stride, 1x1, each with batch norm, plus a shortcut."""
-
-  width: int
-  stride: int = 1
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x, *, train: bool):
-    def conv_bn(x, name, features, kernel, stride=1):
-      x = torch_layers.Conv(
-          features, kernel, stride=stride, padding=kernel // 2, use_bias=False,
-          dtype=self.dtype, name=name)(x)
-      return torch_layers.BatchNorm(
-          dtype=self.dtype, name=f"{name}_bn")(x, train=train)
-
-    features = self.width * _EXPANSION
-    y = jax.nn.relu(conv_bn(x, "conv1", self.width, 1))
-    y = jax.nn.relu(conv_bn(y, "conv2", self.width, 3, self.stride))
-    y = conv_bn(y, "conv3", features, 1)
-    if self.stride != 1 or x.shape[-1] != features:
-      x = conv_bn(x, "shortcut", features, 1, self.stride)
-    return jax.nn.relu(y + x.astype(self.dtype))
 
 
 class CodeHead(nn.Module):

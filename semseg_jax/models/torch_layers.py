@@ -13,6 +13,10 @@ from jax import lax
 import jax.numpy as jnp
 
 from semseg_jax.ops import conv
+from semseg_jax.ops import dilated_conv
+
+# PyTorch's default: uniform, standard deviation 1 / sqrt(3 fan-in).
+_default_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class Conv(nn.Module):
@@ -20,6 +24,9 @@ class Conv(nn.Module):
 
   Attributes:
     kernel, padding: one number for both axes or a pair (rows, columns).
+    dilation: distance of the taps; if above 1, the stride is 1 and the padding
+      what keeps the map's size.
+    kernel_init: initialiser of the weight; None for PyTorch's default.
   """
 
   features: int
@@ -27,21 +34,46 @@ class Conv(nn.Module):
   stride: int = 1
   padding: int | tuple[int, int] = 0
   use_bias: bool = True
+  dilation: int = 1
+  kernel_init: Any = None
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x):
-    size = _pair(self.kernel)
+    size, padding = _pair(self.kernel), _pair(self.padding)
     fan_in = size[0] * size[1] * x.shape[-1]
     weight = self.param(
-        "kernel", nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+        "kernel", self.kernel_init or _default_init,
         (*size, x.shape[-1], self.features), jnp.float32)
-    y = convolve(x.astype(self.dtype), weight.astype(self.dtype),
-                 stride=self.stride, padding=_pair(self.padding))
+    x, weight = x.astype(self.dtype), weight.astype(self.dtype)
+    if self.dilation == 1:
+      y = convolve(x, weight, stride=self.stride, padding=padding)
+    elif (self.stride, padding) == (
+        1, tuple(self.dilation * (k // 2) for k in size)):
+      y = dilated_conv.dilated_conv(x, weight, self.dilation)
+    else:
+      raise ValueError(
+          f"a dilated convolution keeps the map's size; got kernel {size}, "
+          f"dilation {self.dilation}, stride {self.stride}, padding {padding}")
     if self.use_bias:
-      bias = self.param("bias", _uniform(fan_in ** -0.5), (self.features,))
+      bias = self.param("bias", uniform(fan_in ** -0.5), (self.features,))
       y = y + bias.astype(self.dtype)
     return y
+
+
+class Dense(nn.Module):
+  """Linear layer on the last axis, with PyTorch's default initialisation."""
+
+  features: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x):
+    fan_in = x.shape[-1]
+    weight = self.param("kernel", _default_init, (fan_in, self.features))
+    bias = self.param("bias", uniform(fan_in ** -0.5), (self.features,))
+    return x.astype(self.dtype) @ weight.astype(
+        self.dtype) + bias.astype(self.dtype)
 
 
 class BatchNorm(nn.Module):
@@ -50,10 +82,14 @@ class BatchNorm(nn.Module):
   Normalises with the biased batch variance in training and with the running
   statistics otherwise. Collection "batch_stats": mean, var (of the unbiased
   variance) and count, the number of batches seen.
+
+  Attributes:
+    frozen_affine: scale and bias get no gradient.
   """
 
   momentum: float = 0.9
   epsilon: float = 1e-5
+  frozen_affine: bool = False
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -64,6 +100,8 @@ class BatchNorm(nn.Module):
     count = self.variable("batch_stats", "count", jnp.zeros, (), jnp.int32)
     scale = self.param("scale", nn.initializers.ones, shape)
     bias = self.param("bias", nn.initializers.zeros, shape)
+    if self.frozen_affine:
+      scale, bias = lax.stop_gradient((scale, bias))
     if train:
       axes = tuple(range(x.ndim - 1))
       used_mean = x.astype(jnp.float32).mean(axes)
@@ -126,6 +164,7 @@ def _pair(value):
   return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _uniform(bound):
+def uniform(bound):
+  """Initialiser: uniform in [-bound, bound]."""
   return lambda key, shape: jax.random.uniform(
       key, shape, jnp.float32, -bound, bound)

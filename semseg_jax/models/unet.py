@@ -1,9 +1,11 @@
-"""U-Net for supervised segmentation (Ronneberger et al. 2015).
+"""U-Nets for segmentation (Ronneberger et al. 2015).
 
 With padded convolutions and batch norm, so that logits have the picture's
-size: the baseline that label-efficient methods are compared with.
+size: the baseline that label-efficient methods are compared with, and the
+network that RepurposeGAN trains on pictures it has labelled itself.
 """
 
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax.models import torch_layers
+from semseg_jax.ops import hypercolumn
 from semseg_jax.ops import pooling
 
 
@@ -54,16 +57,62 @@ class UNet(nn.Module):
     return torch_layers.Conv(self.num_classes, 1, name="logits")(x)
 
 
-class DoubleConv(nn.Module):
-  """Twice: 3x3 convolution, batch norm, ReLU."""
+class AutoShotUNet(nn.Module):
+  """RepurposeGAN's auto-shot network: image [N, H, W, C] -> logits, float32.
 
-  features: int
+  Narrower below than `UNet`, biases besides batch norm, corners aligned when
+  maps grow, and any size: an odd map is padded with zeros to its skip's size.
+
+  Attributes:
+    num_classes: output channels.
+    width: channels at full resolution; 2, 4, 8 and 8 times as many below.
+    dtype: compute dtype.
+  """
+
+  num_classes: int
+  width: int = 64
   dtype: Any = jnp.float32
 
   @nn.compact
+  def __call__(self, image, *, train: bool = False):
+    double = functools.partial(DoubleConv, dtype=self.dtype, use_bias=True)
+    x, skips = image, []
+    for level, factor in enumerate((1, 2, 4, 8)):
+      x = double(self.width * factor, name=f"down{level}")(x, train=train)
+      skips.append(x)
+      x = pooling.max_pool(x, 2, 2)
+    x = double(self.width * 8, name="bottom")(x, train=train)
+    for level, factor in reversed(list(enumerate((1, 1, 2, 4)))):
+      skip = skips.pop()
+      size = (2 * x.shape[1], 2 * x.shape[2])
+      x = _padded(hypercolumn.resize(x, size, "aligned"), skip.shape[1:3])
+      x = jnp.concatenate([skip, x], axis=-1)
+      x = double(self.width * factor, middle=x.shape[-1] // 2,
+                 name=f"up{level}")(x, train=train)
+    return torch_layers.Conv(self.num_classes, 1, name="logits")(x)
+
+
+def _padded(x, size):
+  """Zeros around x up to `size`, the smaller half at the top and left."""
+  missing = [s - n for s, n in zip(size, x.shape[1:3], strict=True)]
+  return jnp.pad(x, ((0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0)))
+
+
+class DoubleConv(nn.Module):
+  """Twice: 3x3 convolution, batch norm, ReLU.
+
+  `middle`: channels between the two; None: as many as after them.
+  """
+
+  features: int
+  dtype: Any = jnp.float32
+  use_bias: bool = False
+  middle: int | None = None
+
+  @nn.compact
   def __call__(self, x, *, train: bool):
-    for i in (0, 1):
-      x = torch_layers.Conv(self.features, 3, padding=1, use_bias=False,
+    for i, width in enumerate((self.middle or self.features, self.features)):
+      x = torch_layers.Conv(width, 3, padding=1, use_bias=self.use_bias,
                             dtype=self.dtype, name=f"conv{i}")(x)
       x = torch_layers.BatchNorm(
           dtype=self.dtype, name=f"bn{i}")(x, train=train)

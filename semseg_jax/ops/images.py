@@ -16,6 +16,41 @@ def from_uint8(image):
   return image.astype(xp.float32) / xp.float32(127.5) - xp.float32(1.0)
 
 
+# Mean and standard deviation by channel, red first, and whether the channels
+# are reversed: what networks trained elsewhere expect.
+NORMALIZATIONS = {
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), False),
+    # s4GAN on PASCAL VOC: a range of about 130 on both sides.
+    "caffe": ((122.67891434, 116.66876762, 104.00698793), (1.0,) * 3, False),
+    "cityscapes": ((72.39239876, 82.90891754, 73.15835921), (255.0,) * 3,
+                   True),
+}
+
+
+def normalize(image, kind: str):
+  """uint8 [..., C] -> float32 as `kind` says.
+
+  "unit" is [-1, 1] for any C; the other kinds, of three channels, are those of
+  NORMALIZATIONS.
+
+  Raises:
+    ValueError: unknown kind, or not three channels.
+  """
+  if kind == "unit":
+    return from_uint8(image)
+  if kind not in NORMALIZATIONS:
+    raise ValueError(f"no normalisation {kind!r}; choose 'unit' or one of "
+                     f"{sorted(NORMALIZATIONS)}")
+  if image.shape[-1] != 3:
+    raise ValueError(f"normalisation {kind!r} is for 3 channels, got "
+                     f"{image.shape}")
+  xp = namespace(image)
+  mean, std, reverse = NORMALIZATIONS[kind]
+  found = (image.astype(xp.float32) - xp.asarray(mean, xp.float32)) / (
+      xp.asarray(std, xp.float32))
+  return found[..., ::-1] if reverse else found
+
+
 def to_uint8(image):
   """Float picture in [-1, 1] -> uint8: clamp, (x + 1) / 2 * 255, truncate."""
   xp = namespace(image)
@@ -86,6 +121,24 @@ def resize_logits(logits, size: tuple[int, int]):
       x.reshape(*lead, height, width * channels))
   x = x.reshape(*lead, size[0], width, channels)
   return _matmul(_bilinear_matrix(width, size[1]), x)
+
+
+def fit_logits(logits, size: tuple[int, int], *, padded: bool):
+  """Logits of a picture at its own size: the padding cut off, or resized.
+
+  Args:
+    logits: [..., H, W, K] of the resized picture, or of the picture padded on
+      the right and below.
+    size: (height, width) of the picture.
+    padded: which of the two.
+
+  Returns:
+    [..., height, width, K] float32.
+  """
+  if not padded:
+    return resize_logits(logits, size)
+  xp = namespace(logits)
+  return logits[..., :size[0], :size[1], :].astype(xp.float32)
 
 
 def area_reduce(image, size: int):

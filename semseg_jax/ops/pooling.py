@@ -10,13 +10,24 @@ import operator
 import jax.numpy as jnp
 
 
-def max_pool(x, window: int, stride: int, padding: int = 0):
+def max_pool(x, window: int, stride: int, padding: int = 0, *,
+             ceil: bool = False):
   """Max over windows of [N, H, W, C]; cells outside count as -inf.
 
-  An incomplete last window is dropped, as in PyTorch.
+  An incomplete last window is dropped, or with `ceil` kept if it meets the map
+  or the padding before it, as in PyTorch.
   """
-  if padding:
-    pad = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+  pad = [(0, 0)] * 4
+  for axis in (1, 2):
+    after = padding
+    if ceil:
+      cells = x.shape[axis] + 2 * padding
+      last = -(-(cells - window) // stride) * stride  # First cell of the last.
+      if last >= x.shape[axis] + padding:
+        last -= stride
+      after += max(last + window - cells, 0)
+    pad[axis] = (padding, after)
+  if pad != [(0, 0)] * 4:
     x = jnp.pad(x, pad, constant_values=-jnp.inf)
   for axis in (1, 2):
     x = functools.reduce(jnp.maximum, _shifts(x, axis, window, stride))

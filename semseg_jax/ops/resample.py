@@ -1,4 +1,4 @@
-"""FIR resampling of feature maps (StyleGAN2, Karras et al. 2020, appendix B).
+"""FIR resampling (StyleGAN2, Karras et al. 2020, appendix B); aligned resizing.
 
 `upfirdn2d` is the general definition: insert zeros, pad, filter, decimate. The
 others are its common cases with the taps [1, 3, 3, 1], written as shifted sums
@@ -11,6 +11,7 @@ import functools
 import jax
 from jax import lax
 import jax.numpy as jnp
+import numpy as np
 
 
 def upfirdn2d(x, taps, *, up=1, down=1, pad=(0, 0)):
@@ -93,6 +94,34 @@ def average_downsample(x):
     [N, ceil(H / 2), ceil(W / 2), C].
   """
   return _thin(_thin(x, 1), 2)
+
+
+def resize_aligned(x, size):
+  """Bilinear resizing with the corners' centres aligned.
+
+  Output i of n reads place i * (m - 1) / (n - 1) of m cells, as PyTorch does
+  with align_corners=True. Two matrix products, in full precision everywhere.
+
+  Args:
+    x: [N, H, W, C].
+    size: (rows, columns) of the result.
+
+  Returns:
+    [N, *size, C], dtype of x.
+  """
+  rows, columns = (
+      jnp.asarray(_aligned_weights(n, m), x.dtype)
+      for n, m in zip(size, x.shape[1:3], strict=True))
+  highest = lax.Precision.HIGHEST
+  x = jnp.einsum("iw,nhwc->nhic", columns, x, precision=highest)
+  return jnp.einsum("ih,nhwc->niwc", rows, x, precision=highest)
+
+
+def _aligned_weights(outputs, inputs):
+  """[outputs, inputs], float32."""
+  place = np.linspace(0, inputs - 1, outputs) if outputs > 1 else np.zeros(1)
+  distance = np.abs(place[:, None] - np.arange(inputs))
+  return np.maximum(1 - distance, 0).astype(np.float32)
 
 
 # The filter is symmetric, so its adjoint is itself with padding 3 - pad. Told

@@ -5,6 +5,7 @@ traced JAX values.
 """
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,72 @@ def poly(learning_rate, total, power=0.9):
     return learning_rate * xp.maximum(0.0, 1.0 - step / total) ** power
 
   return schedule
+
+
+def cosine(learning_rate, final_learning_rate, total):
+  """Schedule: half a cosine from the first rate at 0 to the last at `total`."""
+  span = learning_rate - final_learning_rate
+
+  def schedule(step):
+    xp = _numpy_of(step)
+    share = xp.minimum(1.0, step / total)
+    return final_learning_rate + 0.5 * span * (1 + xp.cos(math.pi * share))
+
+  return schedule
+
+
+def burn_in_ramp(burn_in, slope):
+  """Schedule: 0 up to `burn_in`, then `slope` a unit, at most 1.
+
+  (MLMT's consistency weight over epochs: 10 and 2 / 100.)
+  """
+
+  def schedule(epoch):
+    xp = _numpy_of(epoch)
+    return xp.clip(slope * (epoch - burn_in), 0.0, 1.0)
+
+  return schedule
+
+
+def ema_decay(step, most):
+  """min(1 - 1 / (step + 1), most): the average of all, then a moving one.
+
+  `step` counts finished updates (Tarvainen and Valpola 2017).
+  """
+  return _numpy_of(step).minimum(1.0 - 1.0 / (step + 1), most)
+
+
+class Plateau(NamedTuple):
+  """State of `plateau`: scalars best loss, epochs without a better one, rate.
+  """
+  best: jax.Array
+  waited: jax.Array
+  rate: jax.Array
+
+
+def plateau_start(learning_rate: float) -> Plateau:
+  """The state before the first epoch."""
+  # Not infinity: states are checked to be finite before they are saved.
+  return Plateau(jnp.float32(jnp.finfo(jnp.float32).max), jnp.int32(0),
+                 jnp.float32(learning_rate))
+
+
+def plateau(state: Plateau, loss, *, patience: int, factor: float,
+            floor: float, threshold: float = 1e-4) -> Plateau:
+  """The state after an epoch whose validation loss is `loss`.
+
+  As PyTorch's ReduceLROnPlateau: better means below best * (1 - threshold);
+  after more than `patience` epochs without, the rate falls by `factor`, not
+  below `floor`, and the count starts again.
+  """
+  better = loss < state.best * (1 - threshold)
+  waited = jnp.where(better, 0, state.waited + 1)
+  drop = waited > patience
+  return Plateau(
+      best=jnp.where(better, loss, state.best).astype(jnp.float32),
+      waited=jnp.where(drop, 0, waited).astype(jnp.int32),
+      rate=jnp.where(drop, jnp.maximum(state.rate * factor, floor),
+                     state.rate))
 
 
 def _numpy_of(*values):

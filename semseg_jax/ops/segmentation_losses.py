@@ -28,10 +28,13 @@ def one_hot(label, num_classes: int, ignore_index: int | None = None):
 
 
 def valid_pixels(label, ignore_index: int | None):
-  """[N, H, W] float32: 1 where the label counts, 0 where it is ignored."""
+  """[N, H, W] float32: 1 where the label counts, 0 where it is ignored.
+
+  Negative labels are ignored with `ignore_index`, whatever that is.
+  """
   if ignore_index is None:
     return jnp.ones(label.shape, jnp.float32)
-  return (label != ignore_index).astype(jnp.float32)
+  return ((label != ignore_index) & (label >= 0)).astype(jnp.float32)
 
 
 def cross_entropy(
@@ -55,6 +58,29 @@ def cross_entropy(
   picked = jnp.sum(target * scaled, axis=-1)
   loss = jax.nn.logsumexp(scaled, axis=-1) - picked
   return _mean_of_valid(loss, valid_pixels(label, ignore_index))
+
+
+def soft_cross_entropy(logits, target, valid=None):
+  """Cross-entropy with class probabilities as target.
+
+  The mean over a picture's counted pixels, then over pictures (RepurposeGAN's
+  auto-shot training).
+
+  Args:
+    logits: [N, H, W, C].
+    target: [N, H, W, C], sums to 1 over C.
+    valid: [N, H, W] with 0 where a pixel does not count; None: all count.
+
+  Returns:
+    float32 scalar; a picture without a counted pixel adds 0.
+  """
+  if logits.shape != target.shape:
+    raise ValueError(f"logits {logits.shape} against target {target.shape}")
+  log_chance = jax.nn.log_softmax(logits.astype(jnp.float32))
+  loss = -jnp.sum(target * log_chance, axis=-1)
+  valid = jnp.ones(loss.shape) if valid is None else valid
+  count = jnp.maximum(valid.sum((1, 2)), 1.0)
+  return jnp.mean((loss * valid).sum((1, 2)) / count)
 
 
 def binary_cross_entropy(

@@ -1,4 +1,4 @@
-"""Optimisers: Ranger, Adam under lazy regularisation, clipping by global norm.
+"""Optimisers: Ranger, SGD by groups, Adam under lazy regularisation, clipping.
 
 Ranger is rectified Adam (Liu et al., "On the Variance of the Adaptive Learning
 Rate and Beyond") with gradient centralisation (Yong et al.) inside Lookahead
@@ -82,7 +82,7 @@ def ranger(
     mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, grads)
     nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, grads)
 
-    length = _average_length(t, b2)
+    length = average_length(t, b2)
     adaptive = length > threshold
     limit = (1 + b2) / (1 - b2)
     safe = jnp.where(adaptive, length, 5.0)  # no negative root in the unused
@@ -131,6 +131,82 @@ def lazy_adam(
                     eps=1e-8)
 
 
+class SgdState(NamedTuple):
+  """State of `sgd`."""
+  count: jax.Array  # int32 scalar, steps done
+  velocity: Any  # of the parameters' shapes
+
+
+def sgd(
+    learning_rate: float | optax.Schedule,
+    *,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    factors: Any = None,
+    repeats: Any = None,
+    fresh_gradient: bool = False,
+) -> optax.GradientTransformation:
+  """SGD with momentum and L2 decay, PyTorch's order, rates by parameter.
+
+  Each update: g += weight_decay * p; v = momentum * v + g; p -= rate * v (with
+  Nesterov's momentum p -= rate * (g + momentum * v)).
+
+  Args:
+    learning_rate: a number or a schedule of the steps done so far.
+    momentum: of the velocity v, which starts at the first gradient.
+    nesterov: see above.
+    weight_decay: added to the gradient, times the parameter.
+    factors: tree of numbers like the parameters, or a function that gives it
+      for them: the rate's factor; 0 leaves a parameter as it is. None: 1.
+    repeats: the same of counts: how often a parameter stands in the optimiser's
+      list. Old PyTorch (0.4) updates it that often, decaying into the same
+      gradient again (s4GAN's release trained so). None: 1.
+    fresh_gradient: with `repeats`, as recent PyTorch: each time decay is added
+      to the gradient as it was, and in the first step every time starts its own
+      velocity, of which the last is kept.
+
+  Returns:
+    A transformation whose `update` needs `params`.
+  """
+  tree = lambda given, params: (
+      given(params) if callable(given) else given
+      if given is not None else jax.tree.map(lambda _: 1, params))
+
+  def init(params):
+    return SgdState(jnp.zeros((), jnp.int32),
+                    jax.tree.map(jnp.zeros_like, params))
+
+  def update(updates, state, params=None):
+    if params is None:
+      raise ValueError("sgd needs the parameters: update(grads, state, params)")
+    lr = learning_rate(state.count) if callable(
+        learning_rate) else learning_rate
+    first = state.count == 0
+
+    def moved(p, g, v, factor, repeat):
+      """(change of p, new velocity)."""
+      if factor == 0:
+        return jnp.zeros_like(p), v
+      start, gradient = p, g
+      for _ in range(repeat):
+        gradient = (g if fresh_gradient else gradient) + weight_decay * p
+        before = jnp.where(first, 0.0, v) if fresh_gradient else v
+        v = momentum * before + gradient
+        step = gradient + momentum * v if nesterov else v
+        p = p - lr * factor * step
+      return p - start, v
+
+    pairs = jax.tree.map(
+        moved, params, updates, state.velocity, tree(factors, params),
+        tree(repeats, params))
+    deltas, velocity = jax.tree.transpose(
+        jax.tree.structure(params), jax.tree.structure((0, 0)), pairs)
+    return deltas, SgdState(state.count + 1, velocity)
+
+  return optax.GradientTransformation(init, update)
+
+
 def clip_by_global_norm(grads, max_norm: float):
   """Scales `grads` to a global L2 norm of at most `max_norm`.
 
@@ -150,7 +226,7 @@ def _centralize(grad, output_axis: int):
   return grad - jnp.mean(grad, axes, keepdims=True)
 
 
-def _average_length(t, b2: float):
+def average_length(t, b2: float):
   """RAdam's rho_t = rho_inf - 2 t b2^t / (1 - b2^t), exact in float32.
 
   As written the difference cancels all but a few digits (1999 - 1994 at

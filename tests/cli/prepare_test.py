@@ -28,8 +28,13 @@ def test_prepare(tmp_path):
   done = _run(*arguments)
   assert done.returncode == 0, done.stderr
   assert "train: 1 pictures, with masks" in done.stdout
+  done = _run("folder", f"--manual_dir={root}", f"--cache_dir={tmp_path}")
+  assert done.returncode == 0, done.stderr
   (root / "masks/a.png").unlink()
   failed = _run(*arguments)
   assert failed.returncode == 1
   assert "error: " in failed.stderr
   assert "Traceback" not in failed.stderr
+  unnamed = _run()
+  assert unnamed.returncode
+  assert "celebamask_hq, " in unnamed.stdout + unnamed.stderr

@@ -1,10 +1,15 @@
 """Miniature data sets on disk."""
 
+import importlib
 import json
 
 import numpy as np
 from PIL import Image
 import pytest
+
+from semseg_jax.data import datasets
+from semseg_jax.data import pipeline
+from semseg_jax.data import subsets
 
 
 def write_image(path, shape=(12, 16), seed=0, **options):
@@ -22,6 +27,74 @@ def write_mask(path, array):
 def write_lines(path, lines):
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text("".join(f"{line}\n" for line in lines))
+
+
+class Download:
+  """Writes the files of a miniature download, loads and checks it."""
+
+  def __init__(self, root):
+    self.root = root
+
+  def __call__(self, path):
+    path = self.root / path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+  def picture(self, path, shape=(24, 32), seed=0, **options):
+    """Random gray (two numbers) or coloured pixels, 8 bits a channel."""
+    shape = shape if len(shape) == 3 else (*shape, 3)
+    pixels = np.random.default_rng(seed).integers(0, 255, shape, np.uint8)
+    self.save(path, pixels[..., 0] if shape[2] == 1 else pixels, **options)
+
+  def save(self, path, array, palette=None, **options):
+    """An array of any depth; `palette` colours make it a palette picture."""
+    image = Image.fromarray(np.asarray(array))
+    if palette is not None:
+      image.putpalette(np.asarray(palette, np.uint8).ravel().tolist())
+    image.save(self(path), **options)
+
+  def text(self, path, *lines):
+    self(path).write_text("".join(f"{line}\n" for line in lines))
+
+  def remove(self, pattern):
+    found = list(self.root.glob(pattern))
+    assert found, pattern
+    for path in found:
+      path.unlink()
+
+  def load(self, name, *, size=16, **options):
+    dataset = datasets.load(
+        name, data_dir=str(self.root),
+        cache_dir=str(self.root.parent / "cache"), size=size, **options)
+    datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
+    assert dataset.spec.licence
+    assert dataset.spec.citation
+    return dataset
+
+
+@pytest.fixture
+def check_config():
+  """(name of a SemanticGAN config, data set): do they fit together?"""
+  def check(name, dataset):
+    config = importlib.import_module(
+        f"configs.semantic_gan.{name}").get_config("labels=1").data
+    spec, c = dataset.spec, config
+    assert (c.num_classes, c.channels, c.ignore_index) == (
+        spec.num_classes, spec.channels, spec.ignore_index)
+    assert {c.validation, c.in_domain, *c.out_of_domain} <= set(dataset.splits)
+    labeled, unlabeled = subsets.select(
+        dataset, labels=c.labels, unlabeled=c.unlabeled, split_seed=0)
+    batch = next(pipeline.train_batches(
+        labeled, unlabeled, size=32, batch_size=2, unlabeled_batch_size=2,
+        seed=0))
+    assert batch["labeled"]["label"].shape == (2, 32, 32)
+    assert batch["unlabeled"]["image"].shape == (2, 32, 32, spec.channels)
+  return check
+
+
+@pytest.fixture
+def download(tmp_path):
+  return Download(tmp_path / "download")
 
 
 @pytest.fixture

@@ -108,6 +108,26 @@ def test_scores_are_those_at_native_size(tmp_path):
   json.dumps(found, allow_nan=False)
 
 
+def test_padded_pictures_are_scored_without_resizing(tmp_path):
+  """Each pixel keeps its own logits, and the padding is not scored."""
+  seen = []
+
+  def predict(pictures, indices):
+    seen.append(pictures.shape)
+    return {"exact": {"logits": _logits(pictures)}}
+
+  found = segmentation.evaluate(
+      predict, _Toy(), spec=_SPEC, batch_size=4, size=(40, 44),
+      out_dir=tmp_path, fingerprint="f", fill=(200, 200, 200))
+  assert set(seen) == {(4, 40, 44, 3)}
+  # The gray value tells the class, ignored pixels aside.
+  assert found["exact"]["miou"] == 1
+  with pytest.raises(ValueError, match="geometry.evaluate"):
+    segmentation.evaluate(
+        predict, _Toy(), spec=_SPEC, batch_size=4, size=(12, 44),
+        out_dir=tmp_path / "small", fingerprint="f", fill=(0, 0, 0))
+
+
 @settings(max_examples=4, deadline=None)
 @given(st.integers(1, 4), st.data())
 def test_totals_are_the_same_after_losing_chunks(tmp_path_factory, batch, data):

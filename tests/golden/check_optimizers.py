@@ -1,5 +1,8 @@
 """Golden checks of the optimisers: Ranger alone and two taking turns."""
 
+import re
+
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,4 +62,39 @@ def ranger(case):
     case.check(key, np.stack([np.asarray(l) for _, l in trace]), 1e-5)
 
 
-CHECKS = {"ranger": ranger}
+def ranger_optimizer(case):
+  """Recorded gradients, whatever the parameters; several learning rates."""
+  texts = case.manifest["inputs"]
+  start, gradient = texts["start"], texts["gradient of step t (from 0)"]
+  start_tag = re.search(r"normal_input\('([^']+)'", start)[1]
+  gradient_tag = re.search(r"normal_input\('([^']+)'", gradient)[1]
+  numbers = {name: float(value) for name, value in re.findall(
+      r"(scale|offset)=([-\d.e]+)", gradient)}
+  after = {}  # {learning rate's text: {name: {steps: key}}}
+  for key in case.manifest["arrays"]:
+    match = re.fullmatch(r"lr([^/]+)/([^/]+)/after(\d+)", key)
+    if match:
+      names = after.setdefault(match[1], {})
+      names.setdefault(match[2], {})[int(match[3])] = key
+  for rate, names in after.items():
+    tx = optimizers.ranger(float(rate), output_axis=0)
+    shapes = {n: case.arrays[next(iter(keys.values()))].shape
+              for n, keys in names.items()}
+    params = {n: jnp.asarray(cases.normal_input(
+        start_tag.replace("<name>", n), shape)) for n, shape in shapes.items()}
+    state = tx.init(params)
+    step = jax.jit(lambda g, s, p, tx=tx: tx.update(g, s, p))
+    for t in range(max(max(keys) for keys in names.values())):
+      gradients = {n: cases.normal_input(
+          gradient_tag.replace("<name>", n).replace("<t>", str(t)), shape,
+          **numbers) for n, shape in shapes.items()}
+      updates, state = step(gradients, state, params)
+      params = optax.apply_updates(params, updates)
+      for n, keys in names.items():
+        if t + 1 in keys:
+          case.check(keys[t + 1], params[n], 1e-5)
+  steps = jnp.arange(1.0, len(case.arrays["rectified_length"]) + 1)
+  case.check("rectified_length", optimizers.average_length(steps, 0.999), 1e-5)
+
+
+CHECKS = {"ranger": ranger, "ranger_optimizer": ranger_optimizer}

@@ -11,9 +11,9 @@ import numpy as np
 
 from configs.semantic_gan import base
 from semseg_jax import interop
+from semseg_jax.methods import gan as gan_stage
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.semantic_gan import encoder as encoder_stage
-from semseg_jax.methods.semantic_gan import gan as gan_stage
 
 
 def nhwc(x):

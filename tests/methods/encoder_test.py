@@ -49,7 +49,7 @@ def test_each_stream_has_its_own_optimiser(fpn, toy_batch):
                state.optimizers["labeled"])
   assert set(metrics) == {
       "unlabeled/mse", "unlabeled/perceptual", "unlabeled/loss",
-      "unlabeled/gradient_norm", "learning_rate"}
+      "unlabeled/gradient_norm", "generated/latent", "learning_rate"}
   # Clipped: the first moment is 0.05 of a gradient no longer than 1e-3
   # (centralisation only shortens it).
   norm = lambda tree: np.sqrt(sum(
@@ -155,3 +155,24 @@ def test_perceptual_distance_is_of_each_picture_alone(toy_config):
   # The discriminator's own last maps would not do: they see the batch.
   maps = lambda x: module.apply(variables, x)[1]["stddev"]
   assert (np.asarray(maps(pictures))[0] != np.asarray(maps(other))[0]).any()
+
+
+def test_the_mean_code_is_every_outputs_start():
+  code = np.arange(3.0, dtype=np.float32)
+  params = {"trunk": {"conv": {"bias": np.ones(6)}},
+            "head": {"linear": {"kernel": np.ones((2, 3)), "bias": np.ones(3)}},
+            "codes": {"bias": np.ones(6)}}
+  found = encoder.started_at(params, code)
+  np.testing.assert_array_equal(found["head"]["linear"]["bias"], code)
+  np.testing.assert_array_equal(found["codes"]["bias"], [0, 1, 2, 0, 1, 2])
+  assert found["trunk"]["conv"]["bias"].sum() == 6
+  assert found["head"]["linear"]["kernel"].sum() == 6
+
+
+def test_generated_pictures_have_draws_only_where_they_are_used(toy_config):
+  used = encoder.make(toy_config(), None)
+  paper = encoder.make(toy_config(**{"encoder.latent": 0.0}), None)
+  key = jax.random.key(0)
+  assert set(used.draws(key, "unlabeled")) == {"noise", "generated_noise", "z"}
+  assert set(used.draws(key, "labeled")) == {"noise"}
+  assert set(paper.draws(key, "unlabeled")) == {"noise"}

@@ -6,9 +6,9 @@ import numpy as np
 import optax
 import pytest
 
+from semseg_jax.methods import gan
+from semseg_jax.methods.common import draws as draws_lib
 from semseg_jax.methods.common import networks
-from semseg_jax.methods.semantic_gan import draws as draws_lib
-from semseg_jax.methods.semantic_gan import gan
 
 POLICY = ("color", "translation")
 

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from semseg_jax.methods import gan
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.semantic_gan import encoder
-from semseg_jax.methods.semantic_gan import gan
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import checkpoint
 

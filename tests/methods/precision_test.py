@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
-from semseg_jax.methods.semantic_gan import gan
 
 
 def train(module, config, batch, steps):

@@ -30,3 +30,19 @@ def test_same_as_windows(size, window, stride, padding):
 def test_too_small_maps_are_an_error():
   with pytest.raises(ValueError, match="too small"):
     pooling.max_pool(jnp.zeros((1, 2, 5, 1)), 3, 2)
+
+
+@pytest.mark.parametrize(("size", "window", "stride", "padding", "cells"), [
+    # Sizes of s4GAN's stem, then: nothing incomplete, a window that would
+    # start in the padding after the map (left out), one without padding.
+    (161, 3, 2, 1, 81), (253, 3, 2, 1, 127), (32, 3, 2, 1, 17),
+    (33, 3, 2, 1, 17), (4, 2, 3, 1, 2), (6, 3, 2, 0, 3)])
+def test_ceil_keeps_incomplete_windows(size, window, stride, padding, cells):
+  x = np.random.default_rng(0).normal(size=(1, size, 7, 1))
+  got = pooling.max_pool(jnp.asarray(x), window, stride, padding, ceil=True)
+  assert got.shape[1] == cells
+  rows = [x[0, max(i * stride - padding, 0):i * stride - padding + window]
+          for i in range(cells)]
+  column = got[0, :, 0, 0]
+  width = window - padding  # Of the first window, inside the map.
+  np.testing.assert_allclose(column, [r[:, :width].max() for r in rows])

@@ -90,3 +90,22 @@ def test_average_downsample(shape):
       for j in range(0, w, 2)] for i in range(0, h, 2)])
   np.testing.assert_allclose(
       resample.average_downsample(x)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("source", "size"), [
+    ((5, 4), (9, 16)), ((6, 3), (6, 3)), ((9, 11), (4, 1)), ((1, 2), (3, 5))])
+def test_aligned_resizing(source, size):
+  x = np.random.default_rng(0).normal(size=(2, *source, 3)).astype(np.float32)
+  expected = x
+  for axis in (1, 2):
+    n, m = size[axis - 1], source[axis - 1]
+    place = np.arange(n) * ((m - 1) / max(n - 1, 1))
+    low = np.minimum(place.astype(int), m - 1)
+    high = np.minimum(low + 1, m - 1)
+    part = (place - low).reshape([-1 if a == axis else 1 for a in range(4)])
+    expected = (np.take(expected, low, axis) * (1 - part)
+                + np.take(expected, high, axis) * part)
+  got = jax.jit(resample.resize_aligned, static_argnums=1)(x, size)
+  np.testing.assert_allclose(got, expected, atol=1e-5)
+  assert resample.resize_aligned(
+      jnp.asarray(x, jnp.bfloat16), size).dtype == jnp.bfloat16

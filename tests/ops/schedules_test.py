@@ -57,3 +57,15 @@ def test_numpy_stays_float64():
 def test_ramp_is_bounded(total, t, down, up):
   value = schedules.ramp(t * total, total, 1.0, down, up)
   assert 0 <= value <= 1
+
+
+def test_plateau_lowers_the_rate_and_starts_again():
+  state = schedules.plateau_start(1.0)
+  rates = []
+  for loss in (3.0, 2.0, 2.0, 2.0, 1.9999, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0):
+    state = schedules.plateau(
+        state, loss, patience=2, factor=0.1, floor=0.05)
+    rates.append(round(float(state.rate), 6))
+  # The third epoch without a better loss lowers it; 1.9999 is not better.
+  assert rates == [1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05]
+  assert float(state.best) == 1.0

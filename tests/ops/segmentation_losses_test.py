@@ -95,3 +95,17 @@ def test_wrong_shapes_are_named():
         jnp.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2), int))
   with pytest.raises(ValueError, match="no background"):
     losses.dice_loss(jnp.zeros((1, 2, 2, 1)), jnp.zeros((1, 2, 2, 1)))
+
+
+def test_soft_cross_entropy_of_hard_labels_is_cross_entropy():
+  logits = jax.random.normal(jax.random.key(0), (2, 4, 5, 3))
+  label = jax.random.randint(jax.random.key(1), (2, 4, 5), 0, 3)
+  target = losses.one_hot(label, 3)
+  hard = losses.cross_entropy(logits, label)
+  np.testing.assert_allclose(
+      losses.soft_cross_entropy(logits, target), hard, rtol=1e-5)
+  # Each picture's own mean first; a picture without counted pixels adds 0.
+  valid = jnp.zeros((2, 4, 5)).at[0, 0].set(1.0)
+  part = losses.cross_entropy(logits[:1, :1], label[:1, :1])
+  np.testing.assert_allclose(
+      losses.soft_cross_entropy(logits, target, valid), part / 2, rtol=1e-5)

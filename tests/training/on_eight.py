@@ -24,7 +24,7 @@ def train_toy(workdir, kind):
 
 def train_gan(workdir, kind):
   from configs.semantic_gan import parts
-  from semseg_jax.methods.semantic_gan import gan
+  from semseg_jax.methods import gan
   config = parts.get_config("labels=20,smoke")
   config.data.update(size=16)
   config.gan.update(batch_size=8, steps=2, path_batch_shrink=1)

@@ -140,3 +140,48 @@ def test_clip_by_global_norm(norm, limit):
       rtol=1e-5)
   np.testing.assert_allclose(clipped["a"][0] / clipped["b"][0, 0], 0.75,
                              rtol=1e-5)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_is_optax_with_decayed_weights(nesterov):
+  params = {"a": jnp.array([1.0, -2.0]), "b": jnp.array([[3.0]])}
+  ours = optimizers.sgd(0.1, momentum=0.9, weight_decay=0.01,
+                        nesterov=nesterov)
+  theirs = optax.chain(optax.add_decayed_weights(0.01),
+                       optax.sgd(0.1, 0.9, nesterov))
+  states = [tx.init(params) for tx in (ours, theirs)]
+  both = [params, params]
+  for i in range(4):
+    gradient = jax.tree.map(lambda x, i=i: x * 0.3 + i, params)
+    for k, tx in enumerate((ours, theirs)):
+      deltas, states[k] = tx.update(gradient, states[k], both[k])
+      both[k] = optax.apply_updates(both[k], deltas)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5),
+               *both)
+
+
+def test_sgd_factors_and_schedule():
+  params = {"trunk": jnp.ones(2), "head": jnp.ones(2), "still": jnp.ones(2)}
+  tx = optimizers.sgd(
+      lambda count: 0.1 / (count + 1), momentum=0.0, weight_decay=0.5,
+      factors={"trunk": 1.0, "head": 10.0, "still": 0.0})
+  state = tx.init(params)
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  deltas, state = tx.update(zeros, state, params)
+  np.testing.assert_allclose(deltas["trunk"], -0.05, rtol=1e-5)
+  np.testing.assert_allclose(deltas["head"], -0.5, rtol=1e-5)
+  assert not deltas["still"].any()
+  deltas, state = tx.update(zeros, state, params)
+  np.testing.assert_allclose(deltas["trunk"], -0.025, rtol=1e-5)
+
+
+def test_sgd_updates_a_repeated_parameter_as_often():
+  params = {"p": jnp.ones(3)}
+  deltas = {}
+  for repeat in (1, 3):
+    tx = optimizers.sgd(0.01, momentum=0.9, repeats={"p": repeat})
+    state = tx.init(params)
+    for _ in range(60):
+      delta, state = tx.update({"p": jnp.ones(3)}, state, params)
+    deltas[repeat] = float(delta["p"][0])
+  np.testing.assert_allclose(deltas[3], 3 * deltas[1], rtol=1e-2)

@@ -1,9 +1,10 @@
-"""`celebamask_hq`: faces in eight classes, from the original download.
+"""`celebamask_hq`: faces in 8 or 19 classes, from the original download.
 
   CelebA-HQ-img/<n>.jpg  CelebAMask-HQ-mask-anno/<0..14>/<n:05d>_<part>.png
 
 Classes, order and colours of SemanticGAN (spec section 6): both sides merged,
 mouth and lips are mouth, glasses are skin, everything else is background.
+Variant "19": every part a class, in the authors' order and colours.
 The paper's image numbers are not published; these are the ranges that fit its
 counts: `unlabeled` 0-27999, `train_labeled` 28000-29499, `test` 29500-29999,
 `val` 27500-27999. Smaller label counts take the first pictures of the list for
@@ -19,9 +20,9 @@ import pathlib
 from absl import logging
 import numpy as np
 
+from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
-from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import store
 from semseg_jax.data import transforms
@@ -39,35 +40,62 @@ PARTS = {
 RANGES = {
     "unlabeled": (0, 28000), "val": (27500, 28000),
     "train_labeled": (28000, 29500), "test": (29500, 30000)}
+VARIANTS = ("19",)
+_COLORS_19 = (
+    (0, 0, 0), (204, 0, 0), (76, 153, 0), (204, 204, 0), (51, 51, 255),
+    (204, 0, 204), (0, 255, 255), (255, 204, 204), (102, 51, 0), (255, 0, 0),
+    (102, 204, 0), (255, 255, 0), (0, 0, 153), (0, 0, 204), (255, 51, 153),
+    (0, 204, 204), (0, 51, 0), (255, 153, 51), (0, 204, 0))
 _IMAGES = "CelebA-HQ-img"
 _MASKS = "CelebAMask-HQ-mask-anno"
+ARCHIVE = archives.Archive(
+    "celebamask_hq", "the CelebAMask-HQ project's page",
+    (f"{_IMAGES}/*.jpg", f"{_MASKS}/*/*.png"))
 
 
-def spec(name: str = "celebamask_hq") -> datasets.Spec:
-  """The eight face classes of SemanticGAN."""
+def spec(
+    name: str = "celebamask_hq", classes=CLASSES, colors=COLORS
+) -> datasets.Spec:
+  """The eight face classes of SemanticGAN, or others."""
   return datasets.Spec(
-      name=name, class_names=CLASSES, colors=np.array(COLORS, np.uint8),
+      name=name, class_names=classes, colors=np.array(colors, np.uint8),
       licence="non-commercial research and education",
       citation=(
           "Lee, Liu, Wu, Luo: MaskGAN: Towards diverse and interactive facial "
           "image manipulation, CVPR 2020"))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
   """See `datasets.load`."""
   del seed
-  root = id_lists.locate("celebamask_hq", data_dir, _IMAGES)
-  side = max(size, 256) if size else 512
+  if variant:
+    return open_download(
+        spec("celebamask_hq_19", ("background", *PARTS), _COLORS_19),
+        {part: i for i, part in enumerate(PARTS, 1)},
+        data_dir, cache_dir, size)
+  return open_download(spec(), PARTS, data_dir, cache_dir, size)
+
+
+def open_download(spec, parts, data_dir, cache_dir, size) -> datasets.Dataset:
+  """The download with classes of one's own.
+
+  Args:
+    spec: the classes.
+    parts: every part's class, in the order of painting (see `PARTS`).
+    data_dir, cache_dir, size: see `datasets.load`.
+  """
+  root = ARCHIVE.locate(data_dir)
+  side = archives.stored_side(size)
   numbers = sorted(
       int(p.stem) for p in (root / _IMAGES).glob("*.jpg") if p.stem.isdigit())
   if len(numbers) < 30000:
     logging.warning(
         "%s: %d of 30000 pictures", root / _IMAGES, len(numbers))
-  parts = _part_files(root / _MASKS)
-  items = [_item(root, n, parts) for n in numbers]
+  files = _part_files(root / _MASKS)
+  items = [_item(root, n, files) for n in numbers]
   opened = store.open_items(
-      spec(), items, cache_dir=cache_dir, variant=f"side{side}",
-      read=functools.partial(_read, side=side))
+      spec, items, cache_dir=cache_dir, variant=f"side{side}",
+      read=functools.partial(_read, side=side, parts=parts))
   splits = {
       split: opened.source(
           [str(n) for n in numbers if first <= n < end],
@@ -76,15 +104,15 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   pool = splits["train_labeled"].ids
   # One list with everything: seed 0 goes through the pool in its own order.
   return datasets.Dataset(
-      spec(), splits, {f"labeled_{len(pool)}_seed0": pool} if pool else {})
+      spec, splits, {f"labeled_{len(pool)}_seed0": pool} if pool else {})
 
 
 def merge(
-    masks: dict[str, np.ndarray], shape: tuple[int, int]
+    masks: dict[str, np.ndarray], shape: tuple[int, int], parts=None
 ) -> np.ndarray:
   """Part name -> bool [H, W] to class indices uint8 [H, W]."""
   label = np.zeros(shape, np.uint8)
-  for part, cls in PARTS.items():
+  for part, cls in (parts or PARTS).items():
     if part in masks:
       label[masks[part]] = cls
   return label
@@ -117,7 +145,7 @@ def _part_files(folder):
       tuple, {n: tuple(p for _, p in sorted(v)) for n, v in found.items()})
 
 
-def _read(item, channels, *, side):
+def _read(item, channels, *, side, parts):
   content = image_files.read_bytes(item.image)
   image = image_files.decode_image(content, channels, item.image)
   if image.shape[:2] != (side, side):
@@ -133,4 +161,5 @@ def _read(item, channels, *, side):
     raise errors.DataError(
         f"{item.masks[0]}: parts of one picture differ in size: "
         f"{sorted(shapes)}")
-  return content, transforms.resize_label(merge(masks, shapes.pop()), side)
+  return content, transforms.resize_label(
+      merge(masks, shapes.pop(), parts), side)

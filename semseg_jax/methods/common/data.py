@@ -1,5 +1,6 @@
 """The data streams of a config: data set, subsets and batches."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax.data import datasets
+from semseg_jax.data import geometry
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import subsets
@@ -21,11 +23,12 @@ def dataset(config) -> datasets.Dataset:
   """
   c = config.data
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
-               c.channels, c.seed, config.faults.broken_pictures)
+               c.channels, c.seed, tuple(c.geometry.resize),
+               config.faults.broken_pictures)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name, data_dir, cache_dir, size, num_classes, channels, seed,
+def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize,
           broken):
   if name == datasets.BLANK:
     return datasets.blank(size, num_classes, channels)
@@ -41,6 +44,9 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed,
     raise ValueError(
         f"config.data.channels is {channels}, but data set {name!r} has "
         f"pictures of {loaded.spec.channels}")
+  if resize:
+    loaded = dataclasses.replace(loaded, splits={
+        k: geometry.Viewed(v, shape=resize) for k, v in loaded.splits.items()})
   return loaded
 
 
@@ -66,16 +72,62 @@ def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
   return pipeline.train_batches(
       labelled if batch_size else None,
       unlabelled if unlabeled_batch_size else None,
-      size=config.data.size,
+      size=shape(config),
       batch_size=batch_size,
       unlabeled_batch_size=unlabeled_batch_size,
       seed=config.seed,
-      start_step=start_step,
-      process_index=jax.process_index(),
-      process_count=jax.process_count(),
       augment=augment or augment_options(config),
-      workers=config.data.workers,
-      broken=config.faults.broken_pictures)
+      crop=crop_options(config),
+      **stream_rows(config, start_step))
+
+
+def stream_rows(config, start_step: int) -> dict:
+  """Which rows of the batches this process reads, and how."""
+  return dict(start_step=start_step, process_index=jax.process_index(),
+              process_count=jax.process_count(), workers=config.data.workers,
+              broken=config.faults.broken_pictures)
+
+
+def shape(config) -> tuple[int, int]:
+  """(height, width) of training pictures."""
+  return tuple(config.data.geometry.shape) or (config.data.size,) * 2
+
+
+def evaluation_shape(config) -> tuple[int, int]:
+  """(height, width) of the pictures that networks label in evaluation."""
+  return tuple(config.data.geometry.evaluate) or shape(config)
+
+
+def padding(config) -> tuple[int, ...] | None:
+  """The colour evaluation pictures are padded with; None: they are resized."""
+  g = config.data.geometry
+  return tuple(g.fill) if g.pad_evaluation else None
+
+
+def crop_options(config) -> geometry.Crop | None:
+  """Random crops of `config.data.geometry`; None: pictures are resized."""
+  g = config.data.geometry
+  if not g.crop:
+    return None
+  return geometry.Crop(
+      shape(config), scales=tuple(g.scales), short_side=tuple(g.short_side),
+      fill=tuple(g.fill), fill_label=g.fill_label, blur=g.blur)
+
+
+def evaluation_source(config, name: str):
+  """A split as it is scored: of the protocol's size, where it has one."""
+  source = datasets.split(dataset(config), name)
+  side = config.data.geometry.evaluate_short_side
+  return geometry.Viewed(source, short_side=side) if side else source
+
+
+def source_batches(config, source, *, batch_size: int, start_step: int,
+                   augment):
+  """Like the labelled stream of `train_batches`, from another source."""
+  return pipeline.train_batches(
+      source, None, size=shape(config), batch_size=batch_size,
+      unlabeled_batch_size=0, seed=config.seed, augment=augment,
+      crop=crop_options(config), **stream_rows(config, start_step))
 
 
 def picture(image) -> jax.Array:

@@ -1,27 +1,107 @@
-"""Loads what the stages of a run have trained, for the stages after them.
+"""Loads what the stages of a run have trained, for the stages after them."""
 
-Where `workdir` is None nothing is read: the arrays' shapes and types come back
-in their place, for planning.
-"""
+from typing import Any
+from typing import NamedTuple
 
-from etils import epath
 import jax
 import jax.numpy as jnp
 
+from semseg_jax import interop
+from semseg_jax import inversion
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import trained
+from semseg_jax.models import stylegan2
 from semseg_jax.training import checkpoint
 
 
-def _restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
-  if workdir is None:
-    return abstract
-  folder = epath.Path(workdir) / stage / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
-        f"checkpoint: train that stage first, in the same --workdir")
-  return checkpoint.restore_subtree(
-      folder, abstract, step=step(folder) if step else None)
+class Trained(NamedTuple):
+  """A generator to draw from and to read features of.
+
+  Attributes:
+    module: the network.
+    variables: its "params" and "noise".
+    mean: [D], the mean code: where truncation and inversion start.
+  """
+  module: stylegan2.Generator
+  variables: dict[str, Any]
+  mean: jax.Array
+
+
+def module(config) -> stylegan2.Generator:
+  """The generator that `load` will give, without its variables.
+
+  `config.generator.weights` names a converted file of kind
+  stylegan2/generator; without one it is the run's stage `gan`.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: it holds something else, pictures of another kind than
+      `config.data` states, or a label branch: trained with labels, it would
+      leak them (allowed by `config.generator.allow_label_branch`).
+  """
+  return _from_file(config)[0] if config.generator.weights else _checked(
+      config, networks.generator(config), "the config's generator")
+
+
+def load(config, workdir, needed_by: str) -> Trained:
+  """The generator of a converted file or of the run's stage `gan`.
+
+  The mean code is the file's `latent_avg` where it has one, else the mean of
+  `inversion.MEAN_SAMPLES` mapped latents drawn from `config.seed`.
+
+  Args:
+    config: see `module`.
+    workdir: the run's folder.
+    needed_by: who asks, for the error message.
+
+  Raises:
+    FileNotFoundError: no such file, or the stage `gan` is not trained.
+    ValueError: see `module`.
+  """
+  if config.generator.weights:
+    found, variables = _from_file(config)
+  else:
+    found = module(config)
+    variables = load_ema(config, workdir, needed_by)
+  variables = dict(variables)
+  mean = variables.pop("mean", {}).get("code")
+  if workdir is None and mean is None:
+    mean = jax.ShapeDtypeStruct((found.style_dim,), jnp.float32)
+    return Trained(found, variables, mean)
+  if mean is None:
+    z = jax.random.normal(
+        jax.random.key(config.seed),
+        (inversion.MEAN_SAMPLES, found.style_dim))
+    mean = inversion.mean_code(
+        lambda v, z: found.apply(v, z, method="mapping"), variables, z)
+  return Trained(found, variables, jnp.asarray(mean))
+
+
+def _from_file(config):
+  path = config.generator.weights
+  found, variables = interop.load(path)
+  if not isinstance(found, stylegan2.Generator):
+    raise ValueError(
+        f"config.generator.weights: {path} holds a {type(found).__name__}; a "
+        "file of kind stylegan2/generator is needed")
+  found = _checked(config, found, path)
+  return found.clone(dtype=jnp.dtype(config.dtype)), variables
+
+
+def _checked(config, found, where):
+  """`found`, unless it does not fit the config."""
+  for field, value in (("size", found.size),
+                       ("channels", found.image_channels)):
+    if config.data[field] != value:
+      raise ValueError(
+          f"config.data.{field} is {config.data[field]}, but {where} draws "
+          f"pictures with {field} {value}: set the field to it")
+  if found.label_channels and not config.generator.allow_label_branch:
+    raise ValueError(
+        f"{where} has a label branch of {found.label_channels} channels, so it "
+        "was trained with labels and would leak them: train the stage `gan` "
+        "with data.labels=0, or set config.generator.allow_label_branch")
+  return found
 
 
 def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
@@ -29,7 +109,7 @@ def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
   module = networks.generator(config)
   abstract = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, module.style_dim)))
-  saved = _restored(
+  saved = trained.restored(
       workdir, stage, {"ema": abstract["params"], "noise": abstract["noise"]},
       needed_by)
   return {"params": saved["ema"], "noise": saved["noise"]}
@@ -42,8 +122,8 @@ def load_image_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       module.init, jax.random.key(0),
       jnp.zeros((1, size, size, config.data.channels)))
-  saved = _restored(workdir, "gan",
-                    {"image_discriminator": abstract["params"]}, needed_by)
+  saved = trained.restored(
+      workdir, "gan", {"image_discriminator": abstract["params"]}, needed_by)
   return {"params": saved["image_discriminator"]}
 
 
@@ -55,8 +135,9 @@ def load_patch_discriminator(config, workdir, needed_by: str):
   abstract = jax.eval_shape(
       lambda key: module.init(key, jnp.zeros((1, size, size, channels)),
                               update_stats=False), jax.random.key(0))
-  return _restored(workdir, "gan", {"patch_discriminator": dict(abstract)},
-                   needed_by)["patch_discriminator"]
+  return trained.restored(
+      workdir, "gan", {"patch_discriminator": dict(abstract)},
+      needed_by)["patch_discriminator"]
 
 
 def load_encoder(config, workdir, needed_by: str):
@@ -70,5 +151,5 @@ def load_encoder(config, workdir, needed_by: str):
       lambda key: module.init(
           key, jnp.zeros((1, size, size, config.data.channels)), train=False),
       jax.random.key(0)))
-  return _restored(workdir, "encoder", {"encoder": abstract}, needed_by,
+  return trained.restored(workdir, "encoder", {"encoder": abstract}, needed_by,
                    step=checkpoint.best)["encoder"]

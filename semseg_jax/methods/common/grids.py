@@ -1,10 +1,12 @@
-"""Sample grids of a generator: pictures beside their coloured labels."""
+"""Sample grids: pictures beside, or above, their coloured labels."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import validation
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import images
 
@@ -42,5 +44,25 @@ def sampler(config, generator, n: int = 64):
       colors = data.dataset(config).spec.colors
       grid["labels"] = tile(images.colorize(labels, colors))
     return grid
+
+  return sample
+
+
+def labeler(config, segment):
+  """sample(state, frozen, key) of a segmenter: validation pictures, labelled.
+
+  Args:
+    config: the experiment's config.
+    segment: (state, pictures uint8) -> logits.
+  """
+
+  def sample(state, frozen, key):
+    del frozen, key
+    batch = validation.first_batch(config, COLUMNS)
+    found = images.to_label(segment(state, batch["image"]))
+    colors = data.dataset(config).spec.colors
+    return {"labels": jnp.concatenate([
+        tile(batch["image"]),
+        tile(images.colorize(jax.device_get(found), colors))])}
 
   return sample

@@ -58,9 +58,13 @@ def discriminator_features(config, workdir, needed_by) -> Perceptual:
   module = networks.image_discriminator(config)
 
   def features(variables, image):
+    count = len(image)
+    # Dr takes groups of 4 for its "stddev", which is not used here.
+    if count > 4:
+      image = jnp.pad(image, ((0, -count % 4), (0, 0), (0, 0), (0, 0)))
     _, maps = module.apply(variables, image)
     # Not "stddev" and "final": they depend on the other pictures of a batch.
-    return tuple(_unit(v.astype(jnp.float32)) for k, v in maps.items()
+    return tuple(_unit(v[:count].astype(jnp.float32)) for k, v in maps.items()
                  if k == "from_image" or k.startswith("block"))
 
   def distance(variables, a, b):

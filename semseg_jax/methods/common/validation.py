@@ -13,9 +13,10 @@ BATCH = 16
 
 def first_batch(config, n: int):
   """The first `n` validation pictures at the training size (uint8)."""
-  source = data.dataset(config).splits[config.data.validation]
+  source = data.evaluation_source(config, config.data.validation)
   return next(iter(pipeline.eval_batches(
-      source, size=config.data.size, batch_size=n)))
+      source, size=data.evaluation_shape(config), batch_size=n,
+      fill=data.padding(config))))
 
 
 def validator(config, segment):
@@ -25,19 +26,22 @@ def validator(config, segment):
   """
 
   def validate(state, frozen):
-    source = data.dataset(config).splits[config.data.validation]
+    source = data.evaluation_source(config, config.data.validation)
+    padded = data.padding(config)
     limit = config.data.validation_pictures or len(source)
     classes = config.data.num_classes
     counts = np.zeros((classes, classes), np.int64)
     for batch in pipeline.eval_batches(
-        source, size=config.data.size, batch_size=BATCH):
+        source, size=data.evaluation_shape(config), batch_size=BATCH,
+        fill=padded):
       logits = jax.device_get(segment(state, frozen, batch["image"]))
       for row, index, real in zip(
           logits, batch["index"], batch["mask"], strict=True):
         if not real or index >= limit:
           continue
         label = source[int(index)]["label"]
-        found = images.to_label(images.resize_logits(row, label.shape))
+        found = images.to_label(images.fit_logits(
+            row, label.shape, padded=padded is not None))
         counts += scores.confusion_matrix(
             label, found, classes, config.data.ignore_index)
       if batch["index"].max() >= limit:

@@ -26,8 +26,10 @@ from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
+MEAN_SAMPLES = 10_000  # for the mean code
 # Blocks of the config that the result depends on.
-FIELDS = ("encoder", "gan", "generator", "image_discriminator", "perceptual")
+FIELDS = ("encoder", "gan", "generator", "image_discriminator",
+          "microbatches", "perceptual")
 
 
 class State(struct.PyTreeNode):
@@ -76,10 +78,16 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     return {"generator": trained.load_ema(config, workdir, "stage 'encoder'"),
             "perceptual": perceptual.load()}
 
+  def mapping(frozen, z):
+    return generator.apply(frozen["generator"], z, method="mapping")
+
   def init(key, frozen):
-    del frozen
     variables = dict(encoder.init(
         key, jnp.zeros((1, size, size, channels)), train=False))
+    if c.mean_start:
+      z = jax.random.normal(key, (MEAN_SAMPLES, generator.style_dim))
+      variables["params"] = started_at(
+          variables["params"], mapping(frozen, z).mean(0))
     return State(
         step=jnp.zeros((), jnp.int32), encoder=variables,
         optimizers={k: t.init(variables["params"]) for k, t in tx.items()})
@@ -103,19 +111,35 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     distance = perceptual.distance(frozen["perceptual"], found, target).mean()
     return sample, mse, distance, changed
 
-  def unlabeled_loss(params, stats, frozen, batch, noise, train):
+  def unlabeled_loss(params, stats, frozen, batch, draws, train):
     image = data.picture(batch["image"])
     _, mse, distance, changed = reconstruction(
-        frozen, params, stats, image, noise, train)
+        frozen, params, stats, image, draws["noise"], train)
     loss = c.unlabeled_mse * mse + c.unlabeled_perceptual * distance
-    return loss, (changed, {"unlabeled/mse": mse,
-                            "unlabeled/perceptual": distance,
-                            "unlabeled/loss": loss})
+    metrics = {"unlabeled/mse": mse, "unlabeled/perceptual": distance}
+    if c.latent:
+      metrics["generated/latent"] = latent_error(
+          frozen, params, stats, draws, train)
+      loss += c.latent * metrics["generated/latent"]
+    return loss, (changed, metrics | {"unlabeled/loss": loss})
 
-  def labeled_loss(params, stats, frozen, batch, noise, train):
+  def latent_error(frozen, params, stats, draws, train):
+    """How far the codes of generated pictures are from those they came from.
+
+    Reconstruction alone leaves many codes that G has never been trained on.
+    """
+    codes = jnp.repeat(
+        mapping(frozen, draws["z"])[:, None], generator.num_codes, 1)
+    sample, _ = generator.apply(
+        frozen["generator"], codes, draws["generated_noise"],
+        method="synthesize")
+    found, _ = encode({"params": params, **stats}, sample.image, train)
+    return jnp.square(found - codes).mean()
+
+  def labeled_loss(params, stats, frozen, batch, draws, train):
     image = data.picture(batch["image"])
     sample, mse, distance, changed = reconstruction(
-        frozen, params, stats, image, noise, train)
+        frozen, params, stats, image, draws["noise"], train)
     entropy, dice = label_losses(
         sample.logits, batch["label"], config.data.ignore_index)
     loss = (c.cross_entropy * entropy + c.dice * dice + c.labeled_mse * mse
@@ -135,7 +159,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     gradients, (changed, metrics) = microbatches.grad(
         lambda p, data: losses[stream](
             p, stats, frozen, *data, mode != "eval"), config.microbatches)(
-                params, (batch[stream], draws["noise"]))
+                params, (batch[stream], draws))
     gradients, norm = optimizers.clip_by_global_norm(gradients, clip[stream])
     metrics[f"{stream}/gradient_norm"] = norm
     metrics["learning_rate"] = rate(state.step)
@@ -157,8 +181,13 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
 
   def draws(key, phase):
     stream = phase.partition("_")[0]
-    return {"noise": stylegan2.random_noise(
-        key, sizes[stream], generator.noise_shapes)}
+    n = sizes[stream]
+    noise = lambda key: stylegan2.random_noise(key, n, generator.noise_shapes)
+    if stream == "labeled" or not c.latent:
+      return {"noise": noise(key)}
+    key, z_key, generated_key = jax.random.split(key, 3)
+    return {"noise": noise(key), "generated_noise": noise(generated_key),
+            "z": jax.random.normal(z_key, (n, generator.style_dim))}
 
   @jax.jit
   def reconstruct(variables, frozen, image, key):
@@ -195,6 +224,17 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
       sample=sample,
       validate=validation.validator(config, segment)
       if config.data.labels else None)
+
+
+def started_at(params, code):
+  """The encoder's parameters with `code` [D] as the bias of every output."""
+
+  def put(path, x):
+    layer, name = (k.key for k in path[-2:])
+    last = name == "bias" and layer in ("linear", "codes")
+    return jnp.tile(code, x.size // code.size) if last else x
+
+  return jax.tree_util.tree_map_with_path(put, params)
 
 
 def learning_rate(config):

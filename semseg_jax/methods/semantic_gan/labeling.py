@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from semseg_jax import inversion
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.ops import images
@@ -118,19 +119,5 @@ def make_inverter(config, workdir, sharding=None):
       encode=encode if uses_encoder else None)
   snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
   return inversion.Inverter(
-      found, options(config, snapshots), c.batch_size, sharding), frozen
-
-
-def options(config, snapshots) -> inversion.Options:
-  """The search that `config.inversion` describes."""
-  c = config.inversion
-  mean = c.start == "mean"
-  return inversion.Options(
-      steps=c.steps, learning_rate=c.learning_rate, start=c.start,
-      space=c.space, optimize_noise=c.optimize_noise,
-      weights=inversion.Weights(
-          perceptual=c.perceptual, mse=c.mse, noise=c.noise,
-          encoder=c.consistency,
-          start=c.mean_distance if mean else c.start_distance),
-      loss_size=c.loss_size, snapshots=snapshots,
-      segment=c.segment or None)
+      found, inversion_options.options(config, snapshots), c.batch_size,
+      sharding), frozen

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import optax
 
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import draws as draws_lib
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
-from semseg_jax.methods.semantic_gan import draws as draws_lib
 from semseg_jax.models import discriminators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import augment
@@ -27,7 +27,8 @@ from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("gan", "generator", "image_discriminator", "patch_discriminator")
+FIELDS = ("gan", "generator", "image_discriminator", "microbatches",
+          "patch_discriminator")
 PATH_DECAY = 0.01  # rate of the running mean of path lengths
 
 

@@ -1,0 +1,39 @@
+"""Fewshot-SMIS on standing persons (real photographs), 128 px, one GPU.
+
+  C=configs/fewshot_smis/ccp_person.py:shots=5,labelling=dense
+  python train.py --config=$C --config.data.data_dir=DATA/ccp_person \
+      --workdir=runs/person_smis
+  python -m semseg_jax.cli.score_synthesis  (the same flags)
+
+Arguments: shots (1 and 5 in the paper), labelling (dense, or sparse: scribbles
+drawn from the masks), seed, cpu (64 px, narrow), smoke. Pictures become
+squares.
+"""
+
+from configs import common
+from configs.fewshot_smis import base
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments(cpu=False))
+  c = base.get_config()
+  c.data.update(name="ccp_person", size=128, num_classes=8)
+  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
+  c.synthesis.styles = "6-11"
+  if a["cpu"]:
+    base.two_cores(c)
+    c.data.size = 64
+    c.generator.channels = ((32, 48), (64, 24))
+    c.image_discriminator.channels = c.generator.channels
+    c.gan.steps = 6000
+    c.supervised.steps = 1000
+    c.synthesis.styles = "6-9"
+  else:
+    # A fortieth of the published GAN steps.
+    c.generator.update(max_channels=256, channel_multiplier=1.0)
+    c.image_discriminator.update(max_channels=256, channel_multiplier=1.0)
+    c.gan.steps = 20_000
+    c.encoder.update(steps=20_000, batch_size=8)
+    c.supervised.steps = 4000
+  return base.ours(c, a)

@@ -1,0 +1,31 @@
+"""Fewshot-SMIS on coffee leaves (real photographs), 64 px, two CPU cores.
+
+  C=configs/fewshot_smis/coffee_leaf.py:shots=5,labelling=dense
+  python train.py --config=$C --config.data.data_dir=DATA/coffee_leaf \
+      --workdir=runs/leaf_smis
+  python -m semseg_jax.cli.score_synthesis  (the same flags)
+
+Arguments: shots (1 and 5 in the paper), labelling (dense, or sparse: scribbles
+drawn from the masks), seed, smoke. All variants can share the stages `gan` and
+`reference` (docs/fewshot_smis.md).
+"""
+
+from configs import common
+from configs.fewshot_smis import base
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments())
+  c = base.get_config()
+  c.data.update(name="coffee_leaf", size=64, num_classes=3)
+  base.two_cores(c)
+  # Most of the time goes into the finest maps.
+  c.generator.channels = ((32, 48), (64, 24))
+  c.image_discriminator.channels = c.generator.channels
+  # 1245 pictures are few for a GAN.
+  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
+  c.gan.steps = 6000
+  c.supervised.update(steps=1000)
+  c.synthesis.styles = "6-9"
+  return base.ours(c, a)

@@ -1,0 +1,19 @@
+"""Fewshot-SMIS on LSUN cars, as published: 512 px, dense, 1 shot.
+
+  python train.py --config=configs/fewshot_smis/lsun_car.py \
+      --config.data.data_dir=SHOTS --workdir=runs/lsun_car \
+      --config.generator.weights=generator.safetensors \
+      --config.perceptual.weights=lpips_alex.safetensors
+
+SHOTS is in the `folder` layout: `train_labeled` are the shots, `val` the test
+pairs. Arguments: shots, labelling, seed, smoke.
+"""
+
+from configs import common
+from configs.fewshot_smis import base
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments(shots=1, labelling="dense"))
+  return base.published(base.get_config(), a, size=512, classes=5)

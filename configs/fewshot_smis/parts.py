@@ -1,0 +1,28 @@
+"""Fewshot-SMIS on the procedural faces, 32 px, for two CPU cores.
+
+  C=configs/fewshot_smis/parts.py:shots=5,labelling=dense
+  python train.py --config=$C --workdir=runs/smis
+  python -m semseg_jax.cli.score_synthesis --config=$C --workdir=runs/smis
+
+Arguments: shots (1 and 5 in the paper), labelling (dense, or sparse: scribbles
+drawn from the masks), seed, smoke. All variants can share the stages `gan` and
+`reference` (docs/fewshot_smis.md).
+"""
+
+from configs import common
+from configs.fewshot_smis import base
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments())
+  c = base.get_config()
+  c.data.update(name="parts", size=32, num_classes=7, unlabeled=2000,
+                validation_pictures=100)
+  base.two_cores(c)
+  c.generator.channels = c.image_discriminator.channels = ((32, 32),)
+  c.gan.steps = 5000
+  c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
+  c.synthesis.styles = "5-7"
+  c.evaluation.limit = 200
+  return base.ours(c, a)

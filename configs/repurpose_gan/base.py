@@ -1,0 +1,74 @@
+"""RepurposeGAN as published; data sets' configs start from it.
+
+Values are the release's unless a comment says otherwise. The blocks of the
+generator, its training and the inversion are those of SemanticGAN's config.
+"""
+
+from configs.semantic_gan import base as gan_base
+
+
+def get_config(preset=None):
+  """The published settings; `data` is left to the data set's config.
+
+  Args:
+    preset: a function of `configs/semantic_gan/small.py` that sizes the
+      generator, its training and the baseline; None leaves StyleGAN2's.
+  """
+  c = gan_base.get_config()
+  if preset:
+    preset(c)
+  del c.encoder  # this method has none
+  c.method = "repurpose_gan"
+  # `reference` is the annotator of experiments without a person.
+  c.stages = ("gan", "reference", "segmenter", "autoshot")
+  c.data.labels = 0  # of the generator: it must not have seen any
+  c.generator.update(
+      weights="",  # converted stylegan2/generator; "" = the run's stage `gan`
+      allow_label_branch=False)
+
+  c.hypercolumn = dict(
+      size=0,  # side of hypercolumns; 0 = the picture's; 512 in the release
+      first=8,  # smallest map; 4 in the notebook
+      layers=(),  # names such as "conv16_up" instead of all from `first` on
+      resize="")  # "aligned" (release) or "nearest"; "" = the segmenter's own
+
+  c.shots = dict(
+      source="reference",  # or "folder" (painted by hand), "projected"
+      folder="",  # of cli.sample's pictures and their masks
+      count=1,  # labelled pictures; 1, 5 and 10 in the paper; 0 = all painted
+      draw=0,  # which pictures
+      truncation=1.0)  # 0.7 in the notebook
+
+  c.segmenter = dict(
+      kind="cnn",  # the authors'; cnn_s, cnn_m, cnn_l, linear, mlp
+      epochs=1000, learning_rate=1e-3, weight_decay=1e-3,
+      decay=0.9, decay_epochs=50)  # notebook: 100 epochs, 0.1 after 50
+
+  c.autoshot = dict(
+      pictures=5000, held_out=0.005, truncation=1.0,
+      steps=156_000,  # 1000 epochs, the release's most
+      batch_size=32, learning_rate=1e-3, weight_decay=1e-3, clip=0.1,
+      patience=20, factor=0.1, floor=1e-6, width=64,
+      augment=dict(degrees=10.0, shift=0.5, scale=(0.5, 2.0), flip=0.5))
+
+  # From the mean code, as there is no encoder; the release does not say how.
+  c.inversion.update(start="mean", consistency=0.0, snapshots=())
+  return c
+
+
+def smoke(c):
+  """A few steps of every stage at toy size, on a config that `small` sized."""
+  c.segmenter.update(epochs=4)
+  c.autoshot.update(steps=4, batch_size=4, pictures=8, held_out=0.25, width=4)
+  c.hypercolumn.size = 0
+  c.evaluation.limit = 4
+  return c
+
+
+def two_cores(c):
+  """Segmenter and auto-shot for two CPU cores."""
+  # The release's schedule in a tenth of the epochs.
+  c.segmenter.update(epochs=100, decay_epochs=5)
+  c.autoshot.update(pictures=500, steps=1260, batch_size=8, width=16,
+                    patience=5)
+  return c

@@ -1,0 +1,39 @@
+"""RepurposeGAN on horses at 256 px, as published.
+
+Classes: head, body, leg, tail and rest.
+
+  python train.py --config=configs/repurpose_gan/horse.py:shots=1 \
+      --config.generator.weights=horse.safetensors \
+      --config.data.data_dir=my_horses \
+      --config.perceptual.weights=lpips_vgg.safetensors \
+      --config.shots.folder=my_shots --workdir=runs/repurpose_horse
+  python eval.py  (the same flags)
+
+`my_horses` is a folder of real pictures with masks to score on (the layout of
+docs/add_a_dataset.md); docs/repurpose_gan.md shows how generator and `my_shots`
+are made. Arguments: shots, segmenter, seed, smoke.
+"""
+
+from configs import common
+from configs.repurpose_gan import base
+from configs.semantic_gan import small
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, shots=1, segmenter="cnn", seed=0, smoke=False)
+  c = base.get_config(small.smoke if a["smoke"] else None)
+  c.seed = a["seed"]
+  # The generator is a pre-trained one, the labels are painted by hand.
+  c.stages = ("segmenter", "autoshot")
+  c.data.update(name="folder", size=256, num_classes=5,
+                split_seed=a["seed"])
+  c.hypercolumn.size = 256
+  c.shots.update(source="folder", count=a["shots"])
+  c.segmenter.kind = a["segmenter"]
+  if a["smoke"]:
+    c.data.size = 32
+    c.stages = ("gan", "reference", "segmenter", "autoshot")
+    c.shots.source = "reference"
+    base.smoke(c)
+  return c

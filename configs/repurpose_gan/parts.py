@@ -1,0 +1,41 @@
+"""RepurposeGAN on the procedural faces, 32 px, for two CPU cores.
+
+  python train.py --config=configs/repurpose_gan/parts.py:shots=5 \
+      --workdir=runs/repurpose_parts
+  python eval.py --config=configs/repurpose_gan/parts.py:shots=5 \
+      --workdir=runs/repurpose_parts
+
+Arguments: shots (labelled generated pictures), segmenter (cnn, cnn_s, cnn_m,
+cnn_l, linear, mlp), unlabeled (pictures of the GAN), seed, smoke.
+"""
+
+from configs import common
+from configs.repurpose_gan import base
+from configs.semantic_gan import small
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, shots=1, segmenter="cnn", unlabeled=2000, seed=0,
+                       smoke=False)
+  c = base.get_config(small.smoke if a["smoke"] else small.shrink)
+  c.seed = a["seed"]
+  c.data.update(
+      name="parts", size=32, num_classes=7, unlabeled=a["unlabeled"],
+      split_seed=a["seed"], out_of_domain=("ood_test",),
+      validation_pictures=100)
+  c.shots.count = a["shots"]
+  c.segmenter.kind = a["segmenter"]
+  if a["smoke"]:
+    return base.smoke(c)
+  base.two_cores(c)
+  # As in configs/semantic_gan/parts.py.
+  c.generator.channels = c.image_discriminator.channels = ((32, 32),)
+  c.gan.update(steps=2500, ema_decay=0.995)
+  c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
+  c.inversion.steps = 100
+  c.evaluation.limit = 96
+  c.monitor.samples = 500
+  c.log.update(log_every=25, sample_every=250, eval_every=100,
+               checkpoint_every=250)
+  return c

@@ -1,0 +1,32 @@
+"""Semi-supervised segmentation of road scenes (CamVid, real, 11 classes).
+
+  python train.py --config=configs/semisup/camvid.py:labels=46,cpu \
+      --config.data.data_dir=DATA/camvid --workdir=runs/camvid46
+  python eval.py  (the same flags)
+
+Arguments: method, labels (the pack has lists of 12, 23, 46, 92 and 184 of 367)
+or ratio, seed, cpu (narrow, short), release, smoke. Pictures are 240 x 180,
+scores are taken at 480 x 360. `val` is scored: the pack's test set is held
+back, so that checkpoints are chosen on what is scored, for every row alike.
+"""
+
+from configs import common
+from configs.semisup import base
+from configs.semisup import small
+
+POOL = 367
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments(labels=46, cpu=False))
+  c = base.get_config()
+  c.data.update(name="camvid", size=192, num_classes=11, in_domain="val")
+  c.data.geometry.shape = (180, 240)
+  (small.two_cores if a["cpu"] else small.one_gpu)(c)
+  if a["ratio"] < 1:
+    a["labels"] = -2
+  base.choose(c, a, POOL)
+  if a["smoke"]:
+    small.smoke(c)
+  return c

@@ -1,0 +1,31 @@
+"""Semi-supervised parsing of persons' clothing (real, 8 classes).
+
+  python train.py --config=configs/semisup/ccp_person.py:labels=100,cpu \
+      --config.data.data_dir=DATA/ccp_person --workdir=runs/ccp100
+  python eval.py  (the same flags)
+
+Arguments: method, labels (the pack has lists of 1, 5, 10, 30, 100 and 200 of
+404) or ratio, seed, cpu (narrow, short), release, smoke. All 1086 pictures of
+the split `unlabeled` serve without labels.
+"""
+
+from configs import common
+from configs.semisup import base
+from configs.semisup import small
+
+POOL = 404
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments(labels=100, cpu=False))
+  c = base.get_config()
+  c.data.update(name="ccp_person", size=128, num_classes=8)
+  c.data.geometry.shape = (192, 128)
+  (small.two_cores if a["cpu"] else small.one_gpu)(c)
+  if a["ratio"] < 1:
+    a["labels"] = -2
+  base.choose(c, a, POOL, separate=True)
+  if a["smoke"]:
+    small.smoke(c)
+  return c

@@ -1,0 +1,42 @@
+"""s4GAN on Cityscapes at half resolution, as published.
+
+  python train.py --config=configs/semisup/cityscapes.py:ratio=0.125 \
+      --config.data.data_dir=DATA/cityscapes --workdir=runs/cityscapes8
+  python eval.py  (the same flags)
+
+Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
+wide_resnet (DeepLabv3+ with WRN-38 at the release's settings), release, smoke.
+Pictures and labels are halved to 512 x 1024 and scored there. Nearly every
+class is in every picture, so there is no MLMT by default.
+"""
+
+from configs import common
+from configs.semisup import base
+from configs.semisup import small
+
+POOL = 2975
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(
+      arg, **base.arguments(method="s4gan", ratio=0.125, wide_resnet=False))
+  c = base.get_config()
+  c.data.update(name="cityscapes", size=256, num_classes=19, in_domain="val",
+                # The release's 250 becomes the data set's 255.
+                ignore_index=255)
+  c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
+  c.data.geometry.update(
+      resize=(512, 1024), crop=True, shape=(256, 512), evaluate=(512, 1024))
+  c.segmenter.normalize = "cityscapes"
+  c.s4gan.update(discriminator_rate=1e-5, threshold=0.7)
+  if a["wide_resnet"]:
+    c.segmenter.update(network="deeplabv3plus", depth=38)
+    for stage in (c.supervised, c.s4gan):
+      stage.learning_rate = 1e-3
+    c.s4gan.threshold = 0.55
+  base.choose(c, a, POOL)
+  base.epochs_of(c, POOL if c.data.labels < 0 else c.data.labels)
+  if a["smoke"]:
+    small.smoke(c)
+  return c

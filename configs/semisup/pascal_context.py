@@ -1,0 +1,36 @@
+"""s4GAN + MLMT on PASCAL-Context, as published.
+
+  python train.py --config=configs/semisup/pascal_context.py:ratio=0.125 \
+      --config.data.data_dir=DATA/pascal_context --workdir=runs/context8
+  python eval.py  (the same flags)
+
+Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
+release, smoke. Scored on centre squares of 512 px, as in the release.
+"""
+
+from configs import common
+from configs.semisup import base
+from configs.semisup import small
+
+POOL = 4996
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments(ratio=0.125))
+  c = base.get_config()
+  c.data.update(name="pascal_context", size=321, num_classes=60,
+                in_domain="val")
+  c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
+  c.data.geometry.update(
+      crop=True, shape=(321, 321), short_side=(252, 1010), blur=0.5,
+      fill=(0, 0, 0), fill_label=0,  # the release's: background, not ignored
+      evaluate_short_side=512, evaluate=(512, 512))
+  c.segmenter.normalize = "imagenet"
+  for stage in (c.supervised, c.s4gan):
+    stage.steps = 60_000
+  base.choose(c, a, POOL)
+  base.epochs_of(c, POOL if c.data.labels < 0 else c.data.labels)
+  if a["smoke"]:
+    small.smoke(c)
+  return c

@@ -1,0 +1,32 @@
+"""Semi-supervised segmentation of rendered scenes, 64 px, 10 classes.
+
+  A=method=s4gan_mlmt,ratio=0.05
+  python train.py --config=configs/semisup/scenes.py:$A --workdir=runs/scenes
+  python eval.py  (the same flags)
+
+Arguments: method (supervised, adv_ssl, s4gan, mlmt or s4gan_mlmt: all), ratio
+of the 4000 pictures with labels, or labels (their number), seed, gpu (wider,
+longer), release, smoke.
+"""
+
+from configs import common
+from configs.semisup import base
+from configs.semisup import small
+
+POOL = 4000
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments(ratio=0.05, gpu=False))
+  c = base.get_config()
+  c.data.update(name="scenes", size=64, num_classes=10)
+  if a["gpu"]:
+    small.one_gpu(c)
+  else:
+    small.two_cores(c)
+  c.data.validation_pictures = 100
+  base.choose(c, a, POOL)
+  if a["smoke"]:
+    small.smoke(c)
+  return c

@@ -1,0 +1,189 @@
+"""What several tables share: sources, and columns and rows made from lists.
+
+evaluation/paper_table.py describes the fields. A published number stands in
+the row of its method, in the order of the columns, with the key of its source;
+`status="recalled"` marks numbers that nobody has seen in a source.
+"""
+
+_SOURCES = {
+    "SG-page": (
+        "github nv-tlabs/semanticGAN @fbe36bb docs/resources/*-results.png, "
+        "the official project page's pictures of the paper's tables, "
+        "transcribed by eye"),
+    "SG-poster": (
+        "github nv-tlabs/semanticGAN @fbe36bb docs/resources/"
+        "cvpr21_poster_semanticGAN_update.pdf, the official CVPR poster, "
+        "transcribed by eye"),
+    "CutMixNB": (
+        'github Britefury/cutmix-semisup-seg @af6183a "Colour augmentation'
+        '.ipynb" (the authors of arXiv 2110.04487 quoting Mittal et al.)'),
+    "DMT": (
+        "github voldemortX/DST-CBC @c31b09e SEGMENTATION.md (the authors of "
+        "DMT quoting Mittal et al.)"),
+    "S4-i15": (
+        "https://github.com/sud0301/semisup-semseg/issues/15 (the first "
+        "author's reply, 2021-04-27)"),
+    "PWC2": (
+        "https://paperswithcode2.com/paper/112927 (stored page, results of "
+        "arXiv 1908.05724)"),
+    "SLiMe": (
+        "SLiMe (ICLR 2024), Tables 2-4 and B.1, which quote the paper"),
+    "memory": "recalled, seen in no source: not a target",
+}
+# Settings of the semi-supervised tables that stand in several rows.
+IMAGENET = "DeepLabv2 ResNet-101, ImageNet pretraining"
+# Files of converted weights, by the names that docs/reproduce.md gives them.
+LPIPS = {"perceptual.weights": "lpips_vgg.safetensors"}
+RESNET = {"segmenter.weights": "resnet101.safetensors",
+          "mlmt.weights": "resnet101.safetensors"}
+SYNTHESIS_NOTES = (
+    "mIoU of a real segmenter's labels of the pictures against their layouts.",
+    "No result table of the paper could be found: no published number stands "
+    "here.")
+
+
+def generator(name):
+  """Files of a pre-trained generator of `name` and of LPIPS."""
+  return LPIPS | {"generator.weights": f"stylegan2_{name}.safetensors"}
+
+
+def sources(*keys):
+  """The named sources."""
+  return {key: _SOURCES[key] for key in keys}
+
+
+def label_columns(counts, splits):
+  """For each count of labels a column for each (data set, split)."""
+  return [
+      dict(name=f"{group} @ {count}", split=split, labels=count, group=group,
+           arguments={"labels": count}, domain="out" if i else "in")
+      for count in counts for i, (group, split) in enumerate(splits)]
+
+
+def part_columns(parts, *, average=True):
+  """A column for each (heading, class), and their mean."""
+  columns = [dict(name=heading, metric=f"per_class_iou.{name}")
+             for heading, name in parts]
+  return columns + [dict(name="Average", metric="miou")] * average
+
+
+def domain_columns(counts, in_domain, out_of_domain=()):
+  """For each count of labels a column for each split of one data set."""
+  columns = label_columns(
+      counts, [(split, split) for split in (in_domain, *out_of_domain)])
+  for column in columns:
+    # One curve of both domains.
+    column["group"] = "in domain" if column["domain"] == "in" else (
+        f"out of domain, {column['split']}")
+  return columns
+
+
+def shot_columns(splits, *, counts=(1, 5)):
+  """For each count of shots a column for each split of one data set."""
+  columns = domain_columns(counts, splits[0], splits[1:])
+  return [column | {"arguments": {"shots": column["labels"]}}
+          for column in columns]
+
+
+def semantic_gan_rows(config, unlabeled, numbers):
+  """The rows of SemanticGAN's tables.
+
+  Args:
+    config: name of the config in configs/semantic_gan, and of the one in
+      configs/semisup that has the baselines.
+    unlabeled: the setting, as the tables put it.
+    numbers: method -> published values.
+  """
+  ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS}
+  baseline = lambda method: {
+      "config": f"configs/semisup/{config}.py", "method": method,
+      "arguments": {"method": method}}
+  runs = {
+      "U-Net": ours | {"method": "supervised", "baseline": True},
+      "DeepLab": baseline("supervised") | {"baseline": True},
+      "MT": baseline("mean_teacher"),
+      "AdvSSL": baseline("adv_ssl"),
+      "GCT": {},
+      "Ours-NO": ours | {"method": "encoder"},
+      "Ours": ours | {"method": "inversion"},
+  }
+  return [
+      dict(name=name, published=values, source="SG-page", confidence="high",
+           setting="labelled only" if runs[name].get("baseline")
+           else unlabeled, **runs[name])
+      for name, values in numbers.items()]
+
+
+def semisup_rows(config, methods, numbers):
+  """Rows on DeepLabv2 with ImageNet weights.
+
+  Args:
+    config: name of the config in configs/semisup.
+    methods: name of the row -> (the config's `method`, the record's).
+    numbers: rows of (name, values, source, confidence, note); source "memory"
+      marks recalled ones.
+  """
+  return [
+      dict(name=name, setting=IMAGENET, published=values, source=source,
+           confidence=confidence, note=note,
+           status="recalled" if source == "memory" else "seen",
+           config=f"configs/semisup/{config}.py", files=RESNET,
+           arguments={"method": methods[name][0]}, method=methods[name][1],
+           baseline=methods[name][1] == "supervised")
+      for name, values, source, confidence, note in numbers]
+
+
+def semisup_methods(config, **arguments):
+  """The rows of our own semi-supervised tables, all from one run each."""
+  methods = (("DeepLab", "supervised"), ("AdvSSL", "adv_ssl"),
+             ("s4GAN", "s4gan"), ("DeepLab + MLMT", "supervised+mlmt"),
+             ("s4GAN + MLMT", "s4gan+mlmt"))
+  return [
+      dict(name=name, method=method, config=f"configs/semisup/{config}.py",
+           setting="labelled only" if method == "supervised"
+           else "+ unlabelled",
+           arguments={"method": "s4gan_mlmt", **arguments},
+           baseline=method == "supervised") for name, method in methods]
+
+
+def shared(config, **arguments):
+  """`needs` of runs whose generator and reference are trained once a seed."""
+  return tuple({"stage": stage, "config": config, "arguments": arguments}
+               for stage in ("gan", "reference"))
+
+
+def few_shot_rows(repurpose, semantic_gan, **arguments):
+  """RepurposeGAN's segmenters, auto-shot, and a U-Net on as many labels.
+
+  Args:
+    repurpose, semantic_gan: files of the configs.
+    **arguments: of both.
+  """
+  run = lambda kind, method, name: dict(
+      name=name, setting="generator without labels", config=repurpose,
+      method=method, arguments={"segmenter": kind, **arguments},
+      needs=shared(repurpose, **arguments))
+  return [
+      dict(name="U-Net", setting="labelled only", config=semantic_gan,
+           arguments=arguments, rename={"shots": "labels"},
+           overrides={"stages": ("supervised",)}, method="supervised",
+           baseline=True),
+      run("linear", "inversion", "RepurposeGAN, linear"),
+      run("cnn_s", "inversion", "RepurposeGAN, CNN-S"),
+      run("cnn", "inversion", "RepurposeGAN, CNN"),
+      run("cnn", "auto_shot", "RepurposeGAN, auto-shot")]
+
+
+def synthesis_rows(config, **arguments):
+  """Fewshot-SMIS: dense and scribbled layouts, and what they compare with."""
+  run = lambda labelling: dict(
+      config=config, arguments={"labelling": labelling, **arguments},
+      needs=shared(config, **arguments),
+      evaluate="-m semseg_jax.cli.score_synthesis")
+  return [
+      dict(name="synthesis", setting=setting, method="synthesis",
+           **run(labelling))
+      for labelling, setting in (("dense", "masks"), ("sparse", "scribbles"))
+  ] + [
+      dict(name=name, setting="reference", method=name, **run("dense"))
+      for name in ("random sample", "nearest shot", "real picture")]

@@ -1,0 +1,18 @@
+"""Ours: road scenes, semi-supervised."""
+
+from configs.tables import base
+
+
+def get_table():
+  """See evaluation/paper_table.py."""
+  return dict(
+      title="CamVid, 11 classes",
+      unit="percent",
+      columns=[
+          dict(name=name, split="val", arguments={"labels": labels},
+               labels=labels, group="CamVid val")
+          for name, labels in (("1/16", 23), ("1/8", 46), ("1/4", 92))],
+      rows=base.semisup_methods("camvid", cpu=True),
+      notes=("mIoU on the 101 pictures of val, on which checkpoints are chosen "
+             "too, for every row alike; ratios of 367 pictures.",
+             "No ImageNet weights: all networks start from random ones."))

@@ -1,0 +1,15 @@
+"""Ours: persons and their clothes, semi-supervised."""
+
+from configs.tables import base
+
+
+def get_table():
+  """See evaluation/paper_table.py."""
+  return dict(
+      title="Clothing (ccp_person), 8 classes",
+      unit="percent",
+      columns=[dict(name="100 labels", split="test",
+                    arguments={"labels": 100}, labels=100, group="test")],
+      rows=base.semisup_methods("ccp_person", cpu=True),
+      notes=("mIoU on the pictures of test; 1,086 more without labels.",
+             "No ImageNet weights: all networks start from random ones."))

@@ -1,0 +1,65 @@
+"""Draws one metric of several trained stages in one plot.
+
+  python -m semseg_jax.cli.curves --metric=d_score/unlabelled \
+      --run="self-training=runs/a/s4gan" --run="without=runs/b/s4gan" \
+      --out=curves.png
+"""
+
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+
+from semseg_jax.evaluation import figures
+from semseg_jax.training import writers
+
+
+def curves(runs: dict[str, str], metrics) -> dict:
+  """{"run: metric": (steps, values)} of stages' folders.
+
+  Raises:
+    ValueError: a folder has no such metric; the message lists those it has.
+  """
+  found = {}
+  for name, folder in runs.items():
+    lines = writers.read_metrics(pathlib.Path(folder) / "metrics.jsonl")
+    for metric in metrics:
+      points = [(x["step"], x[metric]) for x in lines if metric in x]
+      if not points:
+        known = sorted({k for x in lines for k in x} - {"step", "seconds"})
+        raise ValueError(f"{folder}: no metric {metric!r}; there are {known}")
+      title = f"{name}: {metric}" if len(metrics) > 1 else name
+      found[title] = tuple(zip(*points, strict=True))
+  return found
+
+
+def main(argv):
+  if len(argv) > 1:
+    raise app.UsageError(f"unexpected arguments {argv[1:]}")
+  try:
+    bad = [x for x in flags.FLAGS.run if "=" not in x]
+    if bad:
+      raise ValueError(f"--run={bad[0]}: write NAME=FOLDER")
+    runs = dict(x.split("=", 1) for x in flags.FLAGS.run)
+    drawn = figures.panel(
+        curves(runs, flags.FLAGS.metric), title=", ".join(flags.FLAGS.metric))
+    figures.save(flags.FLAGS.out, drawn)
+  except (OSError, ValueError) as error:
+    sys.exit(f"error: {error}")
+  print(f"wrote {flags.FLAGS.out}")
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  flags.DEFINE_multi_string(
+      "metric", None, "Names of metrics in metrics.jsonl; a line each.")
+  flags.DEFINE_multi_string(
+      "run", None, "NAME=FOLDER of a trained stage.")
+  flags.DEFINE_string("out", "curves.png", "PNG to write.")
+
+
+if __name__ == "__main__":
+  define_flags()
+  flags.mark_flags_as_required(["metric", "run"])
+  app.run(main)

@@ -1,0 +1,140 @@
+r"""The table of shots x segmenters, beside the supervised baseline.
+
+  python -m semseg_jax.cli.few_shot_table \
+      --config=configs/repurpose_gan/parts.py --workdir=runs/repurpose_parts
+
+The run's generator (and annotator) must be trained: train.py
+--stage=gan,reference. Writes workdir/table/table.json (every cell, means and
+spreads over draws) and table.md. For each number of shots: each segmenter by
+inversion, over several draws of the shots; auto-shot with the segmenter that is
+best on validation, one draw; the supervised U-Net on as many real labels. Run
+again after an interruption: what is done is kept.
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
+
+import pathlib  # noqa: E402
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+import numpy as np  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.cli import few_shot_cells as cells_lib  # noqa: E402
+from semseg_jax.evaluation import tables  # noqa: E402
+from semseg_jax.methods import supervised  # noqa: E402
+from semseg_jax.methods.repurpose_gan import autoshot  # noqa: E402
+from semseg_jax.training import checkpoint  # noqa: E402
+from semseg_jax.training import run_dir  # noqa: E402
+
+
+def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
+  """Trains and scores everything; returns the rows that table.json holds."""
+  experiment.check_data(config)
+  folder = pathlib.Path(workdir) / "table"
+  rows, cells = [], {}
+  for k in shots:
+    for draw in range(draws):
+      for kind in segmenters:
+        cells[k, kind, draw] = cells_lib.Cell(
+            f"{kind}_shots{k}_draw{draw}", cells_lib.changed(
+                config, **{"segmenter.kind": kind, "shots.count": k,
+                           "shots.draw": draw}))
+  cells_lib.train_segmenters(cells.values(), workdir, folder)
+  predict, _ = cells_lib.predictor(config, workdir, folder, cells.values())
+  splits = _splits(config)
+  names = [[c.name, checkpoint.latest(folder / c.name / "segmenter/ckpt")]
+           for c in cells.values()]
+  found = {s: cells_lib.score(config, predict, s, folder / "inversion", names)
+           for s in splits}
+  valid = cells_lib.score(
+      config, predict, config.data.validation, folder / "inversion", names,
+      limit=config.data.validation_pictures)
+
+  direct = {}
+  for k in shots:
+    for kind in segmenters:
+      for s in splits:
+        rows.append(_row(k, f"inversion, {kind}", s, [
+            found[s][cells[k, kind, d].name] for d in range(draws)]))
+    best = max(segmenters, key=lambda kind, k=k: np.mean(
+        [valid[cells[k, kind, d].name] for d in range(draws)]))
+    cell = cells[k, best, 0]
+    cells_lib.train(cell, "autoshot", autoshot.make(
+        cell.config, workdir, teacher=folder / cell.name), folder)
+    direct[f"auto-shot, {best}", k, 0] = (
+        "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
+        checkpoint.best(folder / cell.name / "autoshot/ckpt"))
+    for draw in range(draws):
+      cell = cells_lib.Cell(f"supervised_labels{k}_draw{draw}",
+                            cells_lib.changed(config, **{
+                                "data.labels": k, "data.split_seed": draw}))
+      cells_lib.train(
+          cell, "supervised", supervised.make(cell.config, workdir), folder)
+      direct["supervised", k, draw] = (
+          "supervised", supervised.predictor(cell.config, folder / cell.name),
+          checkpoint.best(folder / cell.name / "supervised/ckpt"))
+
+  def predict_direct(pictures, indices):
+    return {_name(key): p(pictures, indices)[method]["logits"]
+            for key, (method, p, _) in direct.items()}
+
+  names = [[_name(key), step] for key, (_, _, step) in direct.items()]
+  for s in splits:
+    values = cells_lib.score(
+        config, predict_direct, s, folder / "direct", names)
+    for method, k in dict.fromkeys(key[:2] for key in direct):
+      rows.append(_row(k, method, s, [
+          values[_name(key)] for key in direct if key[:2] == (method, k)]))
+  rows.sort(key=lambda r: (splits.index(r["split"]), r["shots"]))
+  run_dir.write_json(folder / "table.json", {"rows": rows})
+  shown = [{k: v for k, v in r.items() if k != "draws"} for r in rows]
+  (folder / "table.md").write_text(tables.markdown(shown) + "\n")
+  print(f"{tables.text(shown)}\n\nwritten to {folder / 'table.json'}")
+  return rows
+
+
+def _splits(config):
+  return [config.data.in_domain, *config.data.out_of_domain]
+
+
+def _name(key):
+  return "_".join(map(str, key))
+
+
+def _row(shots, method, split, values):
+  return {"split": split, "shots": shots, "method": method,
+          "miou": round(float(np.mean(values)), 4),
+          "spread": round(float(np.std(values, ddof=1)), 4)
+          if len(values) > 1 else None,
+          "draws": [round(v, 4) for v in values]}
+
+
+def main(argv):
+  del argv
+  given = flags.FLAGS
+  experiment.run(
+      write, given.config, given.workdir, shots=[int(k) for k in given.shots],
+      segmenters=given.segmenters, draws=given.draws)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  flags.DEFINE_list("shots", ["1", "5", "10"], "Numbers of shots.")
+  flags.DEFINE_list(
+      "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
+  flags.DEFINE_integer("draws", 5, "Draws of the shots.")
+
+
+if __name__ == "__main__":
+  define_flags()
+  flags.mark_flags_as_required(["config", "workdir"])
+  app.run(main, flags_parser=arguments.parse)

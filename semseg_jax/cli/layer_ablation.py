@@ -1,0 +1,113 @@
+r"""Which of a generator's layers matter: a table and a plot.
+
+  python -m semseg_jax.cli.layer_ablation \
+      --config=configs/repurpose_gan/parts.py:shots=5,segmenter=linear \
+      --workdir=runs/repurpose_parts
+
+Trains the config's segmenter on each layer alone ("only") and on all but each
+("without"), with the same shots, and scores them on the in-domain split by
+inversion; with the annotator `reference` also on fresh samples against its
+labels, where no inversion blurs the answer. Writes workdir/ablation/table.json,
+table.md and layers.png. Run again after an interruption: what is done is kept.
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
+
+import pathlib  # noqa: E402
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+import numpy as np  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.cli import few_shot_cells as cells_lib  # noqa: E402
+from semseg_jax.evaluation import figures  # noqa: E402
+from semseg_jax.evaluation import tables  # noqa: E402
+from semseg_jax.methods.common import generator as trained  # noqa: E402
+from semseg_jax.methods.repurpose_gan import features  # noqa: E402
+from semseg_jax.methods.repurpose_gan import samples  # noqa: E402
+from semseg_jax.methods.repurpose_gan import shots as shots_lib  # noqa: E402
+from semseg_jax.ops import images  # noqa: E402
+from semseg_jax.ops import scores  # noqa: E402
+from semseg_jax.training import checkpoint  # noqa: E402
+from semseg_jax.training import run_dir  # noqa: E402
+
+
+def write(config, workdir, *, n: int) -> list[dict]:
+  """Trains and scores every variant; returns the rows of table.json."""
+  experiment.check_data(config)
+  folder = pathlib.Path(workdir) / "ablation"
+  layers = features.names(config, trained.module(config))
+  chosen = {"all": layers}
+  chosen |= {f"only_{n}": (n,) for n in layers}
+  if len(layers) > 1:
+    chosen |= {f"without_{n}": tuple(x for x in layers if x != n)
+               for n in layers}
+  cells = [cells_lib.Cell(name, cells_lib.changed(
+      config, **{"hypercolumn.layers": used}))
+           for name, used in chosen.items()]
+  cells_lib.train_segmenters(cells, workdir, folder)
+  predict, segment = cells_lib.predictor(config, workdir, folder, cells)
+  names = [[c.name, checkpoint.latest(folder / c.name / "segmenter/ckpt")]
+           for c in cells]
+  columns = {"inversion": cells_lib.score(
+      config, predict, config.data.in_domain, folder / "inversion", names)}
+  if config.shots.source == "reference" and n:
+    columns["samples"] = _on_samples(config, workdir, segment, n)
+  rows = [{"variant": name.partition("_")[0], "layer": name.partition("_")[2]}
+          | {f"{c}_miou": round(v[name], 4) for c, v in columns.items()}
+          for name in chosen]
+  run_dir.write_json(folder / "table.json", {"rows": rows})
+  (folder / "table.md").write_text(tables.markdown(rows) + "\n")
+  figures.save(folder / "layers.png", figures.stack([
+      figures.bars(
+          {kind: [v.get(f"{kind}_{n}", np.nan) for n in layers]
+           for kind in ("only", "without")}, names=layers,
+          title=f"mIoU by layer, {c} (line: all layers)", level=v["all"])
+      for c, v in columns.items()]))
+  print(f"{tables.text(rows)}\n\nwritten to {folder / 'table.json'} and "
+        f"{folder / 'layers.png'}")
+  return rows
+
+
+def _on_samples(config, workdir, segment, n):
+  """{variant: mIoU} on samples that were no shot, against the annotator."""
+  # Numbers of draws are below this; no table draws so many.
+  first = shots_lib.DRAW * 1000
+  found = samples.draw(trained.load(config, workdir, "the ablation"),
+                       range(first, first + n), config.shots.truncation)
+  labels = shots_lib.annotate(config, workdir, found.image)
+  counts = {}
+  for i in range(n):
+    logits = segment(found.codes[i:i + 1],
+                     [x[i:i + 1] for x in found.noise])
+    for name, row in logits.items():
+      label = images.to_label(images.resize_logits(row[0], labels[i].shape))
+      counts[name] = counts.get(name, 0) + scores.confusion_matrix(
+          labels[i], label, config.data.num_classes)
+  return {name: float(scores.mean_iou(c)) for name, c in counts.items()}
+
+
+def main(argv):
+  del argv
+  experiment.run(write, flags.FLAGS.config, flags.FLAGS.workdir,
+                 n=flags.FLAGS.samples)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  flags.DEFINE_integer("samples", 64, "Fresh samples to score on.")
+
+
+if __name__ == "__main__":
+  define_flags()
+  flags.mark_flags_as_required(["config", "workdir"])
+  app.run(main, flags_parser=arguments.parse)

@@ -1,0 +1,243 @@
+r"""How good synthesised pictures are, and how well they follow their layouts.
+
+  python -m semseg_jax.cli.score_synthesis \
+      --config=configs/fewshot_smis/parts.py --workdir=runs/smis
+
+The layouts are the masks of a split. A segmenter trained on all real labels
+(stage `reference`) labels each picture; its mIoU against the layout says how
+well the picture follows it. The distance is FID where `monitor.inception` names
+a file, else the Frechet distance of our own features (see monitoring.py). Rows:
+the encoder's pictures, in their own and in random styles, and beside them
+random samples (the floor), the picture of the shot with the nearest mask, and
+the real pictures (the ceiling). `share` is where a row stands between floor and
+ceiling. With dense labelling a last row scores samples against their own pseudo
+labels: what the encoder is taught. Writes table.json, table.md and grid.png to
+WORKDIR/synthesis/SPLIT.
+
+  --study --k=1,3,10 --thresholds=0.3,0.5,0.7
+
+instead trains an encoder for each pair of sparse labelling's parameters, in
+WORKDIR/study/..., and writes WORKDIR/study/table.json; with
+--config.encoder.steps=0 it only judges the pseudo labels.
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+import jax  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+import numpy as np  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+from semseg_jax import monitoring  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.data import datasets  # noqa: E402
+from semseg_jax.data import transforms  # noqa: E402
+from semseg_jax.evaluation import figures  # noqa: E402
+from semseg_jax.evaluation import tables  # noqa: E402
+from semseg_jax.methods import reference  # noqa: E402
+from semseg_jax.methods.common import data  # noqa: E402
+from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
+from semseg_jax.methods.fewshot_smis import shots as shots_lib  # noqa: E402
+from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
+from semseg_jax.ops import images  # noqa: E402
+from semseg_jax.ops import scores  # noqa: E402
+
+_BATCH = 8
+_ROWS = 8  # of the figure
+
+
+def evaluate(config, workdir, *, split: str = "") -> list[dict]:
+  """Scores a run on the masks of a split; see the module's docstring.
+
+  Returns:
+    The rows of the table, values in [0, 1] and distances.
+  """
+  split = split or config.data.in_domain
+  synth = synthesis.Synthesizer(config, workdir)
+  judge = Judge(config, workdir)
+  limit = config.evaluation.limit or len(
+      datasets.split(data.dataset(config), split))
+  real, layout = encoder.annotated(
+      config, synth.labeller.size, limit, split)
+  truth = _masks(config, split, len(real))
+  style_key, random_key = jax.random.split(jax.random.key(config.seed))
+  codes = synth.encode(layout)
+  own = synth.render(codes)
+  styles = synthesis.parse_styles(config.synthesis.styles)
+  mixed = [synth.mixed(codes, jax.random.fold_in(style_key, i), styles=styles,
+                       alpha=config.synthesis.alpha)
+           for i in range(max(1, config.synthesis.samples))]
+  shots = shots_lib.read(config)
+  found = {
+      "synthesis": own,
+      "synthesis, random styles": mixed[0],
+      "random sample": synth.random(len(real), random_key),
+      "nearest shot": shots.image[_nearest(
+          layout, shots.label, config.pseudo.labelling == "sparse")],
+      "real picture": real}
+  rows = [{"pictures of": name} | judge(pictures, truth)
+          for name, pictures in found.items()]
+  if config.pseudo.labelling == "dense" and not config.encoder.weights:
+    _, pictures, label = synth.pairs(len(real), random_key)
+    rows.append({"pictures of": "sample, its own pseudo label"} | judge(
+        pictures, label))
+  floor, ceiling = (
+      next(r["miou"] for r in rows if r["pictures of"] == name)
+      for name in ("random sample", "real picture"))
+  for row in rows:
+    row["share"] = (row["miou"] - floor) / max(ceiling - floor, 1e-9)
+  folder = workdir / "synthesis" / split
+  folder.mkdir(parents=True, exist_ok=True)
+  _write(folder, rows, f"{config.data.name}, {split}, {len(real)} layouts")
+  colors = encoder.annotation_colors(config)
+  judged = images.colorize(
+      judge.labels(own[:_ROWS]), data.dataset(config).spec.colors)
+  figures.save(folder / "grid.png", figures.grid(
+      [[real[i], images.colorize(layout[i], colors), own[i],
+        judged[i], *(m[i] for m in mixed)]
+       for i in range(min(_ROWS, len(real)))],
+      columns=["real", "layout", "synthesis", "its label by reference",
+               *(f"style {i + 1}" for i in range(len(mixed)))],
+      names=[""] * min(_ROWS, len(real))))
+  return rows
+
+
+class Judge:
+  """The reference segmenter and the feature distance of a config."""
+
+  def __init__(self, config, workdir):
+    self._config = config
+    self._predict = reference.predictor(config, workdir)
+    self._network = monitoring.feature_network(config)
+    self._real = monitoring.real_features(config, self._network)
+
+  def __call__(self, pictures, truth) -> dict:
+    """Scores of pictures uint8 [N, S, S, C] for masks int [N, S, S]."""
+    c = self._config.data
+    counts = scores.confusion_matrix(
+        truth, self.labels(pictures), c.num_classes, c.ignore_index).sum(0)
+    features = [self._network(images.from_uint8(x))
+                for x in _batches(self._sized(pictures))]
+    features = [np.concatenate(x)[:len(pictures)]
+                for x in zip(*features, strict=True)]
+    distance = monitoring.compare(self._config, self._real, features)
+    return {"miou": float(scores.mean_iou(counts)),
+            "pixel_accuracy": float(scores.pixel_accuracy(counts)),
+            **{k.removeprefix("monitor/"): v for k, v in distance.items()}}
+
+  def labels(self, pictures) -> np.ndarray:
+    """The segmenter's labels, int32 [N, S, S], at the pictures' size."""
+    found = [images.to_label(images.resize_logits(
+        self._predict(x, None)["reference"]["logits"], pictures.shape[1:3]))
+             for x in _batches(self._sized(pictures))]
+    return np.concatenate(found)[:len(pictures)]
+
+  def _sized(self, pictures):
+    size = self._config.data.size
+    return np.stack([transforms.resize_image(p, size) for p in pictures])
+
+
+def study(config, workdir, *, ks, thresholds) -> list[dict]:
+  """Pseudo labels, and encoders, of sparse labelling for k x threshold."""
+  if config.pseudo.labelling != "sparse":
+    raise ValueError("--study is of sparse labelling: config.pseudo.labelling "
+                     f"is {config.pseudo.labelling!r}")
+  judge = Judge(config, workdir)
+  rows = []
+  for k in ks:
+    for threshold in thresholds:
+      one = config.copy_and_resolve_references().unlock()
+      one.pseudo.update(k=k, threshold=threshold)
+      row = {"k": k, "threshold": threshold} | _pseudo_quality(
+          one, workdir, judge)
+      if config.encoder.steps:
+        folder = workdir / "study" / f"k{k}_threshold{threshold:g}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("gan", "shots", "reference"):
+          if (workdir / name).exists() and not (folder / name).exists():
+            (folder / name).symlink_to((workdir / name).resolve())
+        experiment.train(one, folder, only=["encoder"])
+        row |= {name: value for name, value in
+                evaluate(one, folder)[0].items() if name != "pictures of"}
+      rows.append(row)
+  (workdir / "study").mkdir(exist_ok=True)
+  _write(workdir / "study", rows, "sparse labelling's parameters")
+  return rows
+
+
+def _pseudo_quality(config, workdir, judge):
+  """How much of samples is labelled, and how often as the segmenter does."""
+  synth = synthesis.Synthesizer(config, workdir, encoder=False)
+  _, pictures, label = synth.pairs(
+      max(_BATCH, min(config.monitor.samples, 256)),
+      jax.random.key(config.seed))
+  # Classes of partial annotations are those of the data set plus one.
+  shift = config.shots.annotation != "mask"
+  known = label > 0
+  right = judge.labels(pictures) + shift == label
+  return {"labelled": float(known.mean()),
+          "label_accuracy": float(right[known].mean()) if known.any() else None}
+
+
+def _nearest(layout, shots, sparse) -> np.ndarray:
+  """[N] number of the shot whose annotation agrees with most of each layout."""
+  known = layout[:, None] > (0 if sparse else -1)
+  agree = (layout[:, None] == shots[None]) & known
+  return agree.sum((2, 3)).argmax(1)
+
+
+def _masks(config, split, n):
+  """The first masks of a split at the working size, int32 [n, S, S]."""
+  source = datasets.split(data.dataset(config), split)
+  size = shots_lib.working_size(config)
+  return np.stack([transforms.resize_label(source[i]["label"], size)
+                   for i in range(n)]).astype(np.int32)
+
+
+def _batches(rows):
+  """Batches of one size; the last is filled up with its last row."""
+  for first in range(0, len(rows), _BATCH):
+    yield rows[np.minimum(np.arange(first, first + _BATCH), len(rows) - 1)]
+
+
+def _write(folder, rows, title):
+  shown = [{k: round(v, 4) if isinstance(v, float) else v
+            for k, v in row.items()} for row in rows]
+  tables.save(folder / "table.json", rows)
+  (folder / "table.md").write_text(tables.markdown(shown) + "\n")
+  print(f"\n{title}:\n{tables.text(shown)}\n\nwritten to {folder}", flush=True)
+
+
+def main(argv):
+  del argv
+  given = flags.FLAGS
+  if given.study:
+    experiment.run(study, given.config, given.workdir,
+                   ks=[int(k) for k in given.k],
+                   thresholds=[float(t) for t in given.thresholds])
+  else:
+    experiment.run(evaluate, given.config, given.workdir, split=given.split)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the trained run.")
+  flags.DEFINE_string(
+      "split", "", "Split whose masks are the layouts; default: in_domain.")
+  flags.DEFINE_bool("study", False, "Study of k and threshold.")
+  flags.DEFINE_list("k", ["1", "3", "10"], "Cells per vector.")
+  flags.DEFINE_list(
+      "thresholds", ["0.3", "0.5", "0.7"], "Least cosines.")
+
+
+if __name__ == "__main__":
+  define_flags()
+  flags.mark_flags_as_required(["config", "workdir"])
+  app.run(main, flags_parser=arguments.parse)

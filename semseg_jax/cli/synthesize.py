@@ -1,0 +1,203 @@
+r"""Pictures from masks, scribbles or landmarks with a trained Fewshot-SMIS run.
+
+  python -m semseg_jax.cli.synthesize --config=configs/fewshot_smis/parts.py \
+      --workdir=runs/smis --masks=FOLDER --out=FOLDER
+
+--masks: a folder of index PNGs of any size: whole masks for a dense run; for a
+sparse one partial ones, where 0 is unknown. --points: a CSV file of landmarks
+instead (columns picture, class, x, y; see data/annotations.py). Writes for each
+layout <name>_0.png, the encoder's own style, and <name>_1.png, ...: the same
+layout with the codes --styles from random latents; grid.png shows all of them,
+pseudo_labels.png samples of the generator with their pseudo labels.
+
+  --pairs=500   instead writes synthetic pairs, images/ and masks/, for
+                --config.supervised.synthetic: layouts are pseudo labels
+  --draw=5      instead writes samples of the generator to annotate by hand:
+                images/ and codes.npz, for --config.shots.folder
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
+
+import pathlib  # noqa: E402
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+import jax  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+import numpy as np  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.data import annotations  # noqa: E402
+from semseg_jax.data import pairs  # noqa: E402
+from semseg_jax.data import transforms  # noqa: E402
+from semseg_jax.evaluation import figures  # noqa: E402
+from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
+from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
+from semseg_jax.ops import images  # noqa: E402
+
+_SHOWN = 8  # pseudo-labelled samples in their figure
+
+
+def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
+  """Writes pictures of layouts; see the module's docstring.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with the trained stages.
+    out: folder to write to.
+    layouts: (Synthesizer) -> {name: int [S, S]}.
+    styles, alpha, samples, seed: see the flags.
+
+  Returns:
+    {name: uint8 [1 + samples, S, S, C]}.
+  """
+  synth = synthesis.Synthesizer(config, workdir)
+  found = layouts(synth)
+  names, label = list(found), np.stack(list(found.values()))
+  codes = synth.encode(label)
+  drawn = [synth.render(codes)]
+  for i in range(samples):
+    drawn.append(synth.mixed(
+        codes, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
+        alpha=alpha))
+  colors = encoder.annotation_colors(config)
+  result = dict(zip(names, np.stack(drawn, 1), strict=True))
+  for name, pictures in result.items():
+    for i, picture in enumerate(pictures):
+      figures.save(out / f"{name}_{i}.png", picture)
+  columns = ["layout", "own style"] + [
+      f"style {i + 1}" for i in range(samples)]
+  figures.save(out / "grid.png", figures.grid(
+      [[images.colorize(found[name], colors), *pictures]
+       for name, pictures in result.items()], columns=columns, names=names))
+  if not config.encoder.weights:  # The shots are in the run's folder.
+    _, samples_drawn, pseudo = synth.pairs(_SHOWN, jax.random.key(seed))
+    figures.save(out / "pseudo_labels.png", figures.grid(
+        [list(samples_drawn), list(images.colorize(pseudo, colors))],
+        columns=[""] * _SHOWN, names=["sample", "pseudo label"]))
+  return result
+
+
+def layouts_of(config, *, masks, points):
+  """Function (Synthesizer) -> {name: int32 [S, S]} that reads the files."""
+  if bool(masks) == bool(points):
+    raise ValueError("give either --masks=FOLDER or --points=FILE.csv")
+  sparse = config.pseudo.labelling == "sparse"
+  if points and not sparse:
+    raise ValueError("--points: this run's encoder was trained on whole masks; "
+                     "landmarks need config.pseudo.labelling='sparse'")
+
+  def from_masks(synth):
+    source = pairs.Masks(
+        masks, synth.labeller.num_classes, config.data.ignore_index)
+    return {name: _fitted(synth, source[i]["label"], sparse,
+                          config.data.ignore_index)
+            for i, name in enumerate(source.ids)}
+
+  def from_points(synth):
+    marked = annotations.read_points(
+        points, synth.labeller.size, synth.labeller.num_classes)
+    return {name: _enlarged(x, synth.size) for name, x in marked.items()}
+
+  return from_points if points else from_masks
+
+
+def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
+  """Writes `count` synthetic pairs: pseudo labels and what is made of them."""
+  if config.pseudo.labelling != "dense":
+    raise ValueError("--pairs needs whole masks: config.pseudo.labelling is "
+                     f"{config.pseudo.labelling!r}, not 'dense'")
+  synth = synthesis.Synthesizer(config, workdir)
+  latent_key, style_key = jax.random.split(jax.random.key(seed))
+  _, _, label = synth.pairs(count, latent_key)
+  drawn = synth.mixed(synth.encode(label), style_key, styles=styles,
+                      alpha=alpha)
+  for part in ("images", "masks"):
+    (out / part).mkdir(parents=True, exist_ok=True)
+  for i, (picture, mask) in enumerate(zip(drawn, label, strict=True)):
+    figures.save(out / f"images/{i:06}.png", picture)
+    figures.save(out / f"masks/{i:06}.png", mask.astype(np.uint8))
+
+
+def write_samples(config, workdir, *, out, count, seed):
+  """Writes `count` samples of the generator with their codes."""
+  codes, drawn = synthesis.samples(config, workdir, count,
+                                   jax.random.key(seed))
+  (out / "images").mkdir(parents=True, exist_ok=True)
+  names = [f"{i:06}" for i in range(count)]
+  for name, picture in zip(names, drawn, strict=True):
+    figures.save(out / f"images/{name}.png", picture)
+  np.savez(out / "codes.npz", **dict(zip(names, codes, strict=True)))
+  (out / "masks").mkdir(exist_ok=True)
+  print(f"paint {out / 'masks'}/<name>.png (class indices) for each picture")
+
+
+def command(config, workdir):
+  """What the flags ask for."""
+  given = flags.FLAGS
+  out = pathlib.Path(given.out)
+  out.mkdir(parents=True, exist_ok=True)
+  pick = lambda name: (
+      config.synthesis[name] if given[name].value is None
+      else given[name].value)
+  mixing = dict(styles=synthesis.parse_styles(pick("styles")),
+                alpha=pick("alpha"), seed=given.seed)
+  if given.draw:
+    write_samples(config, workdir, out=out, count=given.draw, seed=given.seed)
+  elif given.pairs:
+    write_pairs(config, workdir, out=out, count=given.pairs, **mixing)
+  else:
+    layouts = layouts_of(config, masks=given.masks, points=given.points)
+    synthesize(config, workdir, out=out, layouts=layouts,
+               samples=pick("samples"), **mixing)
+  print(f"written to {out}")
+
+
+def _fitted(synth, label, sparse, ignore_index):
+  """A mask of any size as the encoder takes it."""
+  if not sparse:
+    return transforms.resize_label(label, synth.size).astype(np.int32)
+  marked = np.where(label == ignore_index, 0, label)
+  return _enlarged(
+      annotations.to_cells(marked, synth.labeller.size), synth.size)
+
+
+def _enlarged(marked, size):
+  times = size // len(marked)
+  return marked.repeat(times, 0).repeat(times, 1)
+
+
+def main(argv):
+  del argv
+  experiment.run(command, flags.FLAGS.config, flags.FLAGS.workdir)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the trained run.")
+  flags.DEFINE_string("out", None, "Folder for the pictures.")
+  flags.DEFINE_string("masks", None, "Folder of index PNGs.")
+  flags.DEFINE_string("points", None, "CSV file of landmarks.")
+  flags.DEFINE_integer("pairs", 0, "Synthetic pairs to write instead.")
+  flags.DEFINE_integer("draw", 0, "Samples to write instead.")
+  flags.DEFINE_string(
+      "styles", None, "Codes to mix, such as 8-17; default: the config's.")
+  flags.DEFINE_float(
+      "alpha", None, "Share of the random codes; default: the config's.",
+      lower_bound=0.0, upper_bound=1.0)
+  flags.DEFINE_integer(
+      "samples", None, "Mixed pictures of each layout; default: the config's.",
+      lower_bound=0)
+  flags.DEFINE_integer("seed", 0, "Of the random latents.")
+
+
+if __name__ == "__main__":
+  define_flags()
+  flags.mark_flags_as_required(["config", "workdir", "out"])
+  app.run(main, flags_parser=arguments.parse)

@@ -1,0 +1,110 @@
+"""What `cli.table` does: rows and seeds chosen, tables rendered, toy runs."""
+
+import ast
+from collections.abc import Sequence
+import dataclasses
+import functools
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+from semseg_jax.cli import table_runs
+from semseg_jax.cli import table_toy
+from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import table_render
+from semseg_jax.evaluation import table_results
+
+
+def chosen(
+    table: paper_table.Table, *, rows: Sequence[str], seeds: Sequence[int]
+) -> paper_table.Table:
+  """The table with runs of these rows and seeds only; empty means all.
+
+  Raises:
+    ValueError: it has no such row.
+  """
+  if seeds:
+    table = dataclasses.replace(table, seeds=tuple(seeds))
+  if not rows:
+    return table
+  unknown = set(rows) - {row.name for row in table.rows}
+  if unknown:
+    raise ValueError(f"table {table.name!r} has no row {min(unknown)!r}; it "
+                     f"has {', '.join(row.name for row in table.rows)}")
+  return dataclasses.replace(table, rows=tuple(
+      row if row.name in rows
+      else dataclasses.replace(row, config="") for row in table.rows))
+
+
+def overrides(texts: Sequence[str]) -> dict:
+  """{field: value} of FIELD=VALUE texts, values as Python writes them."""
+  found = {}
+  for text in texts:
+    field, equals, value = text.partition("=")
+    if not equals:
+      raise ValueError(f"--override={text}: write FIELD=VALUE")
+    try:
+      found[field] = ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+      found[field] = value
+  return found
+
+
+def render(
+    table: paper_table.Table, places: table_runs.Places, *,
+    out: pathlib.Path, into: pathlib.Path | None = None,
+) -> list[pathlib.Path]:
+  """Writes a table from its runs' records.
+
+  Args:
+    table: which.
+    places: where the records are.
+    out: folder for NAME.md, NAME.csv, NAME.png.
+    into: a document whose block of this table is replaced.
+
+  Returns:
+    What was written.
+  """
+  results = table_results.collect(
+      table,
+      functools.partial(table_runs.plain_config, places=places, table=table),
+      places.root)
+  paths = list(table_render.write(results, out))
+  if into:
+    into.write_text(table_render.replace_block(
+        into.read_text(), table.name, table_render.markdown(results)))
+    paths.append(into)
+  return paths
+
+
+def smoke(
+    tables: Sequence[paper_table.Table], places: table_runs.Places
+) -> tuple[list[pathlib.Path], list[str]]:
+  """Runs the complete graph of the tables at toy size and renders them.
+
+  Returns:
+    What was rendered, and what could not be run.
+  """
+  root = places.root / "smoke"
+  places = dataclasses.replace(places, root=root)
+  tables = [table_toy.shrink(t, places, (root / "toy").resolve())
+            for t in tables]
+  lines, problems = table_runs.commands(tables, places)
+  for i, line in enumerate(lines):
+    print(f"[{i + 1}/{len(lines)}] {line}", flush=True)
+    execute(line)
+  paths = [path for t in tables for path in render(t, places, out=root)]
+  return paths, problems
+
+
+def execute(line: str) -> None:
+  """A line of --commands from the checkout, with this interpreter.
+
+  Raises:
+    subprocess.CalledProcessError: it failed.
+  """
+  line = line.replace("python ", f"{shlex.quote(sys.executable)} ")
+  subprocess.run(
+      line, shell=True, check=True, cwd=table_runs.ROOT, env=os.environ)

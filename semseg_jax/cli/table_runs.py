@@ -1,0 +1,239 @@
+"""The runs of result tables: their configs, what is done, what is left."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import hashlib
+import importlib
+import json
+import os
+import pathlib
+import pkgutil
+import shlex
+import sys
+from typing import Any
+from typing import NamedTuple
+
+from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import table_results
+from semseg_jax.training import run_dir
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+  """Where things lie, and what the user changed.
+
+  Attributes:
+    root: folder of all runs.
+    data: folder of the data sets' folders, or of one data set.
+    weights: folder of converted weights.
+    overrides: fields of every config -> value.
+  """
+  root: pathlib.Path
+  data: str = "data"
+  weights: str = "weights"
+  overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def names() -> tuple[str, ...]:
+  """Every table of configs/tables."""
+  found = pkgutil.iter_modules([str(ROOT / "configs/tables")])
+  return tuple(sorted(m.name for m in found if m.name != "base"))
+
+
+def load(name: str) -> paper_table.Table:
+  """The table of configs/tables/NAME.py.
+
+  Raises:
+    ValueError: there is none, or it is not as it has to be.
+  """
+  if name not in names():
+    raise ValueError(f"no table {name!r} in configs/tables; there are "
+                     f"{', '.join(names())}")
+  module = _configs_module(f"configs.tables.{name}")
+  return paper_table.parse(name, module.get_table())
+
+
+def overrides(run: paper_table.Run, places: Places, table: paper_table.Table):
+  """{field: value} of a run's command line, beside the config's argument."""
+  found = dict(places.overrides)
+  if table.data:
+    found.setdefault("data.data_dir", places.data)
+  for field, name in run.files:
+    found.setdefault(field, f"{places.weights}/{name}")
+  return found | dict(run.overrides)
+
+
+def config(run: paper_table.Run, places: Places, table: paper_table.Table):
+  """The run's config, locked.
+
+  Raises:
+    FileNotFoundError: its file does not exist.
+    ValueError: the file does not know an argument or a field.
+  """
+  path = ROOT / run.config
+  if not path.exists():
+    raise FileNotFoundError(
+        f"table {table.name!r} needs the config {run.config}, which does not "
+        "exist")
+  where = f"table {table.name!r}, {run.config}:{run.argument}"
+  module = _configs_module(
+      run.config.removesuffix(".py").replace("/", "."))
+  try:
+    found = module.get_config(run.argument)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f"{where}: {error}") from error
+  found.lock()
+  for field, value in overrides(run, places, table).items():
+    try:
+      found.update_from_flattened_dict({field: value})
+    except (AttributeError, KeyError) as error:
+      raise ValueError(f"{where}: no field {field!r}") from error
+    except (TypeError, ValueError) as error:
+      raise ValueError(f"{where}: {field}={value!r}: {error}") from error
+  return found
+
+
+def plain_config(run, places, table) -> dict:
+  """The same as nested dicts, as records hold it."""
+  return json.loads(config(run, places, table).to_json_best_effort())
+
+
+def trained(run: paper_table.Run, places: Places, stages, plain) -> bool:
+  """Whether every stage of a run has finished its steps."""
+  for stage in stages:
+    done = run_dir.done_step(places.root / run.folder / stage)
+    wanted = (plain.get(stage) or {}).get("steps", 0)
+    # 0: a stage that only computes; its config's steps are something else.
+    if done is None or 0 < done < wanted:
+      return False
+  return True
+
+
+def evaluated(run, places, plain, splits) -> bool:
+  """Whether every split has a record made after the training's end.
+
+  Raises:
+    RecordMismatchError: a record is of another config.
+  """
+  try:
+    return all(
+        table_results.load_record(
+            places.root / run.folder / "eval" / split, plain) is not None
+        for split in splits)
+  except table_results.UnfinishedError:
+    return False
+
+
+class Job(NamedTuple):
+  """A run of one or several tables.
+
+  Attributes:
+    run: which.
+    table: the first table with it.
+    splits: on which it is scored.
+    stages: what others take over of it; () where it is scored: then it trains
+      all that its config names.
+  """
+  run: paper_table.Run
+  table: paper_table.Table
+  splits: tuple[str, ...]
+  stages: tuple[str, ...]
+
+
+def jobs(tables: Sequence[paper_table.Table]) -> list[Job]:
+  """Every run of the tables once, those that others need before them."""
+  splits, stages, first = {}, {}, {}
+  for table in tables:
+    for run, scored in paper_table.runs(table).items():
+      first.setdefault(run, table)
+      splits.setdefault(run, {}).update(dict.fromkeys(scored))
+      for stage, other in run.needs:
+        stages.setdefault(other, {})[stage] = None
+  return [
+      Job(run, table, tuple(splits[run]),
+          () if splits[run] else tuple(stages[run]))
+      for run, table in first.items()]
+
+
+def commands(
+    tables: Sequence[paper_table.Table], places: Places, *,
+    ready: bool = False,
+) -> tuple[list[str], list[str]]:
+  """What is left to do for tables: one shell line a run, needed ones first.
+
+  Args:
+    tables: which; a run that several share is listed once.
+    places: where the runs are.
+    ready: only those that need no other line; these may run in any order, or
+      all at once.
+
+  Returns:
+    (lines, what stands in the way of others, one line each).
+
+  Raises:
+    RecordMismatchError: a record that is there is of another config.
+  """
+  lines, problems, left = [], {}, set()
+  for job in jobs(tables):
+    try:
+      line = _line(job, places)
+    except FileNotFoundError as error:
+      problems[str(error)] = None
+      continue
+    if line:
+      left.add(job.run)
+      if not (ready and any(other in left for _, other in job.run.needs)):
+        lines.append(line)
+  return lines, list(problems)
+
+
+def _line(job: Job, places: Places) -> str:
+  """The shell line of one run; empty where nothing is left to do."""
+  run, splits = job.run, job.splits
+  plain = plain_config(run, places, job.table)
+  stages = job.stages or tuple(plain["stages"])
+  is_trained = trained(run, places, stages, plain)
+  if is_trained and evaluated(run, places, plain, splits):
+    return ""
+  folder = places.root / run.folder
+  flags = [
+      f"--config={run.config}:{run.argument}",
+      *(f"--config.{k}={_as_flag(v)}"
+        for k, v in overrides(run, places, job.table).items()),
+      f"--workdir={folder}"]
+  parts = []
+  if not is_trained:
+    if run.needs:
+      parts.append(["mkdir", "-p", str(folder)])
+    for stage, other in run.needs:
+      target = os.path.relpath(places.root / other.folder / stage, folder)
+      parts.append(["ln", "-sfn", target, str(folder / stage)])
+    only = [] if stages == tuple(plain["stages"]) else [
+        f"--stage={','.join(stages)}"]
+    parts.append(["python", "train.py", *flags, *only])
+  if splits:
+    usual = {plain["data"]["in_domain"], *plain["data"]["out_of_domain"]}
+    only = [] if usual == set(splits) else [f"--split={','.join(splits)}"]
+    parts.append(["python", *run.evaluate.split(), *flags, *only])
+  return " && ".join(shlex.join(part) for part in parts)
+
+
+def _as_flag(value) -> str:
+  # A shell's quotes are single ones.
+  text = str(value)
+  return text if isinstance(value, str) else text.replace("'", '"')
+
+
+def _configs_module(name: str):
+  # Configs are data beside the package, found as train.py finds them.
+  if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+  return importlib.import_module(name)
+
+
+def short_hash(text: str) -> str:
+  """16 hexadecimal digits of a text, for a folder's name."""
+  return hashlib.sha256(text.encode()).hexdigest()[:16]

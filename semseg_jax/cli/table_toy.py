@@ -1,0 +1,141 @@
+"""Toy data in the `folder` layout, for tables at toy size and for their cost.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import itertools
+import json
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from semseg_jax import interop
+from semseg_jax.cli import table_runs
+from semseg_jax.evaluation import paper_table
+
+_PICTURES = {"train_labeled": 8, "unlabeled": 12}  # Others have 6.
+_SIDE = 48
+# Widths of VGG-16's convolutions and their numbers in torchvision.
+_VGG = ((0, 64), (2, 64), (5, 128), (7, 128), (10, 256), (12, 256), (14, 256),
+        (17, 512), (19, 512), (21, 512), (24, 512), (26, 512), (28, 512))
+
+
+def folder(
+    path: pathlib.Path, *, classes: Sequence[str], channels: int,
+    splits: Sequence[str], seed: int = 0,
+) -> pathlib.Path:
+  """Writes a small random data set; classes are colours with noise.
+
+  Args:
+    path: where; made if absent.
+    classes: names.
+    channels: of the pictures, 1 or 3.
+    splits: to write besides `train_labeled` and `unlabeled`.
+    seed: of the random numbers.
+
+  Returns:
+    `path`.
+  """
+  rng = np.random.default_rng(seed)
+  colors = rng.integers(0, 256, (len(classes), 3))
+  for name in ("images", "masks", "splits"):
+    (path / name).mkdir(parents=True, exist_ok=True)
+  volumes = {}
+  for split in dict.fromkeys((*_PICTURES, *splits)):
+    ids = [f"{split}_{i}" for i in range(_PICTURES.get(split, 6))]
+    for i, name in enumerate(ids):
+      volumes[name] = f"{split}_{i // 3}"
+      mask = rng.integers(0, len(classes), (6, 6)).astype(np.uint8)
+      mask = mask.repeat(_SIDE // 6, 0).repeat(_SIDE // 6, 1)
+      noise = rng.normal(0, 20, (_SIDE, _SIDE, 3))
+      picture = np.clip(colors[mask] + noise, 0, 255).astype(np.uint8)
+      if channels == 1:
+        picture = picture[..., 0]
+      Image.fromarray(picture).save(path / "images" / f"{name}.png")
+      Image.fromarray(mask).save(path / "masks" / f"{name}.png")
+    (path / "splits" / f"{split}.txt").write_text("\n".join(ids) + "\n")
+  (path / "classes.json").write_text(json.dumps({
+      "classes": list(classes), "colours": colors.tolist(),
+      "channels": channels}))
+  (path / "volumes.json").write_text(json.dumps(volumes))
+  return path
+
+
+def lpips_file(path: pathlib.Path) -> pathlib.Path:
+  """Writes LPIPS-VGG's file with zeros for weights: the shapes are right."""
+  entries, last = {}, 3
+  for number, width in _VGG:
+    entries[f"features.{number}.weight"] = np.zeros(
+        (width, last, 3, 3), np.float32)
+    entries[f"features.{number}.bias"] = np.zeros(width, np.float32)
+    last = width
+  for i, width in enumerate((64, 128, 256, 512, 512)):
+    entries[f"lin{i}.model.1.weight"] = np.zeros((1, width, 1, 1), np.float32)
+  interop.save(path, "lpips/vgg", entries)
+  return path
+
+
+def on_toy_data(plain: dict, splits: Sequence[str], classes: Sequence[str],
+                root: pathlib.Path) -> dict:
+  """Fields that let a config run on a toy data set of its own kind.
+
+  Args:
+    plain: the config as nested dicts.
+    splits: to be there besides those the config names.
+    classes: names of classes that must be among them.
+    root: folder for the data sets.
+  """
+  data = plain["data"]
+  names = list(classes)[:data["num_classes"]]
+  names += [f"class{i}" for i in range(len(names), data["num_classes"])]
+  splits = sorted({data["validation"], data["in_domain"],
+                   *data["out_of_domain"], *splits})
+  text = "_".join((*names, str(data["channels"]), *splits))
+  # Equal data sets are written once; a folder's name has a limit.
+  path = root / table_runs.short_hash(text)
+  if not (path / "classes.json").exists():
+    folder(path, classes=names, channels=data["channels"], splits=splits)
+  found = {"data.name": "folder", "data.data_dir": str(path)}
+  for field, available in (("labels", _PICTURES["train_labeled"]),
+                           ("unlabeled", _PICTURES["unlabeled"])):
+    if data[field] > available:
+      found[f"data.{field}"] = available
+  return found
+
+
+def shrink(
+    table: paper_table.Table, places: table_runs.Places, root: pathlib.Path
+) -> paper_table.Table:
+  """The table with `smoke` configs on toy data, and one seed.
+
+  Rows whose config does not exist stay as they are.
+  """
+  def small(row):
+    smoke = dict(row.arguments) | {"smoke": True}
+    needs = tuple({**n, "arguments": {**n.get("arguments", {}), "smoke": True}}
+                  for n in row.needs)
+    row = dataclasses.replace(row, arguments=smoke, files={}, needs=needs)
+    if not row.config or not table.data:
+      return row
+    found = {}
+    for column in table.columns:
+      run = paper_table.run_of(row, column, table.seeds[0])
+      try:
+        plain = table_runs.plain_config(run, places, table)
+      except FileNotFoundError:
+        return row
+      found = on_toy_data(plain, [c.split for c in table.columns],
+                          _classes(table), root) | found
+    return dataclasses.replace(row, overrides={**row.overrides, **found})
+
+  return dataclasses.replace(
+      table, seeds=table.seeds[:1], rows=tuple(map(small, table.rows)),
+      data=False)
+
+
+def _classes(table):
+  """Names of the classes that a table's columns score."""
+  metrics = [c.metric.split(".") for c in table.columns]
+  return sorted(itertools.chain.from_iterable(
+      m[1:] for m in metrics if m[0] == "per_class_iou"))

@@ -1,0 +1,127 @@
+"""Partial annotations: drawn from whole masks, or read from files.
+
+In a partial annotation 0 is unknown and class c of the data set is c + 1.
+"""
+
+import csv
+import os
+import pathlib
+
+import numpy as np
+
+from semseg_jax.data import errors
+
+KINDS = ("mask", "scribbles", "points")
+_DIRECTIONS = 16  # tried for each stroke; the longest is drawn
+
+
+def partial(label: np.ndarray, kind: str, *, ignore_index: int, strokes: int,
+            length: float, seed) -> np.ndarray:
+  """What an annotator would draw who does not paint whole regions.
+
+  Args:
+    label: integers [H, W], class indices.
+    kind: "scribbles" (straight strokes within a class's region, one pixel
+      wide) or "points" (single pixels).
+    ignore_index: label of pixels that are left unknown.
+    strokes: strokes or points per class.
+    length: of a stroke at most, as a fraction of the side.
+    seed: of the places; anything `numpy.random.default_rng` takes.
+
+  Returns:
+    int32 [H, W]: 0 unknown, c + 1 where class c is marked.
+  """
+  rng = np.random.default_rng(seed)
+  marked = np.zeros(label.shape, np.int32)
+  for c in np.unique(label):
+    if c == ignore_index:
+      continue
+    places = np.argwhere(label == c)
+    longest = max(1, round(length * max(label.shape)))
+    for start in places[rng.integers(len(places), size=strokes)]:
+      if kind == "points":
+        marked[tuple(start)] = c + 1
+      else:
+        stroke = _longest_stroke(label == c, start, longest, rng)
+        marked[stroke[:, 0], stroke[:, 1]] = c + 1
+  return marked
+
+
+def read_points(path: str | os.PathLike, size: int, num_classes: int
+                ) -> dict[str, np.ndarray]:
+  """Landmarks of a CSV file as partial annotations.
+
+  The file's columns are picture, class, x and y: the name that the result
+  gets, a class from 1 on, and the place as fractions of width and height, from
+  the upper left corner.
+
+  Args:
+    path: the file.
+    size: side of the annotations.
+    num_classes: classes there are, unknown included.
+
+  Returns:
+    {picture: int32 [size, size]}.
+
+  Raises:
+    errors.DataError: names the file and line and what is wrong there.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise errors.DataError(f"{path}: no such file of landmarks")
+  found = {}
+  with path.open(newline="") as file:
+    rows = csv.DictReader(file)
+    if not {"picture", "class", "x", "y"} <= set(rows.fieldnames or ()):
+      raise errors.DataError(
+          f"{path}: the first line must name the columns picture, class, x "
+          f"and y; it is {','.join(rows.fieldnames or ())!r}")
+    for row in rows:
+      where = f"{path}, line {rows.line_num}"
+      try:
+        name, c = row["picture"], int(row["class"])
+        x, y = float(row["x"]), float(row["y"])
+      except (TypeError, ValueError):
+        raise errors.DataError(
+            f"{where}: class must be an integer, x and y numbers; the line is "
+            f"{list(row.values())}") from None
+      if not (0 < c < num_classes and 0 <= x < 1 and 0 <= y < 1):
+        raise errors.DataError(
+            f"{where}: class {c} at ({x}, {y}); classes are 1 to "
+            f"{num_classes - 1}, x and y fractions in [0, 1)")
+      mark = found.setdefault(name, np.zeros((size, size), np.int32))
+      mark[int(y * size), int(x * size)] = c
+  if not found:
+    raise errors.DataError(f"{path}: holds no landmark")
+  return found
+
+
+def to_cells(marked: np.ndarray, size: int) -> np.ndarray:
+  """Partial annotation [H, W] on `size` x `size` cells, nothing lost.
+
+  A cell takes the largest class marked within it. Thin strokes would fall
+  between the pixels that nearest-neighbour resizing picks.
+  """
+  out = np.zeros((size, size), np.int32)
+  rows, columns = np.nonzero(marked)
+  height, width = marked.shape
+  np.maximum.at(out, (rows * size // height, columns * size // width),
+                marked[rows, columns])
+  return out
+
+
+def _longest_stroke(region, start, longest, rng):
+  """[n, 2] pixels of the longest straight run from `start` in the region."""
+  angles = rng.random() * 2 * np.pi + np.linspace(
+      0, 2 * np.pi, _DIRECTIONS, endpoint=False)
+  best = start[None]
+  for angle in angles:
+    steps = np.arange(longest)[:, None] * [np.sin(angle), np.cos(angle)]
+    line = np.rint(start + steps).astype(np.int64)
+    inside = ((line >= 0) & (line < region.shape)).all(1)
+    line = line[:inside.argmin() if not inside.all() else None]
+    within = region[line[:, 0], line[:, 1]]
+    line = line[:within.argmin() if not within.all() else None]
+    if len(line) > len(best):
+      best = line
+  return best

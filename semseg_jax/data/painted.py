@@ -1,0 +1,121 @@
+"""Masks that a person painted beside the pictures of one folder.
+
+  0000.png  the picture          0000_mask.png  class indices, 8 bits, or
+  classes.json                   0000.json      LabelMe polygons
+
+`classes.json` names the classes as in the `folder` layout; the first one is
+what no polygon covers. LabelMe's `__ignore__` is the ignore index.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+from PIL import Image
+from PIL import ImageDraw
+
+from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import image_files
+from semseg_jax.data import sources
+
+_MASK = "_mask.png"
+_IGNORE = "__ignore__"
+
+
+def names(folder) -> tuple[str, ...]:
+  """Names of the pictures that have a mask, in order.
+
+  Raises:
+    errors.DataError: no such folder, a mask without its picture, or two masks
+      of one picture.
+  """
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    raise errors.DataError(f"{folder}: no such folder of painted pictures")
+  indexed = {p.name.removesuffix(_MASK) for p in folder.glob(f"*{_MASK}")}
+  drawn = {p.stem for p in folder.glob("*.json") if _is_labelme(p)}
+  for name in sorted(indexed & drawn):
+    raise errors.DataError(
+        f"{folder}: {name} has two masks, {name}{_MASK} and {name}.json: "
+        "remove one")
+  for name in sorted(indexed | drawn):
+    if not (folder / f"{name}.png").exists():
+      raise errors.DataError(
+          f"{folder}: a mask of {name}, but no picture {name}.png")
+  return tuple(sorted(indexed | drawn))
+
+
+def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
+  """{"image": uint8 [H, W, C], "label": uint8 [H, W], "id"} of one picture.
+
+  Raises:
+    errors.DataError: a file is missing or broken, picture and mask differ in
+      size, or the mask holds a class that `spec` does not have.
+  """
+  folder = pathlib.Path(folder)
+  image = _picture(folder / f"{name}.png", spec.channels)
+  path = folder / f"{name}{_MASK}"
+  if path.exists():
+    label = image_files.decode_mask(image_files.read_bytes(path), str(path))
+    image_files.check_classes(
+        label, spec.num_classes, spec.ignore_index, str(path))
+  elif (path := folder / f"{name}.json").exists():
+    label = _rasterise(path, spec)
+  else:
+    raise errors.DataError(
+        f"{folder}: picture {name}.png has no mask: paint {name}{_MASK} or "
+        f"save LabelMe's {name}.json")
+  if label.shape != image.shape[:2]:
+    raise errors.DataError(
+        f"{path}: {label.shape[1]} x {label.shape[0]} pixels, but {name}.png "
+        f"has {image.shape[1]} x {image.shape[0]}: paint at the picture's size")
+  return {"image": image, "label": label, "id": name}
+
+
+def _picture(path, channels):
+  return image_files.decode_image(
+      image_files.read_bytes(path), channels, str(path))
+
+
+def _is_labelme(path):
+  """Whether a JSON file is LabelMe's, told from others of the folder."""
+  try:
+    content = json.loads(path.read_text())
+  except ValueError as e:
+    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
+  return isinstance(content, dict) and "shapes" in content
+
+
+def _rasterise(path, spec):
+  """LabelMe's shapes as class indices; a later one covers earlier ones."""
+  content = json.loads(path.read_text())
+  try:
+    size = (int(content["imageWidth"]), int(content["imageHeight"]))
+    shapes = [
+        (str(s["label"]), s.get("shape_type") or "polygon",
+         [tuple(map(float, p)) for p in s["points"]])
+        for s in content["shapes"]]
+  except (KeyError, TypeError, ValueError) as e:
+    raise errors.DataError(
+        f"{path}: not a LabelMe file ({type(e).__name__}: {e})") from e
+  values = {n: i for i, n in enumerate(spec.class_names)}
+  values[_IGNORE] = spec.ignore_index
+  canvas = Image.new("L", size, 0)
+  draw = ImageDraw.Draw(canvas)
+  for label, kind, points in shapes:
+    if label not in values:
+      raise errors.DataError(
+          f"{path}: label {label!r} is no class; classes.json has "
+          f"{', '.join(spec.class_names)}")
+    if kind == "polygon" and len(points) >= 3:
+      draw.polygon(points, fill=values[label])
+    elif kind == "rectangle" and len(points) == 2:
+      (x0, y0), (x1, y1) = points
+      draw.rectangle((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)),
+                     fill=values[label])
+    else:
+      raise errors.DataError(
+          f"{path}: a {kind} of {len(points)} points ({label}): use polygons "
+          "of three points or more, or rectangles")
+  return np.asarray(canvas)

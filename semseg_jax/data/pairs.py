@@ -1,0 +1,67 @@
+"""Folders of pictures with masks of the same names, and of masks alone."""
+
+import pathlib
+
+import numpy as np
+
+from semseg_jax.data import errors
+from semseg_jax.data import image_files
+from semseg_jax.data import pictures
+from semseg_jax.data import sources
+
+
+class Masks:
+  """The index PNGs of a folder, in the order of their names.
+
+  `[i]` gives {"label": uint8 [H, W], "id"}; a file that is no index mask, or
+  holds a class there is not, raises `errors.DataError` with its name.
+  """
+
+  def __init__(self, folder, num_classes: int, ignore_index: int):
+    folder = pathlib.Path(folder)
+    self._files = sorted(folder.glob("*.png"))
+    if not self._files:
+      raise errors.DataError(f"{folder}: holds no mask (*.png)")
+    self.ids = tuple(f.stem for f in self._files)
+    self._classes = num_classes, ignore_index
+
+  def __len__(self) -> int:
+    return len(self._files)
+
+  def __getitem__(self, index: int):
+    where = str(self._files[index])
+    label = image_files.decode_mask(
+        image_files.read_bytes(self._files[index]), where)
+    num_classes, ignore_index = self._classes
+    image_files.check_classes(label, num_classes, ignore_index, where)
+    return {"label": label, "id": self.ids[index]}
+
+
+class Pairs:
+  """Labelled pictures: FOLDER/images/<id>.* with FOLDER/masks/<id>.png."""
+
+  labeled = True
+
+  def __init__(self, folder, channels: int, num_classes: int,
+               ignore_index: int):
+    folder = pathlib.Path(folder)
+    self._images = pictures.Pictures(folder / "images", channels)
+    self._masks = Masks(folder / "masks", num_classes, ignore_index)
+    self.ids = self._images.ids
+    if self.ids != self._masks.ids:
+      differ = set(self.ids) ^ set(self._masks.ids)
+      raise errors.DataError(
+          f"{folder}: images and masks do not belong together; {min(differ)!r} "
+          "has only one of the two")
+
+  def __len__(self) -> int:
+    return len(self.ids)
+
+  def __getitem__(self, index: int) -> sources.Example:
+    example = dict(self._images[index])
+    label = self._masks[index]["label"]
+    if label.shape != example["image"].shape[:2]:
+      raise errors.DataError(
+          f"mask {self.ids[index]!r} is {label.shape}, its picture "
+          f"{example['image'].shape[:2]}")
+    return example | {"label": np.asarray(label)}

@@ -1,0 +1,66 @@
+"""Two views of a picture, a weak and a strong one, and its image-level labels.
+
+The views of MLMT (Mittal et al. 2019): a flip; and a flip, changed colours and
+a blur. Both flip on their own.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from semseg_jax.data import geometry
+from semseg_jax.data import transforms
+
+
+@dataclasses.dataclass(frozen=True)
+class Strong:
+  """Largest relative changes of colour, of the hue as a share of its circle.
+
+  blur: least and most standard deviation in pixels; a most of 0: none.
+  """
+
+  brightness: float = 0.4
+  contrast: float = 0.4
+  saturation: float = 0.4
+  hue: float = 0.1
+  blur: tuple[float, float] = (0.1, 2.0)
+
+
+def prepared(
+    example, *, size, num_classes: int, ignore_index: int, with_classes: bool
+) -> dict[str, np.ndarray]:
+  """{"image": resized} and, if asked for, "classes": float32 [C] in {0, 1}."""
+  found = {"image": transforms.resize_image(example["image"], size)}
+  if with_classes:
+    found["classes"] = presence(example["label"], num_classes, ignore_index)
+  return found
+
+
+def presence(label, num_classes: int, ignore_index: int) -> np.ndarray:
+  """float32 [C]: 1 for each class that a label map [H, W] holds."""
+  values = np.unique(label)
+  found = np.zeros(num_classes, np.float32)
+  found[values[values != ignore_index]] = 1
+  return found
+
+
+def weak(example: dict, rng: np.random.Generator) -> dict:
+  """`prepared`'s result with the picture flipped half the time."""
+  return example | {"image": _flipped(example["image"], rng)}
+
+
+def both(
+    example: dict, rng: np.random.Generator, options: Strong) -> dict:
+  """The weak view in "image", the strong one in "strong"."""
+  strong = _flipped(example["image"], rng)
+  limits = np.array([options.brightness, options.contrast,
+                     options.saturation, options.hue])
+  strong = transforms.jitter_colors(strong, *(rng.uniform(-1, 1, 4) * limits))
+  radius = rng.uniform(*options.blur)
+  if options.blur[1]:
+    strong = geometry.blurred(strong, radius)
+  return weak(example, rng) | {"strong": strong}
+
+
+def _flipped(image, rng):
+  return image[:, ::-1] if rng.random() < 0.5 else image

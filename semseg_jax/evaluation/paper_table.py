@@ -1,0 +1,217 @@
+"""A table of results as data: rows and columns, runs, published values.
+
+A file of configs/tables has a function `get_table()` that gives a dict of the
+fields below; `parse` checks it. Row and column together state a run (config,
+arguments, changed fields, one seed each), what of its records is read (split,
+method, metric) and the published value with its source.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import itertools
+import math
+from typing import Any
+
+STATUSES = ("seen", "recalled")
+UNITS = {"fraction": 1.0, "percent": 100.0}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Column:
+  """What is scored.
+
+  Attributes:
+    name: the heading.
+    split: the scored split.
+    arguments: of the config, beside the row's.
+    metric: where in the record's scores the number is, such as "miou" or
+      "per_class_iou.nose"; empty for the table's.
+    labels: labelled pictures, for curves; None outside of them.
+    group: data set of a curve, such as "NLM".
+    domain: "in" or "out", for curves.
+  """
+  name: str
+  split: str = "test"
+  arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  metric: str = ""
+  labels: int | None = None
+  group: str = ""
+  domain: str = "in"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+  """A method.
+
+  Attributes:
+    name, setting: as the source calls them.
+    config: its file; empty for a row of published numbers only.
+    arguments: of the config.
+    rename: arguments of columns that this row's config knows by other names.
+    overrides: changed fields, {"gan.steps": 100}.
+    files: fields that name a file of converted weights, by file name.
+    needs: stages that this row's runs take over from another run with the
+      same seed, each {"stage", "config", "arguments"}.
+    evaluate: the command that scores a run and leaves its records.
+    method: name of its scores in the records.
+    baseline: whether others are compared with it in numbers of labels.
+    published: a number or None for each column, in the table's unit.
+    source: key of the table's sources.
+    status: "seen" in the source, or only "recalled": no target.
+    confidence: high, medium or low.
+    note: what a reader has to know about the row.
+  """
+  name: str
+  setting: str = ""
+  config: str = ""
+  arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  rename: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  needs: tuple[Mapping[str, Any], ...] = ()
+  evaluate: str = "eval.py"
+  method: str = ""
+  baseline: bool = False
+  published: tuple[float | None, ...] = ()
+  source: str = ""
+  status: str = "seen"
+  confidence: str = ""
+  note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+  """See the module; `name` is the file's.
+
+  Attributes:
+    title, paper: for the caption; paper is empty for a table of our own.
+    metric, unit: of all columns that name no other; records hold fractions.
+    seeds: of the runs.
+    data: whether the data set is read from files.
+    sources: where the published numbers were seen.
+    notes: what a reader has to know.
+  """
+  name: str
+  title: str
+  paper: str = ""
+  metric: str = "miou"
+  unit: str = "fraction"
+  seeds: tuple[int, ...] = (0, 1, 2)
+  data: bool = True
+  columns: tuple[Column, ...]
+  rows: tuple[Row, ...]
+  sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  notes: tuple[str, ...] = ()
+
+  @property
+  def scale(self) -> float:
+    """What a record's fraction is multiplied by."""
+    return UNITS[self.unit]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One training with its evaluation; equal runs of tables are done once.
+
+  Attributes:
+    config: the config's file.
+    arguments: (name, value) pairs; True is a bare word.
+    overrides: sorted (field, value) pairs.
+    files: sorted (field, file name) pairs.
+    needs: (stage, run it comes from) pairs.
+    evaluate: the command that scores it.
+  """
+  config: str
+  arguments: tuple[tuple[str, Any], ...] = ()
+  overrides: tuple[tuple[str, Any], ...] = ()
+  files: tuple[tuple[str, str], ...] = ()
+  needs: tuple[tuple[str, "Run"], ...] = ()
+  evaluate: str = "eval.py"
+
+  @property
+  def argument(self) -> str:
+    """The text after the config's colon."""
+    return ",".join(n if v is True else f"{n}={v}" for n, v in self.arguments)
+
+  @property
+  def folder(self) -> str:
+    """Where the run lies below the folder of all runs; states what it is."""
+    parts = [self.argument or "default"]
+    for name, value in self.overrides:
+      if not name.startswith("data."):
+        several = isinstance(value, list | tuple)
+        shown = "+".join(map(str, value)) if several else value
+        parts.append(f"{name}={shown}")
+    config = self.config.removeprefix("configs/").removesuffix(".py")
+    return f"{config}/{','.join(parts)}"
+
+
+def parse(name: str, fields: Mapping[str, Any]) -> Table:
+  """Checks what a table's file gives.
+
+  Raises:
+    ValueError: names the table and the row or field that is wrong.
+  """
+  fields = dict(fields)
+  try:
+    columns = tuple(Column(**c) for c in fields.pop("columns"))
+    rows = tuple(Row(**r) for r in fields.pop("rows"))
+    table = Table(name=name, columns=columns, rows=rows, **fields)
+  except (KeyError, TypeError) as error:
+    raise ValueError(f"table {name!r}: {error}") from error
+  if table.unit not in UNITS:
+    raise ValueError(f"table {name!r}: unit {table.unit!r} is none of "
+                     f"{', '.join(UNITS)}")
+  for row in rows:
+    problem = _problem(table, row)
+    if problem:
+      raise ValueError(f"table {name!r}, row {row.name!r}: {problem}")
+  return table
+
+
+def _problem(table, row) -> str:
+  if row.published:
+    if len(row.published) != len(table.columns):
+      return (f"{len(row.published)} published values for "
+              f"{len(table.columns)} columns")
+    if row.source not in table.sources:
+      return f"source {row.source!r} is not among the table's sources"
+    if row.status not in STATUSES:
+      return f"status {row.status!r} is none of {', '.join(STATUSES)}"
+    if not all(v is None or math.isfinite(v) for v in row.published):
+      return "a published value is not finite"
+  if row.config and not row.method:
+    return "it has a config, but no method to read from its records"
+  return ""
+
+
+def run_of(row: Row, column: Column, seed: int) -> Run | None:
+  """The run behind a cell; None where there are published numbers only."""
+  if not row.config:
+    return None
+  with_seed = lambda arguments: (*_pairs(arguments), ("seed", seed))
+  needs = tuple(
+      (n["stage"], Run(n["config"], with_seed(n.get("arguments", {})),
+                       _pairs(row.overrides), _pairs(row.files)))
+      for n in row.needs)
+  scored = {row.rename.get(k, k): v for k, v in column.arguments.items()}
+  return Run(row.config, with_seed({**row.arguments, **scored}),
+             _pairs(row.overrides), _pairs(row.files), needs, row.evaluate)
+
+
+def runs(table: Table) -> dict[Run, tuple[str, ...]]:
+  """Every run of a table and the splits it is scored on, needed ones first."""
+  found: dict[Run, dict[str, None]] = {}
+  for seed, row, column in itertools.product(
+      table.seeds, table.rows, table.columns):
+    run = run_of(row, column, seed)
+    if run is None:
+      continue
+    for _, needed in run.needs:
+      found.setdefault(needed, {})
+    found.setdefault(run, {})[column.split] = None
+  return {run: tuple(splits) for run, splits in found.items()}
+
+
+def _pairs(mapping) -> tuple:
+  return tuple(sorted(mapping.items()))

@@ -1,0 +1,176 @@
+"""A filled table as Markdown, CSV and plot, and into a document."""
+
+from collections.abc import Sequence
+import csv
+import io
+import pathlib
+import re
+
+import numpy as np
+
+from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import label_curve
+from semseg_jax.evaluation import table_results
+from semseg_jax.evaluation import tables
+
+
+def markdown(results: table_results.Results) -> str:
+  """The table, the labels saved, notes and sources."""
+  table = results.table
+  compared = any(row.published for row in table.rows)
+  rows = []
+  for row, cells in zip(table.rows, results.cells, strict=True):
+    shown = {"Method": row.name, "Setting": row.setting}
+    for column, cell in zip(table.columns, cells, strict=True):
+      shown[column.name] = _cell_text(table, row, cell, compared)
+    rows.append(shown)
+  parts = [tables.markdown(rows), _caption(table, compared)]
+  saved = table_results.fewer_labels(results)
+  if saved:
+    parts += [
+        "How many times fewer labels than a baseline, at the method's fewest "
+        "labels (the baseline's curve is interpolated in the logarithm of the "
+        "number of labels; `>`: it never gets there; `<=`: its fewest labels "
+        "suffice):", tables.markdown(saved)]
+  notes = "\n".join(f"* {note}" for note in _notes(results))
+  return "\n\n".join([*parts, notes] if notes else parts)
+
+
+def _caption(table, compared):
+  recalled = any(r.status == "recalled" and r.published for r in table.rows)
+  return (
+      f"Mean ± standard deviation of our runs (n of {len(table.seeds)} seeds)"
+      + (", in %" if table.unit == "percent" else "")
+      + (" / published number" if compared else "") + "; `-`: missing."
+      + (" `?`: recalled, seen in no source." if recalled else ""))
+
+
+def _notes(results) -> list[str]:
+  table = results.table
+  notes = list(table.notes)
+  for row in table.rows:
+    if row.note:
+      setting = f" ({row.setting})" if row.setting else ""
+      notes.append(f"{row.name}{setting}: {row.note}.")
+  used = {row.source for row in table.rows if row.published}
+  notes += [f"Source {key}: {table.sources[key]}." for key in table.sources
+            if key in used]
+  notes += [f"Not runnable yet: there is no {name}."
+            for name in results.missing_configs]
+  return notes
+
+
+def _cell_text(table, row, cell, compared):
+  ours = "-"
+  if cell.values:
+    spread = "" if cell.spread is None else f" ± {_number(table, cell.spread)}"
+    ours = f"{_number(table, cell.mean)}{spread} (n={len(cell.values)})"
+  if not compared:
+    return ours
+  if cell.published is None:
+    return f"{ours} / -"
+  recalled = "?" if row.status == "recalled" else ""
+  return f"{ours} / {_number(table, cell.published, published=True)}{recalled}"
+
+
+def _number(table, value, *, published=False):
+  if table.unit == "fraction":
+    return f"{value:.4f}"
+  return f"{value:g}" if published else f"{value:.2f}"
+
+
+def as_csv(results: table_results.Results) -> str:
+  """One line a cell: names, ours, published with source and status."""
+  table = results.table
+  out = io.StringIO()
+  writer = csv.writer(out, lineterminator="\n")
+  writer.writerow((
+      "table", "method", "setting", "column", "split", "metric", "unit",
+      "labels", "mean", "std", "n", "published", "status", "confidence",
+      "source"))
+  blank = lambda value: "" if value is None else value
+  for row, cells in zip(table.rows, results.cells, strict=True):
+    for column, cell in zip(table.columns, cells, strict=True):
+      seen = (row.status, row.confidence, row.source) if (
+          cell.published is not None) else ("", "", "")
+      writer.writerow((
+          table.name, row.name, row.setting, column.name, column.split,
+          column.metric or table.metric, table.unit, blank(column.labels),
+          blank(cell.mean), blank(cell.spread), len(cell.values),
+          blank(cell.published), *seen))
+  return out.getvalue()
+
+
+def plot(results: table_results.Results) -> np.ndarray | None:
+  """Curves over labels where a table has them, else one place a column."""
+  table = results.table
+  groups = table_results.groups(table)
+  if groups:
+    panels = []
+    for group, domain in groups.items():
+      ours, published = (
+          {table_results.row_name(table, table.rows[i]): points
+           for i, points in table_results.curves(
+               results, group, published=p).items()} for p in (False, True))
+      if ours or published:
+        place = table_results.group_name(group, domain)
+        panels.append(label_curve.draw(
+            ours, title=f"{table.title}: {place}", published=published))
+    return figures.stack(panels) if panels else None
+  series, spreads, opened = {}, {}, {}
+  for row, cells in zip(table.rows, results.cells, strict=True):
+    name = table_results.row_name(table, row)
+    ours = [(x, c.mean, c.spread or 0.0) for x, c in enumerate(cells)
+            if c.values]
+    theirs = [(x, c.published, 0.0) for x, c in enumerate(cells)
+              if c.published is not None and row.status == "seen"]
+    for label, points in ((name, ours), (f"{name}, published", theirs)):
+      if points:
+        x, y, spread = zip(*points, strict=True)
+        series[label], spreads[label] = (x, y), spread
+        if points is theirs:
+          opened[label] = name
+  if not series:
+    return None
+  return figures.panel(
+      series, title=table.title, across="", spreads=spreads, opened=opened,
+      size=(max(760, 90 * len(table.columns) + 300), 320),
+      x_ticks={x: c.name for x, c in enumerate(table.columns)})
+
+
+def replace_block(text: str, name: str, block: str) -> str:
+  """`text` with the block of table `name` replaced.
+
+  The block stands between the lines `<!-- table:NAME -->` and
+  `<!-- /table -->`, which stay.
+
+  Raises:
+    ValueError: the markers are not there exactly once.
+  """
+  pattern = re.compile(
+      rf"(<!-- table:{re.escape(name)} -->\n)(?:(?!<!-- table:).)*?"
+      r"(<!-- /table -->)", re.DOTALL)
+  found = pattern.findall(text)
+  if len(found) != 1:
+    raise ValueError(
+        f"{len(found)} blocks of table {name!r}: the lines "
+        f"<!-- table:{name} --> and <!-- /table --> must stand there once")
+  return pattern.sub(lambda m: f"{m[1]}\n{block}\n\n{m[2]}", text)
+
+
+def write(
+    results: table_results.Results, folder: pathlib.Path
+) -> Sequence[pathlib.Path]:
+  """Writes NAME.md, NAME.csv and, if there is a number, NAME.png."""
+  table = results.table
+  folder.mkdir(parents=True, exist_ok=True)
+  paths = [folder / f"{table.name}.md", folder / f"{table.name}.csv"]
+  heading = f"# {table.title}\n\n" + (f"{table.paper}\n\n" if table.paper
+                                      else "")
+  paths[0].write_text(heading + markdown(results) + "\n")
+  paths[1].write_text(as_csv(results))
+  picture = plot(results)
+  if picture is not None:
+    paths.append(folder / f"{table.name}.png")
+    figures.save(paths[-1], picture)
+  return paths

@@ -1,0 +1,192 @@
+"""The cells of a `paper_table`, read from records alone."""
+
+from collections.abc import Callable
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from semseg_jax.evaluation import label_curve
+from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import record as records
+
+
+class UnfinishedError(records.RecordMismatchError):
+  """A record was made before the training had finished."""
+
+
+class Cell(NamedTuple):
+  """Ours, one value per seed that has a record, and the published value."""
+  values: tuple[float, ...]
+  published: float | None
+
+  @property
+  def mean(self) -> float | None:
+    return float(np.mean(self.values)) if self.values else None
+
+  @property
+  def spread(self) -> float | None:
+    """Standard deviation over seeds; None for fewer than two."""
+    if len(self.values) < 2:
+      return None
+    return float(np.std(self.values, ddof=1))
+
+
+class Results(NamedTuple):
+  """A table with its cells [rows][columns].
+
+  missing_configs: files that rows name and that do not exist.
+  """
+  table: paper_table.Table
+  cells: tuple[tuple[Cell, ...], ...]
+  missing_configs: tuple[str, ...]
+
+
+def collect(
+    table: paper_table.Table,
+    config_of: Callable[[paper_table.Run], dict],
+    root: pathlib.Path,
+) -> Results:
+  """Reads the records of a table's runs.
+
+  Args:
+    table: which.
+    config_of: a run's config as nested dicts; FileNotFoundError where its
+      file does not exist.
+    root: folder of all runs.
+
+  Raises:
+    records.RecordMismatchError: a record is of another config, or was made
+      before the training had finished.
+    ValueError: a record lacks the row's method or the column's metric.
+  """
+  configs, missing = {}, []
+  for run in paper_table.runs(table):
+    try:
+      configs[run] = config_of(run)
+    except FileNotFoundError:
+      missing.append(run.config)
+
+  def cell(row, i, column):
+    values = []
+    for seed in table.seeds:
+      run = paper_table.run_of(row, column, seed)
+      if run in configs:
+        value = _score(table, row, column, configs[run],
+                       root / run.folder / "eval" / column.split)
+        values += [] if value is None else [value]
+    published = row.published[i] if row.published else None
+    return Cell(tuple(values), published)
+
+  cells = tuple(
+      tuple(cell(row, i, column) for i, column in enumerate(table.columns))
+      for row in table.rows)
+  return Results(table, cells, tuple(dict.fromkeys(missing)))
+
+
+def load_record(folder: pathlib.Path, config: dict) -> records.Record | None:
+  """A finished run's record of one split; None where there is none.
+
+  Raises:
+    records.RecordMismatchError: it is of another config.
+    UnfinishedError: it was made before the training had finished.
+  """
+  try:
+    record = records.load(folder, config=config)
+  except FileNotFoundError:
+    return None
+  for stage, step in record.extra.get("finished_steps", {}).items():
+    wanted = (config.get(stage) or {}).get("steps", step)
+    # 0: a stage that only computes; its config's steps are something else.
+    if step is None or (step and step != wanted):
+      raise UnfinishedError(
+          f"{folder / 'record.json'} was made when stage {stage!r} had not "
+          f"finished its {wanted or ''} steps; evaluate again after training")
+  return record
+
+
+def _score(table, row, column, config, folder):
+  """The column's number in the record below `folder`, None without one."""
+  record = load_record(folder, config)
+  if record is None:
+    return None
+  where = f"{folder / 'record.json'}, row {row.name!r} of {table.name!r}"
+  if row.method not in record.methods:
+    raise ValueError(f"{where}: no method {row.method!r}; the record has "
+                     f"{', '.join(record.methods)}")
+  metric = column.metric or table.metric
+  value = record.methods[row.method]
+  for name in metric.split("."):
+    if not isinstance(value, dict) or name not in value:
+      raise ValueError(f"{where}: no metric {metric!r}")
+    value = value[name]
+  return None if value is None else value * table.scale
+
+
+def curves(results: Results, group: str, *, published: bool):
+  """row number -> points over labels, of the columns of `group`.
+
+  Recalled numbers are left out.
+  """
+  table, found = results.table, {}
+  for i, (row, cells) in enumerate(zip(table.rows, results.cells,
+                                       strict=True)):
+    points = []
+    for column, cell in zip(table.columns, cells, strict=True):
+      value = cell.published if published else cell.mean
+      usable = not published or row.status == "seen"
+      if column.group == group and column.labels and usable and (
+          value is not None):
+        spread = 0.0 if published else cell.spread or 0.0
+        points.append(label_curve.Point(column.labels, value, spread))
+    if points:
+      found[i] = sorted(points)
+  return found
+
+
+def groups(table: paper_table.Table) -> dict[str, str]:
+  """Data set -> "in" or "out", where a table has curves; else empty."""
+  found = {c.group: c.domain for c in table.columns if c.labels and c.group}
+  counts = {c.labels for c in table.columns if c.labels}
+  return found if len(counts) > 1 else {}
+
+
+def row_name(table: paper_table.Table, row: paper_table.Row) -> str:
+  """The row's name, with its setting where several rows share the name."""
+  shared = [r.name for r in table.rows].count(row.name) > 1
+  return f"{row.name} ({row.setting})" if shared else row.name
+
+
+def group_name(group: str, domain: str) -> str:
+  """A data set's name with its domain."""
+  where = {"in": "in domain", "out": "out of domain"}[domain]
+  return group if where in group else f"{group} ({where})"
+
+
+def fewer_labels(results: Results) -> list[dict]:
+  """Rows (method, data set, labels, one column a baseline) for `markdown`.
+
+  Each entry is "ours / published" as a `label_curve.Factor`. Baselines and
+  rows of published numbers only are not listed as methods.
+  """
+  table, rows = results.table, []
+  baselines = [i for i, row in enumerate(table.rows) if row.baseline]
+  for group, domain in groups(table).items():
+    kinds = [curves(results, group, published=p) for p in (False, True)]
+    for i, row in enumerate(table.rows):
+      if row.baseline or not row.config or not any(i in k for k in kinds):
+        continue
+      shown = {
+          "Method": row_name(table, row),
+          "Data set": group_name(group, domain),
+          "Labels": min(k[i][0].labels for k in kinds if i in k)}
+      for b in baselines:
+        factors = [
+            str(label_curve.fewer_labels(k[i][0], k[b]))
+            if i in k and b in k else "-" for k in kinds]
+        shown[f"vs {table.rows[b].name}"] = " / ".join(
+            factors if any(r.published for r in table.rows) else factors[:1])
+      if any(shown[f"vs {table.rows[b].name}"].strip("-/ ")
+             for b in baselines):
+        rows.append(shown)
+  return rows

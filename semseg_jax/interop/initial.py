@@ -1,0 +1,73 @@
+"""Initial weights of a network from another one with the same trunk."""
+
+from typing import Any
+
+import flax.traverse_util
+import jax.numpy as jnp
+
+from semseg_jax import interop
+
+_TRUNK = "backbone"
+
+
+def start_from(path, variables: dict[str, Any]) -> dict[str, Any]:
+  """`variables` with what a converted file has for them.
+
+  Args:
+    path: file that cli/convert.py wrote: a classifier (resnet*, wide_resnet38)
+      or a whole segmentation network.
+    variables: of a network whose trunk is named "backbone".
+
+  Returns:
+    See `copy_agreeing`.
+
+  Raises:
+    FileNotFoundError, ValueError: the file cannot be read, or its trunk is
+      another one.
+  """
+  _, source = interop.load(path)
+  return copy_agreeing(variables, source, what=str(path))
+
+
+def copy_agreeing(
+    variables: dict[str, Any], source: dict[str, Any], *, what: str
+) -> dict[str, Any]:
+  """`variables` with those of `source` where path and shape agree.
+
+  The trunk must agree as a whole, statistics included; other layers, like a
+  classifier of other classes, keep their values where they do not.
+
+  Args:
+    variables: "params" and "batch_stats" of a network whose trunk is named
+      "backbone".
+    source: likewise, or the variables of a trunk alone.
+    what: names the source in errors.
+
+  Raises:
+    ValueError: the trunks differ; the message names a layer and what to do.
+  """
+  if _TRUNK not in source["params"]:
+    source = {name: {_TRUNK: tree} for name, tree in source.items()}
+  ours = flax.traverse_util.flatten_dict(variables)
+  theirs = flax.traverse_util.flatten_dict(source)
+  if differing := _first_difference(ours, theirs):
+    raise ValueError(
+        f"{what}: its trunk is not this network's: {differing}; name a file of "
+        "the same depth, width and input channels")
+  for path, value in theirs.items():
+    if path in ours and ours[path].shape == value.shape:
+      ours[path] = jnp.asarray(value, ours[path].dtype)
+  return flax.traverse_util.unflatten_dict(ours)
+
+
+def _first_difference(ours, theirs):
+  """Words about the first layer of the trunk that differs, or none."""
+  for path in [*ours, *theirs]:
+    if path[1] != _TRUNK:
+      continue
+    found = [tree[path].shape if path in tree else "none"
+             for tree in (ours, theirs)]
+    if found[0] != found[1]:
+      return (f"{'/'.join(path[2:])} has shape {found[1]} in the file, "
+              f"{found[0]} in the network")
+  return None

@@ -1,0 +1,18 @@
+"""The search that a config's block `inversion` describes."""
+
+from semseg_jax import inversion
+
+
+def options(config, snapshots) -> inversion.Options:
+  """`config.inversion` as options, with codes kept after `snapshots` steps."""
+  c = config.inversion
+  mean = c.start == "mean"
+  return inversion.Options(
+      steps=c.steps, learning_rate=c.learning_rate, start=c.start,
+      space=c.space, optimize_noise=c.optimize_noise,
+      weights=inversion.Weights(
+          perceptual=c.perceptual, mse=c.mse, noise=c.noise,
+          encoder=c.consistency,
+          start=c.mean_distance if mean else c.start_distance),
+      loss_size=c.loss_size, snapshots=snapshots,
+      segment=c.segment or None)

@@ -1,0 +1,188 @@
+"""The segmentation network of a config, and how it is trained and restored.
+
+`config.segmenter` describes it for every stage that trains one, so that a
+table's rows differ in nothing else.
+"""
+
+from typing import Any
+
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import optax
+
+from semseg_jax.interop import initial as starts
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import trained
+from semseg_jax.models import deeplab
+from semseg_jax.models import unet
+from semseg_jax.ops import images
+from semseg_jax.ops import resample
+from semseg_jax.ops import schedules
+from semseg_jax.training import checkpoint
+from semseg_jax.training import optimizers
+
+NETWORKS = ("unet", "deeplabv2", "deeplabv3plus")
+
+
+def build(config):
+  """The module: its logits have a channel for each class.
+
+  Raises:
+    ValueError: unknown network.
+  """
+  c = config.segmenter
+  dtype = jnp.dtype(config.dtype)
+  if c.network == "unet":
+    return unet.UNet(
+        num_classes=networks.label_channels(config),
+        width=config.supervised.width, levels=config.supervised.levels,
+        dtype=dtype)
+  if c.network == "deeplabv3plus":
+    return deeplab.DeepLabV3Plus(
+        num_classes=config.data.num_classes, depth=c.depth, width=c.width,
+        blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
+        features=c.features, fine_features=c.fine_features, dtype=dtype)
+  if c.network == "deeplabv2":
+    return deeplab.DeepLabV2(
+        num_classes=config.data.num_classes, depth=c.depth, width=c.width,
+        blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
+        branches=tuple(c.branches),
+        used_branches=2 if config.release else None,
+        stride_first=c.stride_first, ceil_pool=c.ceil_pool,
+        frozen_affine=c.frozen_affine, dtype=dtype)
+  raise ValueError(
+      f"config.segmenter.network is {c.network!r}; choose one of {NETWORKS}")
+
+
+def picture(config, image) -> jax.Array:
+  """Pictures as the network takes them: uint8 is normalised, float is not."""
+  if image.dtype != jnp.uint8:
+    return image
+  return images.normalize(image, config.segmenter.normalize)
+
+
+def initial(config) -> dict[str, Any]:
+  """Variables of `config.segmenter.weights` to start from; {} without one."""
+  return trained.converted(
+      config.segmenter.weights, "config.segmenter.weights")
+
+
+def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
+  """Variables {"params", "batch_stats"?}: random, then those that are given.
+
+  Args:
+    module: from `build`.
+    key: random key.
+    shape: (height, width) of a picture.
+    channels: of a picture.
+    given: variables of `initial`, of a network with the same trunk.
+
+  Raises:
+    ValueError: the trunks differ.
+  """
+  variables = dict(module.init(
+      key, jnp.zeros((1, *shape, channels)), train=False))
+  if not given:
+    return variables
+  return dict(starts.copy_agreeing(
+      variables, given, what="the file of initial weights"))
+
+
+def apply(module, variables, image, *, train: bool, key=None):
+  """Logits [N, H, W, K] float32 of [N, H, W, C], and the variables after.
+
+  Logits of a coarser stride are resized to the picture's size with aligned
+  corners. The variables change in training only (running statistics); `key` is
+  for the dropout that a network may have there.
+  """
+  if train:
+    found, changed = module.apply(
+        variables, image, train=True, mutable=["batch_stats"],
+        rngs=None if key is None else {"dropout": key})
+    variables = {**variables, **changed}
+  else:
+    found = module.apply(variables, image, train=False)
+  logits = found[0] if isinstance(found, tuple) else found
+  logits = logits.astype(jnp.float32)
+  if logits.shape[1:3] != image.shape[1:3]:
+    logits = resample.resize_aligned(logits, image.shape[1:3])
+  return logits, variables
+
+
+def groups(module, params):
+  """Tree like `params` of "backbone", "head" or "frozen"."""
+  if isinstance(module, unet.UNet):
+    return jax.tree.map(lambda _: "backbone", params)
+  return deeplab.parameter_groups(module, params)
+
+
+def repeats(config):
+  """What `sgd` takes as `repeats`: the release's for its DeepLabv2."""
+  released = config.release and config.segmenter.network == "deeplabv2"
+  return released_repeats if released else None
+
+
+def released_repeats(params):
+  """How often each parameter stands in the list of s4GAN's optimiser.
+
+  The release walks over all modules and, for each, over all parameters below
+  it: a convolution of a block stands there three times, a projection four
+  times, the first one and the classifier once.
+  """
+
+  def count(path, leaf):
+    del leaf
+    if path[0] != "backbone" or not path[1].startswith("layer"):
+      return 1
+    return 4 if path[2] == "shortcut" else 3
+
+  return flax.traverse_util.path_aware_map(count, params)
+
+
+def sgd(c, group_tree, repeat_tree=None) -> optax.GradientTransformation:
+  """SGD with poly decay; the head at `c.head_factor` times the rate.
+
+  Args:
+    c: block with learning_rate, steps, momentum, weight_decay, head_factor.
+    group_tree: params -> `groups`.
+    repeat_tree: `repeats` of `optimizers.sgd`.
+  """
+  factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
+  return optimizers.sgd(
+      schedules.poly(c.learning_rate, c.steps), momentum=c.momentum,
+      weight_decay=c.weight_decay, repeats=repeat_tree,
+      factors=lambda params: jax.tree.map(
+          lambda name: factor[name], group_tree(params)))
+
+
+def restored(config, workdir, stage_name: str, module=None):
+  """predict(pictures) -> logits of a stage's best checkpoint on validation.
+
+  The stage's state has to hold the variables in `network`.
+
+  Raises:
+    FileNotFoundError: the stage has no checkpoint.
+  """
+  module = module or build(config)
+  abstract = jax.eval_shape(
+      lambda key: init(module, key, data.shape(config), config.data.channels),
+      jax.random.key(0))
+  variables = trained.restored(
+      workdir, stage_name, {"network": abstract}, "evaluation",
+      step=checkpoint.best)["network"]
+
+  @jax.jit
+  def logits(variables, pictures):
+    return apply(
+        module, variables, picture(config, pictures), train=False)[0]
+
+  return lambda pictures: jax.device_get(logits(variables, pictures))
+
+
+def predictor(config, workdir, stage_name: str):
+  """predict(pictures, indices) -> {stage_name: {"logits"}} of a run."""
+  logits = restored(config, workdir, stage_name)
+  return lambda pictures, indices: {
+      stage_name: {"logits": logits(pictures)}}

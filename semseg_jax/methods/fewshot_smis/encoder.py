@@ -1,0 +1,305 @@
+"""Stage `encoder`: label maps into W+, learned on endless generated pairs.
+
+Fewshot-SMIS, section 3.3: each step draws latents, renders them, labels the
+generator's features by the shots' prototypes, and asks the encoder for the
+latents from those labels. The loss is the squared error of the codes alone; no
+picture and no data set is used. Drawing the pairs is part of the step.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from semseg_jax import interop
+from semseg_jax.data import datasets
+from semseg_jax.data import transforms
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import perceptual as perceptual_lib
+from semseg_jax.methods.common import trained
+from semseg_jax.methods.fewshot_smis import pseudo_labels
+from semseg_jax.methods.fewshot_smis import shots as shots_lib
+from semseg_jax.models import psp_encoder
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import images
+from semseg_jax.ops import prototypes as prototypes_lib
+from semseg_jax.training import checkpoint
+from semseg_jax.training import optimizers
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = ("encoder", "pseudo", "shots", "gan", "generator",
+          "image_discriminator", "perceptual")
+BEST_METRIC = "val/score"
+NEEDED_BY = "stage 'encoder'"
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished steps.
+    encoder: {"params", "batch_stats", "mean"}; the mean code does not change.
+    optimizer: optax state.
+  """
+  step: jax.Array
+  encoder: Any
+  optimizer: Any
+
+
+class Pairs(NamedTuple):
+  """Generated pictures with their labels; see `pairs`.
+
+  codes: [N, D]; image: [N, S, S, C] float; label: [N, S, S] int32.
+  """
+  codes: jax.Array
+  image: jax.Array
+  label: jax.Array
+
+
+def network(config, generator) -> psp_encoder.GradualStyleEncoder:
+  """The encoder that `config.encoder` describes, for a generator's codes."""
+  c = config.encoder
+  return psp_encoder.GradualStyleEncoder(
+      num_codes=generator.num_codes, style_dim=generator.style_dim,
+      code_split=tuple(c.code_split), widths=tuple(c.widths),
+      units=tuple(c.units), dtype=jnp.dtype(config.dtype))
+
+
+def onehot(label, num_classes: int):
+  """The encoder's input: [N, S, S] -> [N, S, S, C], zero where no class is."""
+  classes = jnp.arange(num_classes, dtype=label.dtype)
+  return (label[..., None] == classes).astype(jnp.float32)
+
+
+def pairs(generator, labeller, variables, prototypes, draws, size: int
+          ) -> Pairs:
+  """Samples of the generator and their pseudo labels, for use within jit.
+
+  Args:
+    generator: the module.
+    labeller: of `pseudo_labels.make`.
+    variables: the generator's.
+    prototypes: of the shots.
+    draws: {"z" [N, D], "noise"}.
+    size: side of labels and pictures, at most the generator's.
+  """
+  codes = generator.apply(variables, draws["z"], method="mapping")
+  sample, features = generator.apply(
+      variables, stylegan2.broadcast_codes(codes, generator.num_codes),
+      draws["noise"], method="synthesize")
+  label = labeller.label(prototypes, features[labeller.layer])
+  return Pairs(codes, images.area_reduce(sample.image, size),
+               prototypes_lib.enlarge(label, size))
+
+
+def draw(key, n: int, generator):
+  """The randomness of `n` pairs."""
+  z_key, noise_key = jax.random.split(key)
+  return {"z": jax.random.normal(z_key, (n, generator.style_dim)),
+          "noise": stylegan2.random_noise(
+              noise_key, n, generator.noise_shapes)}
+
+
+def make(config, workdir) -> stage.Stage:
+  """The stage that `config` describes."""
+  c = config.encoder
+  generator = generators.module(config)
+  labeller = pseudo_labels.make(config, generator)
+  module = network(config, generator)
+  perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
+  size = shots_lib.working_size(config)
+  tx = optimizers.ranger(c.learning_rate)
+
+  def load_frozen():
+    found = generators.load(config, workdir, NEEDED_BY)
+    shots = shots_lib.load(config, workdir, NEEDED_BY)
+    return {
+        "generator": found.variables, "mean": found.mean,
+        "prototypes": pseudo_labels.prototypes_of(
+            config, found, labeller, shots.codes, shots.label),
+        "perceptual": perceptual.load(), "shot_codes": shots.codes}
+
+  def init(key, frozen):
+    x = jnp.zeros((1, size, size, labeller.num_classes))
+    variables = dict(module.init(key, x, train=False))
+    mean = frozen["mean"] if frozen else jnp.zeros(generator.style_dim)
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        encoder={**variables, "mean": {"codes": mean}},
+        optimizer=tx.init(variables["params"]))
+
+  def train_step(state, frozen, batch, draws, *, phase):
+    del batch, phase
+    pair = pairs(generator, labeller, frozen["generator"],
+                 frozen["prototypes"], draws, size)
+    x = onehot(pair.label, labeller.num_classes)
+
+    def loss_fn(params):
+      codes, changed = module.apply(
+          {**state.encoder, "params": params}, x, train=True,
+          mutable=["batch_stats"])
+      return jnp.square(codes - pair.codes[:, None]).mean(), changed
+
+    params = state.encoder["params"]
+    (loss, changed), gradients = jax.value_and_grad(
+        loss_fn, has_aux=True)(params)
+    deltas, opt = tx.update(gradients, state.optimizer, params)
+    return State(
+        step=state.step + 1,
+        encoder={**state.encoder, **changed,
+                 "params": optax.apply_updates(params, deltas)},
+        optimizer=opt), {"loss": loss}
+
+  @jax.jit
+  def redraw(encoder, frozen, label):
+    codes = module.apply(
+        encoder, onehot(label, labeller.num_classes), train=False)
+    sample, _ = generator.apply(frozen["generator"], codes,
+                                method="synthesize")
+    return images.area_reduce(sample.image, size)
+
+  @jax.jit
+  def generated(frozen, key):
+    return pairs(generator, labeller, frozen["generator"],
+                 frozen["prototypes"],
+                 draw(key, grids.COLUMNS, generator), size)
+
+  @jax.jit
+  def inverted(frozen):
+    sample, _ = generator.apply(
+        frozen["generator"], frozen["shot_codes"], method="synthesize")
+    return images.area_reduce(sample.image, size)
+
+  def sample(state, frozen, key):
+    colors = annotation_colors(config)
+    rows = lambda *pictures: np.concatenate([
+        grids.tile(np.asarray(p), len(p)) for p in pictures])
+    paint = lambda label: images.colorize(np.asarray(label), colors)
+    show = lambda image: images.to_uint8(np.asarray(image))
+    pair = generated(frozen, key)
+    grid = {"pairs": rows(
+        show(pair.image), paint(pair.label),
+        show(redraw(state.encoder, frozen, pair.label)))}
+    if state.step <= config.log.sample_every:  # The shots do not change.
+      shots = shots_lib.read(config)
+      grid["shots"] = rows(
+          shots.image, paint(shots.label), show(inverted(frozen)))
+    if config.data.validation:
+      image, label = annotated(config, labeller.size, grids.COLUMNS)
+      grid["synthesis"] = rows(
+          image, paint(label), show(redraw(state.encoder, frozen, label)))
+    return grid
+
+  @jax.jit
+  def distances(frozen, found, image):
+    image, p = images.from_uint8(image), frozen["perceptual"]
+    return jnp.square(found - image).mean((1, 2, 3)), perceptual.distance(
+        p, perceptual.features(p, found), perceptual.features(p, image))
+
+  def validate(state, frozen):
+    image, label = annotated(config, labeller.size, c.validation_pictures)
+    size = min(c.batch_size, len(image))
+    parts = [  # whole batches: one program
+        distances(frozen, redraw(state.encoder, frozen, label[i:i + size]),
+                  image[i:i + size])
+        for i in range(0, len(image) - size + 1, size)]
+    mse, distance = (
+        float(np.concatenate([np.asarray(x) for x in xs]).mean())
+        for xs in zip(*parts, strict=True))
+    score = -(mse + config.shots.perceptual * distance)
+    return {"val/mse": mse, "val/perceptual": distance, BEST_METRIC: score}
+
+  return stage.Stage(
+      steps=c.steps, load_frozen=load_frozen, init=init,
+      phases=lambda step: ("step",),
+      draws=lambda key, phase: draw(key, c.batch_size, generator),
+      train_step=train_step,
+      train_data=lambda start: iter(dict, None),  # endless, without data
+      sample=sample,
+      validate=validate if config.data.validation else None)
+
+
+def annotation_colors(config) -> np.ndarray:
+  """Colours of the annotations' classes; black for unknown."""
+  colors = data.dataset(config).spec.colors
+  if config.shots.annotation == "mask":
+    return colors
+  return np.concatenate([np.zeros((1, 3), np.uint8), colors])
+
+
+def annotated(config, cells: int, n: int, split: str = ""):
+  """The first `n` pictures of a split and their masks as annotations.
+
+  Args:
+    config: the experiment's config.
+    cells: side of the generator's map that is tapped.
+    n: how many pictures; all if there are fewer.
+    split: its name; "" for the validation split.
+
+  Returns:
+    (uint8 [n, S, S, C], int32 [n, S, S]).
+  """
+  source = datasets.split(
+      data.dataset(config), split or config.data.validation)
+  size = shots_lib.working_size(config)
+  examples = [source[i] for i in range(min(n, len(source)))]
+  return (
+      np.stack([transforms.resize_image(e["image"], size) for e in examples]),
+      np.stack([shots_lib.annotate(config, e["label"], cells, (config.seed, i))
+                for i, e in enumerate(examples)]))
+
+
+def load(config, workdir, generator: stylegan2.Generator, needed_by: str):
+  """(module, variables) of the trained encoder.
+
+  `config.encoder.weights` names a converted file of kind psp/encoder; without
+  one it is the stage's best checkpoint on validation.
+
+  Raises:
+    FileNotFoundError: no such file, or the stage is not trained.
+    ValueError: the file's encoder does not fit generator or classes.
+  """
+  path = config.encoder.weights
+  classes = pseudo_labels.annotation_classes(config)
+  if path:
+    module, variables = interop.load(path)
+    _check_file(path, module, variables, generator, classes)
+    return module.clone(dtype=jnp.dtype(config.dtype)), variables
+  module = network(config, generator)
+  size = shots_lib.working_size(config)
+  abstract = dict(jax.eval_shape(
+      lambda key: module.init(
+          key, jnp.zeros((1, size, size, classes)), train=False),
+      jax.random.key(0)))
+  abstract["mean"] = {"codes": jax.ShapeDtypeStruct(
+      (generator.style_dim,), jnp.float32)}
+  return module, trained.restored(
+      workdir, "encoder", {"encoder": abstract}, needed_by,
+      step=checkpoint.best)["encoder"]
+
+
+def _check_file(path, module, variables, generator, classes):
+  if not isinstance(module, psp_encoder.GradualStyleEncoder):
+    raise ValueError(
+        f"config.encoder.weights: {path} holds a {type(module).__name__}; a "
+        "file of kind psp/encoder is needed")
+  if "mean" not in variables:
+    raise ValueError(
+        f"config.encoder.weights: {path} has no mean code: convert it again "
+        "from the whole checkpoint, where 'latent_avg' lies beside the network")
+  found = {
+      "codes": module.num_codes, "numbers in a code": module.style_dim,
+      "classes": variables["params"]["stem"]["kernel"].shape[2]}
+  wanted = {"codes": generator.num_codes,
+            "numbers in a code": generator.style_dim, "classes": classes}
+  for what, value in wanted.items():
+    if found[what] != value:
+      raise ValueError(f"config.encoder.weights: {path} is for {found[what]} "
+                       f"{what}, this config has {value}")

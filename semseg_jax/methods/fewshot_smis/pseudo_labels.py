@@ -1,0 +1,124 @@
+"""Pseudo labels of a config: prototypes of the shots, labels of any sample.
+
+Fewshot-SMIS, section 3.2. The arithmetic is in `ops/prototypes.py`; here the
+config chooses between its variants and the generator's map they work on.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import prototypes
+
+LARGEST_MAP = 64  # px, of the map that is tapped by default
+
+
+class Labeller(NamedTuple):
+  """How samples of a generator are labelled.
+
+  Attributes:
+    layer: name of the generator's map.
+    size: side of that map, in cells.
+    num_classes: classes of the labels, unknown included.
+    fit: (features [N, h, w, D], annotation [N, S, S] NumPy) -> Prototypes.
+    label: (Prototypes, features) -> [N, h, w] int32; for use within jit.
+  """
+  layer: str
+  size: int
+  num_classes: int
+  fit: Any
+  label: Any
+
+
+def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
+  """The map to label by: `name`, or by default the last one of at most 64 px.
+
+  Raises:
+    ValueError: the generator has no such map.
+  """
+  if not name:
+    return f"conv{min(LARGEST_MAP, generator.size)}"
+  known = [f"conv{generator.resolutions[0]}"] + [
+      f"conv{r}{up}" for r in generator.resolutions[1:] for up in ("_up", "")]
+  if name not in known:
+    raise ValueError(f"config.pseudo.layer is {name!r}; this generator has "
+                     f"{', '.join(known)}, and '' stands for "
+                     f"{feature_layer(generator)}")
+  return name
+
+
+def annotation_classes(config) -> int:
+  """Classes of the annotations: the data's, and unknown for partial ones."""
+  partial = config.shots.annotation != "mask"
+  return config.data.num_classes + partial
+
+
+def make(config, generator: stylegan2.Generator) -> Labeller:
+  """The labeller that `config.pseudo` describes.
+
+  Raises:
+    ValueError: a field has no meaning; it is named.
+  """
+  c = config.pseudo
+  layer = feature_layer(generator, c.layer)
+  size = int(layer.removeprefix("conv").removesuffix("_up"))
+  classes = annotation_classes(config)
+  if c.labelling == "dense":
+    if config.shots.annotation != "mask":
+      raise ValueError(
+          "config.pseudo.labelling is 'dense', which needs whole masks: set "
+          "config.shots.annotation to 'mask', or the labelling to 'sparse'")
+    fit = jax.jit(prototypes.dense, static_argnums=2)
+    return Labeller(layer, size, classes,
+                    lambda features, label: fit(features, label, classes),
+                    prototypes.label_dense)
+  if c.labelling != "sparse":
+    raise ValueError(f"config.pseudo.labelling is {c.labelling!r}; use 'dense' "
+                     "or 'sparse'")
+  if not 1 <= c.k <= size ** 2:
+    raise ValueError(f"config.pseudo.k is {c.k}; use 1 to {size ** 2}, the "
+                     f"cells of {layer}")
+
+  def fit_sparse(features, label):
+    capacity = prototypes.annotated_cells(label, size)
+    if not capacity:
+      raise ValueError(
+          "the shots' annotations mark no cell: each scribble or landmark "
+          f"must cover a {size} x {size} cell's first pixel")
+    return jax.jit(prototypes.sparse, static_argnums=2)(
+        features, label, capacity)
+
+  def label_sparse(found, features):
+    return prototypes.label_sparse(
+        found, features, classes, k=c.k, threshold=c.threshold)
+
+  return Labeller(layer, size, classes, fit_sparse, label_sparse)
+
+
+def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
+                  codes, annotation) -> prototypes.Prototypes:
+  """Prototypes of the shots: one pass of the generator with random noise.
+
+  Args:
+    config: for the seed of the noise.
+    generator: the trained generator.
+    labeller: of `make`.
+    codes: [N, L, D] of the shots.
+    annotation: [N, S, S] integers.
+  """
+  module = generator.module
+
+  @jax.jit
+  def tapped(variables, codes, key):
+    noise = stylegan2.random_noise(key, len(codes), module.noise_shapes)
+    _, features = module.apply(variables, codes, noise, method="synthesize")
+    return features[labeller.layer]
+
+  features = tapped(generator.variables, jnp.asarray(codes),
+                    jax.random.key(config.seed))
+  return labeller.fit(features, np.asarray(annotation))

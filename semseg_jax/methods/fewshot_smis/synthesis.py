@@ -1,0 +1,209 @@
+"""Pictures from layouts with a trained encoder; several by style mixing.
+
+Fewshot-SMIS, section 3.4: a layout's codes are the encoder's; further pictures
+of the same layout take some of the codes (the later ones, which set colours
+and textures) from random latents.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.fewshot_smis import encoder as encoder_lib
+from semseg_jax.methods.fewshot_smis import pseudo_labels
+from semseg_jax.methods.fewshot_smis import shots as shots_lib
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import images
+
+NEEDED_BY = "synthesis"
+
+
+class Synthesizer:
+  """A run's generator, encoder and pseudo labels, applied to batches.
+
+  Any number of pictures is taken in batches of one size, so nothing compiles
+  twice.
+
+  Attributes:
+    generator: the module.
+    labeller: how samples are labelled.
+    size: side S of layouts and pictures.
+  """
+
+  def __init__(self, config, workdir, *, encoder: bool = True):
+    """Loads what the run's stages left; raises what is missing.
+
+    Args:
+      config: the experiment's config.
+      workdir: its folder.
+      encoder: False leaves the encoder out: no `encode` then.
+    """
+    found = trained.load(config, workdir, NEEDED_BY)
+    self.generator = found.module
+    self.labeller = pseudo_labels.make(config, self.generator)
+    self.size = shots_lib.working_size(config)
+    module, variables = encoder_lib.load(
+        config, workdir, self.generator, NEEDED_BY) if encoder else (None, {})
+    self._config, self._workdir = config, workdir
+    self._batch_size = config.synthesis.batch_size
+    self._found = found
+    self._frozen = {"generator": found.variables, "encoder": variables}
+    generator, size, classes = (
+        self.generator, self.size, self.labeller.num_classes)
+
+    @jax.jit
+    def encode(frozen, label):
+      return module.apply(
+          frozen["encoder"], encoder_lib.onehot(label, classes), train=False)
+
+    @jax.jit
+    def render(frozen, codes, noise):
+      sample, _ = generator.apply(
+          frozen["generator"], codes, noise, method="synthesize")
+      return images.to_uint8(images.area_reduce(sample.image, size))
+
+    @jax.jit
+    def mix(frozen, codes, chosen, alpha, key):
+      z = jax.random.normal(key, (len(codes), generator.style_dim))
+      w = generator.apply(frozen["generator"], z, method="mapping")[:, None]
+      return jnp.where(
+          chosen[:, None], alpha * w + (1 - alpha) * codes, codes)
+
+    @jax.jit
+    def pairs(frozen, prototypes, draws):
+      return encoder_lib.pairs(
+          generator, self.labeller, frozen["generator"], prototypes, draws,
+          size)
+
+    self._encode, self._render, self._mix, self._pairs = (
+        encode, render, mix, pairs)
+
+  def encode(self, layouts) -> np.ndarray:
+    """Layouts int [N, S, S] -> codes [N, L, D]."""
+    return self._batched(
+        lambda i, x: self._encode(self._frozen, x), np.asarray(layouts))
+
+  def render(self, codes) -> np.ndarray:
+    """Codes -> pictures uint8 [N, S, S, C], with the constant noise maps."""
+    return self._batched(
+        lambda i, x: self._render(self._frozen, x, None), codes)
+
+  def mixed(self, codes, key, *, styles: Sequence[int], alpha: float = 1.0
+            ) -> np.ndarray:
+    """Pictures of the codes with some taken from a random latent each.
+
+    Args:
+      codes: [N, L, D].
+      key: of latents and noise maps.
+      styles: which codes are mixed; those past the last are left out.
+      alpha: share of the random code, 0..1.
+
+    Returns:
+      uint8 [N, S, S, C].
+    """
+    chosen = np.isin(np.arange(self.generator.num_codes), list(styles))
+
+    def run(i, codes):
+      mix_key, noise_key = jax.random.split(jax.random.fold_in(key, i))
+      noise = stylegan2.random_noise(
+          noise_key, len(codes), self.generator.noise_shapes)
+      return self._render(self._frozen, self._mix(
+          self._frozen, codes, chosen, alpha, mix_key), noise)
+
+    return self._batched(run, codes)
+
+  def random(self, n: int, key) -> np.ndarray:
+    """Pictures of `n` random latents, uint8 [n, S, S, C]."""
+    def run(i, rows):
+      draws = encoder_lib.draw(
+          jax.random.fold_in(key, i), len(rows), self.generator)
+      w = self.generator.apply(
+          self._frozen["generator"], draws["z"], method="mapping")
+      return self._render(self._frozen, stylegan2.broadcast_codes(
+          w, self.generator.num_codes), draws["noise"])
+
+    return self._batched(run, np.arange(n))
+
+  def prototypes(self, codes=None, annotation=None):
+    """Prototypes of the run's shots, or of given codes and annotations."""
+    if codes is None:
+      shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
+      codes, annotation = shots.codes, shots.label
+    return pseudo_labels.prototypes_of(
+        self._config, self._found, self.labeller, codes, annotation)
+
+  def pairs(self, n: int, key, prototypes=None
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples with pseudo labels.
+
+    Args:
+      n: how many.
+      key: of latents and noise.
+      prototypes: None for the run's own.
+
+    Returns:
+      (codes [n, L, D], pictures uint8 [n, S, S, C], labels int32 [n, S, S]).
+    """
+    if prototypes is None:
+      prototypes = self.prototypes()
+
+    def run(i, rows):
+      found = self._pairs(self._frozen, prototypes, encoder_lib.draw(
+          jax.random.fold_in(key, i), len(rows), self.generator))
+      return (stylegan2.broadcast_codes(
+          found.codes, self.generator.num_codes),
+              images.to_uint8(found.image), found.label)
+
+    return self._batched(run, np.arange(n))
+
+  def _batched(self, run, rows):
+    """run(number, batch) over batches of one size; the last is filled up."""
+    parts, size = [], self._batch_size
+    for i, first in enumerate(range(0, len(rows), size)):
+      taken = np.minimum(np.arange(first, first + size), len(rows) - 1)
+      count = min(size, len(rows) - first)
+      parts.append(jax.tree.map(
+          lambda x, n=count: np.asarray(x)[:n], run(i, rows[taken])))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+
+def parse_styles(text: str) -> tuple[int, ...]:
+  """Indices from a text such as "8-17" or "4,6,8-10"; "" is none.
+
+  Raises:
+    ValueError: it is no such text.
+  """
+  found = []
+  for part in filter(None, text.split(",")):
+    first, dash, last = part.partition("-")
+    if not first.isdigit() or (dash and not last.isdigit()):
+      raise ValueError(f"styles {text!r}: give indices and ranges, such as "
+                       "8-17 or 4,6,8-10")
+    found += range(int(first), int(last or first) + 1)
+  return tuple(found)
+
+
+def samples(config, workdir, n: int, key):
+  """Samples of the run's generator to annotate by hand.
+
+  Returns:
+    (codes [n, L, D], pictures uint8 [n, S, S, C]), with constant noise maps.
+  """
+  found = trained.load(config, workdir, NEEDED_BY)
+  size = shots_lib.working_size(config)
+
+  @jax.jit
+  def draw(variables, z):
+    codes = stylegan2.broadcast_codes(
+        found.module.apply(variables, z, method="mapping"),
+        found.module.num_codes)
+    sample, _ = found.module.apply(variables, codes, method="synthesize")
+    return codes, images.to_uint8(images.area_reduce(sample.image, size))
+
+  parts = [jax.device_get(draw(found.variables, jax.random.normal(
+      jax.random.fold_in(key, i), (1, found.module.style_dim))))
+           for i in range(n)]
+  return tuple(np.concatenate(x) for x in zip(*parts, strict=True))

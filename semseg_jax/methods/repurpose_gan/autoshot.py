@@ -1,0 +1,264 @@
+"""Stage `autoshot`: a U-Net on pictures that the few-shot segmenter labels.
+
+RepurposeGAN's auto-shot segmentation: N generated pictures with soft labels
+train a network that needs neither generator nor inversion. The data set is a
+key: picture i and its label are made again from it inside each step, and never
+stored (5000 soft maps of 10 classes at 512 px would be 52 GB).
+"""
+
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import validation
+from semseg_jax.methods.repurpose_gan import features
+from semseg_jax.methods.repurpose_gan import segmenter
+from semseg_jax.methods.repurpose_gan import shots as shots_lib
+from semseg_jax.models import stylegan2
+from semseg_jax.models import unet
+from semseg_jax.ops import affine
+from semseg_jax.ops import images
+from semseg_jax.ops import schedules
+from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import checkpoint
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = (*segmenter.FIELDS, "autoshot")
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished steps.
+    network: {"params", "batch_stats"}.
+    optimizer: optax state.
+    plateau: `schedules.Plateau`, with the learning rate.
+  """
+  step: jax.Array
+  network: Any
+  optimizer: Any
+  plateau: schedules.Plateau
+
+
+def network(config) -> unet.AutoShotUNet:
+  """The network that `config.autoshot` describes."""
+  return unet.AutoShotUNet(
+      num_classes=config.data.num_classes, width=config.autoshot.width,
+      dtype=jnp.dtype(config.dtype))
+
+
+def make(config, workdir, *, teacher=None) -> stage.Stage:
+  """The stage that `config` describes.
+
+  Args:
+    config: the experiment's config.
+    workdir: the run's folder, with the generator.
+    teacher: the folder whose stage `segmenter` labels; None: `workdir`.
+  """
+  c = config.autoshot
+  module = network(config)
+  side, channels = features.size(config), config.data.channels
+  held_out = max(1, round(c.held_out * c.pictures))
+  count = c.pictures - held_out
+  if count < 1:
+    raise ValueError(f"config.autoshot.pictures is {c.pictures}: at least two "
+                     "are needed, one of them is held out")
+  epoch = -(-count // c.batch_size)  # Steps.
+  make_pair = pairs(config)
+  tx = optax.chain(
+      optax.clip(c.clip), optax.add_decayed_weights(c.weight_decay),
+      optax.scale_by_adam())
+
+  def load_frozen():
+    found = trained.load(config, workdir, "stage 'autoshot'")
+    return {"generator": found.variables, "mean": found.mean,
+            "segmenter": segmenter.load(
+                config, teacher or workdir, "stage 'autoshot'")}
+
+  def init(key, frozen):
+    del frozen
+    variables = dict(module.init(
+        key, jnp.zeros((1, side, side, channels)), train=False))
+    return State(
+        step=jnp.zeros((), jnp.int32), network=variables,
+        optimizer=tx.init(variables["params"]),
+        plateau=schedules.plateau_start(c.learning_rate))
+
+  def update(state, frozen, batch, draws):
+    image, target = make_pair(frozen, batch["index"])
+    at = affine.places(
+        draws["affine"], side, side, degrees=c.augment.degrees,
+        shift=c.augment.shift, scale=tuple(c.augment.scale),
+        flip=c.augment.flip)
+    image, inside = affine.read(image, at)
+    image = jnp.where(inside[..., None] > 0, image, -1.0)
+    target, _ = affine.read(target, at)
+
+    def loss_fn(params):
+      logits, changed = module.apply(
+          {**state.network, "params": params}, image, train=True,
+          mutable=["batch_stats"])
+      return segmentation_losses.soft_cross_entropy(
+          logits, target, inside), changed
+
+    (loss, changed), gradients = jax.value_and_grad(
+        loss_fn, has_aux=True)(state.network["params"])
+    deltas, opt = tx.update(
+        gradients, state.optimizer, state.network["params"])
+    params = jax.tree.map(lambda p, d: p - state.plateau.rate * d,
+                          state.network["params"], deltas)
+    return state.replace(
+        step=state.step + 1, optimizer=opt,
+        network={**state.network, **changed, "params": params}), {
+            "loss": loss, "learning_rate": state.plateau.rate}
+
+  def end_epoch(state, frozen):
+    """The loss on held-out pictures, and what it does to the rate."""
+    size = min(c.batch_size, held_out)
+    places = np.arange(-(-held_out // size) * size)
+    index = count + jnp.minimum(places, held_out - 1).reshape(-1, size)
+
+    def loss(index):
+      image, target = make_pair(frozen, index)
+      found = module.apply(state.network, image, train=False)
+      return -jnp.sum(target * jax.nn.log_softmax(found), -1).mean((1, 2))
+
+    losses = jax.lax.map(loss, index).reshape(-1)[:held_out]
+    return state.replace(plateau=schedules.plateau(
+        state.plateau, losses.mean(), patience=c.patience, factor=c.factor,
+        floor=c.floor)), {"held_out/loss": losses.mean()}
+
+  def train_step(state, frozen, batch, draws, *, phase):
+    if phase == "end_epoch":
+      return end_epoch(state, frozen)
+    return update(state, frozen, batch, draws)
+
+  def train_data(start):
+    order = _order(config.seed, count)
+    position = start * c.batch_size
+    while True:
+      yield {"index": np.array(
+          [order(position + j) for j in range(c.batch_size)], np.int32)}
+      position += c.batch_size
+
+  @jax.jit
+  def logits(variables, picture):
+    return module.apply(variables, _reduced(data.picture(picture), side),
+                        train=False)
+
+  def sample(state, frozen, key):
+    del key
+    colors = shots_lib.spec(config).colors
+    image, target = jax.jit(make_pair)(frozen, jnp.arange(grids.COLUMNS))
+    found = images.to_label(logits(state.network, image))
+    rows = [images.to_uint8(image)] + [
+        images.colorize(np.asarray(x), colors)
+        for x in (images.to_label(target), found)]
+    return {"labels": np.concatenate(
+        [grids.tile(np.asarray(r)) for r in rows])}
+
+  return stage.Stage(
+      steps=c.steps,
+      load_frozen=load_frozen,
+      init=init,
+      # The epoch that ended at this step is judged before the next begins.
+      phases=lambda step: (
+          ("end_epoch",) if step and step % epoch == 0 else ()) + ("step",),
+      draws=lambda key, phase: {"affine": affine.affine_draws(
+          key, c.batch_size)} if phase == "step" else (),
+      train_step=train_step,
+      train_data=train_data,
+      sample=sample,
+      validate=validation.validator(
+          config, lambda state, frozen, x: logits(state.network, x))
+      if config.data.name and config.data.validation else None)
+
+
+def pairs(config):
+  """make_pair(frozen, index [N]) -> (image [N, S, S, C], soft label).
+
+  Pure: the same index gives the same pair at any time, in any batch. The image
+  is clamped to [-1, 1]; the label [N, S, S, K] is the segmenter's softmax.
+  """
+  generator = trained.module(config)
+  module = segmenter.network(config)
+  extract = features.names(config, generator)
+  side = features.size(config)
+
+  def draw(index):
+    key = jax.random.fold_in(jax.random.key(config.seed), index)
+    z_key, *keys = jax.random.split(key, 1 + len(generator.noise_shapes))
+    noise = tuple(
+        jax.random.normal(k, (h, w, 1))
+        for k, (h, w) in zip(keys, generator.noise_shapes, strict=True))
+    return jax.random.normal(z_key, (generator.style_dim,)), noise
+
+  def make_pair(frozen, index):
+    z, noise = jax.vmap(draw)(index)
+    w = generator.apply(frozen["generator"], z, method="mapping")
+    codes = stylegan2.broadcast_codes(stylegan2.truncate(
+        w, frozen["mean"], config.autoshot.truncation), generator.num_codes)
+    sample, maps = generator.apply(
+        frozen["generator"], codes, noise, method="synthesize")
+    found = module.apply({"params": frozen["segmenter"]},
+                         tuple(maps[n] for n in extract))
+    image = jnp.clip(sample.image.astype(jnp.float32), -1.0, 1.0)
+    return _reduced(image, side), jax.nn.softmax(found)
+
+  return make_pair
+
+
+def predictor(config, workdir):
+  """predict(pictures, indices) -> {"auto_shot": {"logits"}} of a run."""
+  module = network(config)
+  side = features.size(config)
+  abstract = dict(jax.eval_shape(
+      lambda key: module.init(
+          key, jnp.zeros((1, side, side, config.data.channels)), train=False),
+      jax.random.key(0)))
+  folder = workdir / "autoshot" / "ckpt"
+  if not checkpoint.exists(folder):
+    raise FileNotFoundError(
+        f"evaluation needs the trained stage 'autoshot', but {folder} holds "
+        "no checkpoint: run train.py with the same --workdir")
+  variables = checkpoint.restore_subtree(
+      folder, {"network": abstract}, step=checkpoint.best(folder))["network"]
+
+  @jax.jit
+  def logits(variables, picture):
+    return module.apply(
+        variables, _reduced(data.picture(picture), side), train=False)
+
+  def predict(pictures, indices):
+    del indices
+    return {"auto_shot": {
+        "logits": jax.device_get(logits(variables, pictures))}}
+
+  return predict
+
+
+def _order(seed: int, count: int):
+  """order(position): pictures of an endless stream, each epoch a new order."""
+  last = {}
+
+  def order(position):
+    epoch, place = divmod(position, count)
+    if epoch not in last:
+      last.clear()
+      last[epoch] = np.random.default_rng([seed, epoch]).permutation(count)
+    return last[epoch][place]
+
+  return order
+
+
+def _reduced(image, side):
+  return images.area_reduce(image, side)

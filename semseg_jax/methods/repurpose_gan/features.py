@@ -1,0 +1,40 @@
+"""Which feature maps of a generator a segmenter sees, and at which size."""
+
+import jax
+
+from semseg_jax.models import few_shot
+from semseg_jax.ops import hypercolumn
+
+
+def size(config) -> int:
+  """Side of hypercolumns and of what is segmented."""
+  return config.hypercolumn.size or config.data.size
+
+
+def names(config, generator) -> tuple[str, ...]:
+  """Names of the maps of `config.hypercolumn`."""
+  c = config.hypercolumn
+  return few_shot.layer_names(generator, first=c.first, names=tuple(c.layers))
+
+
+def extractor(config, generator, layers):
+  """maps(variables, codes [N, L, D], noise) -> tuple of [N, h, w, C].
+
+  Maps that are larger than the hypercolumn are reduced to its size at once.
+  """
+  side = size(config)
+  resize = config.hypercolumn.resize or few_shot.KINDS[
+      config.segmenter.kind]["resize"]
+
+  def extract(variables, codes, noise):
+    _, maps = generator.apply(variables, codes, noise, method="synthesize")
+    return hypercolumn.reduce(
+        tuple(maps[n] for n in layers), (side, side), resize)
+
+  return extract
+
+
+def single(tree):
+  """Yields the trees of each picture, a leading axis of one kept."""
+  for i in range(len(jax.tree.leaves(tree)[0])):
+    yield jax.tree.map(lambda x, i=i: x[i:i + 1], tree)

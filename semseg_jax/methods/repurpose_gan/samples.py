@@ -1,0 +1,191 @@
+"""Generated pictures with what made them: drawn, written, read back.
+
+A sample is numbered; its z comes from NumPy's legacy generator seeded by that
+number, as in RepurposeGAN's release.
+"""
+
+import hashlib
+import json
+import pathlib
+from typing import NamedTuple
+import zipfile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.data import errors
+from semseg_jax.data import image_files
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import images
+
+_RECORD = "samples.json"
+
+
+class Samples(NamedTuple):
+  """image: uint8 [n, S, S, C]; codes: [n, L, D]; noise: of [n, h, w, 1]."""
+  image: np.ndarray
+  codes: np.ndarray
+  noise: tuple[np.ndarray, ...]
+
+
+def latents(numbers, dim: int) -> np.ndarray:
+  """z of numbered samples, float32 [n, dim]."""
+  # The legacy generator on purpose: its draws are part of the protocol.
+  return np.concatenate([
+      np.random.RandomState(n).randn(1, dim)  # noqa: NPY002
+      for n in numbers]).astype(np.float32)
+
+
+def draw(generator: trained.Trained, numbers, truncation: float) -> Samples:
+  """The samples with these numbers.
+
+  Args:
+    generator: what draws them.
+    numbers: ints >= 0.
+    truncation: codes are drawn towards the mean code; 1 leaves them.
+  """
+  module = generator.module
+
+  @jax.jit
+  def one(variables, mean, z, key):
+    w = module.apply(variables, z, method="mapping")
+    codes = stylegan2.broadcast_codes(
+        stylegan2.truncate(w, mean, truncation), module.num_codes)
+    noise = stylegan2.random_noise(key, 1, module.noise_shapes)
+    sample, _ = module.apply(variables, codes, noise, method="synthesize")
+    return images.to_uint8(sample.image), codes, noise
+
+  rows = [jax.device_get(one(
+      generator.variables, generator.mean, latents([n], module.style_dim),
+      jax.random.key(n))) for n in numbers]
+  return Samples(*jax.tree.map(lambda *x: np.concatenate(x), *rows))
+
+
+def fingerprint(generator: trained.Trained) -> str:
+  """Digest of a generator's parameters: whose latents these are."""
+  digest = hashlib.sha256()
+  for path, leaf in jax.tree_util.tree_leaves_with_path(
+      generator.variables["params"]):
+    digest.update(jax.tree_util.keystr(path).encode())
+    digest.update(np.ascontiguousarray(leaf).tobytes())
+  return digest.hexdigest()[:16]
+
+
+def write(generator: trained.Trained, spec, folder, numbers,
+          truncation: float) -> list[str]:
+  """Writes samples for a person to label.
+
+  Into `folder`: <number>.png, <number>.npz (codes and noise), samples.json
+  (whose they are) and classes.json, which an earlier call or the user may have
+  put there. What is there is kept.
+
+  Args:
+    generator: what draws the pictures.
+    spec: the data set's, or None where classes.json is in the folder.
+    folder: made if it is missing.
+    numbers: of the samples.
+    truncation: see `draw`.
+
+  Returns:
+    Names of the pictures.
+
+  Raises:
+    errors.DataError: the folder holds samples of another generator or
+      truncation, or classes.json is missing.
+  """
+  folder = pathlib.Path(folder)
+  record = {"generator": fingerprint(generator), "truncation": truncation,
+            "size": generator.module.size,
+            "channels": generator.module.image_channels}
+  if (folder / _RECORD).exists():
+    there = _record(folder)
+    if there != record:
+      raise errors.DataError(
+          f"{folder}: holds samples made otherwise "
+          f"({_difference(there, record)}): write into another folder")
+  if spec is None and not (folder / "classes.json").exists():
+    raise errors.DataError(
+        f"{folder}: classes.json is missing; without a data set it has to name "
+        'the classes: {"classes": ["rest", ...], "colours": [[0, 0, 0], ...]}')
+  folder.mkdir(parents=True, exist_ok=True)
+  if not (folder / "classes.json").exists():
+    (folder / "classes.json").write_text(json.dumps({
+        "classes": list(spec.class_names), "colours": spec.colors.tolist(),
+        "ignore_index": spec.ignore_index, "channels": spec.channels},
+        indent=2) + "\n")
+  (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+  names = []
+  for number in numbers:
+    name = f"{number:06d}"
+    names.append(name)
+    if (folder / f"{name}.npz").exists() and (folder / f"{name}.png").exists():
+      continue
+    found = draw(generator, [number], truncation)
+    picture = found.image[0]
+    (folder / f"{name}.png").write_bytes(image_files.encode_png(
+        picture[..., 0] if picture.shape[-1] == 1 else picture))
+    np.savez(folder / f"{name}.npz", codes=found.codes[0], **{
+        f"noise{i}": x[0] for i, x in enumerate(found.noise)})
+  return names
+
+
+def read(generator: trained.Trained, folder, names) -> Samples:
+  """Codes and noise of written samples; their pictures are drawn again.
+
+  Raises:
+    errors.DataError: they are of another generator, missing or damaged.
+  """
+  folder = pathlib.Path(folder)
+  there, here = _record(folder)["generator"], fingerprint(generator)
+  if there != here:
+    raise errors.DataError(
+        f"{folder}: the latents are of generator {there}, this one is {here}: "
+        "use the one that drew the pictures (it may have been trained further) "
+        "or write and paint new samples")
+  module = generator.module
+  shapes = {"codes": (module.num_codes, module.style_dim)} | {
+      f"noise{i}": (h, w, 1) for i, (h, w) in enumerate(module.noise_shapes)}
+  rows = [_latents(folder / f"{name}.npz", shapes) for name in names]
+  codes, *noise = (np.stack([r[k] for r in rows]) for k in shapes)
+  draw_one = jax.jit(lambda v, c, n: images.to_uint8(
+      module.apply(v, c, n, method="synthesize")[0].image))
+  image = [draw_one(generator.variables, jnp.asarray(codes[i:i + 1]),
+                    tuple(x[i:i + 1] for x in noise))
+           for i in range(len(codes))]
+  return Samples(np.concatenate(jax.device_get(image)), codes, tuple(noise))
+
+
+def _record(folder):
+  path = folder / _RECORD
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError as e:
+    raise errors.DataError(
+        f"{path}: missing; pictures to paint are written by "
+        "python -m semseg_jax.cli.sample") from e
+  except ValueError as e:
+    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
+
+
+def _difference(old, new):
+  name = next(k for k in new if old.get(k) != new[k])
+  return f"{name}: {old.get(name)} there, {new[name]} now"
+
+
+def _latents(path, shapes):
+  try:
+    with np.load(path, allow_pickle=False) as z:
+      found = {k: z[k] for k in z.files}
+  except FileNotFoundError as e:
+    raise errors.DataError(
+        f"{path}: missing; it holds the latents of {path.stem}.png") from e
+  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
+    raise errors.DataError(f"{path}: damaged ({e})") from e
+  for name, shape in shapes.items():
+    got = found[name].shape if name in found else None
+    if got != shape:
+      raise errors.DataError(
+          f"{path}: {name} is {got}, the generator takes {shape}")
+  return found

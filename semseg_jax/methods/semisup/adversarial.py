@@ -1,0 +1,114 @@
+"""What the stages with a segmenter and a discriminator have in common."""
+
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.common import validation
+from semseg_jax.ops import schedules
+from semseg_jax.training import stage
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished iterations.
+    network: the segmenter's {"params", "batch_stats"?}.
+    discriminator: parameters.
+    optimizers: optax states of "network" and "discriminator".
+  """
+  step: jax.Array
+  network: Any
+  discriminator: Any
+  optimizers: dict[str, Any]
+
+
+def optimizers(c, groups, repeats=None) -> dict[str, Any]:
+  """SGD of the segmenter and Adam of the discriminator, both with poly decay.
+
+  Args:
+    c: the stage's block.
+    groups, repeats: see `segmenter.sgd`.
+  """
+  return {
+      "network": segmenter.sgd(c, groups, repeats),
+      "discriminator": optax.adam(
+          schedules.poly(c.discriminator_rate, c.steps), b1=0.9, b2=0.99)}
+
+
+def initial_state(config, key, frozen, network, discriminator, channels: int,
+                  tx) -> State:
+  """The first state.
+
+  Args:
+    config: the experiment's config.
+    key: random key.
+    frozen: variables to start from, see `segmenter.init`.
+    network, discriminator: the modules.
+    channels: of the discriminator's input.
+    tx: from `optimizers`.
+  """
+  keys = jax.random.split(key)
+  shape = data.shape(config)
+  variables = segmenter.init(
+      network, keys[0], shape, config.data.channels, frozen)
+  params = discriminator.init(
+      keys[1], jnp.zeros((1, *shape, channels)))["params"]
+  return State(
+      step=jnp.zeros((), jnp.int32), network=variables, discriminator=params,
+      optimizers={"network": tx["network"].init(variables["params"]),
+                  "discriminator": tx["discriminator"].init(params)})
+
+
+def updated(state: State, tx, gradients, variables) -> State:
+  """One step of both optimisers.
+
+  Args:
+    state: before.
+    tx: from `optimizers`.
+    gradients: of "network" and "discriminator" at `state`.
+    variables: the segmenter's after its forward passes.
+  """
+  params = {"network": state.network["params"],
+            "discriminator": state.discriminator}
+  opts = {}
+  for name, tree in params.items():
+    deltas, opts[name] = tx[name].update(
+        gradients[name], state.optimizers[name], tree)
+    params[name] = optax.apply_updates(tree, deltas)
+  return State(
+      step=state.step + 1,
+      network={**variables, "params": params["network"]},
+      discriminator=params["discriminator"], optimizers=opts)
+
+
+def make_stage(config, c, module, **functions) -> stage.Stage:
+  """The stage of these functions, with samples and validation of `module`.
+
+  Args:
+    config: the experiment's config.
+    c: the stage's block.
+    module: the segmenter.
+    **functions: init, draws, train_step and train_data.
+  """
+
+  @jax.jit
+  def logits(variables, picture):
+    return segmenter.apply(module, variables, segmenter.picture(
+        config, picture), train=False)[0]
+
+  return stage.Stage(
+      steps=c.steps,
+      load_frozen=lambda: segmenter.initial(config),
+      phases=lambda step: ("step",),
+      sample=grids.labeler(config, lambda state, x: logits(state.network, x)),
+      validate=validation.validator(
+          config, lambda state, frozen, x: logits(state.network, x)),
+      **functions)

@@ -1,0 +1,98 @@
+"""Quality of image-level scores: average precision and ROC curves."""
+
+import csv
+import io
+
+import numpy as np
+
+from semseg_jax.data import views
+from semseg_jax.methods.common import data
+from semseg_jax.methods.semisup import classifiers
+from semseg_jax.ops import class_scores
+
+_BATCH = 32
+# Stages whose scores are compared, the teacher first.
+_STAGES = ("mlmt", "classifier")
+
+
+def table(config, source, score, limit: int = 0):
+  """(scores, truth), both [N, C] float32, of a split's first pictures.
+
+  Args:
+    config: the experiment's config.
+    source: labelled pictures.
+    score: list of pictures -> [n, C].
+    limit: how many pictures; 0: all.
+  """
+  count = min(limit or len(source), len(source))
+  found, truth = [], []
+  for start in range(0, count, _BATCH):
+    # Batches of one shape: the last one repeats its last picture.
+    rows = np.minimum(np.arange(start, start + _BATCH), count - 1)
+    examples = [source[int(i)] for i in rows]
+    real = min(_BATCH, count - start)
+    found.append(score([x["image"] for x in examples])[:real])
+    truth += [views.presence(x["label"], config.data.num_classes,
+                             config.data.ignore_index)
+              for x in examples[:real]]
+  return np.concatenate(found), np.stack(truth)
+
+
+def quality(scores, truth) -> dict[str, float]:
+  """Mean average precision over classes that occur, and area under the ROC."""
+  return {
+      "mean_average_precision": float(np.nanmean(
+          class_scores.average_precision(scores, truth))),
+      "roc_area": class_scores.roc_area(scores, truth)}
+
+
+def validator(config, module):
+  """validate(state, frozen): quality of teacher and student on validation."""
+  score = classifiers.scorer(config, module)
+
+  def validate(state, frozen):
+    del frozen
+    source = data.evaluation_source(config, config.data.validation)
+    found = {}
+    for prefix, variables in (("val", state.teacher),
+                              ("val_student", state.student)):
+      values = quality(*table(
+          config, source, lambda x, v=variables: score(v, x),
+          config.data.validation_pictures))
+      found |= {f"{prefix}/{k}": v for k, v in values.items()}
+    return found
+
+  return validate
+
+
+def write(config, workdir, source, folder) -> dict:
+  """Scores a split with `mlmt` and, if trained, the plain `classifier`.
+
+  Writes scores_<stage>.csv, a row per picture, and returns what `quality`
+  gives by stage, with "average_precision" by class and the "roc" curves'
+  points.
+  """
+  names = data.dataset(config).spec.class_names
+  found = {}
+  for stage in _STAGES:
+    if stage not in config.stages:
+      continue
+    scores, truth = table(
+        config, source, classifiers.restored(config, workdir, stage),
+        len(source))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", *names))
+    writer.writerows((i, *(f"{x:.6f}" for x in row)) for i, row in zip(
+        source.ids, scores, strict=True))
+    (folder / f"scores_{stage}.csv").write_text(text.getvalue())
+    precision = class_scores.average_precision(scores, truth)
+    false, true = class_scores.roc_curve(scores, truth)
+    # As many points as a plot shows.
+    shown = np.unique(np.linspace(0, len(false) - 1, 200).astype(int))
+    found[stage] = quality(scores, truth) | {
+        "average_precision": {
+            n: None if np.isnan(x) else float(x)
+            for n, x in zip(names, precision, strict=True)},
+        "roc": [false[shown].tolist(), true[shown].tolist()]}
+  return found

@@ -1,0 +1,86 @@
+"""The image classifier of a config: which classes a picture shows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.data import transforms
+from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.common import trained
+from semseg_jax.models import resnet
+from semseg_jax.ops import images
+from semseg_jax.training import checkpoint
+
+
+def build(config) -> resnet.Classifier:
+  """The ResNet that `config.mlmt` describes."""
+  c = config.mlmt
+  return resnet.Classifier(
+      num_classes=config.data.num_classes, depth=c.depth, width=c.width,
+      blocks=tuple(c.blocks) or None, dtype=jnp.dtype(config.dtype))
+
+
+def shape(config) -> tuple[int, int]:
+  """(height, width) of a view."""
+  return tuple(config.mlmt.shape) or (config.data.size,) * 2
+
+
+def initial(config):
+  """Variables of `config.mlmt.weights` to start from; {} without one."""
+  return trained.converted(config.mlmt.weights, "config.mlmt.weights")
+
+
+def picture(config, image):
+  """Pictures as the network takes them: uint8 is normalised, float is not."""
+  if image.dtype != jnp.uint8:
+    return image
+  return images.normalize(image, config.mlmt.normalize)
+
+
+def apply(module, variables, image, *, train: bool):
+  """(logits [N, C] float32, variables after), see `segmenter.apply`."""
+  if train:
+    found, changed = module.apply(
+        variables, image, train=True, mutable=["batch_stats"])
+    variables = {**variables, **changed}
+  else:
+    found = module.apply(variables, image, train=False)
+  logits = found[0] if isinstance(found, tuple) else found
+  return logits.astype(jnp.float32), variables
+
+
+def scorer(config, module):
+  """score(variables, pictures) -> sigmoids [N, C] float32, NumPy.
+
+  `pictures` is a list of uint8 [H, W, C] of any sizes.
+  """
+
+  @jax.jit
+  def score(variables, image):
+    return jax.nn.sigmoid(apply(
+        module, variables, picture(config, image), train=False)[0])
+
+  def run(variables, pictures):
+    batch = np.stack([
+        transforms.resize_image(x, shape(config)) for x in pictures])
+    return np.asarray(jax.device_get(score(variables, batch)))
+
+  return run
+
+
+def restored(config, workdir, stage_name: str):
+  """scores(pictures) of the teacher of a trained stage.
+
+  Raises:
+    FileNotFoundError: the stage has no checkpoint.
+  """
+  module = build(config)
+  abstract = jax.eval_shape(
+      lambda key: segmenter.init(
+          module, key, shape(config), config.data.channels),
+      jax.random.key(0))
+  variables = trained.restored(
+      workdir, stage_name, {"teacher": abstract}, "evaluation",
+      step=checkpoint.best)["teacher"]
+  score = scorer(config, module)
+  return lambda pictures: score(variables, pictures)

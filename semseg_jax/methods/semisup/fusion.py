@@ -1,0 +1,102 @@
+"""Fusion: segmentations lose the classes that MLMT does not see in a picture.
+
+Mittal et al. 2019, section 3.3: class c is deactivated where the teacher's
+score is at most tau. `release` multiplies logits by 0 instead, where a class
+that is switched off still wins if all others are negative.
+"""
+
+import numpy as np
+
+from semseg_jax.data import pipeline
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.semisup import classifiers
+from semseg_jax.ops import class_scores
+from semseg_jax.ops import images
+from semseg_jax.ops import scores
+
+# Methods whose segmentations are fused.
+_SEGMENTERS = ("supervised", "s4gan")
+
+
+def fused(config, logits, found, tau: float):
+  """Logits [N, H, W, C] under the scores [N, C] of their pictures.
+
+  Raises:
+    ValueError: other channels than classes.
+  """
+  if logits.shape[-1] != found.shape[-1]:
+    raise ValueError(
+        f"fusion needs a logit for each of the {found.shape[-1]} classes, got "
+        f"{logits.shape}: choose a DeepLab in config.segmenter.network")
+  kept = class_scores.present(found, tau, inclusive=config.release)
+  return class_scores.fuse(logits, kept, multiply=config.release)
+
+
+def check_tau(tau: float) -> None:
+  """Raises ValueError unless 0 <= tau < 1."""
+  if not 0 <= tau < 1:
+    raise ValueError(f"config.fusion.tau is {tau}: scores lie in (0, 1), so it "
+                     "has to be at least 0 and below 1")
+
+
+def combiner(config, workdir):
+  """combine(source, indices, methods) -> {"<method>+mlmt": {"logits"}}."""
+  tau = config.fusion.tau
+  check_tau(tau)
+  score = classifiers.restored(config, workdir, "mlmt")
+
+  def combine(source, indices, methods):
+    found = score([source[int(i)]["image"] for i in indices])
+    return {f"{name}+mlmt": {"logits": fused(
+        config, np.asarray(methods[name]["logits"]), found, tau)}
+            for name in _SEGMENTERS if name in methods}
+
+  return combine
+
+
+def search(config, workdir, taus) -> list[dict]:
+  """Mean IoU of each fused segmenter on the validation split, by tau.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with the trained stages `mlmt` and segmenters.
+    taus: thresholds to try.
+
+  Returns:
+    Rows {"tau", "<method>+mlmt": mean IoU}; the first, of tau None, without
+    fusion.
+  """
+  for tau in taus:
+    check_tau(tau)
+  names = [n for n in _SEGMENTERS if n in config.stages]
+  if "mlmt" not in config.stages or not names:
+    raise ValueError(
+        "tau is chosen for a run with the stages 'mlmt' and 'supervised' or "
+        f"'s4gan'; config.stages is {tuple(config.stages)}")
+  score = classifiers.restored(config, workdir, "mlmt")
+  networks = {n: segmenter.restored(config, workdir, n) for n in names}
+  source = data.evaluation_source(config, config.data.validation)
+  padded = data.padding(config)
+  classes = config.data.num_classes
+  counts = {(tau, n): 0 for tau in (None, *taus) for n in names}
+  for batch in pipeline.eval_batches(
+      source, size=data.evaluation_shape(config), fill=padded,
+      batch_size=config.evaluation.batch_size):
+    examples = [source[int(i)] for i in batch["index"]]
+    found = score([x["image"] for x in examples])
+    for name, network in networks.items():
+      logits = np.asarray(network(batch["image"]))
+      for row in np.flatnonzero(batch["mask"]):
+        label = examples[row]["label"]
+        whole = images.fit_logits(
+            logits[row], label.shape, padded=padded is not None)[None]
+        for tau in (None, *taus):
+          kept = whole if tau is None else fused(
+              config, whole, found[row][None], tau)
+          counts[tau, name] = counts[tau, name] + scores.confusion_matrix(
+              label, images.to_label(kept)[0], classes,
+              config.data.ignore_index)
+  return [{"tau": tau} | {
+      f"{n}+mlmt": float(scores.mean_iou(counts[tau, n])) for n in names}
+          for tau in (None, *taus)]

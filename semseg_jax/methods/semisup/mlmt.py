@@ -1,0 +1,174 @@
+"""Stage `mlmt`: a multi-label mean teacher, which classes a picture shows.
+
+Mittal, Tatarchenko, Brox: "Semi-Supervised Semantic Segmentation with High- and
+Low-Level Consistency", TPAMI 2019, section 3.2. A classifier learns from the
+classes of labelled pictures; on unlabelled ones its answer to a strong view has
+to be that of its average over time, the teacher (Tarvainen and Valpola 2017),
+to a weak view. The teacher's scores remove classes from segmentations
+(`fusion`).
+
+Time goes in epochs, of which a run has `mlmt.epochs` of equal length.
+"""
+
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.semisup import class_report
+from semseg_jax.methods.semisup import classifiers
+from semseg_jax.methods.semisup import fusion
+from semseg_jax.methods.semisup import streams
+from semseg_jax.ops import schedules
+from semseg_jax.ops import semisup_losses
+from semseg_jax.training import optimizers
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = ("mlmt",)
+BEST_METRIC = "val/mean_average_precision"
+
+_CONSISTENCY = {"mse": semisup_losses.squared_consistency,
+                "cosine": semisup_losses.cosine_consistency}
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished steps.
+    student, teacher: {"params", "batch_stats"?}; the teacher's parameters are
+      averages of the student's, its running statistics its own.
+    optimizer: optax state of the student.
+  """
+  step: jax.Array
+  student: Any
+  teacher: Any
+  optimizer: Any
+
+
+def epoch_of(c):
+  """step -> epoch from 0, a whole number."""
+  return lambda step: step * c.epochs // c.steps
+
+
+def learning_rate(c) -> optax.Schedule:
+  """Cosine over epochs."""
+  rate = schedules.cosine(c.learning_rate, c.final_learning_rate, c.epochs)
+  return lambda step: rate(epoch_of(c)(step))
+
+
+def consistency_weight(c) -> optax.Schedule:
+  """0 for the first epochs, then a ramp up to `weight`."""
+  ramp = schedules.burn_in_ramp(c.burn_in, c.ramp)
+  return lambda step: c.weight * ramp(epoch_of(c)(step))
+
+
+def make(config, workdir, *, module=None) -> stage.Stage:
+  """The stage that `config` describes; nothing is read before training.
+
+  Args:
+    config: the experiment's config.
+    workdir: the run's folder; this stage needs nothing from it.
+    module: a classifier to train instead of the one the config describes.
+
+  Raises:
+    ValueError: no labels, or an unknown consistency.
+  """
+  del workdir
+  c = config.mlmt
+  streams.check_labels(config, "mlmt")
+  if c.consistency not in _CONSISTENCY:
+    raise ValueError(f"config.mlmt.consistency is {c.consistency!r}; choose "
+                     f"one of {sorted(_CONSISTENCY)}")
+  distance = _CONSISTENCY[c.consistency]
+  module = module or classifiers.build(config)
+  tx = optimizers.sgd(
+      learning_rate(c), momentum=c.momentum, nesterov=True,
+      weight_decay=c.weight_decay)
+  weight_at = consistency_weight(c)
+
+  def init(key, frozen):
+    keys = jax.random.split(key)
+    start = lambda key: segmenter.init(
+        module, key, classifiers.shape(config), config.data.channels, frozen)
+    student = start(keys[0])
+    # The release draws the classifier of the teacher anew.
+    teacher = start(keys[1]) if config.release else jax.tree.map(
+        jnp.copy, student)
+    return State(step=jnp.zeros((), jnp.int32), student=student,
+                 teacher=teacher, optimizer=tx.init(student["params"]))
+
+  def train_step(state, frozen, batch, draws, *, phase):
+    del frozen, draws, phase
+    picture = lambda x: classifiers.picture(config, x)
+    labeled, free = batch["labeled"], batch.get("unlabeled")
+    weight = weight_at(state.step)
+    teacher = state.teacher
+    answer = None
+    if free is not None:
+      answer, teacher = classifiers.apply(
+          module, teacher, picture(free["image"]), train=True)
+
+    def loss_fn(params):
+      logits, student = classifiers.apply(
+          module, {**state.student, "params": params},
+          picture(labeled["image"]), train=True)
+      known = semisup_losses.multi_label(logits, labeled["classes"])
+      metrics = {"class": known}
+      loss = known
+      if free is not None:
+        guess, student = classifiers.apply(
+            module, student, picture(free["strong"]), train=True)
+        gap = distance(guess, jax.lax.stop_gradient(answer))
+        loss = loss + weight * gap
+        metrics |= {"consistency": gap, "consistency_weight": weight}
+        if "classes" in free:
+          # Image-level labels: known classes of pictures without a label map.
+          weakly = semisup_losses.multi_label(guess, free["classes"])
+          loss = loss + weakly
+          metrics["weak_class"] = weakly
+      return loss, (student, metrics | {"loss": loss})
+
+    gradients, (student, metrics) = jax.grad(loss_fn, has_aux=True)(
+        state.student["params"])
+    deltas, opt = tx.update(
+        gradients, state.optimizer, state.student["params"])
+    params = optax.apply_updates(state.student["params"], deltas)
+    step = state.step + 1
+    decay = schedules.ema_decay(step, c.ema_decay)
+    average = jax.tree.map(
+        lambda old, new: decay * old + (1 - decay) * new,
+        state.teacher["params"], params)
+    if config.release:
+      # The release logs the teacher's answer to labelled pictures, which moves
+      # its running statistics.
+      _, teacher = classifiers.apply(
+          module, teacher, picture(labeled["image"]), train=True)
+    return State(
+        step=step, student={**student, "params": params},
+        teacher={**teacher, "params": average}, optimizer=opt), {
+            f"mlmt/{k}": v for k, v in metrics.items()}
+
+  return stage.Stage(
+      steps=c.steps,
+      load_frozen=lambda: classifiers.initial(config),
+      init=init,
+      phases=lambda step: ("step",),
+      draws=lambda key, phase: (),
+      train_step=train_step,
+      train_data=lambda start: streams.view_batches(config, start),
+      validate=class_report.validator(config, module))
+
+
+def combiner(config, workdir):
+  """combine(source, indices, methods) -> rows with absent classes removed."""
+  return fusion.combiner(config, workdir)
+
+
+def report(config, workdir, source, folder) -> dict:
+  """Scores of every picture, average precisions and ROC curves."""
+  return class_report.write(config, workdir, source, folder)

@@ -1,0 +1,84 @@
+"""The independent data streams of semi-supervised stages."""
+
+import functools
+
+from semseg_jax.data import errors
+from semseg_jax.data import pipeline
+from semseg_jax.data import sources
+from semseg_jax.data import views
+from semseg_jax.methods.common import data
+from semseg_jax.methods.semisup import classifiers
+
+
+def check_labels(config, stage: str) -> None:
+  """Raises ValueError for a config without labelled pictures."""
+  if not config.data.labels:
+    raise ValueError(f"stage {stage!r} needs labelled pictures: set "
+                     "config.data.labels to a count, or -1 for all")
+
+
+def batches(config, start_step: int, *, labeled: int, unlabeled: int,
+            real: int = 0, color=None):
+  """Batches of "labeled", "unlabeled" and, for a discriminator, "real".
+
+  "real" are labelled pictures, too, in an order of their own. A batch size of
+  0 leaves a stream out; `color` are changes of the labelled pictures' colours.
+  """
+  with_labels, without = data.train_sources(config)
+  common = {"size": data.shape(config), "crop": data.crop_options(config)}
+  plain = data.augment_options(config)
+  found = {"labeled": pipeline.labeled_stream(
+      with_labels, labeled, seed=3 * config.seed,
+      augment=data.augment_options(config, **(color or {})), **common)}
+  if unlabeled:
+    # Every picture is labelled: all streams take all pictures.
+    found["unlabeled"] = pipeline.unlabeled_stream(
+        without or with_labels, unlabeled, seed=3 * config.seed + 1,
+        augment=plain, **common)
+  if real:
+    found["real"] = pipeline.labeled_stream(
+        with_labels, real, seed=3 * config.seed + 2, augment=plain, **common)
+  return pipeline.batches(found, **data.stream_rows(config, start_step))
+
+
+def view_batches(config, start_step: int):
+  """MLMT's batches: "labeled" {"image", "classes"}, and "unlabeled" with the
+  weak view in "image", the strong one in "strong", and "classes" where
+  `mlmt.image_labels` gives unlabelled pictures image-level labels.
+
+  Raises:
+    errors.DataError: image-level labels of pictures that have none.
+  """
+  c = config.mlmt
+  with_labels, without = data.train_sources(config)
+  prepare = functools.partial(
+      views.prepared, size=classifiers.shape(config),
+      num_classes=config.data.num_classes,
+      ignore_index=config.data.ignore_index)
+  found = {"labeled": pipeline.Stream(
+      with_labels, c.batch_size,
+      functools.partial(prepare, with_classes=True), views.weak,
+      3 * config.seed)}
+  if c.unlabeled_batch_size:
+    free = without or with_labels
+    if c.image_labels:
+      free = _with_image_labels(config, free)
+    strong = views.Strong(**c.strong.to_dict())
+    found["unlabeled"] = pipeline.Stream(
+        free, c.unlabeled_batch_size,
+        functools.partial(prepare, with_classes=c.image_labels),
+        lambda x, rng: views.both(x, rng, strong), 3 * config.seed + 1)
+  return pipeline.batches(found, **data.stream_rows(config, start_step))
+
+
+def _with_image_labels(config, free):
+  """The unlabelled pictures from the labelled pool, where their labels are."""
+  splits = data.dataset(config).splits
+  pool = splits.get("train_labeled", splits.get("train"))
+  missing = set(free.ids) - set(pool.ids)
+  if missing:
+    raise errors.DataError(
+        f"config.mlmt.image_labels: unlabelled picture {min(missing)!r} of "
+        f"data set {config.data.name!r} has no label, so its classes are not "
+        "known; set the field to False")
+  return sources.by_ids(pool, free.ids)

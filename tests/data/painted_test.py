@@ -1,0 +1,95 @@
+"""Masks painted by hand: both formats, and every mistake by name."""
+
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import painted
+
+SPEC = datasets.Spec(
+    "toy", ("rest", "eye", "nose"), np.zeros((3, 3), np.uint8))
+
+
+def picture(folder, name, size=(6, 4)):
+  Image.new("RGB", size, (9, 9, 9)).save(folder / f"{name}.png")
+
+
+def mask(folder, name, values, mode="L"):
+  Image.fromarray(np.asarray(values, np.uint8)).convert(mode).save(
+      folder / f"{name}_mask.png")
+
+
+def labelme(folder, name, *shapes, size=(6, 4)):
+  (folder / f"{name}.json").write_text(json.dumps({
+      "imageWidth": size[0], "imageHeight": size[1], "shapes": [
+          {"label": label, "shape_type": kind, "points": points}
+          for label, kind, points in shapes]}))
+
+
+@pytest.fixture
+def folder(tmp_path):
+  for name in ("a", "b", "c"):
+    picture(tmp_path, name)
+  (tmp_path / "classes.json").write_text("{}")  # not LabelMe's
+  return tmp_path
+
+
+def test_both_formats(folder):
+  values = np.arange(24).reshape(4, 6) % 3
+  values[0, 0] = 255
+  mask(folder, "a", values)
+  labelme(folder, "c",
+          ("eye", "polygon", [[0, 0], [5, 0], [5, 3], [0, 3]]),
+          ("nose", "rectangle", [[3, 2], [2, 1]]),
+          ("__ignore__", "rectangle", [[5, 3], [5, 3]]))
+  assert painted.names(folder) == ("a", "c")
+  example = painted.read(folder, "a", SPEC)
+  np.testing.assert_array_equal(example["label"], values)
+  assert example["image"].shape == (4, 6, 3)
+  expected = np.ones((4, 6), np.uint8)
+  expected[1:3, 2:4] = 2
+  expected[3, 5] = 255
+  np.testing.assert_array_equal(
+      painted.read(folder, "c", SPEC)["label"], expected)
+
+
+@pytest.mark.parametrize(("prepare", "message"), [
+    (lambda f: None, r"a\.png has no mask: paint a_mask\.png"),
+    (lambda f: mask(f, "a", np.full((4, 6), 3)),
+     r"a_mask\.png: class index 3, but there are 3 classes"),
+    (lambda f: mask(f, "a", np.zeros((4, 7))), r"a_mask\.png: 7 x 4.* 6 x 4"),
+    (lambda f: mask(f, "a", np.zeros((4, 6)), "RGB"), "RGB picture"),
+    (lambda f: (f / "a_mask.png").write_bytes(b"no"), "not a readable"),
+    (lambda f: labelme(f, "a", ("ear", "polygon", [[0, 0], [1, 0], [1, 1]])),
+     r"label 'ear' is no class.* rest, eye, nose"),
+    (lambda f: labelme(f, "a", size=(7, 4)), r"a\.json: 7 x 4.* 6 x 4"),
+    (lambda f: labelme(f, "a", ("eye", "circle", [[0, 0], [1, 0]])),
+     "a circle of 2 points"),
+    (lambda f: (f / "a.json").write_text('{"shapes": [1]}'),
+     "not a LabelMe file"),
+])
+def test_mistakes_name_the_file(folder, prepare, message):
+  prepare(folder)
+  with pytest.raises(errors.DataError, match=message):
+    painted.read(folder, "a", SPEC)
+
+
+@pytest.mark.parametrize(("prepare", "message"), [
+    (lambda f: mask(f, "z", np.zeros((4, 6))), r"mask of z, but no picture"),
+    (lambda f: (mask(f, "a", np.zeros((4, 6))), labelme(f, "a")),
+     "a has two masks"),
+    (lambda f: (f / "a.json").write_text("{"), r"a\.json: not valid JSON"),
+])
+def test_mistakes_of_the_folder(folder, prepare, message):
+  prepare(folder)
+  with pytest.raises(errors.DataError, match=message):
+    painted.names(folder)
+
+
+def test_no_folder(tmp_path):
+  with pytest.raises(errors.DataError, match="no such folder"):
+    painted.names(tmp_path / "none")

@@ -1,0 +1,200 @@
+import csv
+import json
+
+import pytest
+
+from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import record as records
+from semseg_jax.evaluation import table_render
+from semseg_jax.evaluation import table_results
+
+COLUMNS = [
+    dict(name=f"{group} @ {count}", split=split, labels=count, group=group,
+         domain=domain, arguments={"labels": count})
+    for count in (10, 100)
+    for group, split, domain in (("A", "test", "in"), ("B", "ood", "out"))]
+ROWS = [
+    dict(name="base", config="configs/m/set.py", method="supervised",
+         baseline=True, published=(0.4, 0.2, 0.6, 0.4), source="S"),
+    dict(name="ours", config="configs/m/set.py", method="encoder",
+         published=(0.5, 0.4, 0.7, 0.6), source="S", note="a note"),
+    dict(name="heard", published=(0.9, None, 0.9, 0.9), source="M",
+         status="recalled"),
+    dict(name="later", config="configs/m/absent.py", method="x")]
+SOURCES = {"S": "a page", "M": "memory"}
+
+
+def toy(**changes):
+  return paper_table.parse("toy", dict(
+      title="Toy", columns=COLUMNS, rows=ROWS, sources=SOURCES,
+      seeds=(0, 1, 2)) | changes)
+
+
+def config_of(run):
+  if "absent" in run.config:
+    raise FileNotFoundError(run.config)
+  arguments = dict(run.arguments)
+  return {"seed": arguments["seed"], "gan": {"steps": 8},
+          "data": {"labels": arguments["labels"], "data_dir": "here"}}
+
+
+def write(root, run, split, values, *, config=None, finished=8):
+  """A record with mIoU of each method; `values` = {method: mIoU}."""
+  records.save(root / run.folder / "eval" / split, records.make(
+      {m: {"miou": v, "per_class_iou": {"eye": None}}
+       for m, v in values.items()},
+      config=config or config_of(run), split=split, seconds=1.0,
+      extra={"finished_steps": {"gan": finished}}))
+
+
+@pytest.fixture
+def filled(tmp_path):
+  table = toy()
+  for run in paper_table.runs(table):
+    arguments = dict(run.arguments)
+    if "absent" in run.config or arguments["seed"] == 2:
+      continue
+    up = 0.1 * (arguments["labels"] == 100) + 0.02 * arguments["seed"]
+    write(tmp_path, run, "test", {"supervised": 0.5 + up, "encoder": 0.6 + up})
+    if arguments["labels"] == 10:
+      write(tmp_path, run, "ood", {"supervised": 0.2, "encoder": 0.4})
+  return table, tmp_path
+
+
+def test_mean_spread_and_number_of_seeds(filled):
+  found = table_results.collect(filled[0], config_of, filled[1])
+  cell = found.cells[1][0]
+  assert cell.mean == pytest.approx(0.61)
+  assert cell.spread == pytest.approx(0.02 / 2 ** 0.5)
+  assert len(cell.values) == 2
+  assert cell.published == 0.5
+  assert found.cells[1][3].mean is None
+  assert found.missing_configs == ("configs/m/absent.py",)
+
+
+def test_markdown_has_ours_beside_published(filled):
+  text = table_render.markdown(
+      table_results.collect(filled[0], config_of, filled[1]))
+  ours = next(x for x in text.splitlines() if x.startswith("| ours"))
+  assert [c.strip() for c in ours.split("|")[3:7]] == [
+      "0.6100 ± 0.0141 (n=2) / 0.5000", "0.4000 ± 0.0000 (n=2) / 0.4000",
+      "0.7100 ± 0.0141 (n=2) / 0.7000", "- / 0.6000"]
+  assert "- / 0.9000?" in text
+  assert "recalled, seen in no source" in text
+  assert "* ours: a note." in text
+  assert "* Source S: a page." in text
+  assert "Not runnable yet: there is no configs/m/absent.py." in text
+
+
+def test_labels_saved_are_stated_for_ours_and_published(filled):
+  rows = table_results.fewer_labels(
+      table_results.collect(filled[0], config_of, filled[1]))
+  assert rows == [
+      {"Method": "ours", "Data set": "A (in domain)", "Labels": 10,
+       "vs base": "10 / 3.2"},
+      {"Method": "ours", "Data set": "B (out of domain)", "Labels": 10,
+       "vs base": "> 1.0 / 10"}]
+
+
+def test_csv_has_a_line_for_each_cell(filled):
+  results = table_results.collect(filled[0], config_of, filled[1])
+  lines = list(csv.DictReader(table_render.as_csv(results).splitlines()))
+  assert len(lines) == 16
+  assert lines[4]["method"] == "ours"
+  assert float(lines[4]["mean"]) == pytest.approx(0.61)
+  assert (lines[4]["n"], lines[4]["published"], lines[4]["source"]) == (
+      "2", "0.5", "S")
+  assert lines[7]["mean"] == ""
+  assert lines[8]["status"] == "recalled"
+  assert lines[9]["published"] == lines[9]["source"] == ""
+
+
+def test_files_are_written(filled, tmp_path):
+  results = table_results.collect(filled[0], config_of, filled[1])
+  paths = table_render.write(results, tmp_path / "out")
+  assert [p.name for p in paths] == ["toy.md", "toy.csv", "toy.png"]
+  assert all(p.stat().st_size for p in paths)
+  flat = toy(columns=[dict(name="x"), dict(name="y")], rows=[
+      dict(name="r", published=(1.0, 2.0), source="S")])
+  assert table_render.plot(
+      table_results.collect(flat, config_of, tmp_path)) is not None
+  empty = toy(rows=[ROWS[3]])
+  results = table_results.collect(empty, config_of, tmp_path)
+  assert table_render.plot(results) is None
+  assert "| later" in table_render.markdown(results)
+
+
+def test_record_of_another_config_is_refused_with_the_fields(filled):
+  table, root = filled
+  run = next(iter(paper_table.runs(table)))
+  other = config_of(run)
+  other["gan"]["steps"] = 9
+  other["data"]["data_dir"] = "there"
+  write(root, run, "test", {"supervised": 0.5}, config=other, finished=9)
+  with pytest.raises(records.RecordMismatchError) as error:
+    table_results.collect(table, config_of, root)
+  assert "gan.steps: 9 there, 8 now" in str(error.value)
+  assert "data_dir" not in str(error.value)
+
+
+def test_record_from_before_the_training_ended_is_refused(filled):
+  table, root = filled
+  run = next(iter(paper_table.runs(table)))
+  for finished in (None, 4):
+    write(root, run, "test", {"supervised": 0.5}, finished=finished)
+    with pytest.raises(table_results.UnfinishedError, match="'gan' had not"):
+      table_results.collect(table, config_of, root)
+  write(root, run, "test", {"supervised": 0.5, "encoder": 0.5}, finished=0)
+  table_results.collect(table, config_of, root)  # it only computes
+
+
+def test_edited_record_is_refused(filled):
+  table, root = filled
+  run = next(iter(paper_table.runs(table)))
+  path = root / run.folder / "eval/test/record.json"
+  content = json.loads(path.read_text())
+  content["config"]["seed"] = 7
+  path.write_text(json.dumps(content))
+  with pytest.raises(records.RecordMismatchError, match="hash"):
+    table_results.collect(table, config_of, root)
+
+
+def test_missing_method_and_metric_are_named(filled):
+  table, root = filled
+  wrong = toy(rows=[ROWS[1] | {"method": "oracle"}])
+  with pytest.raises(ValueError, match="no method 'oracle'.*encoder"):
+    table_results.collect(wrong, config_of, root)
+  with pytest.raises(ValueError, match="no metric 'per_class_iou.ear'"):
+    table_results.collect(toy(metric="per_class_iou.ear"), config_of, root)
+  # Defined, but None: the class does not occur.
+  found = table_results.collect(
+      toy(metric="per_class_iou.eye"), config_of, root)
+  assert found.cells[0][0].values == ()
+
+
+def test_weights_are_compared_by_name_not_by_place():
+  there = {"perceptual": {"weights": "/a/lpips.safetensors"}, "data": {}}
+  now = {"perceptual": {"weights": "b/lpips.safetensors"},
+         "data": {"workers": 3}}
+  records.check_config("r", there, now)
+  now["perceptual"]["weights"] = ""
+  with pytest.raises(records.RecordMismatchError, match="perceptual.weights"):
+    records.check_config("r", there, now)
+
+
+TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"
+        "<!-- table:two -->\n<!-- /table -->\nc\n")
+
+
+def test_blocks_are_replaced_and_nothing_else():
+  found = table_render.replace_block(TEXT, "one", r"new \1")
+  assert found == TEXT.replace("old\n", "\nnew \\1\n\n")
+  again = table_render.replace_block(found, "one", "third")
+  assert "new" not in again
+  assert again.endswith("<!-- table:two -->\n<!-- /table -->\nc\n")
+
+
+@pytest.mark.parametrize("text", [TEXT + TEXT, "", TEXT.replace("/table", "")])
+def test_missing_or_double_markers_are_an_error(text):
+  with pytest.raises(ValueError, match="blocks of table 'one'"):
+    table_render.replace_block(text, "one", "new")

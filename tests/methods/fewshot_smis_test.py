@@ -1,0 +1,291 @@
+"""Fewshot-SMIS at 16 px: its stages, synthesis, scores and refusals."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+import pytest
+
+from configs.fewshot_smis import parts
+from semseg_jax import experiment
+from semseg_jax import inversion
+from semseg_jax.cli import score_synthesis
+from semseg_jax.cli import synthesize
+from semseg_jax.data import annotations
+from semseg_jax.data import pairs
+from semseg_jax.methods import gan
+from semseg_jax.methods import supervised
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import perceptual
+from semseg_jax.methods.fewshot_smis import encoder
+from semseg_jax.methods.fewshot_smis import pseudo_labels
+from semseg_jax.methods.fewshot_smis import shots
+from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.training import checkpoint
+
+SIZE = 16
+
+
+def config_of(labelling="dense", **changes):
+  c = parts.get_config(f"shots=2,labelling={labelling},smoke")
+  c.data.update(size=SIZE, unlabeled=16)
+  c.generator.update(style_dim=8, mlp_layers=1, max_channels=4)
+  c.image_discriminator.max_channels = 4
+  c.supervised.update(levels=1, steps=2)
+  c.encoder.update(widths=(2, 3, 4, 5), steps=2)
+  c.monitor.samples = 8
+  c.evaluation.limit = 3
+  c.synthesis.update(styles="2-9", samples=1)
+  c.log.update(log_every=1, sample_every=2, eval_every=2, checkpoint_every=2)
+  c.update_from_flattened_dict(changes)
+  return c.lock()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  """(config, folder) of a dense run on an untrained generator."""
+  config, folder = config_of(), tmp_path_factory.mktemp("smis")
+  stage = gan.make(config, folder)
+  with checkpoint.Checkpoints(folder / "gan/ckpt") as checkpoints:
+    checkpoints.save(1, jax.jit(stage.init)(jax.random.key(0), {}), {})
+  experiment.run(experiment.train, config, folder,
+                 only=["shots", "encoder", "reference"])
+  return config, folder
+
+
+@pytest.fixture(scope="module")
+def synth(run):
+  return synthesis.Synthesizer(*run)
+
+
+def test_the_run_leaves_codes_samples_and_scores(run):
+  config, folder = run
+  found = shots.load(config, folder, "a test")
+  assert found.codes.shape == (2, 6, 8)
+  assert found.image.shape == (2, SIZE, SIZE, 3)
+  assert {p.name.split("_0")[0] for p in (folder / "encoder/samples").glob(
+      "*.png")} == {"pairs", "shots", "synthesis"}
+  last = [json.loads(x) for x in (
+      folder / "encoder/metrics.jsonl").read_text().splitlines()][-1]
+  np.testing.assert_allclose(
+      last["val/score"], -last["val/mse"] - 0.8 * last["val/perceptual"],
+      rtol=1e-5)
+
+
+def test_inversion_is_not_done_twice(run, monkeypatch):
+  config, folder = run
+  monkeypatch.setattr(inversion.Inverter, "run", None)
+  before = shots.load(config, folder, "a test").codes
+  again = shots.make(config, folder).load_frozen()["codes"]
+  np.testing.assert_array_equal(again, before)
+
+
+@pytest.fixture(scope="module")
+def stage(run):
+  """(stage, frozen, first state, jitted step)."""
+  made = encoder.make(*run)
+  frozen = made.load_frozen()
+  state = jax.jit(made.init)(jax.random.key(1), frozen)
+  return made, frozen, state, jax.jit(
+      made.train_step, static_argnames="phase")
+
+
+def test_a_step_asks_for_the_latents_of_its_own_samples(run, stage):
+  config, _ = run
+  made, frozen, state, step = stage
+  draws = made.draws(jax.random.key(3), "step")
+  after, metrics = step(state, frozen, {}, draws, phase="step")
+  generator = trained.module(config)
+  labeller = pseudo_labels.make(config, generator)
+  pair = encoder.pairs(generator, labeller, frozen["generator"],
+                       frozen["prototypes"], draws, SIZE)
+  assert pair.label.shape == (2, SIZE, SIZE)
+  module = encoder.network(config, generator)
+  codes, _ = module.apply(
+      state.encoder, encoder.onehot(pair.label, 7), train=True,
+      mutable=["batch_stats"])
+  np.testing.assert_allclose(
+      metrics["loss"], np.square(codes - pair.codes[:, None]).mean(),
+      rtol=1e-4)
+  assert after.step == 1
+  np.testing.assert_array_equal(
+      after.encoder["mean"]["codes"], state.encoder["mean"]["codes"])
+  # The mean code is where the encoder begins.
+  np.testing.assert_array_equal(
+      state.encoder["mean"]["codes"], frozen["mean"])
+
+
+def test_training_lowers_the_loss(stage):
+  made, frozen, state, step = stage
+  draws = made.draws(jax.random.key(3), "step")
+  losses = []
+  for _ in range(25):
+    state, metrics = step(state, frozen, {}, draws, phase="step")
+    losses.append(float(metrics["loss"]))
+  assert losses[-1] < 0.97 * losses[0], losses  # always the same draws
+
+
+def test_mixing_changes_the_chosen_codes_alone(synth):
+  layout = np.zeros((3, SIZE, SIZE), np.int32)
+  layout[1:, 4:] = 2
+  codes = synth.encode(layout)
+  assert codes.shape == (3, 6, 8)
+  np.testing.assert_allclose(codes[1], codes[2], rtol=1e-5, atol=1e-6)
+  mix = lambda **k: synth.mixed(codes, jax.random.key(0), **k)
+  plain = mix(styles=())
+  np.testing.assert_array_equal(plain, mix(styles=range(6), alpha=0.0))
+  np.testing.assert_array_equal(plain, mix(styles=range(6, 18)))
+  assert (plain != mix(styles=(4, 5))).any()
+  # A random latent for each picture: equal layouts get different pictures.
+  many = mix(styles=range(6))
+  assert (many[1] != many[2]).any()
+  assert synth.render(codes).shape == (3, SIZE, SIZE, 3)
+
+
+def test_style_texts():
+  assert synthesis.parse_styles("8-10,3") == (8, 9, 10, 3)
+  assert synthesis.parse_styles("") == ()
+  for text in ("a", "3-", "-3", "1-b"):
+    with pytest.raises(ValueError, match="give indices and ranges"):
+      synthesis.parse_styles(text)
+
+
+def test_masks_become_pictures(run, tmp_path):
+  config, folder = run
+  masks = tmp_path / "masks"
+  masks.mkdir()
+  for i, size in enumerate((16, 40, 16)):
+    Image.fromarray(np.full((size, size), i, np.uint8)).save(
+        masks / f"m{i}.png")
+  found = synthesize.synthesize(
+      config, folder, out=tmp_path, styles=(4, 5), alpha=0.5, samples=2,
+      seed=0, layouts=synthesize.layouts_of(config, masks=masks, points=None))
+  assert list(found) == ["m0", "m1", "m2"]
+  assert found["m1"].shape == (3, SIZE, SIZE, 3)
+  for name in ("m2_0.png", "m2_2.png", "grid.png", "pseudo_labels.png"):
+    assert (tmp_path / name).exists(), name
+
+
+def test_pairs_train_the_baseline(run, tmp_path):
+  config, folder = run
+  synthesize.write_pairs(config, folder, out=tmp_path, count=5, styles=(4, 5),
+                         alpha=1.0, seed=0)
+  assert len(pairs.Pairs(tmp_path, 3, 7, 255)) == 5
+  config = config_of(**{"data.labels": 2,
+                        "supervised.synthetic": str(tmp_path)})
+  made = supervised.make(config, folder)
+  batch = next(made.train_data(0))
+  assert batch["synthetic"]["image"].shape == batch["labeled"]["image"].shape
+  state = jax.eval_shape(made.init, jax.random.key(0), None)
+  after, _ = jax.eval_shape(
+      lambda s, b: made.train_step(s, {}, b, (), phase="step"), state, batch)
+  assert after.step.shape == ()
+
+
+def test_drawn_shots_come_with_their_codes(run, tmp_path):
+  config, folder = run
+  synthesize.write_samples(config, folder, out=tmp_path, count=2, seed=0)
+  for name in ("000000", "000001"):
+    Image.fromarray(np.ones((SIZE, SIZE), np.uint8)).save(
+        tmp_path / f"masks/{name}.png")
+  config = config_of(**{"shots.folder": str(tmp_path)})
+  found = shots.read(config)
+  assert found.codes.shape == (2, 6, 8)
+  np.testing.assert_array_equal(
+      shots.make(config, folder).load_frozen()["codes"], found.codes)
+  synth = synthesis.Synthesizer(config, folder, encoder=False)
+  np.testing.assert_allclose(
+      synth.render(found.codes).astype(int), found.image.astype(int), atol=1)
+
+
+def test_scores_stand_beside_their_references(run, capsys):
+  config, folder = run
+  rows = score_synthesis.evaluate(config, folder)
+  by_name = {r["pictures of"]: r for r in rows}
+  assert list(by_name) == [
+      "synthesis", "synthesis, random styles", "random sample",
+      "nearest shot", "real picture", "sample, its own pseudo label"]
+  for row in rows:
+    assert 0 <= row["miou"] <= 1
+    assert row["random_feature_frechet"] >= 0
+  assert (folder / "synthesis/test/grid.png").exists()
+  assert "nearest shot" in capsys.readouterr().out
+
+
+def test_study_of_scribbles_judges_pseudo_labels(run):
+  _, folder = run
+  config = config_of("sparse", **{"encoder.steps": 0})
+  rows = score_synthesis.study(config, folder, ks=[1, 8], thresholds=[0.0])
+  assert rows[0]["labelled"] < rows[1]["labelled"]
+  with pytest.raises(ValueError, match="sparse"):
+    score_synthesis.study(config_of(), folder, ks=[1], thresholds=[0.5])
+
+
+@pytest.mark.parametrize("kind", ["scribbles", "points"])
+def test_partial_shots_mark_whole_cells(kind):
+  config = config_of("sparse", **{"shots.annotation": kind})
+  found = shots.read(config)
+  assert found.label.max() <= 7
+  assert 0 < (found.label > 0).mean() < 0.5
+  assert pseudo_labels.annotation_classes(config) == 8
+  assert len(encoder.annotation_colors(config)) == 8
+  assert kind in annotations.KINDS
+
+
+def test_ignored_pixels_are_no_class():
+  label = np.array([[0, 255], [1, 1]], np.uint8).repeat(8, 0).repeat(8, 1)
+  dense = shots.annotate(config_of(), label, 16, 0)
+  assert set(np.unique(dense)) == {-1, 0, 1}
+  sparse = config_of("sparse", **{"shots.annotation": "mask"})
+  assert set(np.unique(shots.annotate(sparse, label, 16, 0))) == {0, 1}
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"pseudo.labelling": "rough"}, "config.pseudo.labelling is 'rough'"),
+    ({"shots.annotation": "points"}, "needs whole masks"),
+    ({"pseudo.layer": "conv64"}, "config.pseudo.layer is 'conv64'.*conv16_up"),
+    ({"pseudo.labelling": "sparse", "pseudo.k": 0}, "config.pseudo.k is 0"),
+    ({"shots.best_every": 9}, "best_every is 9"),
+])
+def test_refusals_name_the_field(changes, said, tmp_path):
+  with pytest.raises(ValueError, match=said):
+    shots.make(config_of(**changes), tmp_path)
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"shots.annotation": "oil"}, "config.shots.annotation is 'oil'"),
+    ({"shots.count": 0}, "config.shots.count is 0"),
+])
+def test_bad_shots_name_the_field(changes, said):
+  with pytest.raises(ValueError, match=said):
+    shots.read(config_of("sparse", **changes))
+
+
+def test_what_is_missing_is_named(run, tmp_path):
+  config, folder = run
+  with pytest.raises(FileNotFoundError, match="stage 'gan'"):
+    synthesis.Synthesizer(config, tmp_path)
+  with pytest.raises(FileNotFoundError, match="stage 'shots'"):
+    shots.load(config, tmp_path, "a test")
+  with pytest.raises(ValueError, match="either --masks"):
+    synthesize.layouts_of(config, masks=None, points=None)
+  with pytest.raises(ValueError, match="landmarks need"):
+    synthesize.layouts_of(config, masks=None, points="a.csv")
+  with pytest.raises(ValueError, match="--pairs needs whole masks"):
+    synthesize.write_pairs(config_of("sparse"), folder, out=tmp_path, count=1,
+                           styles=(), alpha=1.0, seed=0)
+
+
+def test_perceptual_distance_takes_any_number_of_pictures(run):
+  distance = perceptual.make(*run, "a test")
+  variables = distance.load()
+  pictures = jax.random.uniform(
+      jax.random.key(0), (5, SIZE, SIZE, 3), minval=-1)
+  features = jax.jit(distance.features)
+  five = features(variables, pictures)
+  assert all(len(f) == 5 for f in five)
+  jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b[:2], rtol=1e-4, atol=1e-5),
+      features(variables, jnp.asarray(pictures[:2])), five)

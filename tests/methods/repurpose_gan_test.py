@@ -1,0 +1,191 @@
+"""RepurposeGAN's stages: painted shots, segmenter, inversion, auto-shot."""
+
+import importlib.util
+import itertools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+import pytest
+
+from semseg_jax.data import errors
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.repurpose_gan import autoshot
+from semseg_jax.methods.repurpose_gan import labeling
+from semseg_jax.methods.repurpose_gan import projection
+from semseg_jax.methods.repurpose_gan import samples
+from semseg_jax.methods.repurpose_gan import segmenter
+from semseg_jax.methods.repurpose_gan import shots
+from semseg_jax.training import loop
+
+_spec = importlib.util.spec_from_file_location(
+    "repurpose", pathlib.Path(__file__).with_name("repurpose.py"))
+toy = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(toy)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  """(config, folder) with two painted samples and a trained segmenter."""
+  folder = tmp_path_factory.mktemp("run")
+  config = toy.config(folder, **{
+      "shots.source": "folder", "shots.folder": str(folder / "shots"),
+      "shots.count": 0})
+  generator = trained.load(config, folder, "a test")
+  spec = data.dataset(config).spec
+  samples.write(generator, spec, folder / "shots", range(3), 1.0)
+  for name in ("000000", "000002"):
+    picture = np.asarray(Image.open(folder / f"shots/{name}.png"))
+    bright = picture.mean(-1) > np.median(picture.mean(-1))
+    Image.fromarray(3 * bright.astype(np.uint8)).save(
+        folder / f"shots/{name}_mask.png")
+  loop.train(segmenter.make(config, folder), workdir=folder / "segmenter",
+             options=loop.LoopOptions(), key=jax.random.key(0))
+  return config, folder
+
+
+def test_samples_are_numbered_and_come_back(run):
+  config, folder = run
+  generator = trained.load(config, folder, "a test")
+  found = samples.draw(generator, [2, 0], 1.0)
+  again = samples.read(generator, folder / "shots", ["000002"])
+  np.testing.assert_array_equal(again.image[0], found.image[0])
+  np.testing.assert_array_equal(again.codes[0], found.codes[0])
+  on_disk = np.asarray(Image.open(folder / "shots/000002.png"))
+  np.testing.assert_array_equal(on_disk, found.image[0])
+  # Full truncation is the mean code.
+  flat = samples.draw(generator, [1], 0.0)
+  np.testing.assert_allclose(
+      flat.codes[0], np.broadcast_to(generator.mean, flat.codes[0].shape),
+      rtol=1e-5, atol=1e-6)
+
+
+def test_segmenter_learns_the_painted_shots(run):
+  config, folder = run
+  stage = segmenter.make(config, folder)
+  assert stage.steps == 2 * config.segmenter.epochs
+  frozen = jax.tree.map(jnp.asarray, stage.load_frozen())
+  state = stage.init(jax.random.key(0), frozen)
+  step = jax.jit(stage.train_step, static_argnames="phase")
+  losses = []
+  for batch in itertools.islice(stage.train_data(0), 60):
+    state, metrics = step(state, frozen, batch, (), phase="step")
+    losses.append(float(metrics["loss"]))
+  assert np.mean(losses[-6:]) < 0.8 * np.mean(losses[:2])
+  picture = stage.sample(state, frozen, None)["shots"]
+  assert picture.dtype == np.uint8
+
+
+def test_epochs_are_shuffled_rounds_and_resume(run):
+  config, folder = run
+  stage = segmenter.make(config, folder)
+  take = lambda start, n: [
+      int(b["index"][0]) for b in itertools.islice(stage.train_data(start), n)]
+  order = take(0, 12)
+  assert take(5, 7) == order[5:]
+  assert all(sorted(order[i:i + 2]) == [0, 1] for i in range(0, 12, 2))
+  rate = segmenter.learning_rate(config, 2)
+  every = 2 * config.segmenter.decay_epochs
+  assert rate(every - 1) == pytest.approx(0.02)
+  assert rate(every) == pytest.approx(0.018)
+
+
+def test_labels_by_inversion_are_found_once(run, monkeypatch):
+  config, folder = run
+  pictures = np.random.default_rng(0).integers(
+      0, 256, (2, toy.SIZE, toy.SIZE, 3), np.uint8)
+  index = np.arange(2, dtype=np.int32)
+  predict = segmenter.predictor(config, folder)
+  found = predict(pictures, index)["inversion"]
+  assert found["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
+  assert found["reconstruction"].shape == pictures.shape
+  monkeypatch.setattr(projection.inversion.Inverter, "run", None)
+  again = segmenter.predictor(config, folder)(pictures, index)["inversion"]
+  np.testing.assert_array_equal(again["logits"], found["logits"])
+  with pytest.raises(TypeError):  # other pictures are inverted
+    predict(pictures[::-1], index)
+
+
+def test_auto_shot_pairs_depend_on_their_index_alone(run):
+  config, folder = run
+  stage = autoshot.make(config, folder)
+  frozen = stage.load_frozen()
+  make_pair = jax.jit(autoshot.pairs(config))
+  image, label = make_pair(frozen, jnp.array([3, 5]))
+  swapped, other = make_pair(frozen, jnp.array([5, 3]))
+  np.testing.assert_allclose(image, swapped[::-1], atol=1e-5)
+  np.testing.assert_allclose(label, other[::-1], atol=1e-5)
+  np.testing.assert_allclose(label.sum(-1), 1.0, atol=1e-5)
+  assert float(jnp.abs(image).max()) <= 1.0
+  assert np.abs(image[0] - image[1]).max() > 0.01
+
+
+def test_auto_shot_trains_and_predicts(run):
+  config, folder = run
+  stage = autoshot.make(config, folder)._replace(sample=None)
+  assert [stage.phases(s) for s in range(4)] == [
+      ("step",), ("step",), ("end_epoch", "step"), ("step",)]
+  indices = np.concatenate([
+      b["index"] for b in itertools.islice(stage.train_data(0), 3)])
+  np.testing.assert_array_equal(np.sort(indices[:6]), np.arange(6))
+  np.testing.assert_array_equal(next(stage.train_data(2))["index"],
+                                indices[8:])
+  loop.train(stage, workdir=folder / "autoshot",
+             options=loop.LoopOptions(), key=jax.random.key(0))
+  pictures = np.zeros((2, toy.SIZE, toy.SIZE, 3), np.uint8)
+  found = labeling.predictor(config, folder)(pictures, None)
+  assert found["auto_shot"]["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
+  assert labeling.method_name(config, 0) == "auto_shot"
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"shots.count": 3}, "2 pictures have a mask.*asks for 3"),
+    ({"shots.folder": ""}, "shots.folder is empty"),
+    ({"shots.source": "dream"}, "'dream'; use one of folder"),
+    ({"shots.source": "reference", "shots.count": 1}, "stage 'reference'"),
+    ({"shots.source": "reference", "shots.count": 0}, "shots.count is 0"),
+    ({"data.num_classes": 4}, r"num_classes is 4, but .*names 7"),
+    ({"data.size": 32}, r"16 x 16 pixels, config.data.size is 32"),
+])
+def test_mistakes_are_told_before_anything_runs(run, changes, message):
+  config, folder = run
+  other = config.copy_and_resolve_references().unlock()
+  other.update_from_flattened_dict(changes)
+  with pytest.raises(ValueError, match=message):
+    shots.source(other, folder)
+
+
+def test_latents_of_another_generator_are_refused(run, tmp_path):
+  config, folder = run
+  toy.write_generator(config, tmp_path / "other.safetensors", seed=1)
+  other = config.copy_and_resolve_references().unlock()
+  other.generator.weights = str(tmp_path / "other.safetensors")
+  generator = trained.load(other, folder, "a test")
+  source = shots.source(other, folder)
+  with pytest.raises(errors.DataError, match="latents are of generator"):
+    source.load(generator)
+  with pytest.raises(errors.DataError, match="write into another folder"):
+    samples.write(generator, None, folder / "shots", [0], 1.0)
+
+
+def test_damaged_latents_are_named(run, tmp_path):
+  config, folder = run
+  generator = trained.load(config, folder, "a test")
+  with pytest.raises(errors.DataError, match=r"000009\.npz: missing"):
+    samples.read(generator, folder / "shots", ["000009"])
+  with pytest.raises(errors.DataError, match=r"classes\.json is missing"):
+    samples.write(generator, None, tmp_path, [0], 1.0)
+
+
+def test_inversion_says_what_it_lacks(run):
+  config, folder = run
+  for field, value, message in (
+      ("inversion.perceptual", 1.0, "config.perceptual.weights"),
+      ("inversion.start", "encoder", "no encoder")):
+    other = config.copy_and_resolve_references().unlock()
+    other.update_from_flattened_dict({field: value})
+    with pytest.raises(ValueError, match=message):
+      projection.make(other, folder)

@@ -1,0 +1,281 @@
+"""s4GAN, AdvSSL and MLMT: their steps, streams, resuming, mistakes."""
+
+import itertools
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs.semisup import base
+from configs.semisup import camvid
+from configs.semisup import scenes
+from configs.semisup import small
+from semseg_jax.data import errors
+from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.semisup import adv_ssl
+from semseg_jax.methods.semisup import classifier
+from semseg_jax.methods.semisup import fusion
+from semseg_jax.methods.semisup import mlmt
+from semseg_jax.methods.semisup import s4gan
+from semseg_jax.methods.semisup import streams
+from semseg_jax.training import loop
+
+CLASSES = 3
+
+
+def toy(**changes):
+  c = scenes.get_config("labels=8,smoke")
+  small.smoke(c)
+  c.data.num_classes = CLASSES
+  c.update_from_flattened_dict(changes)
+  return c
+
+
+def toy_batch(seed=0, n=4, size=32):
+  """Bands of colour whose label is their colour, so that there is a way."""
+  rng = np.random.default_rng(seed)
+
+  def pair():
+    label = rng.integers(0, CLASSES, (n, size // 8, 1)).repeat(8, 1).repeat(
+        size, 2).astype(np.int32)
+    image = np.stack([label * 100] * 3, -1).astype(np.uint8)
+    ignored = label.copy()
+    ignored[:, :2] = 255
+    return {"image": image, "label": ignored}
+
+  return {"labeled": pair(), "unlabeled": {"image": pair()["image"]},
+          "real": pair()}
+
+
+def run(stage, batch, steps):
+  """(states and metrics of each step); the step is compiled once."""
+  state = jax.jit(stage.init)(jax.random.key(0), {})
+  step = jax.jit(lambda state, batch, key: stage.train_step(
+      state, {}, batch, stage.draws(key, "step"), phase="step"))
+  found = []
+  for i in range(steps):
+    state, metrics = step(state, batch, jax.random.key(i))
+    found.append(jax.device_get((state, metrics)))
+  assert step._cache_size() == 1
+  return found
+
+
+@pytest.fixture(scope="module")
+def adversarial_runs():
+  """{stage: [(state, metrics) of each step]}, all trusted from step 3."""
+  found = {}
+  for name, module in (("s4gan", s4gan), ("adv_ssl", adv_ssl)):
+    config = toy(**{
+        f"{name}.threshold": 0.01, f"{name}.self_training_start": 3,
+        f"{name}.learning_rate": 0.05, f"{name}.steps": 12})
+    batch = toy_batch()
+    if name == "adv_ssl":
+      del batch["real"]
+    found[name] = run(module.make(config, None), batch, 8)
+  return found
+
+
+@pytest.mark.parametrize("name", ["s4gan", "adv_ssl"])
+def test_steps_lower_the_loss_and_train_both(adversarial_runs, name):
+  steps = adversarial_runs[name]
+  metrics = [m for _, m in steps]
+  assert metrics[-1]["s/cross_entropy"] < 0.8 * metrics[0]["s/cross_entropy"]
+  for values in metrics:
+    assert all(np.isfinite(v) for v in values.values())
+  first, last = steps[0][0], steps[-1][0]
+  assert last.step == len(steps)
+  for tree in ("network", "discriminator"):
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()),
+                         getattr(first, tree), getattr(last, tree))
+    assert all(jax.tree.leaves(moved)), tree
+  # Batch norm sees the labelled and the unlabelled batch.
+  assert last.network["batch_stats"]["backbone"]["stem_bn"][
+      "count"] == 2 * len(steps)
+
+
+@pytest.mark.parametrize("name", ["s4gan", "adv_ssl"])
+def test_self_training_starts_late(adversarial_runs, name):
+  for i, (_, metrics) in enumerate(adversarial_runs[name]):
+    assert metrics["s/selected"] == (1.0 if i >= 3 else 0.0)
+    assert (metrics["s/self_training"] > 0) == (i >= 3)
+
+
+class Dense(nn.Module):
+  """A classifier of mean colours, for speed."""
+
+  classes: int = CLASSES
+
+  @nn.compact
+  def __call__(self, image, *, train):
+    return nn.Dense(self.classes)(image.mean((1, 2)))
+
+
+def view_batch(**changes):
+  rng = np.random.default_rng(0)
+  picture = lambda: rng.uniform(-1, 1, (4, 6, 6, 3)).astype(np.float32)
+  classes = rng.integers(0, 2, (4, CLASSES)).astype(np.float32)
+  return {"labeled": {"image": picture(), "classes": classes},
+          "unlabeled": {"image": picture(), "strong": picture(), **changes}}
+
+
+def teach(config, batch, steps=6):
+  return run(mlmt.make(config, None, module=Dense()), batch, steps)
+
+
+@pytest.mark.parametrize("consistency", ["mse", "cosine"])
+def test_teacher_averages_and_is_followed(consistency):
+  config = toy(**{"mlmt.consistency": consistency, "mlmt.steps": 6,
+                  "mlmt.epochs": 6, "mlmt.burn_in": 1, "mlmt.ramp": 1.0,
+                  "mlmt.learning_rate": 0.1})
+  steps = teach(config, view_batch())
+  gaps = [m["mlmt/consistency"] for _, m in steps]
+  assert gaps[-1] < gaps[1]  # Before the first step that it teaches.
+  weights = [m["mlmt/consistency_weight"] for _, m in steps]
+  assert weights == [0, 0, 1, 1, 1, 1]
+  students = [s.student["params"] for s, _ in steps]
+  start = jax.device_get(mlmt.make(config, None, module=Dense()).init(
+      jax.random.key(0), {}))
+  average = jax.tree.map(lambda a, b: (a + b) / 2, start.teacher["params"],
+                         students[0])
+  for i, student in enumerate(students[1:], start=2):
+    # As long as the decay is that of an average of all.
+    average = jax.tree.map(
+        lambda a, s, i=i: a + (s - a) / (i + 1), average, student)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4,
+                                                       atol=1e-6),
+               steps[-1][0].teacher["params"], average)
+
+
+def test_weight_zero_is_a_plain_classifier():
+  config = toy(**{"mlmt.weight": 0.0})
+  batch = view_batch()
+  without = {"labeled": batch["labeled"]}
+  a, b = (teach(config, x, 3)[-1][0].student for x in (batch, without))
+  jax.tree.map(np.testing.assert_array_equal, a, b)
+  assert classifier.make(toy(), None).steps == toy().mlmt.steps
+
+
+def test_image_labels_teach():
+  known = np.ones((4, CLASSES), np.float32)
+  steps = teach(toy(), view_batch(classes=known), 3)
+  assert steps[-1][1]["mlmt/weak_class"] < steps[0][1]["mlmt/weak_class"]
+
+
+def test_streams_are_independent_and_resume():
+  config = toy(**{"data.num_classes": 10})
+  take = lambda start, n: list(itertools.islice(streams.batches(
+      config, start, labeled=4, unlabeled=3, real=4), n))
+  whole, late = take(0, 4), take(2, 2)
+  jax.tree.map(np.testing.assert_array_equal, whole[2:], late)
+  first = whole[0]
+  assert first["unlabeled"]["image"].shape == (3, 32, 32, 3)
+  assert (first["labeled"]["image"] != first["real"]["image"]).any()
+  views = next(iter(streams.view_batches(config, 0)))
+  assert views["labeled"]["classes"].shape == (4, 10)
+  assert set(np.unique(views["labeled"]["classes"])) <= {0, 1}
+  assert set(views["unlabeled"]) == {"image", "strong"}
+  config.mlmt.image_labels = True
+  views = next(iter(streams.view_batches(config, 0)))
+  assert views["unlabeled"]["classes"].shape == (4, 10)
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(s4gan.make, marks=pytest.mark.slow),
+             lambda config, workdir: mlmt.make(
+                 config, workdir, module=Dense(10))], ids=["s4gan", "mlmt"])
+def test_interrupted_run_equals_a_whole_one(make, tmp_path):
+  config = toy(**{"data.num_classes": 10})
+  stage = make(config, None)._replace(validate=None, sample=None)
+  train = lambda stage, folder: jax.device_get(loop.train(
+      stage, workdir=folder, options=loop.LoopOptions(checkpoint_every=2),
+      key=jax.random.key(0)))
+  whole = train(stage, tmp_path / "whole")
+  train(stage._replace(steps=2), tmp_path / "parts")
+  resumed = train(stage, tmp_path / "parts")
+  jax.tree.map(np.testing.assert_array_equal, resumed, whole)
+
+
+def test_released_trunk_is_listed_three_and_four_times():
+  config = toy(release=True)
+  module = segmenter.build(config)
+  params = jax.eval_shape(lambda: segmenter.init(
+      module, jax.random.key(0), (32, 32), 3))["params"]
+  counts = segmenter.released_repeats(params)
+  trunk = counts["backbone"]
+  assert trunk["stem"]["kernel"] == 1
+  assert trunk["layer1_0"]["conv1"]["kernel"] == 3
+  assert trunk["layer2_0"]["shortcut"]["kernel"] == 4
+  assert counts["branch0"]["kernel"] == 1
+  groups = segmenter.groups(module, params)
+  assert groups["branch1"]["kernel"] == "head"
+  assert groups["branch2"]["kernel"] == "frozen"
+  assert groups["backbone"]["stem"]["kernel"] == "backbone"
+
+
+@pytest.mark.parametrize(("stage", "changes", "message"), [
+    (s4gan, {"data.labels": 0}, "config.data.labels"),
+    (adv_ssl, {"data.labels": 0}, "config.data.labels"),
+    (mlmt, {"data.labels": 0}, "config.data.labels"),
+    (s4gan, {"s4gan.threshold": 1.5}, "config.s4gan.threshold"),
+    (adv_ssl, {"adv_ssl.threshold": -0.1}, "config.adv_ssl.threshold"),
+    (mlmt, {"mlmt.consistency": "l1"}, "config.mlmt.consistency"),
+    (s4gan, {"segmenter.network": "fcn"}, "config.segmenter.network"),
+])
+def test_bad_fields_are_named(stage, changes, message):
+  with pytest.raises(ValueError, match=message):
+    stage.make(toy(**changes), None)
+
+
+@pytest.mark.parametrize("field", ["segmenter", "mlmt"])
+def test_missing_weights_are_named(field):
+  stage = {"segmenter": s4gan, "mlmt": mlmt}[field].make(
+      toy(**{f"{field}.weights": "absent.safetensors"}), None)
+  with pytest.raises(FileNotFoundError, match=f"config.{field}.weights"):
+    stage.load_frozen()
+
+
+@pytest.mark.parametrize("tau", [-0.1, 1.0, 2.0, float("nan")])
+def test_tau_out_of_range(tau, tmp_path):
+  with pytest.raises(ValueError, match="config.fusion.tau"):
+    fusion.combiner(toy(**{"fusion.tau": tau}), tmp_path)
+
+
+def test_fusion_needs_trained_stages(tmp_path):
+  with pytest.raises(FileNotFoundError, match="'mlmt'"):
+    fusion.combiner(toy(), tmp_path)
+  with pytest.raises(ValueError, match="config.stages"):
+    fusion.search(scenes.get_config("method=s4gan,smoke"), tmp_path, [0.2])
+
+
+def test_fusion_refuses_binary_logits():
+  with pytest.raises(ValueError, match="config.segmenter.network"):
+    fusion.fused(toy(), jnp.zeros((1, 4, 4, 1)), jnp.zeros((1, 2)), 0.2)
+
+
+def test_image_labels_of_pictures_without(tmp_path):
+  config = toy(**{"data.name": "parts", "data.num_classes": 7,
+                  "data.unlabeled": 5, "mlmt.image_labels": True})
+  with pytest.raises(errors.DataError, match="config.mlmt.image_labels"):
+    next(iter(streams.view_batches(config, 0)))
+
+
+@pytest.mark.parametrize(("arg", "message"), [
+    ("ratio=1.5", "ratio=1.5"), ("ratio=-1", "ratio=-1"),
+    ("ratio=0.0001", "less than one"), ("method=cutmix", "s4gan_mlmt")])
+def test_bad_arguments(arg, message):
+  with pytest.raises(ValueError, match=message):
+    scenes.get_config(arg)
+
+
+def test_methods_choose_stages():
+  for method, stages in base.METHODS.items():
+    assert scenes.get_config(f"method={method}").stages == stages
+    assert stages[0] == "supervised"
+  assert scenes.get_config("ratio=0.05").data.labels == 200
+  assert camvid.get_config("ratio=0.25").data.labels == 91
+  assert camvid.get_config().data.labels == 46
+  # The rest of the pool is unlabelled; with all labels, everything.
+  assert camvid.get_config().data.unlabeled == 367 - 46
+  assert scenes.get_config("ratio=1").data.unlabeled == -1

@@ -1,0 +1,155 @@
+"""DeepLab: published counts, branches, groups of parameters, precision."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.models import deeplab
+
+_TINY = dict(width=2, blocks=(1, 1, 1, 1), depth=50)
+
+
+def _count(tree):
+  return sum(p.size for p in jax.tree.leaves(tree))
+
+
+def _shapes(module, *shape):
+  return jax.eval_shape(
+      module.init, jax.random.key(0), jnp.zeros(shape))["params"]
+
+
+def test_published_parameter_count():
+  module = deeplab.DeepLabV2(21, frozen_affine=True, used_branches=2)
+  params = _shapes(module, 1, 65, 65, 3)
+  assert _count(params) == 44048532
+  groups = deeplab.parameter_groups(module, params)
+  frozen = [p for p, g in zip(
+      jax.tree.leaves(params), jax.tree.leaves(groups), strict=True)
+            if g == "frozen"]
+  unused = 2 * (2048 * 9 * 21 + 21)
+  assert 44048532 - sum(p.size for p in frozen) + unused == 43943188
+
+
+def _network(**options):
+  module = deeplab.DeepLabV2(5, branches=(1, 2, 3), **_TINY, **options)
+  image = jax.random.normal(jax.random.key(0), (2, 65, 52, 3))
+  return module, image, jax.jit(module.init)(jax.random.key(1), image)
+
+
+def test_branches_are_summed():
+  module, image, variables = _network()
+  logits, maps = jax.jit(module.apply)(variables, image)
+  assert logits.shape == (2, 9, 7, 5)
+  assert maps["layer4"].shape == (2, 9, 7, 64)
+  parts = []
+  for kept in range(3):
+    params = dict(variables["params"])
+    for i in range(3):
+      if i != kept:
+        params[f"branch{i}"] = jax.tree.map(
+            jnp.zeros_like, params[f"branch{i}"])
+    parts.append(jax.jit(module.apply)({**variables, "params": params},
+                                       image)[0])
+  np.testing.assert_allclose(sum(parts), logits, atol=1e-5)
+  first, _ = jax.jit(module.clone(used_branches=2).apply)(variables, image)
+  np.testing.assert_allclose(parts[0] + parts[1], first, atol=1e-5)
+
+
+def test_groups_agree_with_gradients():
+  """Exactly the frozen parameters have none."""
+  module, image, variables = _network(frozen_affine=True, used_branches=1)
+
+  @jax.jit
+  def gradients(variables):
+    def loss(params):
+      (logits, _), _ = module.apply(
+          {**variables, "params": params}, image, train=True,
+          mutable=["batch_stats"])
+      return jnp.square(logits - 1).mean()
+
+    return jax.grad(loss)(variables["params"])
+
+  groups = deeplab.parameter_groups(module, variables["params"])
+  flat = jax.tree_util.tree_leaves_with_path(gradients(variables))
+  for (path, g), group in zip(flat, jax.tree.leaves(groups), strict=True):
+    assert (np.abs(g).max() > 0) == (group != "frozen"), path
+    assert group == "frozen" or (
+        (group == "backbone") == (path[0].key == "backbone")), path
+
+
+def test_bfloat16():
+  module, image, variables = _network()
+  exact, _ = jax.jit(module.apply)(variables, image)
+  logits, maps = jax.jit(module.clone(dtype=jnp.bfloat16).apply)(
+      variables, image)
+  assert logits.dtype == jnp.float32
+  assert maps["layer1"].dtype == jnp.bfloat16
+  scale = np.abs(exact).max()
+  np.testing.assert_allclose(logits / scale, exact / scale, atol=0.05)
+
+
+@pytest.mark.parametrize(("output_stride", "size"), [(8, 8), (16, 4), (32, 2)])
+def test_output_strides(output_stride, size):
+  module = deeplab.DeepLabV2(3, output_stride=output_stride, **_TINY)
+  (logits, _), _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
+  assert logits.shape == (1, size, size, 3)
+
+
+def test_published_parameter_count_of_v3_plus():
+  params = _shapes(deeplab.DeepLabV3Plus(19, depth=38), 1, 65, 65, 3)
+  assert _count(params) == 137103936
+
+
+@pytest.mark.parametrize(("options", "early", "late"), [
+    (dict(depth=38, width=1), (33, 26), (9, 7)),
+    (dict(depth=50, width=1), (17, 13), (9, 7)),
+    (dict(depth=18, width=1, output_stride=16), (17, 13), (5, 4))])
+def test_v3_plus_sizes(options, early, late):
+  module = deeplab.DeepLabV3Plus(5, features=4, fine_features=3, **options)
+  (logits, maps), _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), jnp.zeros((2, 65, 52, 3)))
+  assert logits.shape == (2, *early, 5)
+  assert maps["aspp"].shape == (2, *late, 20)
+  assert maps["deep"].shape == (2, *late, 4)
+  assert maps["fine"].shape == (2, *early, 3)
+
+
+def test_v3_plus_trains_as_a_whole():
+  module = deeplab.DeepLabV3Plus(
+      5, 18, width=2, blocks=(1, 1, 1, 1), features=4, fine_features=3)
+  image = jax.random.normal(jax.random.key(0), (2, 33, 26, 3))
+  variables = jax.jit(module.init)(jax.random.key(1), image)
+
+  @jax.jit
+  def gradients(variables):
+    def loss(params):
+      (logits, _), _ = module.apply(
+          {**variables, "params": params}, image, train=True,
+          mutable=["batch_stats"])
+      return jnp.square(logits - 1).mean()
+
+    return jax.grad(loss)(variables["params"])
+
+  grads = gradients(variables)
+  groups = deeplab.parameter_groups(module, grads)
+  assert set(jax.tree.leaves(groups)) == {"backbone", "head"}
+  for path, g in jax.tree_util.tree_leaves_with_path(grads):
+    assert np.abs(g).max() > 0, path
+
+
+def test_v3_plus_in_bfloat16():
+  module = deeplab.DeepLabV3Plus(3, features=4, dtype=jnp.bfloat16, **_TINY)
+  (logits, maps), _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
+  assert logits.dtype == jnp.float32
+  assert maps["aspp"].dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("options", [
+    dict(depth=38, output_stride=16), dict(output_stride=32)])
+def test_v3_plus_of_other_strides_is_an_error(options):
+  module = deeplab.DeepLabV3Plus(3, width=1, **options)
+  with pytest.raises(ValueError, match="choose 8"):
+    jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))

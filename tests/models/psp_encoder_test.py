@@ -1,0 +1,90 @@
+"""The pSp encoder at narrow widths: shapes, statistics, gradients, mean."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.models import psp_encoder
+
+NARROW = dict(widths=(2, 3, 4, 6), units=(1, 2, 1, 1), style_dim=5)
+
+
+def variables_of(module, size=32, classes=3):
+  return jax.jit(module.init)(
+      jax.random.key(0), jnp.zeros((1, size, size, classes)))
+
+
+@pytest.fixture(scope="module")
+def narrow():
+  module = psp_encoder.GradualStyleEncoder(num_codes=8, **NARROW)
+  return module, variables_of(module)
+
+
+def test_maps_and_codes_follow_the_sizes(narrow):
+  module, variables = narrow
+  x = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
+  maps = jax.jit(
+      lambda v, x: module.apply(v, x, method="features"))(variables, x)
+  assert [m.shape for m in maps["pyramid"]] == [
+      (2, 2, 2, 6), (2, 4, 4, 6), (2, 8, 8, 6)]
+  assert maps["unit0"].shape == (2, 16, 16, 2)
+  codes = jax.jit(module.apply)(variables, x)
+  assert codes.shape == (2, 8, 5)
+  # Three coarse heads, four middle ones, one fine one, to a single cell each.
+  convs = [sum(k.startswith("conv") for k in variables["params"][f"heads_{i}"])
+           for i in range(8)]
+  assert convs == [1, 1, 1, 2, 2, 2, 2, 3]
+
+
+def test_published_size():
+  module = psp_encoder.GradualStyleEncoder(num_codes=18)
+  shapes = jax.eval_shape(
+      module.init, jax.random.key(0), jnp.zeros((1, 256, 256, 19)))
+  assert sum(x.size for x in jax.tree.leaves(shapes["params"])) == 267_145_920
+
+
+def test_mean_is_added(narrow):
+  module, variables = narrow
+  x = jax.random.normal(jax.random.key(1), (1, 32, 32, 3))
+  mean = jnp.arange(5.0)
+  apply = jax.jit(module.apply)
+  np.testing.assert_allclose(
+      apply({**variables, "mean": {"codes": mean}}, x),
+      apply(variables, x) + mean, rtol=1e-5, atol=1e-6)
+
+
+def test_training_moves_statistics_and_reaches_every_parameter(narrow):
+  module, variables = narrow
+  x = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
+
+  @jax.jit
+  def step(variables):
+    def loss(params):
+      codes, changed = module.apply(
+          {**variables, "params": params}, x, train=True,
+          mutable=["batch_stats"])
+      return jnp.square(codes - 1).sum(), changed
+    return jax.grad(loss, has_aux=True)(variables["params"])
+
+  gradients, changed = step(variables)
+  for path, g in jax.tree_util.tree_leaves_with_path(gradients):
+    assert (g != 0).any(), jax.tree_util.keystr(path)
+  assert (changed["batch_stats"]["stem_bn"]["mean"] != 0).any()
+  assert changed["batch_stats"]["body_0"]["bn1"]["count"] == 1
+
+
+def test_bfloat16_keeps_parameters_and_codes_in_float32():
+  module = psp_encoder.GradualStyleEncoder(
+      num_codes=3, dtype=jnp.bfloat16, **NARROW)
+  variables = variables_of(module, 16)
+  assert all(x.dtype in (jnp.float32, jnp.int32)
+             for x in jax.tree.leaves(variables))
+  assert jax.jit(module.apply)(
+      variables, jnp.zeros((1, 16, 16, 3))).dtype == jnp.float32
+
+
+def test_other_sizes_are_refused(narrow):
+  module, variables = narrow
+  with pytest.raises(ValueError, match="multiple of 16"):
+    module.apply(variables, jnp.zeros((1, 24, 24, 3)))

@@ -1,0 +1,153 @@
+"""ResNets: sizes of every variant, statistics, counts of the published ones."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.models import resnet
+
+_TINY = dict(width=2, blocks=(1, 1, 1, 1))
+
+
+def _sizes(module, height, width):
+  image = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+  (last, maps), _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), image)
+  assert last.shape == maps["layer4"].shape
+  return {name: m.shape[1:] for name, m in maps.items()}
+
+
+def count(params):
+  return sum(p.size for p in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize(("depth", "parameters"), [
+    (18, 11689512), (34, 21797672), (50, 25557032), (101, 44549160)])
+def test_published_parameter_counts(depth, parameters):
+  module = resnet.Classifier(1000, depth)
+  variables = jax.eval_shape(
+      module.init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
+  assert count(variables["params"]) == parameters
+
+
+@pytest.mark.parametrize(("side", "pool", "last"), [
+    (321, 81, 41), (505, 127, 64), (256, 65, 33), (512, 129, 65), (65, 17, 9),
+    (64, 17, 9), (66, 17, 9), (97, 25, 13)])
+def test_sizes_with_ceiling(side, pool, last):
+  module = resnet.ResNet(output_stride=8, ceil_pool=True, **_TINY)
+  sizes = _sizes(module, side, 64)
+  assert sizes["maxpool"] == (pool, 17, 2)
+  assert sizes["layer4"] == (last, 9, 64)
+
+
+@pytest.mark.parametrize(("depth", "widths"), [
+    (18, (2, 4, 8, 16)), (50, (8, 16, 32, 64))])
+@pytest.mark.parametrize(("output_stride", "sides"), [
+    (8, (16, 8, 8, 8)), (16, (16, 8, 4, 4)), (32, (16, 8, 4, 2))])
+def test_output_strides(depth, widths, output_stride, sides):
+  sizes = _sizes(
+      resnet.ResNet(depth, output_stride=output_stride, **_TINY), 64, 64)
+  for i, (side, width) in enumerate(zip(sides, widths, strict=True), start=1):
+    assert sizes[f"layer{i}"] == (side, side, width)
+
+
+def _network(depth=50, **options):
+  module = resnet.ResNet(depth, **_TINY, **options)
+  image = jax.random.normal(jax.random.key(0), (3, 33, 40, 3))
+  return module, image, jax.jit(module.init)(jax.random.key(1), image)
+
+
+def test_place_of_the_stride_matters_and_keeps_sizes():
+  module, image, variables = _network()
+  plain, _ = jax.jit(module.apply)(variables, image)
+  early = module.clone(stride_first=True)
+  moved, _ = jax.jit(early.apply)(variables, image)
+  assert moved.shape == plain.shape
+  assert np.abs(moved - plain).max() > 1e-3
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_training(depth):
+  """Batch statistics are used and stored; every parameter has a gradient."""
+  module, image, variables = _network(depth, output_stride=8)
+
+  @jax.jit
+  def train(variables):
+    def loss(params):
+      (x, _), changed = module.apply(
+          {**variables, "params": params}, image, train=True,
+          mutable=["batch_stats"])
+      return jnp.square(x - 1).mean(), changed
+
+    return jax.grad(loss, has_aux=True)(variables["params"])
+
+  grads, changed = train(variables)
+  for path, g in jax.tree_util.tree_leaves_with_path(grads):
+    assert np.isfinite(g).all(), path
+    assert np.abs(g).max() > 0, path
+  for path, leaf in jax.tree_util.tree_leaves_with_path(changed):
+    if path[-1].key == "count":
+      assert leaf == 1, path
+  frozen = module.clone(frozen_affine=True)
+
+  @jax.jit
+  def affine_gradients(variables):
+    def loss(params):
+      (x, _), _ = frozen.apply({**variables, "params": params}, image,
+                               train=True, mutable=["batch_stats"])
+      return jnp.square(x - 1).mean()
+
+    return jax.grad(loss)(variables["params"])
+
+  for path, g in jax.tree_util.tree_leaves_with_path(
+      affine_gradients(variables)):
+    is_norm = path[-2].key.endswith("_bn")
+    assert (np.abs(g).max() > 0) != is_norm, path
+
+
+def test_running_statistics():
+  """0.9 of the old, 0.1 of the batch's mean and unbiased variance."""
+  module, image, variables = _network()
+  (_, maps), changed = jax.jit(
+      lambda v, x: module.apply(v, x, train=True, capture_intermediates=True,
+                                mutable=["batch_stats", "intermediates"]))(
+          variables, image)
+  before = changed["intermediates"]["stem"]["__call__"][0]
+  stats = changed["batch_stats"]["stem_bn"]
+  np.testing.assert_allclose(
+      stats["mean"], 0.1 * before.mean((0, 1, 2)), atol=1e-6)
+  np.testing.assert_allclose(
+      stats["var"], 0.9 + 0.1 * before.reshape(-1, 2).var(0, ddof=1),
+      rtol=1e-5)
+  assert maps["maxpool"].shape == (3, 9, 10, 2)
+
+
+def test_evaluation_uses_them():
+  module, image, variables = _network()
+  evaluate = jax.jit(module.apply)
+  alone, _ = evaluate(variables, image[:1])
+  together, _ = evaluate(variables, image)
+  np.testing.assert_allclose(together[:1], alone, atol=1e-5)
+
+
+def test_bfloat16():
+  module = resnet.Classifier(4, 18, dtype=jnp.bfloat16, **_TINY)
+  image = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+  variables = jax.jit(module.init)(jax.random.key(1), image)
+  assert all(p.dtype == jnp.float32
+             for p in jax.tree.leaves(variables["params"]))
+  logits, maps = jax.jit(module.apply)(variables, image)
+  assert logits.shape == (2, 4)
+  assert logits.dtype == jnp.float32
+  assert maps["layer4"].dtype == jnp.bfloat16
+  exact, _ = jax.jit(module.clone(dtype=jnp.float32).apply)(variables, image)
+  np.testing.assert_allclose(logits, exact, atol=0.1)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (dict(depth=20), "depth 20"), (dict(output_stride=4), "output stride 4")])
+def test_unknown_variants_are_errors(options, message):
+  module = resnet.ResNet(width=2, **options)
+  with pytest.raises(ValueError, match=message):
+    jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))

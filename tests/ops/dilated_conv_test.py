@@ -1,0 +1,37 @@
+"""Every formulation of a dilated convolution against XLA's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.ops import dilated_conv
+
+# (height, width), kernel, dilation, outputs: maps that the dilation does not
+# divide, taps that miss the map, single cells, few and many outputs.
+_CASES = [
+    ((9, 12), (3, 3), 2, 5), ((5, 3), (3, 3), 4, 1), ((7, 8), (3, 1), 3, 4),
+    ((1, 1), (3, 3), 6, 3), ((6, 11), (5, 3), 2, 2), ((4, 9), (1, 1), 7, 4)]
+
+
+@pytest.mark.parametrize(("size", "taps", "dilation", "outputs"), _CASES)
+@pytest.mark.parametrize("form", ["taps", None])
+def test_forms_agree(form, size, taps, dilation, outputs):
+  a, b = jax.random.split(jax.random.key(0))
+  x = jax.random.normal(a, (2, *size, 4))
+  kernel = jax.random.normal(b, (*taps, 4, outputs))
+
+  @jax.jit
+  def both(x, kernel):
+    def value(x, kernel, form):
+      y = dilated_conv.dilated_conv(x, kernel, dilation, form=form)
+      return jnp.sum(jnp.sin(y)), y
+
+    return [jax.value_and_grad(value, (0, 1), has_aux=True)(
+        x, kernel, name) for name in (form, "plain")]
+
+  ours, xlas = both(x, kernel)
+  assert ours[0][1].shape == (2, *size, outputs)
+  for got, want in zip(
+      jax.tree.leaves(ours), jax.tree.leaves(xlas), strict=True):
+    np.testing.assert_allclose(got, want, atol=2e-4, rtol=1e-4)

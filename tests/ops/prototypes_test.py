@@ -1,0 +1,109 @@
+"""Prototypes and pseudo labels against plain loops, and their edges."""
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.ops import prototypes
+
+N, SIZE, CELLS, WIDTH, CLASSES = 2, 8, 4, 5, 4
+
+
+def drawn(seed, share=1.0):
+  """(features [N, 4, 4, 5], labels [N, 8, 8]); 0 where nothing is marked."""
+  rng = np.random.default_rng(seed)
+  features = rng.normal(size=(N, CELLS, CELLS, WIDTH)).astype(np.float32)
+  label = rng.integers(0, CLASSES, (N, SIZE, SIZE)).astype(np.int32)
+  return features, np.where(rng.random(label.shape) < share, label, 0)
+
+
+def unit(x):
+  return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-8)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 1000))
+def test_dense_is_the_mean_over_pictures_of_means_over_cells(seed):
+  features, label = drawn(seed)
+  label[label == 3] = 255  # No class: counts nowhere, so class 3 is absent.
+  found = prototypes.dense(features, label, CLASSES)
+  cells = label[:, ::2, ::2]
+  for c in range(CLASSES):
+    means = [f[x == c].mean(0) for f, x in zip(features, cells, strict=True)
+             if (x == c).any()]
+    expected = unit(np.mean(means, 0)) if means else np.zeros(WIDTH)
+    np.testing.assert_allclose(found.vectors[c], expected, atol=1e-5)
+  got = prototypes.label_dense(found, features)
+  cosine = unit(features) @ np.asarray(found.vectors).T
+  np.testing.assert_array_equal(got, cosine.argmax(-1))
+
+
+def test_an_absent_class_wins_where_all_others_are_negative():
+  features = np.ones((1, 2, 2, 3), np.float32)
+  found = prototypes.dense(features, np.zeros((1, 2, 2), np.int32), 3)
+  got = prototypes.label_dense(found, np.stack([features[0], -features[0]]))
+  np.testing.assert_array_equal(got, [[[0, 0]] * 2, [[1, 1]] * 2])
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 1000), st.integers(1, 5),
+       st.sampled_from([0.0, 0.3, 0.6]), st.integers(0, 3))
+def test_sparse_is_the_best_of_each_vectors_k_cells(seed, k, threshold, spare):
+  features, label = drawn(seed, share=0.5)
+  others = drawn(seed + 1)[0]
+  cells = label[:, ::2, ::2]
+  count = prototypes.annotated_cells(label, CELLS)
+  assert count == (cells > 0).sum()
+  # Places that no cell fills change nothing.
+  found = prototypes.sparse(features, label, count + spare)
+  np.testing.assert_allclose(
+      found.vectors[:count], unit(features[cells > 0]), atol=1e-5)
+  np.testing.assert_array_equal(found.classes[:count], cells[cells > 0])
+  got = prototypes.label_sparse(
+      found, others, CLASSES, k=k, threshold=threshold)
+  for picture, labelled in zip(others, np.asarray(got), strict=True):
+    flat = unit(picture.reshape(-1, WIDTH))
+    best = np.zeros((CLASSES, len(flat)))
+    for vector, c in zip(unit(features[cells > 0]), cells[cells > 0],
+                         strict=True):
+      cosine = flat @ vector
+      for i in np.argsort(-cosine, kind="stable")[:k]:
+        if cosine[i] > threshold:
+          best[c, i] = max(best[c, i], cosine[i])
+    np.testing.assert_array_equal(labelled.ravel(), best.argmax(0))
+
+
+def test_labels_depend_on_direction_and_picture_alone():
+  features, label = drawn(3)
+  found = prototypes.dense(features, label, CLASSES)
+  both = prototypes.label_dense(found, features)
+  alone = prototypes.label_dense(found, 7.0 * features[1:])
+  np.testing.assert_array_equal(both[1:], alone)
+
+
+def test_the_whole_is_one_program():
+  features, label = drawn(0)
+
+  @jax.jit
+  def run(features, label):
+    dense = prototypes.dense(features, label, CLASSES)
+    sparse = prototypes.sparse(features, label, 4)
+    return (prototypes.label_dense(dense, features),
+            prototypes.label_sparse(sparse, features, CLASSES, k=2,
+                                    threshold=0.5))
+
+  assert all(x.dtype == jnp.int32 for x in run(features, label))
+
+
+def test_sizes_must_divide():
+  with pytest.raises(ValueError, match="do not reduce evenly to 3 x 3"):
+    prototypes.cells(np.zeros((1, 8, 8)), 3)
+  with pytest.raises(ValueError, match="do not enlarge evenly to 9"):
+    prototypes.enlarge(np.zeros((1, 4, 4)), 9)
+  label = np.arange(4).reshape(1, 2, 2)
+  np.testing.assert_array_equal(
+      prototypes.cells(prototypes.enlarge(label, 6), 2), label)
