@@ -5,8 +5,12 @@ import pytest
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
+from semseg_jax.data import geometry
+from semseg_jax.data import image_files
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
+from semseg_jax.data import store
+from semseg_jax.data import tolerance
 
 
 def load(tree, broken=0):
@@ -53,6 +57,37 @@ def test_damaged_record_is_named(tree):
     path.write_bytes(bytes(len(content)))
   with pytest.raises(errors.DataError, match="p0: its record in .* damaged"):
     dataset.splits["train_labeled"][0]
+
+
+def test_broken_pictures_of_a_volume(tmp_path):
+  spec = datasets.Spec(
+      name="slices", class_names=("a", "b"), colors=np.zeros((2, 3), np.uint8))
+  path = tmp_path / "volume"
+  path.write_bytes(b"")
+  items = [store.Item("v", str(path))]
+  picture = image_files.encode_png(np.zeros((4, 4, 3), np.uint8))
+
+  def expand(item, channels):
+    del item, channels
+    for i in range(3):
+      yield str(i), b"none" if i == 1 else picture, None
+
+  def opened():
+    return store.open_splits(
+        spec, {"train": items}, volumes=True, expand=expand,
+        cache_dir=str(tmp_path / "cache"))["train"]
+
+  with pytest.raises(errors.DataError, match="^\\S*volume: "):
+    opened()
+  with tolerance.of(1):
+    source = opened()
+    with tolerance.of(None):
+      opened()
+  assert source.ids == ("v_0", "v_1", "v_2")
+  assert list(sources.broken(source)) == ["v_1"]
+  viewed = geometry.Viewed(source, shape=(2, 2))
+  assert list(sources.broken(viewed)) == ["v_1"]
+  assert sources.sound(source).volumes == ("v", "v")
 
 
 class Failing:

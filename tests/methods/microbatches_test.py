@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from semseg_jax import experiment
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.semantic_gan import encoder
@@ -90,3 +91,29 @@ def test_other_stages_train_by_parts(
   _, state, metrics = iterate(module.make(config, None), config)
   all_finite((state, metrics))
   assert state.step == 1
+
+
+def test_synthetic_pairs_are_split_with_the_real_ones(
+    toy_config, toy_batch, all_finite):
+  config = toy_config(microbatches=2)
+  stage = supervised.make(config, None)
+  batch = {"labeled": toy_batch(config)["labeled"],
+           "synthetic": toy_batch(config, 1)["labeled"]}
+
+  @jax.jit
+  def step(batch):
+    state = stage.init(jax.random.key(0), {})
+    return stage.train_step(
+        state, {}, batch, stage.draws(jax.random.key(1), "step"), phase="step")
+
+  state, metrics = jax.device_get(step(batch))
+  all_finite((state, metrics))
+  assert set(state.network) == {"params", "batch_stats"}
+  assert set(metrics) == {"loss", "cross_entropy", "dice"}
+
+
+def test_stages_that_take_batches_whole_refuse_parts(toy_config, monkeypatch):
+  config = toy_config(microbatches=2)
+  monkeypatch.setattr(supervised, "FIELDS", ("supervised",))
+  with pytest.raises(ValueError, match="microbatches is 2.*'supervised'.*to 1"):
+    experiment.make_stage(config, None, "supervised")
