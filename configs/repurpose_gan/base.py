@@ -39,7 +39,8 @@ def get_config(preset=None):
       draw=0,  # which pictures
       truncation=1.0)  # 0.7 in the notebook
 
-  c.segmenter = dict(
+  # Beside the fields that `reference` reads.
+  c.segmenter.update(
       kind="cnn",  # the authors'; cnn_s, cnn_m, cnn_l, linear, mlp
       epochs=1000, learning_rate=1e-3, weight_decay=1e-3,
       decay=0.9, decay_epochs=50)  # notebook: 100 epochs, 0.1 after 50
