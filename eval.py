@@ -15,6 +15,7 @@ from ml_collections import config_flags  # noqa: E402
 
 from semseg_jax import experiment  # noqa: E402
 from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.cli import processes  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file of the experiment.", lock_config=True)
@@ -27,6 +28,7 @@ _SPLIT = flags.DEFINE_list(
 
 def main(argv):
   del argv
+  processes.join()
   experiment.run(experiment.evaluate, _CONFIG.value, _WORKDIR.value,
                  splits=_SPLIT.value)
 

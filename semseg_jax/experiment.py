@@ -6,11 +6,10 @@ Called by train.py, eval.py, the commands in `cli` and the tests.
 import functools
 import importlib
 import json
-import pathlib
-import sys
 import time
 
 from absl import logging
+from etils import epath
 import jax
 import numpy as np
 
@@ -26,24 +25,18 @@ from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import data
 from semseg_jax.training import checkpoint
+from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
-from semseg_jax.training import records as training_records
 from semseg_jax.training import run_dir
-
-# What a user can mend: shown as one line, without a traceback.
-USER_ERRORS = (OSError, ValueError, training_records.NonFiniteError)
 
 
 def run(function, config, workdir, **arguments):
   """Calls `train` or `evaluate`; a user's mistake ends it with one line."""
   checkpoint.quiet()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
-  try:
-    return function(config, pathlib.Path(workdir), **arguments)
-  except USER_ERRORS as error:
-    logging.debug("where it was raised", exc_info=True)
-    sys.exit(f"error: {error}")
+  with exits.one_line():
+    return function(config, epath.Path(workdir), **arguments)
 
 
 def module_of(config, stage: str):
@@ -95,11 +88,13 @@ def train(config, workdir, *, overrides=None, only=()):
                  len(names), stage.steps)
     loop.train(
         stage, workdir=workdir / name, options=options,
-        key=jax.random.key(config.seed), mesh=mesh,
+        key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
+        rollbacks=config.faults.rollbacks,
         config_json=json.dumps(relevant(config, module)),
         overrides_json=json.dumps(overrides or {}, default=str))
-    figures.plot_metrics(workdir / name / "metrics.jsonl",
-                         workdir / name / "curves.png")
+    if jax.process_index() == 0:
+      figures.plot_metrics(workdir / name / "metrics.jsonl",
+                           workdir / name / "curves.png")
   return workdir
 
 
@@ -112,7 +107,12 @@ def _best_metric(config, stage, name: str):
 
 def make_stage(config, workdir, name: str):
   """The stage `name` of a config; the joint GAN with what watches it."""
-  stage = module_of(config, name).make(config, workdir)
+  module = module_of(config, name)
+  if config.microbatches > 1 and "microbatches" not in module.FIELDS:
+    raise ValueError(
+        f"config.microbatches is {config.microbatches}, but stage {name!r} of "
+        f"method {config.method!r} takes its batches whole: set it to 1")
+  stage = module.make(config, workdir)
   if name == "gan" and config.monitor.samples:
     stage = stage._replace(validate=monitoring.make(config))
   return stage
@@ -121,16 +121,19 @@ def make_stage(config, workdir, name: str):
 def relevant(config, module) -> dict:
   """The blocks of `config` that a stage's result depends on, plain values."""
   plain = json.loads(config.to_json_best_effort())
-  return {name: plain[name] for name in sorted(
-      {"data", "dtype", "matmul_precision", "release", "seed",
-       *module.FIELDS})}
+  names = {"data", "dtype", "matmul_precision", "release", "seed",
+           *module.FIELDS}
+  if config.microbatches == 1:  # what runs from before the field had
+    names.discard("microbatches")
+  return {name: plain[name] for name in sorted(names)}
 
 
 def evaluate(config, workdir, *, splits=()):
   """Labels and scores test pictures with every method a run has trained.
 
   Each split has a folder below workdir/eval with record.json, predictions and
-  an overview; an interrupted evaluation continues.
+  an overview; an interrupted evaluation continues. Several processes share the
+  pictures and need a common `workdir`; process 0 writes the records.
 
   Args:
     config: the experiment's config.
@@ -146,8 +149,9 @@ def evaluate(config, workdir, *, splits=()):
   sources = {name: limited(data.evaluation_source(config, name), config)
              for name in splits}
   predict = _predictor(config, workdir)
-  joint = None
-  if config.data.labels and {"reference", "gan"} <= set(config.stages):
+  joint, primary = None, jax.process_index() == 0
+  if (primary and config.data.labels
+      and {"reference", "gan"} <= set(config.stages)):
     joint = joint_model.score(config, workdir, config.evaluation.joint_samples)
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
@@ -163,7 +167,11 @@ def evaluate(config, workdir, *, splits=()):
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
         out_dir=folder, pictures=config.evaluation.pictures,
-        fingerprint=records.config_hash({**plain, "steps": steps}))
+        fingerprint=records.config_hash({**plain, "steps": steps}),
+        process=jax.process_index(), num_processes=jax.process_count())
+    found[name] = methods
+    if not primary:
+      continue
     records.save(folder, records.make(
         methods, config=plain, split=name,
         seconds=time.monotonic() - started,
@@ -174,7 +182,6 @@ def evaluate(config, workdir, *, splits=()):
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
-    found[name] = methods
   if joint:
     real = found.get(config.data.in_domain, {}).get("reference", {})
     print(f"\njoint model: the reference segmenter scores {joint['miou']:.4f} "
@@ -286,7 +293,7 @@ def write_table(results, config, workdir):
         row[f"{place}_spread"] = round(float(np.std(values, ddof=1)), 4)
         row[f"{place}_seeds"] = [round(float(v), 4) for v in values]
     rows.append(row | {"seeds": len(results)})
-  workdir = pathlib.Path(workdir)
+  workdir = epath.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)
   tables.save(workdir / "table.json", rows)
   shown = [{k: v for k, v in row.items() if not isinstance(v, list)}

@@ -147,3 +147,27 @@ def test_parse_arg_refuses_other_types(text):
 @pytest.mark.parametrize("text", ["", None, ","])
 def test_parse_arg_of_nothing_gives_defaults(text):
   assert common.parse_arg(text, a=1, b=True) == {"a": 1, "b": True}
+
+
+@given(st.lists(st.one_of(
+    st.text("=,.-+_0123456789eEinfalstrucodg \0é１", max_size=8),
+    st.sampled_from(["count=", "rate=", "flag", "name=", "=", ",,"])),
+                max_size=6).map("".join))
+def test_parse_arg_of_anything(text):
+  defaults = dict(count=1, rate=0.5, name="", flag=False)
+  try:
+    found = common.parse_arg(text, **defaults)
+  except ValueError as error:
+    said = str(error)
+  else:
+    said = "config argument"
+    assert {k: type(v) for k, v in found.items()} == {
+        k: type(v) for k, v in defaults.items()}
+  assert said.startswith("config argument")
+  assert "\n" not in said
+
+
+@pytest.mark.parametrize("text", ["count=" + "9" * 10_000, "rate=1e"])
+def test_parse_arg_of_absurd_numbers(text):
+  with pytest.raises(ValueError, match="is not of type"):
+    common.parse_arg(text, count=0, rate=0.5)

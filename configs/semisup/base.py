@@ -27,6 +27,12 @@ def get_config():
   c.seed = 0
   c.dtype = "float32"  # compute dtype: float32 or bfloat16; parameters float32
   c.matmul_precision = "default"  # jax_default_matmul_precision
+  c.sharding = "replicated"  # or "fsdp": states split over the devices
+  c.microbatches = 1  # of more only `supervised` knows
+  c.remat = False  # of the generator and its discriminators: not used here
+  c.faults = ml_collections.ConfigDict(dict(
+      broken_pictures=0,  # training pictures that may be unreadable
+      rollbacks=0))  # returns to the newest checkpoint after NaN, per stage
   c.release = False  # reproduce the release's slips (docs/semisup.md)
 
   c.data = ml_collections.ConfigDict(dict(

@@ -18,6 +18,7 @@ import tqdm
 
 from semseg_jax.data import errors
 from semseg_jax.data import sources
+from semseg_jax.data import tolerance
 
 _PACKAGE = "semseg_jax.data.sets"
 # More than any published number of labels.
@@ -104,6 +105,7 @@ def load(
     cache_dir: str | None = None,
     size: int | None = None,
     seed: int = 0,
+    broken: int | None = None,
 ) -> Dataset:
   """Opens the data set `name`; file-based ones are prepared on first use.
 
@@ -116,6 +118,9 @@ def load(
     size: side of the square pictures wanted. Rendered sets render at it (64 if
       None); file-based sets keep their native sizes, the pipeline resizes.
     seed: which world a rendered set draws; file-based sets ignore it.
+    broken: how many unreadable pictures are let pass; a source has them in
+      `broken`, {id: what is wrong}, and raises when asked for one. None: as
+      many as the data set that this one is a part of, else 0.
 
   Raises:
     errors.DataError: no such data set, or unusable files.
@@ -131,9 +136,10 @@ def load(
     raise errors.DataError(
         f"data.name: data set {base!r} has no variant {variant!r}; it has "
         f"{', '.join(known) or 'none'}")
-  return module.make(
-      data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed,
-      **({"variant": variant} if variant else {}))
+  with tolerance.of(broken):
+    return module.make(
+        data_dir=data_dir, cache_dir=cache_dir, size=size, seed=seed,
+        **({"variant": variant} if variant else {}))
 
 
 def split(dataset: Dataset, name: str) -> sources.Source:
@@ -160,6 +166,8 @@ def verify(dataset: Dataset, splits: Iterable[str]) -> None:
   """
   for name in splits:
     source = split(dataset, name)
+    for message in sources.broken(source).values():
+      raise errors.DataError(f"split {name!r} cannot be scored: {message}")
     trusted = getattr(source, "checked", False)
     indices = range(1 if trusted else len(source))
     for i in tqdm.tqdm(

@@ -119,6 +119,7 @@ class Viewed:
     """Resized to `shape`, or centre squares of a shorter side `short_side`."""
     self.ids, self.labeled = parent.ids, parent.labeled
     self.checked = getattr(parent, "checked", False)
+    self.broken = sources.broken(parent)
     self._parent, self._shape, self._side = parent, tuple(shape), short_side
 
   def __len__(self) -> int:

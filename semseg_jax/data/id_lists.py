@@ -7,6 +7,7 @@ import pathlib
 
 from semseg_jax.data import errors
 
+MAX_BYTES = 256 << 20  # millions of ids; more is no list
 _SHIPPED = pathlib.Path(__file__).parent / "splits"
 
 
@@ -30,13 +31,25 @@ def hashed(ids: Iterable[str]) -> list[str]:
 
 
 def read(path: pathlib.Path) -> tuple[str, ...]:
-  """The ids of a list file; empty lines are skipped, repeats refused."""
+  """The ids of a list file; empty lines are skipped, repeats refused.
+
+  An id names files below the data set's folders: one that leads out of them is
+  refused.
+  """
   try:
-    ids = tuple(x.strip() for x in path.read_text().splitlines() if x.strip())
+    if path.stat().st_size > MAX_BYTES:
+      raise errors.DataError(
+          f"{path}: more than {MAX_BYTES >> 20} MiB; this is no list of ids")
+    text = path.read_text(encoding="utf-8-sig")
+    ids = tuple(x.strip() for x in text.split("\n") if x.strip())
   except FileNotFoundError as e:
     raise errors.DataError(f"{path}: list file is missing") from e
   except UnicodeDecodeError as e:
     raise errors.DataError(f"{path}: not a text file") from e
+  for x in ids:
+    if "\0" in x or x.startswith("/") or ".." in x.split("/"):
+      raise errors.DataError(
+          f"{path}: {x!r} is no id: it leads out of the data set's folders")
   if len(set(ids)) != len(ids):
     seen = set()
     twice = next(x for x in ids if x in seen or seen.add(x))

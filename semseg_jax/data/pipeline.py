@@ -17,6 +17,7 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import geometry
 from semseg_jax.data import sources
+from semseg_jax.data import tolerance
 from semseg_jax.data import transforms
 
 AugmentOptions = transforms.AugmentOptions
@@ -114,6 +115,7 @@ def batches(
     process_index: int = 0,
     process_count: int = 1,
     workers: int = 0,
+    broken: int = 0,
 ) -> Iterator[dict]:
   """Endless batches {key: {name: [B, ...]}} of several streams.
 
@@ -122,12 +124,14 @@ def batches(
     start_step: the first step asked for, e.g. the one to resume at.
     process_index, process_count: which rows of the global batch are ours.
     workers: reading threads beside the main one.
+    broken: how many pictures of a stream may turn out unreadable; the next one
+      comes in their stead.
   """
   if not streams:
     raise errors.DataError("neither labelled nor unlabelled pictures to train")
   return _joined({
-      key: _stream(stream, start_step, workers, process_index=process_index,
-                   process_count=process_count)
+      key: _stream(stream, start_step, workers, broken,
+                   process_index=process_index, process_count=process_count)
       for key, stream in streams.items()})
 
 
@@ -220,9 +224,10 @@ class _Prepared:
     return found
 
 
-def _stream(stream, start_step, workers, *, process_index, process_count):
+def _stream(stream, start_step, workers, broken, *, process_index,
+            process_count):
   source, batch_size, prepare, change, seed = stream
-  source = _Prepared(source, prepare)
+  source = tolerance.Skipping(_Prepared(source, prepare), broken)
   if batch_size < 1 or batch_size % process_count:
     raise errors.DataError(
         f"batch size {batch_size} must be a positive multiple of the "

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import typing
 
+from absl import logging
 import numpy as np
 
 Example = Mapping[str, typing.Any]
@@ -91,6 +92,25 @@ class Subset:
     if self.labeled or "label" not in example:
       return example
     return {k: v for k, v in example.items() if k != "label"}
+
+
+def broken(source: Source) -> dict[str, str]:
+  """{id: what is wrong} of pictures known to be unreadable."""
+  if isinstance(source, Subset):
+    found = broken(source._parent)
+    return {i: found[i] for i in source.ids if i in found} if found else {}
+  return getattr(source, "broken", {})
+
+
+def sound(source: Source) -> Source:
+  """`source` without the pictures known to be unreadable, each named."""
+  bad = broken(source)
+  for message in bad.values():
+    logging.warning("left out, one of %d broken pictures: %s", len(bad),
+                    message)
+  if not bad:
+    return source
+  return Subset(source, [i for i, x in enumerate(source.ids) if x not in bad])
 
 
 def by_ids(parent: Source, ids: Sequence[str], *, labeled: bool = True):

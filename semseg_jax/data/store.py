@@ -29,12 +29,13 @@ import tqdm
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import tolerance
 from semseg_jax.data.builders import image_mask
 
 # Raised when what is stored for the same files changes.
 _FORMAT = 1
 _INDEX = "index.json"
-
+_BROKEN = "broken.json"
 
 # Items that are read ahead of the writer.
 _AHEAD = 64
@@ -65,8 +66,9 @@ class Store:
         image_mask.SPLIT, decoders={"image": skip, "label": skip})
     with open(folder / _INDEX) as file:
       self._position = {k: i for i, k in enumerate(json.load(file))}
+    self.broken = _read_broken(folder)
     self._of_item = collections.defaultdict(list)
-    for key in sorted(self._position):
+    for key in sorted({*self._position, *self.broken}):
       if "//" in key:
         self._of_item[key.partition("//")[0]].append(key)
     self._channels = spec.channels
@@ -89,7 +91,14 @@ class Store:
 
   def read(self, key: str, labeled: bool) -> dict:
     """{"image"} and, if asked, {"label"}, decoded."""
-    record = self._records[self._position[key]]
+    if key in self.broken:
+      raise errors.DataError(self.broken[key])
+    try:
+      record = self._records[self._position[key]]
+    except Exception as e:  # TFDS promises no type for a damaged record
+      raise errors.DataError(
+          f"{key}: its record in {self.folder} is damaged ({e}); delete that "
+          "folder, it is prepared anew") from e
     example = {"image": image_files.decode_image(
         _content(record["image"]), self._channels, key)}
     if labeled:
@@ -109,6 +118,8 @@ class Stored:
     self._store = store
     self._keys = keys
     self.volumes = volumes
+    self.broken = {i: store.broken[k] for i, k in zip(ids, keys, strict=True)
+                   if k in store.broken}
 
   def __len__(self) -> int:
     return len(self.ids)
@@ -153,7 +164,8 @@ def open_items(
     variant: names what `read` does beside reading, e.g. a stored size.
 
   Raises:
-    errors.DataError: names the first file that cannot be used.
+    errors.DataError: names the first file that cannot be used, if there are
+      more than `tolerance` allows.
   """
   if not items:
     raise errors.DataError(f"data set {spec.name!r} has no pictures")
@@ -161,7 +173,9 @@ def open_items(
   folder = root / f"{spec.name}-{_fingerprint(spec, items, variant)}"
   if not folder.exists():
     _prepare(folder, spec, items, read, expand)
-  return Store(folder, spec)
+  store = Store(folder, spec)
+  tolerance.check(store.broken, spec.name)
+  return store
 
 
 def open_splits(
@@ -233,9 +247,10 @@ def _prepare(folder, spec, items, read, expand):
   partial = pathlib.Path(
       tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
   tfds.disable_progress_bar()  # it cannot know how many pictures there are
+  broken = {}
   try:
     builder = image_mask.ImageMask(
-        examples=lambda: _examples(spec, items, read, expand),
+        examples=lambda: _examples(spec, items, read, expand, broken),
         channels=spec.channels, data_dir=partial)
     builder.download_and_prepare()
     records = builder.as_data_source(
@@ -245,6 +260,9 @@ def _prepare(folder, spec, items, read, expand):
     keys = [_text(record["key"]) for record in records]
     with open(partial / _INDEX, "w") as file:
       json.dump(keys, file)
+    if broken:
+      with open(partial / _BROKEN, "w") as file:
+        json.dump(broken, file, indent=1)
     try:
       partial.rename(folder)
     except OSError:
@@ -254,26 +272,48 @@ def _prepare(folder, spec, items, read, expand):
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _examples(spec, items, read, expand):
-  """All records, in the items' order."""
+def _examples(spec, items, read, expand, broken):
+  """Yields all records that can be stored, in the items' order.
+
+  Puts {key: message} of the other pictures into `broken`. A volume or an
+  archive that cannot be read at all is no picture: its error ends this.
+  """
+  for key, record in _records(spec, items, read, expand):
+    if isinstance(record, errors.DataError):
+      broken[key] = str(record)
+      tolerance.check(broken, spec.name)
+    else:
+      yield key, record
+
+
+def _records(spec, items, read, expand):
+  """(key, features, or the error that says what is wrong) of all pictures."""
   bar = tqdm.tqdm(total=len(items), desc=f"preparing {spec.name}",
                   disable=not sys.stderr.isatty())
   with bar, futures.ThreadPoolExecutor() as pool:
     if expand:  # a volume or an archive: one at a time fills the memory enough
       for item in items:
         for name, *found in expand(item, spec.channels):
-          yield _record(spec, item, f"{item.key}//{name}", *found)
+          key = f"{item.key}//{name}"
+          yield key, _checked(spec, item, key, lambda *_, x=found: x)
         bar.update()
       return
-    one = lambda i: _record(spec, i, i.key, *read(i, spec.channels))
+    one = lambda i: (i.key, _checked(spec, i, i.key, read))
     for start in range(0, len(items), _AHEAD):
       for record in pool.map(one, items[start:start + _AHEAD]):
         yield record
         bar.update()
 
 
-def _record(spec, item, key, content, mask):
-  """(key, features) of one picture, checked."""
+def _checked(spec, item, key, read):
+  """Features of one picture, or the error that its files raise."""
+  try:
+    return _features(spec, item, key, *read(item, spec.channels))
+  except errors.DataError as error:
+    return error
+
+
+def _features(spec, item, key, content, mask):
   image = image_files.decode_image(content, spec.channels, item.image)
   if mask is None:
     mask = np.zeros((1, 1), np.uint8)
@@ -284,8 +324,12 @@ def _record(spec, item, key, content, mask):
           f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
           f"picture {item.image} is {image.shape[1]} x {image.shape[0]}")
     image_files.check_classes(mask, spec.num_classes, spec.ignore_index, where)
-  return key, {
-      "image": content, "label": image_files.encode_png(mask), "key": key}
+  return {"image": content, "label": image_files.encode_png(mask), "key": key}
+
+
+def _read_broken(folder) -> dict[str, str]:
+  path = folder / _BROKEN
+  return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _content(value) -> bytes:

@@ -42,11 +42,14 @@ def evaluate(
     fingerprint: str,
     pictures: int = 16,
     fill: tuple[int, ...] | None = None,
+    process: int = 0,
+    num_processes: int = 1,
 ) -> dict[str, dict]:
   """Labels every picture of `source`, scores and draws the predictions.
 
   One batch is one chunk; a chunk that an earlier attempt with the same
-  fingerprint finished is not predicted again.
+  fingerprint finished is not predicted again. Of several processes each takes
+  chunks of its own, waits for the files of the others, and has the totals.
 
   Args:
     predict: (images uint8 [B, S, S, C], indices int32 [B]) -> for each method
@@ -64,6 +67,8 @@ def evaluate(
     pictures: how many pictures, from the first on, get colour, overlay and
       reconstruction files; index masks are written for all.
     fill: a colour; pictures are then padded to `size` with it, not resized.
+    process, num_processes: which of the chunks are ours, see
+      `chunks.assigned`; `out_dir` is common to all processes.
 
   Returns:
     By method: see `summary.summarise`.
@@ -83,9 +88,11 @@ def evaluate(
           fingerprint, list(source.ids), spec.name, list(spec.class_names),
           spec.ignore_index, batch_size, size, *([fill] if fill else [])]))
   names = file_names(source.ids)
-  _fill(store, predict, source, spec, batch_size, (size, fill), folder, names,
-        pictures)
-  counts = _collect(store, _num_chunks(source, batch_size), folder)
+  total = _num_chunks(source, batch_size)
+  _fill(store, chunks.assigned(total, process, num_processes), predict, source,
+        spec, batch_size, (size, fill), folder, names, pictures)
+  store.wait(range(total))
+  counts = _collect(store, total, folder)
   methods = counts.pop("methods")
   found = {
       name: summary.summarise(
@@ -93,11 +100,12 @@ def evaluate(
           volumes=counts.get("volume"),
           confidence=counts.get(f"confidence/{name}"))
       for name in methods}
-  overview.draw(
-      folder, source, spec=spec, pictures=pictures,
-      stems={m: stems(names, m, methods) for m in methods},
-      quality={m: summary.picture_quality(counts[f"confusion/{m}"])
-               for m in methods})
+  if process == 0:
+    overview.draw(
+        folder, source, spec=spec, pictures=pictures,
+        stems={m: stems(names, m, methods) for m in methods},
+        quality={m: summary.picture_quality(counts[f"confusion/{m}"])
+                 for m in methods})
   return found
 
 
@@ -127,13 +135,13 @@ def _num_chunks(source, batch_size):
   return -(-len(source) // batch_size)
 
 
-def _fill(store, predict, source, spec, batch_size, view, folder, names,
+def _fill(store, ours, predict, source, spec, batch_size, view, folder, names,
           pictures):
-  """Predicts the chunks that are missing; `view` is (size, fill)."""
+  """Predicts those of our chunks that are missing; `view` is (size, fill)."""
   there = {path.name for path in (folder / "predictions").iterdir()}
-  total = _num_chunks(source, batch_size)
+  total = len(ours)
   missing = [
-      k for k in range(total)
+      k for k in ours
       if not (store.done(k) and _drawn(store.load(k), names, there))]
   if not missing:
     return

@@ -49,8 +49,12 @@ def load(path) -> Any:
       if start == b"PK\x03\x04":
         return _load_zip(path, file)
       return _load_legacy(path, file)
-  except (TorchFileError, MemoryError):
+  except TorchFileError:
     raise
+  except MemoryError as e:
+    raise TorchFileError(
+        f"{path}: asks for more memory than there is; damaged, or too large "
+        "for this machine") from e
   except zipfile.BadZipFile as e:
     raise TorchFileError(
         f"{path}: damaged or truncated zip archive ({e}); fetch it again"

@@ -9,6 +9,7 @@ import collections
 from collections.abc import Callable
 import math
 import pickle
+import pickletools
 from typing import NamedTuple
 
 import ml_dtypes
@@ -21,6 +22,7 @@ _DTYPES = {
     "Short": np.dtype(np.int16), "Char": np.dtype(np.int8),
     "Byte": np.dtype(np.uint8), "Bool": np.dtype(np.bool_),
 }
+_MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
 _MAX_EXPANDED = 1 << 28  # Numbers in a tensor that repeats its storage.
 
 
@@ -44,8 +46,26 @@ class Unpickler(pickle.Unpickler):
 
   def __init__(self, file, path, storage: Callable | None = None):
     super().__init__(file, encoding="utf-8")
+    self._file = file
     self._path = path
     self._storage = storage
+
+  def load(self):
+    self._check_memo()
+    return super().load()
+
+  def _check_memo(self):
+    """Refuses numbers of memo places that no pickle of this size has.
+
+    Python's reader makes room for the place named, in gigabytes if asked.
+    """
+    start = self._file.tell()
+    for count, (opcode, place, _) in enumerate(pickletools.genops(self._file)):
+      if opcode.name in _MEMO and place > count:
+        raise TorchFileError(
+            f"{self._path}: damaged: memo place {place} of a pickle that so "
+            f"far has {count} operations")
+    self._file.seek(start)
 
   def find_class(self, module, name):
     if (module, name) in _TYPES:

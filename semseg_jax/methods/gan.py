@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import draws as draws_lib
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
 from semseg_jax.models import discriminators
@@ -21,11 +22,13 @@ from semseg_jax.models import stylegan2
 from semseg_jax.ops import augment
 from semseg_jax.ops import gan_losses
 from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("gan", "generator", "image_discriminator", "patch_discriminator")
+FIELDS = ("gan", "generator", "image_discriminator", "microbatches",
+          "patch_discriminator")
 PATH_DECAY = 0.01  # rate of the running mean of path lengths
 
 
@@ -53,30 +56,6 @@ class State(struct.PyTreeNode):
   augment_strength: jax.Array
 
 
-def generator_draws(key, n: int, generator, mixing: float) -> dict[str, Any]:
-  """Randomness of one generator call.
-
-  Args:
-    key: PRNG key.
-    n: batch size.
-    generator: the module, for its sizes.
-    mixing: probability of style mixing.
-
-  Returns:
-    z [2, n, D] float32, index int32 scalar in [1, L] (codes from it on come
-    from the second z; L = no mixing), noise: tuple of [n, h, w, 1].
-  """
-  z_key, mix_key, index_key, noise_key = jax.random.split(key, 4)
-  codes = generator.num_codes
-  index = jax.random.randint(index_key, (), 1, codes)
-  mixed = jax.random.bernoulli(mix_key, mixing)
-  return {
-      "z": jax.random.normal(z_key, (2, n, generator.style_dim)),
-      "index": jnp.where(mixed, index, codes),
-      "noise": stylegan2.random_noise(noise_key, n, generator.noise_shapes),
-  }
-
-
 class Modules(NamedTuple):
   """The three networks; `patch_discriminator` is unused without labels."""
   generator: stylegan2.Generator
@@ -98,6 +77,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       networks.generator(config), networks.image_discriminator(config),
       networks.patch_discriminator(config))
   labelled = generator.label_channels > 0
+  parts = config.microbatches
+  microbatches.check(c.batch_size, parts, "config.gan.batch_size")
   policy = tuple(c.augment.policy)
   pair_policy = tuple(c.augment.pair_policy)
   lazy = {"generator": c.path_every, "image_discriminator": c.r1_every,
@@ -131,6 +112,11 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
         optimizers={k: tx[k].init(p) for k, p in params.items()},
         mean_path_length=jnp.zeros(()),
         augment_strength=jnp.float32(c.augment.strength))
+
+  def gradients_of(loss_fn, params, batch, draws):
+    """(gradients, aux) of loss_fn(params, batch, draws), by microbatches."""
+    return microbatches.grad(lambda p, data: loss_fn(p, *data), parts)(
+        params, (batch, draws), (0, draws_lib.axes(draws)))
 
   def synthesize(params, draws):
     w1, w2 = (generator.apply({"params": params}, z, method="mapping")
@@ -190,36 +176,36 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   def phase_d(state, batch, draws):
     """Spec 3.1 and 3.2: one step of Dr and one of Dm."""
     strength = state.augment_strength
-    real = augmented(draws["augment_real"], strength,
-                     data.picture(batch["unlabeled"]["image"]))
-    fake = augmented(draws["augment_fake"], strength,
-                     synthesize(state.generator, draws["dr"]).image)
 
-    def dr_loss(params):
+    def dr_loss(params, batch, draws):
+      real = augmented(draws["augment_real"], strength,
+                       data.picture(batch["unlabeled"]["image"]))
+      fake = augmented(draws["augment_fake"], strength,
+                       synthesize(state.generator, draws["dr"]).image)
       real_score, fake_score = dr_score(params, real), dr_score(params, fake)
       loss = gan_losses.logistic_discriminator(real_score, fake_score)
       return loss, {"dr/loss": loss, "dr/real_score": real_score.mean(),
                     "dr/fake_score": fake_score.mean(),
                     "dr/real_sign": jnp.sign(real_score).mean()}
 
-    gradients, metrics = jax.grad(dr_loss, has_aux=True)(
-        state.image_discriminator)
+    gradients, metrics = gradients_of(
+        dr_loss, state.image_discriminator, batch, draws)
     state = update_dr(state, gradients)
     if c.augment.target:
       state = state.replace(augment_strength=adapted(
-          strength, metrics["dr/real_sign"], real.shape[0]))
+          strength, metrics["dr/real_sign"],
+          batch["unlabeled"]["image"].shape[0]))
       metrics["augment/strength"] = state.augment_strength
     if not labelled:
       return state, metrics
 
-    sample = synthesize(state.generator, draws["dm"])
-    fake_pair = augmented_pair(
-        draws["augment_fake_pair"], strength, *sample)
-    pair = augmented_pair(
-        draws["augment_pair"], strength, *real_pair(batch["labeled"]))
-
-    def dm_loss(params, spectral):
-      fake_maps, spectral = dm_maps(params, spectral, *fake_pair)
+    def dm_loss(params, batch, draws):
+      fake_pair = augmented_pair(draws["augment_fake_pair"], strength,
+                                 *synthesize(state.generator, draws["dm"]))
+      pair = augmented_pair(
+          draws["augment_pair"], strength, *real_pair(batch["labeled"]))
+      fake_maps, spectral = dm_maps(
+          params, state.patch_discriminator["spectral"], *fake_pair)
       real_maps, spectral = dm_maps(params, spectral, *pair)
       loss = 0.5 * (gan_losses.patch_discriminator_loss(fake_maps, False)
                     + gan_losses.patch_discriminator_loss(real_maps, True))
@@ -227,9 +213,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
           "dm/loss": loss, "dm/real_score": last_score(real_maps),
           "dm/fake_score": last_score(fake_maps)})
 
-    gradients, (spectral, dm_metrics) = jax.grad(dm_loss, has_aux=True)(
-        state.patch_discriminator["params"],
-        state.patch_discriminator["spectral"])
+    gradients, (spectral, dm_metrics) = gradients_of(
+        dm_loss, state.patch_discriminator["params"], batch, draws)
     return update_dm(state, gradients, spectral), metrics | dm_metrics
 
   def adapted(strength, real_sign, n):
@@ -241,16 +226,16 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     """Spec 3.3: R1 on Dr, then R1 on Dm."""
     weight = c.r1 / 2 * c.r1_every
     strength = state.augment_strength
-    real = augmented(draws["augment_real"], strength,
-                     data.picture(batch["unlabeled"]["image"]))
 
-    def dr_loss(params):
+    def dr_loss(params, batch, draws):
+      real = augmented(draws["augment_real"], strength,
+                       data.picture(batch["unlabeled"]["image"]))
       penalty = gan_losses.r1_penalty(
           lambda x: dr_score(params, x).sum(), real)
       return weight * penalty, {"dr/r1": penalty}
 
-    gradients, metrics = jax.grad(dr_loss, has_aux=True)(
-        state.image_discriminator)
+    gradients, metrics = gradients_of(
+        dr_loss, state.image_discriminator, batch, draws)
     if config.release:
       # Deviates from the paper as the release does: Dr is frozen there when
       # its R1 is taken, so Adam sees a zero gradient.
@@ -259,32 +244,32 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     if not labelled:
       return state, metrics
 
-    image, label = augmented_pair(
-        draws["augment_pair"], strength, *real_pair(batch["labeled"]))
-    channels = image.shape[-1]
-
-    def dm_loss(params, spectral):
+    def dm_loss(params, batch, draws):
+      image, label = augmented_pair(
+          draws["augment_pair"], strength, *real_pair(batch["labeled"]))
+      channels = image.shape[-1]
+      spectral = state.patch_discriminator["spectral"]
       _, advanced = dm_maps(params, spectral, image, label)
 
       def score(pair):
         maps, _ = dm_maps(
             params, spectral, pair[..., :channels], pair[..., channels:])
-        return sum(scale[-1].mean() for scale in maps)
+        # A mean over the whole batch, of which this may be a part.
+        return sum(scale[-1].mean() for scale in maps) / parts
 
       penalty = gan_losses.r1_penalty(
           score, jnp.concatenate([image, label], -1))
       return weight * penalty, (advanced, {"dm/r1": penalty})
 
-    gradients, (spectral, dm_metrics) = jax.grad(dm_loss, has_aux=True)(
-        state.patch_discriminator["params"],
-        state.patch_discriminator["spectral"])
+    gradients, (spectral, dm_metrics) = gradients_of(
+        dm_loss, state.patch_discriminator["params"], batch, draws)
     return update_dm(state, gradients, spectral), metrics | dm_metrics
 
   def phase_g(state, batch, draws):
     """Spec 3.4: Dr teaches the picture, Dm the label branch and trunk."""
     strength = state.augment_strength
 
-    def loss_fn(params):
+    def loss_fn(params, batch, draws):
       sample = synthesize(params, draws["g"])
       fake = augmented(draws["augment_fake"], strength, sample.image)
       image_loss = gan_losses.nonsaturating_generator(
@@ -308,8 +293,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
           "g/image": image_loss, "g/label": adversarial,
           "g/feature_matching": matching, "g/loss": loss})
 
-    gradients, (spectral, metrics) = jax.grad(loss_fn, has_aux=True)(
-        state.generator)
+    gradients, (spectral, metrics) = gradients_of(
+        loss_fn, state.generator, batch, draws)
     state = update_g(state, gradients)
     if labelled:
       state = state.replace(patch_discriminator={
@@ -319,9 +304,10 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   def phase_path(state, batch, draws):
     """Spec 3.5: path-length regularisation of the picture."""
     del batch
-    d = draws["path"]
 
-    def loss_fn(params):
+    def loss_fn(params, batch, draws):
+      del batch
+      d = draws["path"]
       variables = {"params": params}
       w1, w2 = (generator.apply(variables, z, method="mapping")
                 for z in d["z"])
@@ -337,8 +323,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       return c.path * c.path_every * penalty, (
           mean, {"g/path": penalty, "g/path_length": lengths.mean()})
 
-    gradients, (mean, metrics) = jax.grad(loss_fn, has_aux=True)(
-        state.generator)
+    gradients, (mean, metrics) = gradients_of(
+        loss_fn, state.generator, (), draws)
     return update_g(state, gradients).replace(mean_path_length=mean), metrics
 
   def phase_ema(state, batch, draws):
@@ -360,34 +346,12 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     return (("d",) + (("r1",) if step % c.r1_every == 0 else ()) + ("g",)
             + (("path",) if step % c.path_every == 0 else ()) + ("ema",))
 
-  def draws(key, phase):
-    n = c.batch_size
-    keys = iter(jax.random.split(key, 8))
-    fake = lambda n=n: generator_draws(next(keys), n, generator, c.mixing)
-    change = lambda: augment.augment_draws(
-        next(keys), n) if policy or pair_policy else ()
-    if phase == "d":
-      return {"dr": fake(), "dm": fake(), "augment_real": change(),
-              "augment_fake": change(), "augment_pair": change(),
-              "augment_fake_pair": change()}
-    if phase == "r1":
-      return {"augment_real": change(), "augment_pair": change()}
-    if phase == "g":
-      return {"g": fake(), "augment_fake": change(), "augment_pair": change(),
-              "augment_fake_pair": change()}
-    if phase == "path":
-      m = max(1, n // c.path_batch_shrink)
-      return {"path": fake(m), "image_noise": jax.random.normal(
-          next(keys), (m, generator.size, generator.size,
-                       generator.image_channels))}
-    return ()
-
   return stage.Stage(
       steps=c.steps,
       load_frozen=lambda: {},
       init=init,
       phases=phases,
-      draws=draws,
+      draws=draws_lib.of_phases(c, generator),
       train_step=train_step,
       train_data=lambda start: data.train_batches(
           config, batch_size=c.batch_size, unlabeled_batch_size=c.batch_size,

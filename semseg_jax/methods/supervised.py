@@ -21,10 +21,11 @@ from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.common import validation
 from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import microbatches
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("supervised", "segmenter")
+FIELDS = ("microbatches", "supervised", "segmenter")
 
 
 class State(struct.PyTreeNode):
@@ -52,6 +53,8 @@ def make(config, workdir) -> stage.Stage:
   if not config.data.labels:
     raise ValueError("stage 'supervised' needs labelled pictures: set "
                      "config.data.labels to a count, or -1 for all")
+  microbatches.check(
+      c.batch_size, config.microbatches, "config.supervised.batch_size")
   extra = None
   if c.synthetic:
     extra = pairs.Pairs(c.synthetic, config.data.channels,
@@ -70,23 +73,26 @@ def make(config, workdir) -> stage.Stage:
     streams = [batch[k] for k in ("labeled", "synthetic") if k in batch]
     batch = jax.tree.map(lambda *x: jnp.concatenate(x), *streams)
 
-    def loss_fn(params):
+    def loss_fn(params, batch):
       logits, variables = segmenter.apply(
           module, {**state.network, "params": params},
           segmenter.picture(config, batch["image"]), train=True, key=draws)
       entropy, dice = label_losses(
           logits, batch["label"], config.data.ignore_index)
-      return entropy + c.dice * dice, (variables, entropy, dice)
+      loss = entropy + c.dice * dice
+      changed = {k: v for k, v in variables.items() if k != "params"}
+      return loss, (changed, {
+          "loss": loss, "cross_entropy": entropy, "dice": dice})
 
-    (loss, (variables, entropy, dice)), gradients = jax.value_and_grad(
-        loss_fn, has_aux=True)(state.network["params"])
+    # Where the network has dropout all parts draw it from the same key.
+    gradients, (changed, metrics) = microbatches.grad(
+        loss_fn, config.microbatches)(state.network["params"], batch)
     deltas, opt = tx.update(
         gradients, state.optimizer, state.network["params"])
     params = optax.apply_updates(state.network["params"], deltas)
     return State(step=state.step + 1,
-                 network={**variables, "params": params},
-                 optimizer=opt), {
-                     "loss": loss, "cross_entropy": entropy, "dice": dice}
+                 network={**state.network, **changed, "params": params},
+                 optimizer=opt), metrics
 
   def train_data(start):
     augment = data.augment_options(config, **c.color.to_dict())

@@ -69,6 +69,7 @@ class ImageTrunk(nn.Module):
   max_channels: int = 512
   channels: tuple | None = None
   dtype: Any = jnp.float32
+  remat: bool = False
 
   @nn.compact
   def __call__(self, image):
@@ -81,11 +82,12 @@ class ImageTrunk(nn.Module):
         table[self.size], kernel_size=1, dtype=self.dtype, name="from_image")(
             image)
     features = {"from_image": x}
+    block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
     resolution = self.size
     while resolution > 4:
       name = f"block{resolution}"
       resolution //= 2
-      x = ResidualBlock(table[resolution], dtype=self.dtype, name=name)(x)
+      x = block(table[resolution], dtype=self.dtype, name=name)(x)
       features[name] = x
     features["stddev"] = minibatch_stddev(x)
     x = jnp.concatenate([x, features["stddev"]], -1)
@@ -104,6 +106,7 @@ class ImageDiscriminator(nn.Module):
     max_channels: cap on every width.
     channels: tuple of (resolution, width) pairs overriding the table.
     dtype: compute dtype; logits are float32.
+    remat: compute the blocks again in the backward pass, keep their outputs.
   """
 
   size: int
@@ -112,6 +115,7 @@ class ImageDiscriminator(nn.Module):
   max_channels: int = 512
   channels: tuple | None = None
   dtype: Any = jnp.float32
+  remat: bool = False
 
   @nn.compact
   def __call__(self, image):
@@ -133,7 +137,7 @@ class ImageDiscriminator(nn.Module):
           f"{image.shape}")
     x, features = ImageTrunk(
         self.size, self.channel_multiplier, self.max_channels, self.channels,
-        self.dtype, name="trunk")(image)
+        self.dtype, self.remat, name="trunk")(image)
     hidden = stylegan2.widths(
         self.size, self.channels, self.channel_multiplier,
         self.max_channels)[4]

@@ -100,6 +100,8 @@ class Generator(nn.Module):
     channels: tuple of (resolution, width) pairs overriding the table.
     dtype: compute dtype of the feature maps. Mapping, styles, demodulation and
       the skip branches are float32 always.
+    remat: keep only the blocks' outputs for the backward pass and compute
+      what is inside them again.
 
   Variables: "params", and "noise": the constant noise maps that `noise=None`
   stands for.
@@ -114,6 +116,7 @@ class Generator(nn.Module):
   max_channels: int = 512
   channels: tuple | None = None
   dtype: Any = jnp.float32
+  remat: bool = False
 
   @property
   def resolutions(self) -> tuple[int, ...]:
@@ -140,11 +143,12 @@ class Generator(nn.Module):
           self.style_dim, lr_multiplier=0.01, activate=True))
     self.const = self.param("const", nn.initializers.normal(1), (
         4, 4, table[4]))
+    styled = nn.remat(StyledConv) if self.remat else StyledConv
     for r in self.resolutions:
       if r > 4:
-        setattr(self, f"conv{r}_up", StyledConv(
+        setattr(self, f"conv{r}_up", styled(
             table[r], up=True, dtype=self.dtype))
-      setattr(self, f"conv{r}", StyledConv(table[r], dtype=self.dtype))
+      setattr(self, f"conv{r}", styled(table[r], dtype=self.dtype))
       setattr(self, f"image{r}", Head(self.image_channels))
       if self.label_channels:
         setattr(self, f"label{r}", Head(self.label_channels))

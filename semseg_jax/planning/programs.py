@@ -58,8 +58,10 @@ def training(config, name: str, mesh) -> list[Program]:
   frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
   key = _shapes(jax.eval_shape(lambda: jax.random.key(0)),
                 mesh_lib.replicated(mesh))
-  state = _shapes(jax.eval_shape(stage.init, key, frozen),
-                  mesh_lib.replicated(mesh))
+  state = jax.eval_shape(stage.init, key, frozen)
+  state = jax.tree.map(
+      lambda x, s: x.update(sharding=s), state,
+      mesh_lib.state_shardings(state, mesh, config.sharding))
   if not stage.steps:
     return []
   batch = _shapes(next(iter(stage.train_data(0))),

@@ -5,6 +5,7 @@ of arrays) and a small JSON object; it can be restored on other devices than it
 was saved on, as the abstract state says where every leaf goes.
 """
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -35,6 +36,10 @@ class StateMismatchError(ValueError):
   """The checkpoint holds the state of another architecture."""
 
 
+class SaveError(OSError):
+  """A checkpoint could not be written; those before it are untouched."""
+
+
 class Checkpoints:
   """Checkpoints ckpt/<completed steps>/ of one stage; a context manager.
 
@@ -55,8 +60,13 @@ class Checkpoints:
   def __enter__(self):
     return self
 
-  def __exit__(self, *_):
-    self._manager.close()  # waits for the save in progress
+  def __exit__(self, kind, *_):
+    # Waits for the save in progress, which needs every process: without one
+    # of them it would never end.
+    lost = kind is not None and issubclass(kind, jax.errors.JaxRuntimeError)
+    if jax.process_count() == 1 or not lost:
+      with self._saving():
+        self._manager.close()
 
   def save(self, step: int, state: PyTree, meta: dict,
            score: float | None = None) -> None:
@@ -67,15 +77,32 @@ class Checkpoints:
     if score is None or not math.isfinite(score):
       score = -math.inf
     self.best_score = max(self.best_score, score)
-    self._manager.save(
-        step,
-        args=ocp.args.Composite(
-            state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(meta)),
-        metrics={"score": score}, force=True)
+    with self._saving():
+      self._manager.save(
+          step,
+          args=ocp.args.Composite(
+              state=ocp.args.StandardSave(state),
+              meta=ocp.args.JsonSave(meta)),
+          metrics={"score": score}, force=True)
 
   def wait(self) -> None:
     """Returns when everything is on disk."""
-    self._manager.wait_until_finished()
+    with self._saving():
+      self._manager.wait_until_finished()
+
+  @contextlib.contextmanager
+  def _saving(self):
+    """Any failure to write as a SaveError, but for that of a lost process."""
+    try:
+      yield
+    except (SaveError, jax.errors.JaxRuntimeError):
+      raise
+    except Exception as error:  # orbax promises no type for a full disk
+      raise SaveError(
+          f"a checkpoint could not be written to {self._directory} "
+          f"({type(error).__name__}: {str(error).splitlines()[0]}): make room "
+          "or set its permissions right, then run the same command to "
+          "continue from the newest one there") from error
 
   def restore(self, abstract: PyTree) -> tuple[int, PyTree, dict] | None:
     """The newest readable checkpoint as (step, state, meta), or None.

@@ -7,6 +7,7 @@ or was interrupted and continued.
 import hashlib
 import io
 import json
+import time
 import zipfile
 
 from absl import logging
@@ -43,20 +44,16 @@ class ChunkStore:
 
   def done(self, chunk: int) -> bool:
     """Whether a valid result of `chunk` is there."""
-    path = self._path(chunk)
-    if not path.exists():
-      return False
-    try:
-      found = str(_read(path).pop(_FINGERPRINT))
-    except (OSError, ValueError, KeyError, EOFError,
-            zipfile.BadZipFile) as error:
-      logging.warning("%s is unreadable (%s): computed again", path, error)
-      return False
-    if found != self._fingerprint:
-      logging.warning("%s is of another evaluation (%s, now %s): computed "
-                      "again", path, found, self._fingerprint)
-      return False
-    return True
+    fault = self._fault(chunk)
+    if fault:  # "" is no fault: there is no file
+      logging.warning("%s %s: computed again", self._path(chunk), fault)
+    return fault is None
+
+  def wait(self, chunks, *, poll: float = 1.0) -> None:
+    """Returns when all of `chunks` are done, by whichever process."""
+    pending = list(chunks)
+    while pending := [k for k in pending if self._fault(k) is not None]:
+      time.sleep(poll)
 
   def save(self, chunk: int, arrays: dict[str, np.ndarray]) -> None:
     """Writes the result of `chunk`; a reader sees all of it or nothing."""
@@ -77,6 +74,20 @@ class ChunkStore:
     arrays = _read(self._path(chunk))
     del arrays[_FINGERPRINT]
     return arrays
+
+  def _fault(self, chunk) -> str | None:
+    """None if a valid result is there, "" if none, else what is wrong."""
+    path = self._path(chunk)
+    if not path.exists():
+      return ""
+    try:
+      found = str(_read(path).pop(_FINGERPRINT))
+    except (OSError, ValueError, KeyError, EOFError,
+            zipfile.BadZipFile) as error:
+      return f"is unreadable ({error})"
+    if found != self._fingerprint:
+      return f"is of another evaluation ({found}, now {self._fingerprint})"
+    return None
 
   def _path(self, chunk):
     return self._directory / f"chunk_{chunk:05}.npz"

@@ -6,6 +6,7 @@ for them only for the metrics of the step before, and where it saves.
 
 import contextlib
 import functools
+import itertools
 import json
 import signal
 import threading
@@ -60,6 +61,8 @@ def train(
     options: LoopOptions,
     key: jax.Array,
     mesh: jax.sharding.Mesh | None = None,
+    sharding: str = "replicated",
+    rollbacks: int = 0,
     config_json: str = "{}",
     overrides_json: str = "{}",
 ) -> PyTree:
@@ -75,28 +78,45 @@ def train(
     key: typed key (`jax.random.key`); all randomness follows from it and the
       step.
     mesh: from `mesh.make`; None: all devices.
+    sharding: of the state, see `mesh.state_shardings`.
+    rollbacks: how often a run that became NaN may go back to its newest
+      checkpoint and on from there with other draws.
     config_json: the run's config; a folder with another one is refused.
     overrides_json: what the user changed on the command line, for the record.
 
   Raises:
-    records.NonFiniteError: a metric or the state is not finite; the newest
-      checkpoint is from before.
+    records.NonFiniteError: a metric or the state is not finite and no rollback
+      is left; the newest checkpoint is from before.
     Preempted: SIGTERM came; call again to continue.
     run_dir.ConfigMismatchError, checkpoint.StateMismatchError: the folder
       belongs to something else.
   """
   mesh = mesh_lib.make() if mesh is None else mesh
-  primary = jax.process_index() == 0
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),
-      primary=primary)
-  replicated = mesh_lib.replicated(mesh)
+      primary=jax.process_index() == 0)
   frozen = mesh_lib.put_replicated(stage.load_frozen(), mesh)
-  init_key, step_key, sample_key = mesh_lib.put_replicated(
-      tuple(jax.random.split(key, 3)), mesh)
+  for rollback in itertools.count():
+    try:
+      return _train(stage, folder, options, key, mesh, frozen, sharding,
+                    rollback)
+    except records.NonFiniteError as error:
+      if rollback == rollbacks:
+        raise
+      logging.warning(
+          "%s: back to the newest checkpoint, on with other draws (rollback %d "
+          "of %d)", error, rollback + 1, rollbacks)
+
+
+def _train(stage, folder, options, key, mesh, frozen, sharding, rollback):
+  """`train` from the newest checkpoint to the end, or to the first NaN."""
+  primary = jax.process_index() == 0
+  keys = mesh_lib.put_replicated(tuple(jax.random.split(key, 3)), mesh)
+  init_key, step_key, sample_key = keys
+  abstract = jax.eval_shape(stage.init, init_key, frozen)
+  shardings = mesh_lib.state_shardings(abstract, mesh, sharding)
   abstract = jax.tree.map(
-      lambda x: x.update(sharding=replicated),
-      jax.eval_shape(stage.init, init_key, frozen))
+      lambda x, s: x.update(sharding=s), abstract, shardings)
 
   with contextlib.ExitStack() as stack:
     checkpoints = stack.enter_context(
@@ -107,7 +127,7 @@ def train(
       logging.info("%s: continuing after step %d", folder, start)
     else:
       start, meta = 0, {}
-      state = jax.jit(stage.init, out_shardings=replicated)(init_key, frozen)
+      state = jax.jit(stage.init, out_shardings=shardings)(init_key, frozen)
       # jit may hand an input through as an output: without a copy, donating
       # the state would delete that part of `frozen`.
       state = jax.tree.map(jnp.copy, state)
@@ -115,6 +135,10 @@ def train(
     if start >= stage.steps and done is not None:
       logging.info("%s: already done", folder)
       return state
+    # Other draws than any attempt had that led to this checkpoint.
+    meta["rollbacks"] = meta.get("rollbacks", 0) + rollback
+    if meta["rollbacks"]:
+      step_key = jax.random.fold_in(step_key, meta["rollbacks"])
     run = stack.enter_context(records.Records(
         folder, options.log_every, stage.steps, start, meta, primary=primary))
     compiled = phases.Phases(
@@ -136,10 +160,12 @@ def train(
 
       stop, ended = preempted(now), now == stage.steps
       if stage.sample and _due(options.sample_every, now, ended):
-        run.sample(now, stage.sample(state, frozen, sample_key))
+        run.sample(now, stage.sample(
+            *mesh_lib.local((state, frozen, sample_key))))
       score = None
       if stage.validate and _due(options.eval_every, now, ended):
-        values = run.drain(functools.partial(stage.validate, state, frozen))
+        values = run.drain(functools.partial(
+            _agreed, stage.validate, *mesh_lib.local((state, frozen))))
         score = _score(values, options.best_metric)
       improved = score is not None and score > checkpoints.best_score
       if stop or improved or ended or _due(
@@ -158,6 +184,18 @@ def train(
     if primary:
       run_dir.write_done(folder, stage.steps)
   return state
+
+
+def _agreed(validate, state, frozen) -> dict[str, float]:
+  """validate(state, frozen); process 0's, lest another save or not by a bit."""
+  values = validate(state, frozen)
+  if jax.process_count() == 1:
+    return values
+  names = sorted(values)
+  numbers = np.array([values[name] for name in names], np.float64)
+  agreed = multihost_utils.broadcast_one_to_all(numbers.view(np.uint32))
+  numbers = np.asarray(agreed).view(np.float64)
+  return dict(zip(names, numbers.tolist(), strict=True))
 
 
 def _due(every: int, now: int, ended: bool) -> bool:

@@ -1,15 +1,25 @@
-"""Data parallelism: one mesh axis "data", parameters replicated, batches split.
+"""Data parallelism: one mesh axis "data", batches split; the state replicated,
+or split as well over the same axis (as in ZeRO, Rajbhandari et al. 2020).
 
 The mesh's axis is of type Auto: a jitted function sees global arrays, means
 and batch statistics are global, and no collective is ever written by hand.
 """
 
+import math
+
 import jax
+from jax._src import distributed  # its barrier has no public name
 from jax.sharding import AxisType
 from jax.sharding import Mesh
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
+
+# Seconds of silence after which the others take a process for lost.
+_LOST_AFTER = 30
+# Numbers in an array from which on splitting it is worth a collective.
+MIN_SPLIT = 1 << 14
+SHARDINGS = ("replicated", "fsdp")
 
 
 def initialize(coordinator: str | None = None, num_processes: int = 1,
@@ -25,13 +35,15 @@ def initialize(coordinator: str | None = None, num_processes: int = 1,
   if coordinator is None:
     return
   if coordinator == "auto":
-    jax.distributed.initialize()
+    jax.distributed.initialize(heartbeat_timeout_seconds=_LOST_AFTER)
     return
   if not 0 <= process_id < num_processes:
     raise ValueError(
         f"process_id is {process_id}, but must be at least 0 and below "
         f"num_processes = {num_processes}")
-  jax.distributed.initialize(coordinator, num_processes, process_id)
+  jax.distributed.initialize(
+      coordinator, num_processes, process_id,
+      heartbeat_timeout_seconds=_LOST_AFTER)
 
 
 def make(devices=None) -> Mesh:
@@ -48,6 +60,73 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
   """The first axis is split over the devices."""
   return NamedSharding(mesh, P("data"))
+
+
+def state_shardings(state, mesh: Mesh, kind: str):
+  """Where each leaf of a training state lies.
+
+  Args:
+    state: pytree of arrays or `jax.ShapeDtypeStruct`.
+    mesh: from `make`.
+    kind: "replicated": every device holds all of it; "fsdp": every leaf of
+      MIN_SPLIT numbers or more is split along its longest axis that the
+      devices divide, the last of several. Parameters, their average and the
+      optimiser's moments alike; XLA gathers what a computation needs.
+
+  Returns:
+    The same pytree of shardings; ValueError for another `kind`.
+  """
+  if kind not in SHARDINGS:
+    raise ValueError(f"config.sharding is {kind!r}; use one of {SHARDINGS}")
+
+  def place(x):
+    axes = [a for a, n in enumerate(x.shape) if n and n % mesh.size == 0]
+    if kind == "replicated" or not axes or math.prod(x.shape) < MIN_SPLIT:
+      return replicated(mesh)
+    longest = max(axes, key=lambda a: (x.shape[a], a))
+    return NamedSharding(mesh, P(*[None] * longest, "data"))
+
+  return jax.tree.map(place, state)
+
+
+def local(tree):
+  """A global pytree as this process alone may use it, on its first device.
+
+  With one process the tree itself. Every process must call it, since leaves
+  that are split over processes are gathered.
+  """
+  if jax.process_count() == 1:
+    return tree
+
+  def whole(x):
+    if not x.is_fully_replicated:
+      x = jax.jit(lambda x: x, out_shardings=replicated(x.sharding.mesh))(x)
+    return x.addressable_data(0)
+
+  return jax.tree.map(whole, tree)
+
+
+def barrier(name: str) -> None:
+  """Returns when every process is here: after an hour at most, by JAX's error.
+
+  Through the coordination service: a collective would have to be set up first,
+  for which the others have half a minute on CPU.
+  """
+  if jax.process_count() > 1:
+    distributed.global_state.client.wait_at_barrier(name, 3_600_000)
+
+
+def local_batch_sharding(batch_size: int, field: str) -> NamedSharding | None:
+  """Splits a batch over this process's devices; None if there is one.
+
+  Raises ValueError, naming `field`, where it does not split evenly.
+  """
+  devices = jax.local_devices()
+  if len(devices) == 1:
+    return None
+  mesh = make(devices)
+  check_divisible(batch_size, mesh, field)
+  return batch_sharding(mesh)
 
 
 def check_divisible(batch_size: int, mesh: Mesh,

@@ -15,7 +15,7 @@ def lower(stage, name, mesh, state, frozen, batch, key, position):
   Args:
     stage: whose step.
     name: one of the stage's phases.
-    mesh: where it runs; state and metrics come out replicated.
+    mesh: where it runs; the state comes out as it came in, metrics replicated.
     state, frozen, batch, key: arrays, or their shapes with shardings.
     position: int32, the phase's place in its step.
   """
@@ -24,9 +24,10 @@ def lower(stage, name, mesh, state, frozen, batch, key, position):
     draws = stage.draws(key, name)
     return stage.train_step(state, frozen, batch, draws, phase=name)
 
-  return jax.jit(
-      step, donate_argnums=0, out_shardings=mesh_lib.replicated(mesh)).lower(
-          state, frozen, batch, key, position)
+  shardings = (jax.tree.map(lambda x: x.sharding, state),
+               mesh_lib.replicated(mesh))
+  return jax.jit(step, donate_argnums=0, out_shardings=shardings).lower(
+      state, frozen, batch, key, position)
 
 
 class Phases:
@@ -67,4 +68,6 @@ class Phases:
     logging.info("compiled %s: %s", name, self._record[name])
     if self._primary:
       run_dir.write_json(self._record_path, self._record)
+    # One process may compile for minutes longer than another.
+    mesh_lib.barrier(f"{self._record_path}/{name}")
     return compiled

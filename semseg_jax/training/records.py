@@ -26,6 +26,7 @@ class Records:
     # Sums since the last line; saved with the state, so that the first line
     # after a resume is that of an unbroken run.
     self._window = meta.get("window", {})
+    self._rollbacks = meta["rollbacks"]
     if primary:
       self._writer = writers.create(folder, primary=True, first_step=start)
       self._file = writers.MetricsFile(
@@ -42,7 +43,8 @@ class Records:
 
   def meta(self) -> dict:
     """What the checkpoint must hold for the records to go on as if unbroken."""
-    return {"window": dict(self._window)}  # copied: saving is asynchronous
+    # Copied: saving is asynchronous.
+    return {"window": dict(self._window), "rollbacks": self._rollbacks}
 
   def push(self, step, metrics, state_step) -> None:
     """Takes the metrics of `step`, still being computed; handles those before.

@@ -51,10 +51,15 @@ def prepare(folder, config: dict, overrides: dict, *,
           "Give the new run its own --workdir, set these fields back to "
           f"continue the old one, or delete {folder} to start again.")
   if primary:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, config)
-    write_json(folder / "overrides.json", overrides)
-    write_json(folder / "versions.json", versions())
+    try:
+      folder.mkdir(parents=True, exist_ok=True)
+      write_json(path, config)
+      write_json(folder / "overrides.json", overrides)
+      write_json(folder / "versions.json", versions())
+    except OSError as error:
+      raise OSError(
+          f"{folder} cannot be written to ({error.strerror or error}): set its "
+          "permissions right, make room, or use another --workdir") from error
   return folder
 
 

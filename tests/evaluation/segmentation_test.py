@@ -1,4 +1,6 @@
+import concurrent.futures
 import json
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import settings
@@ -12,6 +14,7 @@ from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import summary
 from semseg_jax.ops import images
 from semseg_jax.ops import scores
+from semseg_jax.training import chunks
 
 _SIZE = 16
 _SPEC = datasets.Spec(
@@ -144,6 +147,29 @@ def test_nothing_is_predicted_twice(tmp_path):
   predict = _Predict(3)
   assert _run(tmp_path, predict) == first
   assert predict.indices == []
+
+
+def test_processes_share_the_chunks(tmp_path):
+  first = _run(tmp_path / "one", _Predict(2))
+  predicts = [_Predict(2) for _ in range(3)]
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    found = list(pool.map(
+        lambda i: _run(tmp_path / "three", predicts[i], process=i,
+                       num_processes=3), range(3)))
+  assert found == [first] * 3
+  assert [p.indices for p in predicts] == [
+      [[0, 1], [6, 6]], [[2, 3]], [[4, 5]]]
+
+
+def test_another_number_of_processes_continues(tmp_path):
+  stop = _Predict(2)
+  with pytest.raises(RuntimeError), mock.patch.object(
+      chunks.ChunkStore, "wait", side_effect=RuntimeError("killed")):
+    _run(tmp_path, stop, process=1, num_processes=3)
+  assert stop.indices == [[2, 3]]
+  rest = _Predict(2)
+  assert _run(tmp_path, rest) == _run(tmp_path / "one", _Predict(2))
+  assert rest.indices == [[0, 1], [4, 5], [6, 6]]
 
 
 def test_an_interrupted_run_continues(tmp_path):

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from semseg_jax.methods import gan
+from semseg_jax.methods.common import draws as draws_lib
 from semseg_jax.methods.common import networks
 
 POLICY = ("color", "translation")
@@ -173,7 +174,7 @@ def test_mixing_index(toy_config):
   keys = jax.random.split(jax.random.key(0), 200)
 
   def indices(mixing):
-    return jax.vmap(lambda k: gan.generator_draws(
+    return jax.vmap(lambda k: draws_lib.generator_draws(
         k, 2, generator, mixing)["index"])(keys)
 
   assert (indices(0.0) == codes).all()
@@ -181,7 +182,7 @@ def test_mixing_index(toy_config):
   assert set(always) == set(range(1, codes))
   share = np.mean(np.asarray(indices(0.5)) < codes)
   assert 0.35 < share < 0.65
-  draws = gan.generator_draws(keys[0], 2, generator, 0.5)
+  draws = draws_lib.generator_draws(keys[0], 2, generator, 0.5)
   assert draws["z"].shape == (2, 2, generator.style_dim)
   assert [x.shape for x in draws["noise"]] == [
       (2, h, w, 1) for h, w in generator.noise_shapes]

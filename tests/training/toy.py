@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import optimizers
@@ -28,11 +29,12 @@ class State(struct.PyTreeNode):
 
 def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
          bad_state_at=None, validate=None, on_batch=lambda step: None,
-         shrink_at=None):
+         on_rows=lambda rows: None, nan_draws=False, shrink_at=None):
   """Least squares with noise on the inputs; phase "extra" every 4 steps.
 
   The state holds an array of `frozen` as it is. `on_batch` is called when a
-  batch is asked for.
+  batch is asked for, `on_rows` with what is given. `nan_draws`: NaN only comes
+  from the draws that a first attempt has in that step.
   """
   tx = optimizers.ranger(0.1)
 
@@ -53,7 +55,10 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     if nan_at is not None:
-      loss = jnp.where(state.step == nan_at, jnp.nan, loss)
+      bad = state.step == nan_at
+      if nan_draws:
+        bad &= jnp.abs(draws[0, 0] - first_draw(nan_at)) < 1e-6
+      loss = jnp.where(bad, jnp.nan, loss)
     if bad_state_at is not None:
       params = jax.tree.map(
           lambda p: jnp.where(state.step == bad_state_at, jnp.inf, p), params)
@@ -69,8 +74,19 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
       time.sleep(pause)
       x = np.random.default_rng(step).normal(size=(batch_size, 4))
       rows = local // 2 if step == shrink_at else local
-      yield {"x": x[first:first + rows].astype(np.float32)}
+      x = x[first:first + rows].astype(np.float32)
+      on_rows(x)
+      yield {"x": x}
       step += 1
+
+  def draw(key, phase):
+    return 0.1 * jax.random.normal(key, (batch_size, 4))
+
+  def first_draw(step):  # as the loop folds its key, see training/phases.py
+    key = jax.random.split(jax.random.key(0), 3)[1]
+    position = int(step % 4 == 0)
+    return draw(jax.random.fold_in(
+        jax.random.fold_in(key, step), position), "fit")[0, 0]
 
   def sample(state, frozen, key):
     value = int(255 * jax.random.uniform(key))  # the same at every step
@@ -78,10 +94,11 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
 
   return stage_lib.Stage(
       steps=steps,
-      load_frozen=lambda: {"target": np.ones((4, 5), np.float32)},
+      load_frozen=lambda: {
+          "target": np.ones((4, max(5, width)), np.float32)},
       init=init,
       phases=lambda step: ("extra", "fit") if step % 4 == 0 else ("fit",),
-      draws=lambda key, phase: 0.1 * jax.random.normal(key, (batch_size, 4)),
+      draws=draw,
       train_step=train_step,
       train_data=train_data,
       sample=sample,
@@ -89,11 +106,12 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
 
 
 def run(workdir, steps=12, *, config=None, options=None, mesh=None,
-        **stage_options):
+        sharding="replicated", rollbacks=0, **stage_options):
   return loop.train(
       make(steps, **stage_options), workdir=workdir, key=jax.random.key(0),
       options=options or loop.LoopOptions(log_every=2, checkpoint_every=3),
-      mesh=mesh, config_json=json.dumps(config or {"steps": steps}))
+      mesh=mesh, sharding=sharding, rollbacks=rollbacks,
+      config_json=json.dumps(config or {"steps": steps}))
 
 
 if __name__ == "__main__":
@@ -102,6 +120,7 @@ if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", int(_rest[0]))
   if _rest[1:]:
     mesh_lib.initialize(_rest[1], int(_rest[2]), int(_rest[3]))
-  _state = run(_workdir, int(_steps), pause=float(_pause))
+  with exits.one_line():
+    _state = run(_workdir, int(_steps), pause=float(_pause))
   print(json.dumps({"devices": jax.device_count(),
                     "w": np.asarray(_state.params["w"]).tolist()}))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from semseg_jax.data import datasets
 from semseg_jax.data import geometry
 from semseg_jax.data import pipeline
+from semseg_jax.data import sources
 from semseg_jax.data import subsets
 from semseg_jax.ops import images
 
@@ -22,16 +23,18 @@ def dataset(config) -> datasets.Dataset:
   """
   c = config.data
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
-               c.channels, c.seed, tuple(c.geometry.resize))
+               c.channels, c.seed, tuple(c.geometry.resize),
+               config.faults.broken_pictures)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize):
+def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize,
+          broken):
   if name == datasets.BLANK:
     return datasets.blank(size, num_classes, channels)
   loaded = datasets.load(
       name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
-      seed=seed)
+      seed=seed, broken=broken)
   found = len(loaded.spec.class_names)
   if found != num_classes:
     raise ValueError(
@@ -48,10 +51,15 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize):
 
 
 def train_sources(config):
-  """The labelled and unlabelled sources of `config.data`, or None."""
+  """The labelled and unlabelled sources of `config.data`, or None.
+
+  Without the pictures that are known to be broken, where the config lets them
+  pass.
+  """
   c = config.data
-  return subsets.select(dataset(config), labels=c.labels,
-                        unlabeled=c.unlabeled, split_seed=c.split_seed)
+  found = subsets.select(dataset(config), labels=c.labels,
+                         unlabeled=c.unlabeled, split_seed=c.split_seed)
+  return tuple(source and sources.sound(source) for source in found)
 
 
 def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
@@ -76,7 +84,8 @@ def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
 def stream_rows(config, start_step: int) -> dict:
   """Which rows of the batches this process reads, and how."""
   return dict(start_step=start_step, process_index=jax.process_index(),
-              process_count=jax.process_count(), workers=config.data.workers)
+              process_count=jax.process_count(), workers=config.data.workers,
+              broken=config.faults.broken_pictures)
 
 
 def shape(config) -> tuple[int, int]:

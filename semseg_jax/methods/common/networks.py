@@ -32,7 +32,8 @@ def generator(config) -> stylegan2.Generator:
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
       channels=pairs(c.channels),
-      dtype=jnp.dtype(config.dtype))
+      dtype=jnp.dtype(config.dtype),
+      remat=config.remat)
 
 
 def image_discriminator(config) -> discriminators.ImageDiscriminator:
@@ -44,7 +45,8 @@ def image_discriminator(config) -> discriminators.ImageDiscriminator:
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
       channels=pairs(c.channels),
-      dtype=jnp.dtype(config.dtype))
+      dtype=jnp.dtype(config.dtype),
+      remat=config.remat)
 
 
 def patch_discriminator(config) -> discriminators.PatchDiscriminator:

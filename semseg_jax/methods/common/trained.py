@@ -7,6 +7,8 @@ in their place, for planning.
 import pathlib
 from typing import Any
 
+from etils import epath
+
 from semseg_jax import interop
 from semseg_jax.training import checkpoint
 
@@ -26,7 +28,7 @@ def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   """
   if workdir is None:
     return abstract
-  folder = pathlib.Path(workdir) / stage / "ckpt"
+  folder = epath.Path(workdir) / stage / "ckpt"
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "

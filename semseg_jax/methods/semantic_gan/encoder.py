@@ -22,12 +22,14 @@ from semseg_jax.models import stylegan2
 from semseg_jax.ops import images
 from semseg_jax.ops import schedules
 from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
 MEAN_SAMPLES = 10_000  # for the mean code
 # Blocks of the config that the result depends on.
-FIELDS = ("encoder", "gan", "generator", "image_discriminator", "perceptual")
+FIELDS = ("encoder", "gan", "generator", "image_discriminator",
+          "microbatches", "perceptual")
 
 
 class State(struct.PyTreeNode):
@@ -65,6 +67,11 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   rate = learning_rate(config)
   tx = {"unlabeled": optimizer[c.optimizer](rate),
         "labeled": optimizer[c.optimizer](rate)}
+  sizes = {"unlabeled": c.unlabeled_batch_size, "labeled": c.batch_size}
+  for name, field in (("unlabeled", "unlabeled_batch_size"),
+                      ("labeled", "batch_size")):
+    microbatches.check(
+        sizes[name], config.microbatches, f"config.encoder.{field}")
   clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
 
   def load_frozen():
@@ -149,8 +156,10 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     stream, _, mode = phase.partition("_")
     params = state.encoder["params"]
     stats = {k: v for k, v in state.encoder.items() if k != "params"}
-    gradients, (changed, metrics) = jax.grad(losses[stream], has_aux=True)(
-        params, stats, frozen, batch[stream], draws, mode != "eval")
+    gradients, (changed, metrics) = microbatches.grad(
+        lambda p, data: losses[stream](
+            p, stats, frozen, *data, mode != "eval"), config.microbatches)(
+                params, (batch[stream], draws))
     gradients, norm = optimizers.clip_by_global_norm(gradients, clip[stream])
     metrics[f"{stream}/gradient_norm"] = norm
     metrics["learning_rate"] = rate(state.step)
@@ -172,8 +181,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
 
   def draws(key, phase):
     stream = phase.partition("_")[0]
-    n = {"unlabeled": c.unlabeled_batch_size,
-         "labeled": c.batch_size}[stream]
+    n = sizes[stream]
     noise = lambda key: stylegan2.random_noise(key, n, generator.noise_shapes)
     if stream == "labeled" or not c.latent:
       return {"noise": noise(key)}

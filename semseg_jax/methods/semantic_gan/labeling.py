@@ -14,6 +14,7 @@ from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.ops import images
 from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import mesh
 
 NEEDED_BY = "labelling by inversion"
 
@@ -41,7 +42,9 @@ def predictor(config, workdir):
   c = config.inversion
   generator = networks.generator(config)
   dm = networks.patch_discriminator(config)
-  inverter, frozen = make_inverter(config, workdir)
+  inverter, frozen = make_inverter(
+      config, workdir, mesh.local_batch_sharding(
+          c.batch_size, "config.inversion.batch_size"))
   frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
   snapshots = inverter.options.snapshots
   key = jax.random.key(config.seed)
