@@ -26,7 +26,7 @@ class Task(struct.PyTreeNode):
   features: Any  # Perceptual features of `target`.
   start: jax.Array  # [N, L or 1, D]
   indices: jax.Array  # [N], each picture's number, for its own noise.
-  key: jax.Array | None
+  key: jax.Array | None  # Of fresh noise, where there is any.
 
 
 class State(struct.PyTreeNode):
@@ -57,7 +57,8 @@ def begin(networks, options, sharding, frozen, targets, indices, noise, key,
     # A copy: the state is donated, and the caller keeps what it gave.
     noise = jax.tree.map(jnp.copy, noise)
   target = images.area_reduce(targets, options.loss_size)
-  task = Task(target, networks.features(frozen, target), start, indices, key)
+  task = Task(target, networks.features(frozen, target), start, indices,
+              key if options.fresh_noise else None)
   state = State(jnp.int32(0), start, noise, None, None)
   state = state.replace(
       optimizer=_optimizer(options).init(_searched(options, state)))
