@@ -87,7 +87,7 @@ def final_state(config, workdir, stage):
   here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = jax.tree.map(
       lambda x: x.update(sharding=here),
-      jax.eval_shape(made.init, jax.random.key(0), None))
+      jax.eval_shape(made.init, jax.random.key(0), made.load_frozen()))
   with checkpoint.Checkpoints(workdir / stage / "ckpt") as checkpoints:
     step, state, _ = checkpoints.restore(abstract)
   return step, jax.device_get(state)
