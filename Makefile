@@ -32,13 +32,18 @@ leaf: $(STAMP)
 # them across kinks (a leaky ReLU's input within rounding of 0).
 QUICK := XLA_FLAGS="$${XLA_FLAGS---xla_backend_optimization_level=0}"
 
-test: $(STAMP)
-	$(BIN)/python -m pytest -q tests/golden
-	$(QUICK) $(BIN)/python -m pytest -q --ignore=tests/golden
+# Two workers: tests mostly compile, which takes one core.
+WORKERS := -n 2
 
+test: $(STAMP)
+	$(BIN)/python -m pytest -q $(WORKERS) tests/golden
+	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) --dist=loadfile --ignore=tests/golden
+
+# Also compiles for a TPU slice, by libtpu, without a TPU.
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -q --all tests/golden
-	$(QUICK) $(BIN)/python -m pytest -q --all --ignore=tests/golden
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check libtpu
+	$(BIN)/python -m pytest -q $(WORKERS) --all tests/golden
+	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) --dist=loadfile --all --ignore=tests/golden
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
