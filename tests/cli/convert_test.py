@@ -83,7 +83,7 @@ def test_written_files_are_read_back(files, sources):
     ("lpips/alex", ["all.pt:net", "lin.pth"], r"lpips/alex: entry"),
     ("lpips", ["all.pt:net"], r"unknown kind 'lpips'"),
     ("lpips/vgg", ["cut.pt"], r"cut\.pt: damaged or truncated"),
-    ("lpips/vgg", ["text.pt"], r"text\.pt: neither a zip"),
+    ("lpips/vgg", ["text.pt"], r"text\.pt: damaged, or not a PyTorch file"),
     ("lpips/vgg", ["text.safetensors"], r"text\.safetensors: not a readable"),
 ])
 def test_errors_say_what_is_wrong(files, kind, sources, message):
