@@ -23,8 +23,6 @@ def get_config(arg=""):
   # Most of the time goes into the finest maps.
   c.generator.channels = ((32, 48), (64, 24))
   c.image_discriminator.channels = c.generator.channels
-  # 1245 pictures are few for a GAN.
-  c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.gan.steps = 6000
   c.supervised.update(steps=1000)
   c.synthesis.styles = "6-9"

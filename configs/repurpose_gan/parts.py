@@ -29,9 +29,9 @@ def get_config(arg=""):
   if a["smoke"]:
     return base.smoke(c)
   base.two_cores(c)
-  # As in configs/semantic_gan/parts.py.
+  # The generator may be that of configs/fewshot_smis/parts.py.
   c.generator.channels = c.image_discriminator.channels = ((32, 32),)
-  c.gan.update(steps=2500, ema_decay=0.995)
+  c.gan.update(steps=5000, ema_decay=0.995)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.inversion.steps = 100
   c.evaluation.limit = 96

@@ -9,10 +9,11 @@ import subprocess
 from etils import epath
 import jax
 
-# Fields that a run may change when it continues: how long, and how often to
-# look, not what is trained.
+# Fields that a run may change when it continues: how long, how often to look,
+# what is scored afterwards; not what is trained.
 CHANGEABLE = frozenset(
-    ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every"))
+    ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
+     "in_domain", "out_of_domain"))
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
