@@ -23,7 +23,7 @@ def get_config(arg=""):
   # Most of the time goes into the finest maps.
   c.generator.channels = ((32, 48), (64, 24))
   c.image_discriminator.channels = c.generator.channels
-  c.gan.steps = 6000
+  c.gan.steps = 4000
   c.supervised.update(steps=1000)
   c.synthesis.styles = "6-9"
   return base.ours(c, a)

@@ -33,7 +33,7 @@ def get_config(arg=""):
   elif a["cpu"]:
     base.two_cores(c)
     # The generator may be that of configs/fewshot_smis/coffee_leaf.py.
-    c.gan.ema_decay = 0.995
+    c.gan.update(steps=4000, ema_decay=0.995)
   else:
     # 1245 pictures are few for a GAN that runs this long.
     c.gan.augment.update(policy=("color", "translation"), strength=0.6)
