@@ -1,26 +1,12 @@
 """Whole runs through the real commands: killed, restarted, mistaken."""
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from tests.methods import smoke
 
-
-def _smoke():
-  if "smoke" not in sys.modules:
-    spec = importlib.util.spec_from_file_location(
-        "smoke", ROOT / "tests/methods/smoke.py")
-    sys.modules["smoke"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["smoke"])
-  return sys.modules["smoke"]
-
-
-smoke = _smoke()
 STEPS = 30
 
 

@@ -13,9 +13,12 @@ from configs import common
 METHODS = {
     "supervised": ("supervised",),
     "adv_ssl": ("supervised", "adv_ssl"),
+    "mean_teacher": ("supervised", "mean_teacher"),
     "s4gan": ("supervised", "s4gan"),
     "mlmt": ("supervised", "classifier", "mlmt"),
     "s4gan_mlmt": ("supervised", "adv_ssl", "s4gan", "classifier", "mlmt"),
+    # Of SemanticGAN's tables.
+    "baselines": ("supervised", "mean_teacher", "adv_ssl"),
 }
 
 
@@ -76,6 +79,15 @@ def get_config():
       unlabeled_adversarial=0.001, self_training=0.1, threshold=0.2,
       self_training_start=5_000))
 
+  strong = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1,
+                blur=(0.1, 2.0))
+  # Steps and batches as AdvSSL's; the rest but the decay is ours.
+  c.mean_teacher = ml_collections.ConfigDict(dict(
+      sgd, steps=20_000, batch_size=10, unlabeled_batch_size=10,
+      ema_decay=0.999, consistency=10.0,  # weight after `rampup` steps
+      rampup=5_000, noise=0.05,  # standard deviation over the range
+      strong=strong))
+
   c.mlmt = ml_collections.ConfigDict(dict(
       steps=3_300, epochs=100, batch_size=16, unlabeled_batch_size=80,
       shape=(320, 320), depth=101, width=64, blocks=(), weights="",
@@ -86,8 +98,7 @@ def get_config():
       weight=1.0, burn_in=10, ramp=0.02,  # epochs without it; then a slope
       # Classes of the unlabelled pictures are known (weak annotation).
       image_labels=False,
-      strong=dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1,
-                  blur=(0.1, 2.0))))
+      strong=strong))
 
   c.fusion = ml_collections.ConfigDict(dict(
       tau=0.2))  # classes with a score of at most this are removed
@@ -123,17 +134,11 @@ def choose(c, a, pool: int, *, separate: bool = False):
   Raises:
     ValueError: no such method, or a ratio outside (0, 1].
   """
-  if a["method"] not in METHODS:
-    raise ValueError(
-        f"config argument method={a['method']!r}: choose one of "
-        f"{', '.join(METHODS)}")
   if not 0 < a["ratio"] <= 1:
     raise ValueError(
         f"config argument ratio={a['ratio']}: a share of the {pool} labelled "
         "pictures, above 0 and at most 1")
-  c.stages = METHODS[a["method"]]
-  c.seed = c.data.split_seed = a["seed"]
-  c.release = a["release"]
+  choose_method(c, a)
   labels = a["labels"]
   if labels == -2:
     # Counted as in the release: rounded down.
@@ -145,11 +150,26 @@ def choose(c, a, pool: int, *, separate: bool = False):
   c.data.labels = labels
   # With all labels, all streams take all pictures.
   c.data.unlabeled = -1 if separate or labels == -1 else max(0, pool - labels)
+  return c
+
+
+def choose_method(c, a):
+  """Sets stages, seed and release by the arguments `a`.
+
+  Raises:
+    ValueError: no such method.
+  """
+  if a["method"] not in METHODS:
+    raise ValueError(
+        f"config argument method={a['method']!r}: choose one of "
+        f"{', '.join(METHODS)}")
+  c.stages = METHODS[a["method"]]
+  c.seed = c.data.split_seed = a["seed"]
+  c.release = a["release"]
   if a["release"]:
     # The release's first two ASPP branches, repeated parameters, borrowed
     # range, drawn teacher and multiplied logits follow `release` themselves.
     c.mlmt.consistency = "cosine"
-  return c
 
 
 def epochs_of(c, labels: int):

@@ -3,6 +3,10 @@
 import ml_collections
 
 
+def _segmenters(c):
+  return c.supervised, c.s4gan, c.adv_ssl, c.mean_teacher
+
+
 def from_scratch(c: ml_collections.ConfigDict):
   """What changes where nothing was trained before: all of batch norm learns.
 
@@ -14,7 +18,7 @@ def from_scratch(c: ml_collections.ConfigDict):
       frozen_affine=False, normalize="unit")
   c.mlmt.update(depth=18, width=32, normalize="unit", shape=())
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
-  for stage in (c.supervised, c.s4gan, c.adv_ssl):
+  for stage in _segmenters(c):
     # Rates a hundred times those of fine-tuning, trunk and classifier alike.
     stage.update(learning_rate=0.03, head_factor=1.0, batch_size=8)
   return c
@@ -30,12 +34,13 @@ def two_cores(c: ml_collections.ConfigDict):
   c.segmenter.update(width=16)
   c.mlmt.update(width=16, steps=600, epochs=100, batch_size=16,
                 unlabeled_batch_size=32)
-  for stage in (c.supervised, c.s4gan, c.adv_ssl):
+  for stage in _segmenters(c):
     stage.steps = 1200
   for stage in (c.s4gan, c.adv_ssl):
     stage.discriminator_width = 16
   c.s4gan.self_training_start = 300
   c.adv_ssl.self_training_start = 300
+  c.mean_teacher.update(rampup=300, unlabeled_batch_size=8)
   c.log.update(log_every=25, sample_every=200, eval_every=200,
                checkpoint_every=200)
   return c
@@ -49,10 +54,11 @@ def one_gpu(c: ml_collections.ConfigDict):
   """
   from_scratch(c)
   c.mlmt.update(steps=4_000, unlabeled_batch_size=48)
-  for stage in (c.supervised, c.s4gan, c.adv_ssl):
+  for stage in _segmenters(c):
     stage.steps = 10_000
   c.s4gan.self_training_start = 2_000
   c.adv_ssl.self_training_start = 2_000
+  c.mean_teacher.update(rampup=2_000, unlabeled_batch_size=8)
   c.log.update(log_every=100, sample_every=1_000, eval_every=500,
                checkpoint_every=1_000)
   return c
@@ -68,10 +74,11 @@ def smoke(c: ml_collections.ConfigDict):
     c.data.geometry.shape = (32, 48)
   c.mlmt.update(width=4, blocks=(1, 1, 1, 1), steps=4, epochs=4, burn_in=0,
                 batch_size=4, unlabeled_batch_size=4, weights="")
-  for stage in (c.supervised, c.s4gan, c.adv_ssl):
+  for stage in _segmenters(c):
     stage.update(steps=4, batch_size=4)
   for stage in (c.s4gan, c.adv_ssl):
     stage.update(discriminator_width=4, self_training_start=2)
+  c.mean_teacher.update(rampup=2, unlabeled_batch_size=4)
   c.data.validation_pictures = 6
   c.evaluation.update(pictures=2, limit=6, batch_size=4)
   c.log.update(log_every=1, sample_every=2, eval_every=2, checkpoint_every=2)

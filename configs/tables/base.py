@@ -34,8 +34,8 @@ _SOURCES = {
 IMAGENET = "DeepLabv2 ResNet-101, ImageNet pretraining"
 # Files of converted weights, by the names that docs/reproduce.md gives them.
 LPIPS = {"perceptual.weights": "lpips_vgg.safetensors"}
-RESNET = {"segmenter.weights": "resnet101.safetensors",
-          "mlmt.weights": "resnet101.safetensors"}
+_TRUNK = {"segmenter.weights": "resnet101.safetensors"}
+RESNET = _TRUNK | {"mlmt.weights": "resnet101.safetensors"}
 SYNTHESIS_NOTES = (
     "mIoU of a real segmenter's labels of the pictures against their layouts.",
     "No result table of the paper could be found: no published number stands "
@@ -97,7 +97,7 @@ def semantic_gan_rows(config, unlabeled, numbers):
   ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS}
   baseline = lambda method: {
       "config": f"configs/semisup/{config}.py", "method": method,
-      "arguments": {"method": method}}
+      "arguments": {"method": "baselines"}, "files": _TRUNK}
   runs = {
       "U-Net": ours | {"method": "supervised", "baseline": True},
       "DeepLab": baseline("supervised") | {"baseline": True},
@@ -131,6 +131,25 @@ def semisup_rows(config, methods, numbers):
            arguments={"method": methods[name][0]}, method=methods[name][1],
            baseline=methods[name][1] == "supervised")
       for name, values, source, confidence, note in numbers]
+
+
+def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
+  """SemanticGAN and U-Nets on a data set of our own, from one run each.
+
+  Args:
+    config: file of the config in configs/semantic_gan.
+    unlabeled, all_labels: the settings, for the table.
+    **arguments: of the config.
+  """
+  return [
+      dict(name=name, setting=setting, config=config, arguments=arguments,
+           method=method, **others)
+      for name, setting, method, others in (
+          ("U-Net", "labelled only", "supervised", {"baseline": True}),
+          ("SemanticGAN, encoder", unlabeled, "encoder", {}),
+          ("SemanticGAN, inversion", unlabeled, "inversion", {}),
+          ("U-Net, all labels", all_labels, "reference",
+           {"note": "an upper bound on labels, not a competitor"}))]
 
 
 def semisup_methods(config, **arguments):

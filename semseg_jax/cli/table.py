@@ -13,7 +13,9 @@ need first. With --ready only those that can start now, in any order:
 
 --render writes NAME.md, NAME.csv and NAME.png from records alone; with
 --into=README.md also into the block between <!-- table:NAME --> and
-<!-- /table -->. --smoke runs the complete graph at toy size on toy data, with
+<!-- /table -->. Runs that train.py and eval.py left elsewhere count too: with
+--runs=FOLDER every record below it that has a run's config is that run's.
+--smoke runs the complete graph at toy size on toy data, with
 no file needed. --cost states floating-point operations and GPU-hours.
 --table=all means every table, --table=list lists them.
 """
@@ -33,6 +35,7 @@ from absl import flags  # noqa: E402
 from semseg_jax.cli import table_actions  # noqa: E402
 from semseg_jax.cli import table_cost  # noqa: E402
 from semseg_jax.cli import table_runs  # noqa: E402
+from semseg_jax.evaluation import record as records  # noqa: E402
 from semseg_jax.evaluation import tables as text_tables  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 
@@ -46,6 +49,9 @@ _SMOKE = flags.DEFINE_bool("smoke", False, "Run everything at toy size.")
 _COST = flags.DEFINE_bool("cost", False, "State operations and GPU-hours.")
 _WORKDIR = flags.DEFINE_string(
     "workdir", "runs/tables", "Folder of all tables' runs.")
+_RUNS = flags.DEFINE_multi_string(
+    "runs", [], "Folders below which further runs lie, in any order: their "
+    "records count where their config is a table's.")
 _OUT = flags.DEFINE_string(
     "out", None, "Folder for rendered tables; by default --workdir.")
 _INTO = flags.DEFINE_string(
@@ -91,7 +97,8 @@ def run() -> list[str]:
                                  seeds=seeds) for name in names]
   places = table_runs.Places(
       pathlib.Path(_WORKDIR.value), _DATA.value, _WEIGHTS.value,
-      table_actions.overrides(_OVERRIDE.value))
+      table_actions.overrides(_OVERRIDE.value),
+      records.below(_RUNS.value))
   problems, paths = [], []
   if _COMMANDS.value:
     lines, problems = table_runs.commands(tables, places, ready=_READY.value)
@@ -109,6 +116,9 @@ def run() -> list[str]:
     into = pathlib.Path(_INTO.value) if _INTO.value else None
     paths = [path for table in tables for path in table_actions.render(
         table, places, out=out, into=into)]
+    for table in tables if places.elsewhere else ():
+      for line in table_actions.near_misses(table, places):
+        print(f"{table.name}: {line}", file=sys.stderr)
   for path in dict.fromkeys(paths):
     print(path)
   return problems

@@ -69,14 +69,24 @@ def render(
   """
   results = table_results.collect(
       table,
-      functools.partial(table_runs.plain_config, places=places, table=table),
-      places.root)
+      _config_of(table, places), places.root, places.elsewhere)
   paths = list(table_render.write(results, out))
   if into:
     into.write_text(table_render.replace_block(
         into.read_text(), table.name, table_render.markdown(results)))
     paths.append(into)
   return paths
+
+
+def _config_of(table, places):
+  return functools.partial(
+      table_runs.plain_config, places=places, table=table)
+
+
+def near_misses(table: paper_table.Table, places: table_runs.Places):
+  """See `table_results.near_misses`."""
+  return table_results.near_misses(
+      table, _config_of(table, places), places.root, places.elsewhere)
 
 
 def smoke(

@@ -15,6 +15,7 @@ from typing import Any
 from typing import NamedTuple
 
 from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import table_results
 from semseg_jax.training import run_dir
 
@@ -30,11 +31,13 @@ class Places:
     data: folder of the data sets' folders, or of one data set.
     weights: folder of converted weights.
     overrides: fields of every config -> value.
+    elsewhere: records of runs in other folders.
   """
   root: pathlib.Path
   data: str = "data"
   weights: str = "weights"
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  elsewhere: Sequence[records.Found] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -120,9 +123,9 @@ def evaluated(run, places, plain, splits) -> bool:
   """
   try:
     return all(
-        table_results.load_record(
-            places.root / run.folder / "eval" / split, plain) is not None
-        for split in splits)
+        table_results.load_record(table_results.record_folder(
+            places.root, run, split, plain, places.elsewhere), plain)
+        is not None for split in splits)
   except table_results.UnfinishedError:
     return False
 
@@ -196,7 +199,9 @@ def _line(job: Job, places: Places) -> str:
   plain = plain_config(run, places, job.table)
   stages = job.stages or tuple(plain["stages"])
   is_trained = trained(run, places, stages, plain)
-  if is_trained and evaluated(run, places, plain, splits):
+  # A record elsewhere says that its training had finished.
+  if (is_trained or splits and places.elsewhere) and evaluated(
+      run, places, plain, splits):
     return ""
   folder = places.root / run.folder
   flags = [

@@ -1,7 +1,7 @@
 """Two views of a picture, a weak and a strong one, and its image-level labels.
 
 The views of MLMT (Mittal et al. 2019): a flip; and a flip, changed colours and
-a blur. Both flip on their own.
+a blur. Both flip on their own; for segmentation `in_place` flips nothing.
 """
 
 import dataclasses
@@ -52,14 +52,22 @@ def weak(example: dict, rng: np.random.Generator) -> dict:
 def both(
     example: dict, rng: np.random.Generator, options: Strong) -> dict:
   """The weak view in "image", the strong one in "strong"."""
-  strong = _flipped(example["image"], rng)
+  strong = _changed(_flipped(example["image"], rng), rng, options)
+  return weak(example, rng) | {"strong": strong}
+
+
+def in_place(
+    example: dict, rng: np.random.Generator, options: Strong) -> dict:
+  """`example` with a strong view of "image", pixel on pixel, in "strong"."""
+  return example | {"strong": _changed(example["image"], rng, options)}
+
+
+def _changed(image, rng, options):
   limits = np.array([options.brightness, options.contrast,
                      options.saturation, options.hue])
-  strong = transforms.jitter_colors(strong, *(rng.uniform(-1, 1, 4) * limits))
+  image = transforms.jitter_colors(image, *(rng.uniform(-1, 1, 4) * limits))
   radius = rng.uniform(*options.blur)
-  if options.blur[1]:
-    strong = geometry.blurred(strong, radius)
-  return weak(example, rng) | {"strong": strong}
+  return geometry.blurred(image, radius) if options.blur[1] else image
 
 
 def _flipped(image, rng):

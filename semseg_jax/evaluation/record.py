@@ -3,15 +3,30 @@
 import dataclasses
 import hashlib
 import json
+import pathlib
 import time
+from typing import NamedTuple
 
 from etils import epath
 
 from semseg_jax.training import run_dir
 
 _FILE = "record.json"
-# Fields of `data` that say where things lie, not what they are.
-_PLACES = ("cache_dir", "data_dir", "workers")
+# Fields that say where things lie, how a run was watched or over what it was
+# spread, not what it was; "" is the top.
+_IRRELEVANT = {
+    "": ("faults", "monitor", "remat", "sharding"),
+    "data": ("cache_dir", "data_dir", "workers"),
+    "evaluation": ("pictures",),
+    "log": ("log_every", "sample_every")}
+
+
+class Found(NamedTuple):
+  """A record that was found: where, of which split and config, made when."""
+  folder: pathlib.Path
+  split: str
+  config: dict
+  finished: str
 
 
 class RecordMismatchError(ValueError):
@@ -102,17 +117,42 @@ def load(folder, *, config: dict | None = None) -> Record:
   return record
 
 
+def below(folders) -> list[Found]:
+  """Every record below some folders, the newest first.
+
+  Files of the name that are no records are left out.
+  """
+  found = []
+  paths = {path for folder in folders
+           for path in pathlib.Path(folder).glob(f"**/eval/*/{_FILE}")}
+  for path in sorted(paths):
+    try:
+      record = load(path.parent)
+    except ValueError:
+      continue
+    found.append(Found(
+        path.parent, record.split, record.config, record.finished))
+  return sorted(found, key=lambda x: x.finished, reverse=True)
+
+
+def differences(there: dict, now: dict) -> list[tuple]:
+  """(field, value there, value now) of all that matters and differs."""
+  there, now = _common(comparable(there), comparable(now))
+  if config_hash(there) == config_hash(now):
+    return []
+  return run_dir.differences(there, now)
+
+
 def check_config(path, there: dict, now: dict) -> None:
-  """Raises RecordMismatchError unless two configs are `comparable` to equal.
+  """Raises RecordMismatchError if two configs have `differences`.
 
   Args:
     path: what is named in the message.
     there: config of a record.
     now: the config it has to belong to.
   """
-  there, now = comparable(there), comparable(now)
-  if config_hash(there) != config_hash(now):
-    fields = run_dir.differences(there, now)
+  fields = differences(there, now)
+  if fields:
     shown = "\n".join(
         f"  {name}: {old} there, {new} now" for name, old, new in fields)
     raise RecordMismatchError(
@@ -120,8 +160,21 @@ def check_config(path, there: dict, now: dict) -> None:
         "evaluate into another folder.")
 
 
+def _common(*configs):
+  """Without blocks that one version lacks and that are no stage of the run.
+
+  A method that was added later adds a block to configs which do not train it.
+  """
+  stages = {name for c in configs for name in c.get("stages", ())}
+  return tuple(
+      {k: v for k, v in config.items()
+       if not isinstance(v, dict) or k in stages
+       or all(k in other for other in configs)}
+      for config in configs)
+
+
 def comparable(config: dict) -> dict:
-  """The config without places: no data folders, weights by file name."""
+  """The config without what does not matter; weights by their file's name."""
   def strip(value):
     if isinstance(value, dict):
       return {k: strip(v) for k, v in value.items()}
@@ -130,7 +183,8 @@ def comparable(config: dict) -> dict:
     return value
 
   plain = strip(json.loads(json.dumps(config)))
-  if isinstance(plain.get("data"), dict):
-    for name in _PLACES:
-      plain["data"].pop(name, None)
+  for block, names in _IRRELEVANT.items():
+    fields = plain.get(block) if block else plain
+    for name in names if isinstance(fields, dict) else ():
+      fields.pop(name, None)
   return plain

@@ -1,6 +1,7 @@
 """The cells of a `paper_table`, read from records alone."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import pathlib
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ def collect(
     table: paper_table.Table,
     config_of: Callable[[paper_table.Run], dict],
     root: pathlib.Path,
+    elsewhere: Sequence[records.Found] = (),
 ) -> Results:
   """Reads the records of a table's runs.
 
@@ -54,6 +56,7 @@ def collect(
     config_of: a run's config as nested dicts; FileNotFoundError where its
       file does not exist.
     root: folder of all runs.
+    elsewhere: records of runs that lie in other folders.
 
   Raises:
     records.RecordMismatchError: a record is of another config, or was made
@@ -72,8 +75,8 @@ def collect(
     for seed in table.seeds:
       run = paper_table.run_of(row, column, seed)
       if run in configs:
-        value = _score(table, row, column, configs[run],
-                       root / run.folder / "eval" / column.split)
+        value = _score(table, row, column, configs[run], record_folder(
+            root, run, column.split, configs[run], elsewhere))
         values += [] if value is None else [value]
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
@@ -82,6 +85,76 @@ def collect(
       tuple(cell(row, i, column) for i, column in enumerate(table.columns))
       for row in table.rows)
   return Results(table, cells, tuple(dict.fromkeys(missing)))
+
+
+def record_folder(root, run, split: str, config: dict, elsewhere=()):
+  """Where a run's record of a split is, or would be.
+
+  Args:
+    root, elsewhere: see `collect`; a record at the run's own place comes first,
+      then the newest of the same config whose training had finished.
+    run: which.
+    split: what was scored.
+    config: of the run.
+  """
+  own = root / run.folder / "eval" / split
+  if not (own / "record.json").exists():
+    for found in elsewhere:
+      if found.split == split and not records.differences(
+          found.config, config) and _finished(found.folder, config):
+        return found.folder
+  return own
+
+
+def _finished(folder, config):
+  try:
+    load_record(folder, config)
+  except UnfinishedError:
+    return False
+  return True
+
+
+def near_misses(
+    table: paper_table.Table,
+    config_of: Callable[[paper_table.Run], dict],
+    root: pathlib.Path,
+    elsewhere: Sequence[records.Found],
+    most: int = 6,
+) -> list[str]:
+  """For each run without a record the one found that is most like it.
+
+  Args:
+    table, config_of, root, elsewhere: see `collect`; records of runs of the
+      table are nobody else's.
+    most: fields that may differ.
+
+  Returns:
+    A line for each such run: the record, and the fields that differ.
+  """
+  left, missing, lines = {x.folder: x for x in elsewhere}, [], []
+  for run, splits in paper_table.runs(table).items():
+    try:
+      config = config_of(run)
+    except FileNotFoundError:
+      continue
+    for split in splits:
+      folder = record_folder(root, run, split, config, elsewhere)
+      left.pop(folder, None)
+      if not (folder / "record.json").exists():
+        missing.append((run, split, config))
+  for run, split, config in missing:
+    fields, folder = min(
+        ((records.differences(x.config, config), x.folder)
+         for x in left.values() if x.split == split),
+        key=lambda x: len(x[0]), default=((), None))
+    if folder and len(fields) <= most:
+      shown = "; ".join(f"{name}: {old} there, {new} in the table"
+                        for name, old, new in fields)
+      lines.append(
+          f"{run.config}:{run.argument}, split {split}: nearest is {folder}, "
+          + (f"which differs in {shown}" if shown
+             else "made before its training had finished"))
+  return lines
 
 
 def load_record(folder: pathlib.Path, config: dict) -> records.Record | None:

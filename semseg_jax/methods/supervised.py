@@ -17,9 +17,7 @@ import optax
 
 from semseg_jax.data import pairs
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import segmenter
-from semseg_jax.methods.common import validation
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import microbatches
 from semseg_jax.training import stage
@@ -64,7 +62,7 @@ def make(config, workdir) -> stage.Stage:
 
   def init(key, frozen):
     variables = segmenter.init(
-        module, key, data.shape(config), config.data.channels, frozen)
+        module, key, data.shape(config), segmenter.channels(config), frozen)
     return State(step=jnp.zeros((), jnp.int32), network=variables,
                  optimizer=tx.init(variables["params"]))
 
@@ -107,11 +105,6 @@ def make(config, workdir) -> stage.Stage:
     return ({"labeled": a["labeled"], "synthetic": b["labeled"]}
             for a, b in zip(real, made, strict=True))
 
-  @jax.jit
-  def logits(variables, picture):
-    return segmenter.apply(
-        module, variables, segmenter.picture(config, picture), train=False)[0]
-
   return stage.Stage(
       steps=c.steps,
       load_frozen=lambda: segmenter.initial(config),
@@ -120,10 +113,7 @@ def make(config, workdir) -> stage.Stage:
       draws=lambda key, phase: key,
       train_step=train_step,
       train_data=train_data,
-      sample=grids.labeler(
-          config, lambda state, x: logits(state.network, x)),
-      validate=validation.validator(
-          config, lambda state, frozen, x: logits(state.network, x)))
+      **segmenter.watched(config, module))
 
 
 def predictor(config, workdir, *, stage_name: str = "supervised"):

@@ -30,19 +30,19 @@ NORMALIZATIONS = {
 def normalize(image, kind: str):
   """uint8 [..., C] -> float32 as `kind` says.
 
-  "unit" is [-1, 1] for any C; the other kinds, of three channels, are those of
-  NORMALIZATIONS.
+  "unit" is [-1, 1] for any C; the other kinds are those of NORMALIZATIONS and
+  give three channels, of a grey picture, too.
 
   Raises:
-    ValueError: unknown kind, or not three channels.
+    ValueError: unknown kind, or neither one channel nor three.
   """
   if kind == "unit":
     return from_uint8(image)
   if kind not in NORMALIZATIONS:
     raise ValueError(f"no normalisation {kind!r}; choose 'unit' or one of "
                      f"{sorted(NORMALIZATIONS)}")
-  if image.shape[-1] != 3:
-    raise ValueError(f"normalisation {kind!r} is for 3 channels, got "
+  if image.shape[-1] not in (1, 3):
+    raise ValueError(f"normalisation {kind!r} is for 1 or 3 channels, got "
                      f"{image.shape}")
   xp = namespace(image)
   mean, std, reverse = NORMALIZATIONS[kind]

@@ -88,6 +88,20 @@ def burn_in_ramp(burn_in, slope):
   return schedule
 
 
+def sigmoid_ramp(length):
+  """Schedule: exp(-5 (1 - step / length)^2) up to `length`, then 1.
+
+  (Tarvainen and Valpola 2017, after Laine and Aila: consistency weights.)
+  """
+
+  def schedule(step):
+    xp = _numpy_of(step)
+    share = xp.minimum(1.0, step / max(1, length))
+    return xp.exp(-5.0 * xp.square(1.0 - share))
+
+  return schedule
+
+
 def ema_decay(step, most):
   """min(1 - 1 / (step + 1), most): the average of all, then a moving one.
 

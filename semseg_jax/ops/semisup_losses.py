@@ -98,6 +98,18 @@ def squared_consistency(student, teacher):
   return jnp.mean(jnp.square(gap))
 
 
+def pixel_consistency(student, teacher):
+  """Mean squared difference of the class probabilities of [N, H, W, C] logits.
+
+  Softmax; sigmoid where there is one channel, which is binary.
+  """
+  binary = student.shape[-1] == 1
+  chance = jax.nn.sigmoid if binary else jax.nn.softmax
+  gap = chance(student.astype(jnp.float32)) - chance(
+      teacher.astype(jnp.float32))
+  return jnp.mean(jnp.square(gap))
+
+
 def cosine_consistency(student, teacher):
   """Mean over pictures of 1 - cosine of [N, C] logits (the release's)."""
   a, b = student.astype(jnp.float32), teacher.astype(jnp.float32)

@@ -1,6 +1,5 @@
 """Converting checkpoints: the job, its notes and its one-line errors."""
 
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -13,18 +12,9 @@ import safetensors.numpy
 
 from semseg_jax import interop
 from semseg_jax.cli import convert
+from tests.interop import torch_writer as writer
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def _module(path):
-  spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
-writer = _module(_ROOT / "tests/interop/torch_writer.py")
 
 
 def _vgg():

@@ -1,29 +1,15 @@
 """The demo from nothing to its table, at toy size."""
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 import numpy as np
 from PIL import Image
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.methods import smoke
+
 METHODS = ("supervised", "reference", "encoder", "inversion@2", "inversion")
 STAGES = ("supervised", "reference", "gan", "encoder")
-
-
-def _smoke():
-  if "smoke" not in sys.modules:
-    spec = importlib.util.spec_from_file_location(
-        "smoke", ROOT / "tests/methods/smoke.py")
-    sys.modules["smoke"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["smoke"])
-  return sys.modules["smoke"]
-
-
-smoke = _smoke()
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The table of shots and the ablation of layers, on a random generator."""
 
-import importlib.util
 import json
-import pathlib
 
 import pytest
 
@@ -11,12 +9,7 @@ from semseg_jax.cli import layer_ablation
 from semseg_jax.evaluation import figures
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.training import loop
-
-_spec = importlib.util.spec_from_file_location(
-    "repurpose", pathlib.Path(__file__).resolve().parents[1]
-    / "methods/repurpose.py")
-toy = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(toy)
+from tests.methods import repurpose as toy
 
 
 @pytest.fixture(scope="module")

@@ -170,6 +170,15 @@ def test_finished_runs_are_left_out(tmp_path):
   assert line.startswith("python train.py")
 
 
+def test_runs_elsewhere_are_left_out(tmp_path):
+  table = toy()
+  finish(table, places(tmp_path / "mine"))
+  where = places(tmp_path / "tables",
+                 elsewhere=records.below([tmp_path / "mine"]))
+  assert table_runs.commands([table], where) == ([], [])
+  assert len(table_runs.commands([table], places(where.root))[0]) == 2
+
+
 def test_runs_of_several_tables_are_listed_once(tmp_path):
   other = dataclasses.replace(toy(), columns=(
       *toy().columns, paper_table.Column(

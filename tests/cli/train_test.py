@@ -1,11 +1,8 @@
 """Mistakes of users of train.py and eval.py: one clear line each."""
 
-import importlib.util
 import json
-import pathlib
 import re
 import shutil
-import sys
 
 import numpy as np
 from PIL import Image
@@ -13,20 +10,8 @@ import pytest
 
 from configs.semantic_gan import parts
 from semseg_jax import experiment
+from tests.methods import smoke
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def _smoke():
-  if "smoke" not in sys.modules:
-    spec = importlib.util.spec_from_file_location(
-        "smoke", ROOT / "tests/methods/smoke.py")
-    sys.modules["smoke"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["smoke"])
-  return sys.modules["smoke"]
-
-
-smoke = _smoke()
 NAMES = [f"p{i}" for i in range(6)]
 
 

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -180,6 +181,44 @@ def test_weights_are_compared_by_name_not_by_place():
   now["perceptual"]["weights"] = ""
   with pytest.raises(records.RecordMismatchError, match="perceptual.weights"):
     records.check_config("r", there, now)
+
+
+def test_what_was_watched_and_later_methods_do_not_count():
+  there = {"stages": ["gan"], "gan": {"steps": 8}, "log": {
+      "log_every": 1, "eval_every": 3}, "sharding": "fsdp"}
+  now = {"stages": ["gan"], "gan": {"steps": 8}, "log": {
+      "log_every": 9, "eval_every": 3}, "mean_teacher": {"steps": 4}}
+  assert not records.differences(there, now)
+  assert records.differences(there | {"stages": ["mean_teacher"]}, now)
+  now["log"]["eval_every"] = 4
+  assert records.differences(there, now) == [("log.eval_every", "3", "4")]
+
+
+def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
+  table, root = filled
+  expected = table_results.collect(table, config_of, root).cells
+  moved, empty = tmp_path / "mine", tmp_path / "tables"
+  moved.mkdir()
+  for i, run in enumerate(paper_table.runs(table)):
+    if (root / run.folder).exists():
+      (root / run.folder).rename(moved / f"run{i}")
+  (moved / "eval/test").mkdir(parents=True)
+  (moved / "eval/test/record.json").write_text("{}")  # not one of ours
+  elsewhere = records.below([moved])
+  found = table_results.collect(table, config_of, empty, elsewhere)
+  assert found.cells == expected
+  assert not any(c.values for row in table_results.collect(
+      table, config_of, empty).cells for c in row)
+  # What is not quite a table's run is named with what differs.
+  path = sorted(moved.glob("run*/eval/test/record.json"))[0]
+  record = records.load(path.parent)
+  record.config["gan"]["steps"] = 9
+  records.save(path.parent, dataclasses.replace(
+      record, config_hash=records.config_hash(record.config)))
+  lines = table_results.near_misses(
+      table, config_of, empty, records.below([moved]))
+  assert any(f"nearest is {path.parent}" in x
+             and "gan.steps: 9 there, 8 in the table" in x for x in lines)
 
 
 TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"

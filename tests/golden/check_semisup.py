@@ -17,6 +17,7 @@ from configs.semisup import base
 from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import mlmt
 from semseg_jax.methods.semisup import s4gan
+from semseg_jax.methods.semisup import teachers
 from semseg_jax.models import segmentation_discriminators
 from semseg_jax.ops import class_scores
 from semseg_jax.ops import images
@@ -278,7 +279,7 @@ def mean_teacher(case):
   stage = mlmt.make(config, None, module=Linear((setup["h"], setup["o"])))
   params = {n: {"params": p} for n, p in nets.items()}
   zeros = jax.tree.map(jnp.zeros_like, nets["student"])
-  state = mlmt.State(
+  state = teachers.State(
       step=jnp.int32(setup["gs0"]), **params,
       optimizer=optimizers.SgdState(jnp.zeros((), jnp.int32), zeros))
   step = jax.jit(lambda *a: stage.train_step(*a, phase="step"))

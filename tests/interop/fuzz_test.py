@@ -1,9 +1,7 @@
 """Checkpoint readers on damaged and hostile files: one error, no harm."""
 
 import contextlib
-import importlib.util
 import io
-import pathlib
 import pickle
 import zipfile
 
@@ -17,11 +15,7 @@ import safetensors.numpy
 
 from semseg_jax import interop
 from semseg_jax.interop import torch_files
-
-_SPEC = importlib.util.spec_from_file_location(
-    "torch_writer", pathlib.Path(__file__).with_name("torch_writer.py"))
-writer = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(writer)
+from tests.interop import torch_writer as writer
 
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=[
     HealthCheck.function_scoped_fixture])

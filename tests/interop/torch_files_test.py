@@ -2,9 +2,7 @@
 
 import argparse
 import collections
-import importlib.util
 import os
-import pathlib
 import pickle
 import zipfile
 
@@ -13,11 +11,7 @@ import numpy as np
 import pytest
 
 from semseg_jax.interop import torch_files
-
-_SPEC = importlib.util.spec_from_file_location(
-    "torch_writer", pathlib.Path(__file__).with_name("torch_writer.py"))
-writer = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(writer)
+from tests.interop import torch_writer as writer
 
 
 class Payload:

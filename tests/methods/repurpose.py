@@ -1,4 +1,4 @@
-"""A config of 16 px with a random generator in a file; loaded by path."""
+"""A config of 16 px with a random generator in a file."""
 
 import jax
 import numpy as np

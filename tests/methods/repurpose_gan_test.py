@@ -1,8 +1,6 @@
 """RepurposeGAN's stages: painted shots, segmenter, inversion, auto-shot."""
 
-import importlib.util
 import itertools
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +18,7 @@ from semseg_jax.methods.repurpose_gan import samples
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
 from semseg_jax.training import loop
-
-_spec = importlib.util.spec_from_file_location(
-    "repurpose", pathlib.Path(__file__).with_name("repurpose.py"))
-toy = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(toy)
+from tests.methods import repurpose as toy
 
 
 @pytest.fixture(scope="module")

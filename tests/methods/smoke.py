@@ -1,7 +1,4 @@
-"""The demo's `smoke` run, trained once for all tests; and the commands.
-
-Loaded by path under the name "smoke" by the test modules that share the run.
-"""
+"""The demo's `smoke` run, trained once for all tests; and the commands."""
 
 import functools
 import json

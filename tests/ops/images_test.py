@@ -110,3 +110,13 @@ def test_area_reduce():
   assert images.area_reduce(x, 12) is x
   with pytest.raises(ValueError, match="12"):
     images.area_reduce(x, 5)
+
+
+def test_grey_pictures_become_three_channels_for_rgb_networks():
+  grey = np.arange(12, dtype=np.uint8).reshape(1, 3, 4, 1)
+  np.testing.assert_array_equal(
+      images.normalize(grey, "imagenet"),
+      images.normalize(np.repeat(grey, 3, -1), "imagenet"))
+  assert images.normalize(grey, "unit").shape == grey.shape
+  with pytest.raises(ValueError, match="1 or 3 channels"):
+    images.normalize(np.zeros((1, 2, 2, 2), np.uint8), "imagenet")

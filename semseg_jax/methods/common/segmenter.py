@@ -13,8 +13,10 @@ import optax
 
 from semseg_jax.interop import initial as starts
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import trained
+from semseg_jax.methods.common import validation
 from semseg_jax.models import deeplab
 from semseg_jax.models import unet
 from semseg_jax.ops import images
@@ -61,6 +63,12 @@ def picture(config, image) -> jax.Array:
   if image.dtype != jnp.uint8:
     return image
   return images.normalize(image, config.segmenter.normalize)
+
+
+def channels(config) -> int:
+  """Channels of `picture`: those of an RGB network for grey pictures, too."""
+  unit = config.segmenter.normalize == "unit"
+  return config.data.channels if unit else 3
 
 
 def initial(config) -> dict[str, Any]:
@@ -157,21 +165,37 @@ def sgd(c, group_tree, repeat_tree=None) -> optax.GradientTransformation:
           lambda name: factor[name], group_tree(params)))
 
 
-def restored(config, workdir, stage_name: str, module=None):
+def watched(config, module, name: str = "network") -> dict[str, Any]:
+  """A stage's `sample` and `validate` of the variables `name` of its state."""
+
+  @jax.jit
+  def logits(variables, pictures):
+    return apply(
+        module, variables, picture(config, pictures), train=False)[0]
+
+  return {
+      "sample": grids.labeler(
+          config, lambda state, x: logits(getattr(state, name), x)),
+      "validate": validation.validator(
+          config, lambda state, frozen, x: logits(getattr(state, name), x))}
+
+
+def restored(config, workdir, stage_name: str, module=None, *,
+             name: str = "network"):
   """predict(pictures) -> logits of a stage's best checkpoint on validation.
 
-  The stage's state has to hold the variables in `network`.
+  The stage's state has to hold the variables in `name`.
 
   Raises:
     FileNotFoundError: the stage has no checkpoint.
   """
   module = module or build(config)
   abstract = jax.eval_shape(
-      lambda key: init(module, key, data.shape(config), config.data.channels),
+      lambda key: init(module, key, data.shape(config), channels(config)),
       jax.random.key(0))
   variables = trained.restored(
-      workdir, stage_name, {"network": abstract}, "evaluation",
-      step=checkpoint.best)["network"]
+      workdir, stage_name, {name: abstract}, "evaluation",
+      step=checkpoint.best)[name]
 
   @jax.jit
   def logits(variables, pictures):
@@ -181,8 +205,8 @@ def restored(config, workdir, stage_name: str, module=None):
   return lambda pictures: jax.device_get(logits(variables, pictures))
 
 
-def predictor(config, workdir, stage_name: str):
+def predictor(config, workdir, stage_name: str, *, name: str = "network"):
   """predict(pictures, indices) -> {stage_name: {"logits"}} of a run."""
-  logits = restored(config, workdir, stage_name)
+  logits = restored(config, workdir, stage_name, name=name)
   return lambda pictures, indices: {
       stage_name: {"logits": logits(pictures)}}

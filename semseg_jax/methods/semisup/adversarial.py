@@ -8,9 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import segmenter
-from semseg_jax.methods.common import validation
 from semseg_jax.ops import schedules
 from semseg_jax.training import stage
 
@@ -58,7 +56,7 @@ def initial_state(config, key, frozen, network, discriminator, channels: int,
   keys = jax.random.split(key)
   shape = data.shape(config)
   variables = segmenter.init(
-      network, keys[0], shape, config.data.channels, frozen)
+      network, keys[0], shape, segmenter.channels(config), frozen)
   params = discriminator.init(
       keys[1], jnp.zeros((1, *shape, channels)))["params"]
   return State(
@@ -98,17 +96,8 @@ def make_stage(config, c, module, **functions) -> stage.Stage:
     module: the segmenter.
     **functions: init, draws, train_step and train_data.
   """
-
-  @jax.jit
-  def logits(variables, picture):
-    return segmenter.apply(module, variables, segmenter.picture(
-        config, picture), train=False)[0]
-
   return stage.Stage(
       steps=c.steps,
       load_frozen=lambda: segmenter.initial(config),
       phases=lambda step: ("step",),
-      sample=grids.labeler(config, lambda state, x: logits(state.network, x)),
-      validate=validation.validator(
-          config, lambda state, frozen, x: logits(state.network, x)),
-      **functions)
+      **segmenter.watched(config, module), **functions)

@@ -10,9 +10,6 @@ to a weak view. The teacher's scores remove classes from segmentations
 Time goes in epochs, of which a run has `mlmt.epochs` of equal length.
 """
 
-from typing import Any
-
-from flax import struct
 import jax
 import jax.numpy as jnp
 import optax
@@ -22,6 +19,7 @@ from semseg_jax.methods.semisup import class_report
 from semseg_jax.methods.semisup import classifiers
 from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import streams
+from semseg_jax.methods.semisup import teachers
 from semseg_jax.ops import schedules
 from semseg_jax.ops import semisup_losses
 from semseg_jax.training import optimizers
@@ -33,21 +31,6 @@ BEST_METRIC = "val/mean_average_precision"
 
 _CONSISTENCY = {"mse": semisup_losses.squared_consistency,
                 "cosine": semisup_losses.cosine_consistency}
-
-
-class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished steps.
-    student, teacher: {"params", "batch_stats"?}; the teacher's parameters are
-      averages of the student's, its running statistics its own.
-    optimizer: optax state of the student.
-  """
-  step: jax.Array
-  student: Any
-  teacher: Any
-  optimizer: Any
 
 
 def epoch_of(c):
@@ -99,8 +82,9 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     # The release draws the classifier of the teacher anew.
     teacher = start(keys[1]) if config.release else jax.tree.map(
         jnp.copy, student)
-    return State(step=jnp.zeros((), jnp.int32), student=student,
-                 teacher=teacher, optimizer=tx.init(student["params"]))
+    return teachers.State(
+        step=jnp.zeros((), jnp.int32), student=student, teacher=teacher,
+        optimizer=tx.init(student["params"]))
 
   def train_step(state, frozen, batch, draws, *, phase):
     del frozen, draws, phase
@@ -135,22 +119,13 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
     gradients, (student, metrics) = jax.grad(loss_fn, has_aux=True)(
         state.student["params"])
-    deltas, opt = tx.update(
-        gradients, state.optimizer, state.student["params"])
-    params = optax.apply_updates(state.student["params"], deltas)
-    step = state.step + 1
-    decay = schedules.ema_decay(step, c.ema_decay)
-    average = jax.tree.map(
-        lambda old, new: decay * old + (1 - decay) * new,
-        state.teacher["params"], params)
     if config.release:
       # The release logs the teacher's answer to labelled pictures, which moves
       # its running statistics.
       _, teacher = classifiers.apply(
           module, teacher, picture(labeled["image"]), train=True)
-    return State(
-        step=step, student={**student, "params": params},
-        teacher={**teacher, "params": average}, optimizer=opt), {
+    return teachers.updated(
+        state, tx, gradients, student, teacher, decay=c.ema_decay), {
             f"mlmt/{k}": v for k, v in metrics.items()}
 
   return stage.Stage(

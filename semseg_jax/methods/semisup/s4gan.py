@@ -173,7 +173,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   def init(key, frozen):
     return adversarial.initial_state(
         config, key, frozen, modules.segmenter, modules.discriminator,
-        config.data.channels + config.data.num_classes, tx)
+        segmenter.channels(config) + config.data.num_classes, tx)
 
   def train_step(state, frozen, batch, draws, *, phase):
     del frozen, phase

@@ -18,11 +18,12 @@ def check_labels(config, stage: str) -> None:
 
 
 def batches(config, start_step: int, *, labeled: int, unlabeled: int,
-            real: int = 0, color=None):
+            real: int = 0, color=None, strong: views.Strong | None = None):
   """Batches of "labeled", "unlabeled" and, for a discriminator, "real".
 
   "real" are labelled pictures, too, in an order of their own. A batch size of
   0 leaves a stream out; `color` are changes of the labelled pictures' colours.
+  With `strong`, "unlabeled" has such a view of its pictures, pixel on pixel.
   """
   with_labels, without = data.train_sources(config)
   common = {"size": data.shape(config), "crop": data.crop_options(config)}
@@ -32,9 +33,12 @@ def batches(config, start_step: int, *, labeled: int, unlabeled: int,
       augment=data.augment_options(config, **(color or {})), **common)}
   if unlabeled:
     # Every picture is labelled: all streams take all pictures.
-    found["unlabeled"] = pipeline.unlabeled_stream(
+    weak = found["unlabeled"] = pipeline.unlabeled_stream(
         without or with_labels, unlabeled, seed=3 * config.seed + 1,
         augment=plain, **common)
+    if strong:
+      found["unlabeled"] = weak._replace(change=lambda x, rng: views.in_place(
+          weak.change(x, rng), rng, strong))
   if real:
     found["real"] = pipeline.labeled_stream(
         with_labels, real, seed=3 * config.seed + 2, augment=plain, **common)
