@@ -78,6 +78,8 @@ def train(config, workdir, *, overrides=None, only=()):
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.
   stages = [make_stage(config, workdir, name) for name in names]
+  for name in names:
+    run_dir.check(workdir / name, relevant(config, module_of(config, name)))
   mesh = mesh_lib.make()
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
     module = module_of(config, name)

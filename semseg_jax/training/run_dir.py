@@ -10,10 +10,10 @@ from etils import epath
 import jax
 
 # Fields that a run may change when it continues: how long, how often to look,
-# what is scored afterwards; not what is trained.
+# what is scored afterwards, where files lie; not what is trained.
 CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
-     "in_domain", "out_of_domain"))
+     "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers"))
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -29,32 +29,39 @@ def write_json(path, value) -> None:
   temporary.replace(path)
 
 
+def check(folder, config: dict) -> None:
+  """Raises ConfigMismatchError if the folder holds a run of another config.
+
+  Fields named in CHANGEABLE may differ; the error lists the others.
+  """
+  folder = epath.Path(folder).resolve()
+  path = folder / "config.json"
+  if not path.exists():
+    return
+  differing = differences(json.loads(path.read_text()), _as_on_disk(config))
+  refused = [d for d in differing if d[0].split(".")[-1] not in CHANGEABLE]
+  if refused:
+    lines = "\n".join(
+        f"  {name}: {old} there, {new} now" for name, old, new in refused)
+    raise ConfigMismatchError(
+        f"{folder} holds a run with another config:\n{lines}\n"
+        "Give the new run its own --workdir, set these fields back to "
+        f"continue the old one, or delete {folder} to start again.")
+
+
 def prepare(folder, config: dict, overrides: dict, *,
             primary: bool = True) -> epath.Path:
   """Makes the folder, or checks that it holds a run of the same config.
 
   Writes config.json, overrides.json and versions.json (primary process only).
-  Fields named in CHANGEABLE may differ. Raises ConfigMismatchError listing the
-  other differing fields.
+  Raises ConfigMismatchError like `check`.
   """
+  check(folder, config)
   folder = epath.Path(folder).resolve()
-  config = json.loads(json.dumps(config))  # tuples -> lists, as on disk
-  path = folder / "config.json"
-  if path.exists():
-    differing = differences(json.loads(path.read_text()), config)
-    refused = [
-        d for d in differing if d[0].split(".")[-1] not in CHANGEABLE]
-    if refused:
-      lines = "\n".join(
-          f"  {name}: {old} there, {new} now" for name, old, new in refused)
-      raise ConfigMismatchError(
-          f"{folder} holds a run with another config:\n{lines}\n"
-          "Give the new run its own --workdir, set these fields back to "
-          f"continue the old one, or delete {folder} to start again.")
   if primary:
     try:
       folder.mkdir(parents=True, exist_ok=True)
-      write_json(path, config)
+      write_json(folder / "config.json", config)
       write_json(folder / "overrides.json", overrides)
       write_json(folder / "versions.json", versions())
     except OSError as error:
@@ -62,6 +69,10 @@ def prepare(folder, config: dict, overrides: dict, *,
           f"{folder} cannot be written to ({error.strerror or error}): set its "
           "permissions right, make room, or use another --workdir") from error
   return folder
+
+
+def _as_on_disk(config):
+  return json.loads(json.dumps(config))  # tuples -> lists
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:

@@ -187,6 +187,15 @@ def test_mismatch_lists_exactly_the_fields(workdir):
   assert shown == ["data.labels", "gan.r1"]
 
 
+def test_later_stage_of_another_config_stops_before_training(workdir):
+  shutil.rmtree(workdir / "supervised")
+  config = smoke.config()
+  config.gan.r1 = 3.0
+  with pytest.raises(ValueError, match="gan.r1"):
+    experiment.train(config, workdir, only=["supervised", "gan"])
+  assert not (workdir / "supervised").exists()
+
+
 @pytest.mark.parametrize("function", [experiment.train, experiment.evaluate])
 def test_checkpoint_of_another_architecture(workdir, capsys, function):
   config = smoke.config()

@@ -25,6 +25,15 @@ def test_length_and_frequency_may_change(tmp_path):
   assert saved["gan"]["steps"] == 20
 
 
+def test_files_may_move_and_other_splits_be_scored(tmp_path):
+  data = {"name": "folder", "data_dir": "here", "out_of_domain": ()}
+  run_dir.prepare(tmp_path, {"data": data}, {})
+  moved = data | {"data_dir": "there", "out_of_domain": ("ood_test",)}
+  run_dir.check(tmp_path, {"data": moved})
+  with pytest.raises(run_dir.ConfigMismatchError, match="data.name"):
+    run_dir.check(tmp_path, {"data": moved | {"name": "parts"}})
+
+
 def test_every_other_change_is_listed(tmp_path):
   run_dir.prepare(tmp_path, CONFIG, {})
   other = {"gan": {"steps": 20, "lr": 0.2, "betas": (0.0, 0.99)}, "new": None}
