@@ -47,7 +47,7 @@ def two_cores(c: ml_collections.ConfigDict):
   # Most of the time goes into the finest maps.
   c.generator.channels = ((32, 48), (64, 24))
   c.image_discriminator.channels = c.generator.channels
-  c.gan.steps = 5000
+  c.gan.steps = 4000
   c.gan.augment.policy = ()  # so short a run does not let Dr memorise
   c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
   c.supervised.steps = 1000
