@@ -5,10 +5,13 @@ annotator) are those of the run; each variant, a cell, has its own folder. Real
 pictures are inverted once for all cells.
 """
 
+import itertools
 import json
 from typing import NamedTuple
 
+from absl import logging
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax import experiment
@@ -17,11 +20,15 @@ from semseg_jax.data import sources
 from semseg_jax.evaluation import counting
 from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import segmenter
+from semseg_jax.methods.repurpose_gan import shots as shots_lib
 from semseg_jax.ops import scores
+from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
+from semseg_jax.training import records
 from semseg_jax.training import run_dir
 
 
@@ -41,10 +48,7 @@ def changed(config, **fields):
 def train(cell: Cell, stage_name: str, made, folder):
   """Trains one stage of a cell in folder/<name>/<stage>; skipped when done."""
   config, path = cell.config, folder / cell.name / stage_name
-  relevant = experiment.relevant(
-      config, experiment.module_of(config, stage_name))
-  if run_dir.done_step(path) == made.steps:
-    run_dir.prepare(path, relevant, {})  # refuses another config
+  if not _begin(cell, stage_name, path, made.steps):
     return
   options = loop.LoopOptions(
       log_every=config.log.log_every,
@@ -53,13 +57,80 @@ def train(cell: Cell, stage_name: str, made, folder):
       best_metric="val/miou" if made.validate else None)
   loop.train(
       made._replace(sample=None), workdir=path, options=options,
-      key=jax.random.key(config.seed), config_json=json.dumps(relevant))
+      key=jax.random.key(config.seed),
+      config_json=json.dumps(_relevant(cell, stage_name)))
 
 
 def train_segmenters(cells, workdir, folder):
-  """Trains the stage `segmenter` of every cell."""
+  """Trains the stage `segmenter` of every cell; skips what is done.
+
+  Cells may differ in draw and count of the shots and in the segmenter's kind
+  and layers. Those of one draw share the labelled pictures and their maps,
+  those of one network and count the compiled step.
+  """
+  draws, compiled = {}, {}
   for cell in cells:
-    train(cell, "segmenter", segmenter.make(cell.config, workdir), folder)
+    source = shots_lib.source(cell.config, workdir)
+    if _begin(cell, "segmenter", folder / cell.name / "segmenter",
+              cell.config.segmenter.epochs * source.count):
+      draws.setdefault(cell.config.shots.draw, []).append((cell, source))
+  if not draws:
+    return
+  config = next(iter(draws.values()))[0][0].config
+  generator = trained.load(config, workdir, "the table")
+  for group in draws.values():
+    # The shots of a smaller count are the first of a larger one.
+    shots = max(
+        (source for _, source in group), key=lambda s: s.count).load(generator)
+    used = [features.names(c.config, generator.module) for c, _ in group]
+    layers = tuple(dict.fromkeys(itertools.chain(*used)))
+    maps = {}
+    for (cell, source), names in zip(group, used, strict=True):
+      resize = segmenter.network(cell.config).resize
+      if resize not in maps:
+        if (resize, layers) not in compiled:
+          compiled[resize, layers] = jax.jit(features.extractor(
+              cell.config, generator.module, layers))
+        maps[resize] = dict(zip(layers, features.stacked(
+            compiled[resize, layers], generator.variables, shots.codes,
+            shots.noise), strict=True))
+      _fit(cell, {
+          "maps": tuple(maps[resize][n][:source.count] for n in names),
+          "label": jnp.asarray(shots.label[:source.count])},
+           compiled, folder / cell.name / "segmenter")
+
+
+def _fit(cell, frozen, compiled, path):
+  """Trains one segmenter and saves it; `compiled` keeps what others can use."""
+  config, module = cell.config, segmenter.network(cell.config)
+  stage = segmenter.build(
+      config, module, frozen["maps"], len(frozen["label"]), lambda: frozen)
+  key = (module, *(m.shape for m in frozen["maps"]))
+  if key not in compiled:
+    compiled[key] = (jax.jit(stage.init), jax.jit(
+        stage.train_step, static_argnames="phase", donate_argnums=0))
+  init, step = compiled[key]
+  state = init(jax.random.key(config.seed), frozen)
+  for batch in itertools.islice(stage.train_data(0), stage.steps):
+    state, metrics = step(state, frozen, batch, (), phase="step")
+  loss = float(metrics["loss"])
+  if not np.isfinite(loss):
+    raise records.NonFiniteError(f"{cell.name}: the loss is {loss}")
+  with checkpoint.Checkpoints(path / "ckpt") as checkpoints:
+    checkpoints.save(stage.steps, state, {"loss": loss})
+  run_dir.write_done(path, stage.steps)
+  logging.info("%s: loss %.4f after %d steps", cell.name, loss, stage.steps)
+
+
+def _begin(cell, stage_name, path, steps) -> bool:
+  """Whether a stage is to be trained; refuses a folder of another config."""
+  run_dir.prepare(path, _relevant(cell, stage_name), {})
+  return run_dir.done_step(path) != steps
+
+
+def _relevant(cell, stage_name):
+  return experiment.relevant(
+      cell.config, experiment.module_of(cell.config, stage_name))
 
 
 def predictor(config, workdir, folder, cells):

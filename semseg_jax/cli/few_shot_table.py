@@ -16,10 +16,9 @@ from semseg_jax.training import xla_flags
 xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
 
-import pathlib  # noqa: E402
-
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
+from etils import epath  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 import numpy as np  # noqa: E402
 
@@ -36,7 +35,7 @@ from semseg_jax.training import run_dir  # noqa: E402
 def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
   """Trains and scores everything; returns the rows that table.json holds."""
   experiment.check_data(config)
-  folder = pathlib.Path(workdir) / "table"
+  folder = epath.Path(workdir) / "table"
   rows, cells = [], {}
   for k in shots:
     for draw in range(draws):

@@ -16,10 +16,9 @@ from semseg_jax.training import xla_flags
 xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
 
-import pathlib  # noqa: E402
-
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
+from etils import epath  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 import numpy as np  # noqa: E402
 
@@ -41,7 +40,7 @@ from semseg_jax.training import run_dir  # noqa: E402
 def write(config, workdir, *, n: int) -> list[dict]:
   """Trains and scores every variant; returns the rows of table.json."""
   experiment.check_data(config)
-  folder = pathlib.Path(workdir) / "ablation"
+  folder = epath.Path(workdir) / "ablation"
   layers = features.names(config, trained.module(config))
   chosen = {"all": layers}
   chosen |= {f"only_{n}": (n,) for n in layers}

@@ -1,6 +1,7 @@
 """Which feature maps of a generator a segmenter sees, and at which size."""
 
 import jax
+import jax.numpy as jnp
 
 from semseg_jax.models import few_shot
 from semseg_jax.ops import hypercolumn
@@ -32,6 +33,12 @@ def extractor(config, generator, layers):
         tuple(maps[n] for n in layers), (side, side), resize)
 
   return extract
+
+
+def stacked(extract, variables, codes, noise):
+  """`extract` of one picture after the other, concatenated."""
+  rows = [extract(variables, *row) for row in single((codes, tuple(noise)))]
+  return jax.tree.map(lambda *x: jnp.concatenate(x), *rows)
 
 
 def single(tree):

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import hashlib
 import io
 import json
-import pathlib
 from typing import NamedTuple
 import zipfile
 
 from absl import logging
+from etils import epath
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,7 +79,7 @@ def make(config, workdir) -> Projection:
   plain = json.loads(config.to_json_best_effort())
   state = json.dumps([samples.fingerprint(generator), perceptual.name,
                       plain["inversion"], plain["perceptual"], config.seed])
-  folder = pathlib.Path(workdir) / _FOLDER
+  folder = epath.Path(workdir) / _FOLDER
 
   def find(pictures, indices):
     path = folder / f"{_digest(state, pictures, indices)}.npz"
@@ -122,7 +122,7 @@ def _read(path):
   if not path.exists():
     return None
   try:
-    with np.load(path, allow_pickle=False) as z:
+    with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
       count = len(z.files) - 2
       return Projected(z["image"], z["codes"], tuple(
           z[f"noise{i}"] for i in range(count)))

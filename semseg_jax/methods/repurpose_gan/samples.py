@@ -4,6 +4,7 @@ A sample is numbered; its z comes from NumPy's legacy generator seeded by that
 number, as in RepurposeGAN's release.
 """
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -47,20 +48,20 @@ def draw(generator: trained.Trained, numbers, truncation: float) -> Samples:
     truncation: codes are drawn towards the mean code; 1 leaves them.
   """
   module = generator.module
-
-  @jax.jit
-  def one(variables, mean, z, key):
-    w = module.apply(variables, z, method="mapping")
-    codes = stylegan2.broadcast_codes(
-        stylegan2.truncate(w, mean, truncation), module.num_codes)
-    noise = stylegan2.random_noise(key, 1, module.noise_shapes)
-    sample, _ = module.apply(variables, codes, noise, method="synthesize")
-    return images.to_uint8(sample.image), codes, noise
-
-  rows = [jax.device_get(one(
-      generator.variables, generator.mean, latents([n], module.style_dim),
-      jax.random.key(n))) for n in numbers]
+  rows = [jax.device_get(_draw(
+      module, truncation, generator.variables, generator.mean,
+      latents([n], module.style_dim), jax.random.key(n))) for n in numbers]
   return Samples(*jax.tree.map(lambda *x: np.concatenate(x), *rows))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _draw(module, truncation, variables, mean, z, key):
+  w = module.apply(variables, z, method="mapping")
+  codes = stylegan2.broadcast_codes(
+      stylegan2.truncate(w, mean, truncation), module.num_codes)
+  noise = stylegan2.random_noise(key, 1, module.noise_shapes)
+  sample, _ = module.apply(variables, codes, noise, method="synthesize")
+  return images.to_uint8(sample.image), codes, noise
 
 
 def fingerprint(generator: trained.Trained) -> str:

@@ -63,11 +63,9 @@ def make(config, workdir) -> stage.Stage:
   def load_frozen():
     found = trained.load(config, workdir, "stage 'segmenter'")
     shots = source.load(found)
-    one = jax.jit(extract)
-    maps = [one(found.variables, *row)
-            for row in features.single((shots.codes, shots.noise))]
-    return {"maps": jax.tree.map(lambda *x: jnp.concatenate(x), *maps),
-            "label": shots.label, "image": shots.image}
+    maps = features.stacked(
+        jax.jit(extract), found.variables, shots.codes, shots.noise)
+    return {"maps": maps, "label": shots.label, "image": shots.image}
 
   @jax.jit
   def logits(params, maps):

@@ -47,7 +47,10 @@ class Shots(NamedTuple):
 
 
 class Source(NamedTuple):
-  """count: how many; load: generator -> Shots."""
+  """count: how many; load: generator -> Shots.
+
+  Those of a smaller count are the first of a larger one.
+  """
   count: int
   load: Callable[[trained.Trained], Shots]
 
