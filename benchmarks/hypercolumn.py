@@ -9,8 +9,11 @@ layer's weights. Random maps of StyleGAN2's widths. Prints Markdown.
   python -m benchmarks.hypercolumn --pixels=64 --widest=64
   python -m benchmarks.hypercolumn --pixels=1024 --side=512 --repeats=0
 
-With --repeats=0 the programs are compiled and not run: memory only.
+With --repeats=0 the programs are compiled and not run: memory only. Outputs
+that differ by more than 1e-5 of the largest value end it with an error.
 """
+
+import sys
 
 from absl import app
 from absl import flags
@@ -28,6 +31,7 @@ _WIDEST = flags.DEFINE_integer("widest", 512, "Cap on the map's channels.")
 _SIDE = flags.DEFINE_integer("side", 0, "Of the hypercolumn; 0 = pixels.")
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each case.")
 _FEATURES = 128  # of the first layer
+_TOLERANCE = 1e-5
 
 
 def plain(maps, kernel, size, method):
@@ -112,6 +116,8 @@ def main(argv):
           f"{r['bytes'] / 2**20:.1f} | {r['flops'] / 1e9:.2f} | "
           f"{shown(r['seconds'] and 1e3 * r['seconds'], '.1f')} | "
           f"{shown(r['gap'], '.1e')} |")
+  if any(r["gap"] is not None and not r["gap"] <= _TOLERANCE for r in rows):
+    sys.exit(f"the forms differ by more than {_TOLERANCE}")
 
 
 if __name__ == "__main__":

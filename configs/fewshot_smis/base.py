@@ -24,7 +24,9 @@ def get_config():
 
   c.shots = ml_collections.ConfigDict(dict(
       count=5,  # annotated pictures: the paper has 1 and 5; -1 all
-      folder="",  # images/, masks/, codes.npz? instead of the labelled pool
+      # Instead of the labelled pool: images/ and masks/ to be inverted, or
+      # painted samples of cli.sample, whose codes are known.
+      folder="",
       # "mask": whole masks (dense), or masks whose 0 is unknown (sparse);
       # "scribbles", "points": drawn from whole masks, with unknown as class 0.
       annotation="mask",

@@ -21,10 +21,12 @@ from semseg_jax.evaluation import counting
 from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
+from semseg_jax.ops import images
 from semseg_jax.ops import scores
 from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
@@ -185,3 +187,32 @@ def score(config, predict, split: str, folder, names, *, limit: int = 0):
       out_dir=folder / split,
       fingerprint=record.config_hash({"config": plain, "names": names}))
   return {name: float(scores.mean_iou(c)) for name, c in found.items()}
+
+
+def score_samples(config, workdir, segment, n: int) -> dict[str, float]:
+  """{cell: mIoU} on samples that were no shot, against the annotator.
+
+  There no inversion blurs the answer. Empty without an annotator.
+
+  Args:
+    config: the experiment's config.
+    workdir: the run's folder.
+    segment: the second function of `predictor`.
+    n: how many samples.
+  """
+  if config.shots.source != "reference" or not n:
+    return {}
+  # Numbers of draws are below this; no table draws so many.
+  first = shots_lib.DRAW * 1000
+  found = samples.draw(trained.load(config, workdir, "the table"),
+                       range(first, first + n), config.shots.truncation)
+  labels = shots_lib.annotate(config, workdir, found.image)
+  counts = {}
+  for i in range(n):
+    logits = segment(found.codes[i:i + 1],
+                     [x[i:i + 1] for x in found.noise])
+    for name, row in logits.items():
+      label = images.to_label(images.resize_logits(row[0], labels[i].shape))
+      counts[name] = counts.get(name, 0) + scores.confusion_matrix(
+          labels[i], label, config.data.num_classes)
+  return {name: float(scores.mean_iou(c)) for name, c in counts.items()}

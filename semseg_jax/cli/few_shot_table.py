@@ -7,8 +7,10 @@ The run's generator (and annotator) must be trained: train.py
 --stage=gan,reference. Writes workdir/table/table.json (every cell, means and
 spreads over draws) and table.md. For each number of shots: each segmenter by
 inversion, over several draws of the shots; auto-shot with the segmenter that is
-best on validation, one draw; the supervised U-Net on as many real labels. Run
-again after an interruption: what is done is kept.
+best on validation, one draw; the supervised U-Net on as many real labels. With
+the annotator `reference` also each segmenter on fresh samples against its
+labels ("samples"), where no inversion blurs the answer. Run again after an
+interruption: what is done is kept.
 """
 
 from semseg_jax.training import xla_flags
@@ -31,9 +33,24 @@ from semseg_jax.methods.repurpose_gan import autoshot  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 from semseg_jax.training import run_dir  # noqa: E402
 
+_SAMPLES = 64  # fresh ones, to score on
 
-def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
-  """Trains and scores everything; returns the rows that table.json holds."""
+
+def write(config, workdir, *, shots, segmenters, draws: int,
+          baseline_draws: int = 0, updates: int = 0) -> list[dict]:
+  """Trains and scores everything; returns the rows that table.json holds.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with the trained generator.
+    shots: numbers of labelled pictures.
+    segmenters: kinds of segmenter.
+    draws: how many draws of the shots.
+    baseline_draws: of the supervised U-Net's labels; 0: as many.
+    updates: of each segmenter, whatever the number of shots, with the config's
+      decay of the learning rate by steps of a twentieth; 0: the config's
+      epochs.
+  """
   experiment.check_data(config)
   folder = epath.Path(workdir) / "table"
   rows, cells = [], {}
@@ -43,9 +60,10 @@ def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
         cells[k, kind, draw] = cells_lib.Cell(
             f"{kind}_shots{k}_draw{draw}", cells_lib.changed(
                 config, **{"segmenter.kind": kind, "shots.count": k,
-                           "shots.draw": draw}))
+                           "shots.draw": draw}, **_epochs(updates, k)))
   cells_lib.train_segmenters(cells.values(), workdir, folder)
-  predict, _ = cells_lib.predictor(config, workdir, folder, cells.values())
+  predict, segment = cells_lib.predictor(
+      config, workdir, folder, cells.values())
   splits = _splits(config)
   names = [[c.name, checkpoint.latest(folder / c.name / "segmenter/ckpt")]
            for c in cells.values()]
@@ -55,12 +73,16 @@ def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
       config, predict, config.data.validation, folder / "inversion", names,
       limit=config.data.validation_pictures)
 
+  sampled = cells_lib.score_samples(config, workdir, segment, _SAMPLES)
   direct = {}
   for k in shots:
     for kind in segmenters:
       for s in splits:
         rows.append(_row(k, f"inversion, {kind}", s, [
             found[s][cells[k, kind, d].name] for d in range(draws)]))
+      if sampled:
+        rows.append(_row(k, f"features, {kind}", "samples", [
+            sampled[cells[k, kind, d].name] for d in range(draws)]))
     best = max(segmenters, key=lambda kind, k=k: np.mean(
         [valid[cells[k, kind, d].name] for d in range(draws)]))
     cell = cells[k, best, 0]
@@ -69,7 +91,7 @@ def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
     direct[f"auto-shot, {best}", k, 0] = (
         "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
         checkpoint.best(folder / cell.name / "autoshot/ckpt"))
-    for draw in range(draws):
+    for draw in range(baseline_draws or draws):
       cell = cells_lib.Cell(f"supervised_labels{k}_draw{draw}",
                             cells_lib.changed(config, **{
                                 "data.labels": k, "data.split_seed": draw}))
@@ -90,12 +112,21 @@ def write(config, workdir, *, shots, segmenters, draws: int) -> list[dict]:
     for method, k in dict.fromkeys(key[:2] for key in direct):
       rows.append(_row(k, method, s, [
           values[_name(key)] for key in direct if key[:2] == (method, k)]))
-  rows.sort(key=lambda r: (splits.index(r["split"]), r["shots"]))
+  rows.sort(key=lambda r: (
+      [*splits, "samples"].index(r["split"]), r["shots"]))
   run_dir.write_json(folder / "table.json", {"rows": rows})
   shown = [{k: v for k, v in r.items() if k != "draws"} for r in rows]
   (folder / "table.md").write_text(tables.markdown(shown) + "\n")
   print(f"{tables.text(shown)}\n\nwritten to {folder / 'table.json'}")
   return rows
+
+
+def _epochs(updates, shots):
+  if not updates:
+    return {}
+  epochs = -(-updates // shots)
+  return {"segmenter.epochs": epochs,
+          "segmenter.decay_epochs": max(1, epochs // 20)}
 
 
 def _splits(config):
@@ -119,7 +150,8 @@ def main(argv):
   given = flags.FLAGS
   experiment.run(
       write, given.config, given.workdir, shots=[int(k) for k in given.shots],
-      segmenters=given.segmenters, draws=given.draws)
+      segmenters=given.segmenters, draws=given.draws,
+      baseline_draws=given.baseline_draws, updates=given.updates)
 
 
 def define_flags():
@@ -131,6 +163,10 @@ def define_flags():
   flags.DEFINE_list(
       "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
   flags.DEFINE_integer("draws", 5, "Draws of the shots.")
+  flags.DEFINE_integer(
+      "baseline_draws", 0, "Of the supervised U-Net's labels; 0: as many.")
+  flags.DEFINE_integer(
+      "updates", 0, "Of each segmenter; 0: the config's epochs.")
 
 
 if __name__ == "__main__":

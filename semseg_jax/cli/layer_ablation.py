@@ -29,10 +29,6 @@ from semseg_jax.evaluation import figures  # noqa: E402
 from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.methods.common import generator as trained  # noqa: E402
 from semseg_jax.methods.repurpose_gan import features  # noqa: E402
-from semseg_jax.methods.repurpose_gan import samples  # noqa: E402
-from semseg_jax.methods.repurpose_gan import shots as shots_lib  # noqa: E402
-from semseg_jax.ops import images  # noqa: E402
-from semseg_jax.ops import scores  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 from semseg_jax.training import run_dir  # noqa: E402
 
@@ -56,8 +52,8 @@ def write(config, workdir, *, n: int) -> list[dict]:
            for c in cells]
   columns = {"inversion": cells_lib.score(
       config, predict, config.data.in_domain, folder / "inversion", names)}
-  if config.shots.source == "reference" and n:
-    columns["samples"] = _on_samples(config, workdir, segment, n)
+  if sampled := cells_lib.score_samples(config, workdir, segment, n):
+    columns["samples"] = sampled
   rows = [{"variant": name.partition("_")[0], "layer": name.partition("_")[2]}
           | {f"{c}_miou": round(v[name], 4) for c, v in columns.items()}
           for name in chosen]
@@ -72,24 +68,6 @@ def write(config, workdir, *, n: int) -> list[dict]:
   print(f"{tables.text(rows)}\n\nwritten to {folder / 'table.json'} and "
         f"{folder / 'layers.png'}")
   return rows
-
-
-def _on_samples(config, workdir, segment, n):
-  """{variant: mIoU} on samples that were no shot, against the annotator."""
-  # Numbers of draws are below this; no table draws so many.
-  first = shots_lib.DRAW * 1000
-  found = samples.draw(trained.load(config, workdir, "the ablation"),
-                       range(first, first + n), config.shots.truncation)
-  labels = shots_lib.annotate(config, workdir, found.image)
-  counts = {}
-  for i in range(n):
-    logits = segment(found.codes[i:i + 1],
-                     [x[i:i + 1] for x in found.noise])
-    for name, row in logits.items():
-      label = images.to_label(images.resize_logits(row[0], labels[i].shape))
-      counts[name] = counts.get(name, 0) + scores.confusion_matrix(
-          labels[i], label, config.data.num_classes)
-  return {name: float(scores.mean_iou(c)) for name, c in counts.items()}
 
 
 def main(argv):

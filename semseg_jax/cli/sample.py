@@ -6,8 +6,8 @@ r"""Writes generated pictures for a person to label, with their latents.
 For each picture <number>.png and <number>.npz (codes and noise), for all
 samples.json and classes.json. Paint <number>_mask.png (class indices) or save
 LabelMe's <number>.json beside them, then train with
---config.shots.source=folder --config.shots.folder=my_shots
-(docs/repurpose_gan.md). Files that are there are kept.
+--config.shots.folder=my_shots (RepurposeGAN: and --config.shots.source=folder;
+docs/repurpose_gan.md). Files that are there are kept.
 """
 
 from semseg_jax.training import xla_flags
@@ -23,7 +23,7 @@ from semseg_jax import experiment  # noqa: E402
 from semseg_jax.cli import arguments  # noqa: E402
 from semseg_jax.methods.common import data  # noqa: E402
 from semseg_jax.methods.common import generator as trained  # noqa: E402
-from semseg_jax.methods.repurpose_gan import samples  # noqa: E402
+from semseg_jax.methods.common import samples  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file of the experiment.", lock_config=True)
@@ -41,7 +41,7 @@ def write(config, workdir, *, out, n: int, first: int = 0):
   # Without a data set the user's own classes.json has to be there.
   spec = data.dataset(config).spec if config.data.name else None
   names = samples.write(generator, spec, out, range(first, first + n),
-                        config.shots.truncation)
+                        config.shots.get("truncation", 1.0))
   print(f"{len(names)} pictures in {out}, {names[0]}.png to {names[-1]}.png.\n"
         f"Classes: {out}/classes.json. Paint <name>_mask.png or save LabelMe's "
         "<name>.json beside them, at the pictures' size.")

@@ -12,8 +12,6 @@ pseudo_labels.png samples of the generator with their pseudo labels.
 
   --pairs=500   instead writes synthetic pairs, images/ and masks/, for
                 --config.supervised.synthetic: layouts are pseudo labels
-  --draw=5      instead writes samples of the generator to annotate by hand:
-                images/ and codes.npz, for --config.shots.folder
 """
 
 from semseg_jax.training import xla_flags
@@ -123,19 +121,6 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
     figures.save(out / f"masks/{i:06}.png", mask.astype(np.uint8))
 
 
-def write_samples(config, workdir, *, out, count, seed):
-  """Writes `count` samples of the generator with their codes."""
-  codes, drawn = synthesis.samples(config, workdir, count,
-                                   jax.random.key(seed))
-  (out / "images").mkdir(parents=True, exist_ok=True)
-  names = [f"{i:06}" for i in range(count)]
-  for name, picture in zip(names, drawn, strict=True):
-    figures.save(out / f"images/{name}.png", picture)
-  np.savez(out / "codes.npz", **dict(zip(names, codes, strict=True)))
-  (out / "masks").mkdir(exist_ok=True)
-  print(f"paint {out / 'masks'}/<name>.png (class indices) for each picture")
-
-
 def command(config, workdir):
   """What the flags ask for."""
   given = flags.FLAGS
@@ -146,9 +131,7 @@ def command(config, workdir):
       else given[name].value)
   mixing = dict(styles=synthesis.parse_styles(pick("styles")),
                 alpha=pick("alpha"), seed=given.seed)
-  if given.draw:
-    write_samples(config, workdir, out=out, count=given.draw, seed=given.seed)
-  elif given.pairs:
+  if given.pairs:
     write_pairs(config, workdir, out=out, count=given.pairs, **mixing)
   else:
     layouts = layouts_of(config, masks=given.masks, points=given.points)
@@ -185,7 +168,6 @@ def define_flags():
   flags.DEFINE_string("masks", None, "Folder of index PNGs.")
   flags.DEFINE_string("points", None, "CSV file of landmarks.")
   flags.DEFINE_integer("pairs", 0, "Synthetic pairs to write instead.")
-  flags.DEFINE_integer("draw", 0, "Samples to write instead.")
   flags.DEFINE_string(
       "styles", None, "Codes to mix, such as 8-17; default: the config's.")
   flags.DEFINE_float(

@@ -18,9 +18,25 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import sources
+from semseg_jax.data.sets import folder as folder_layout
 
 _MASK = "_mask.png"
 _IGNORE = "__ignore__"
+
+
+def spec(folder, num_classes: int) -> datasets.Spec:
+  """Names and colours of the classes of a painted folder.
+
+  Raises:
+    errors.DataError: classes.json is missing, broken, or names another number
+      of classes.
+  """
+  found = folder_layout.read_spec("shots", pathlib.Path(folder))
+  if found.num_classes != num_classes:
+    raise errors.DataError(
+        f"config.data.num_classes is {num_classes}, but {folder}/classes.json "
+        f"names {found.num_classes}: {', '.join(found.class_names)}")
+  return found
 
 
 def names(folder) -> tuple[str, ...]:

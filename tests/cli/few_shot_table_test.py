@@ -2,12 +2,19 @@
 
 import json
 
+import jax
+import numpy as np
 import pytest
 
+from semseg_jax.cli import few_shot_cells
 from semseg_jax.cli import few_shot_table
 from semseg_jax.cli import layer_ablation
 from semseg_jax.evaluation import figures
+from semseg_jax.methods import reference
+from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.repurpose_gan import segmenter
+from semseg_jax.methods.repurpose_gan import shots
+from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
 from tests.methods import repurpose as toy
 
@@ -19,17 +26,63 @@ def run(tmp_path_factory):
   return config, folder
 
 
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory):
+  """(config, folder) of a run whose annotator is an untrained U-Net."""
+  folder = tmp_path_factory.mktemp("annotated")
+  config = toy.config(folder, stages=("reference", "segmenter", "autoshot"),
+                      **{"supervised.levels": 1})
+  stage = reference.make(config, folder)
+  with checkpoint.Checkpoints(folder / "reference/ckpt") as checkpoints:
+    checkpoints.save(1, jax.jit(stage.init)(jax.random.key(0), {}), {})
+  return config, folder
+
+
+@pytest.mark.parametrize("name", ["run", "annotated"])
+def test_fewer_shots_are_the_first_of_more(name, request):
+  config, folder = request.getfixturevalue(name)
+  generator = trained.load(config, folder, "a test")
+  load = lambda **fields: shots.source(few_shot_cells.changed(
+      config, **{f"shots.{k}": v for k, v in fields.items()}), folder).load(
+          generator)
+  few, many, other = load(count=1), load(count=3), load(count=3, draw=1)
+  assert many.label.shape == (3, toy.SIZE, toy.SIZE)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[:1], atol=1e-5),
+               few, many)
+  assert (many.image != other.image).any()
+
+
+@pytest.mark.slow
+def test_segmenters_do_not_depend_on_others_of_the_table(annotated, tmp_path):
+  config, folder = annotated
+  cells = [few_shot_cells.Cell(f"{kind}{count}{draw}", few_shot_cells.changed(
+      config, **{"segmenter.kind": kind, "shots.count": count,
+                 "shots.draw": draw}))
+           for draw in (0, 1) for count in (1, 2) for kind in ("linear", "mlp")]
+  few_shot_cells.train_segmenters(cells, folder, tmp_path / "all")
+  found = [segmenter.load(c.config, tmp_path / "all" / c.name, "a test")
+           for c in cells]
+  few_shot_cells.train_segmenters(cells[-1:], folder, tmp_path / "one")
+  jax.tree.map(
+      np.testing.assert_array_equal, found[-1],
+      segmenter.load(cells[-1].config, tmp_path / "one" / cells[-1].name,
+                     "a test"))
+  kernels = [f["conv0"]["kernel"] for f in found[::2]]
+  assert all((a != b).any() for a, b in zip(kernels, kernels[1:], strict=False))
+
+
 @pytest.mark.slow
 def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   config, folder = run
-  options = dict(shots=[1, 2], segmenters=["linear", "mlp"], draws=2)
+  options = dict(shots=[1, 2], segmenters=["linear", "mlp"], draws=2,
+                 baseline_draws=1, updates=4)
   rows = few_shot_table.write(config, folder, **options)
   assert json.loads((folder / "table/table.json").read_text())["rows"] == rows
   assert [(r["shots"], r["method"].partition(",")[0], len(r["draws"]))
           for r in rows] == [
       (k, *x) for k in (1, 2) for x in (
           ("inversion", 2), ("inversion", 2), ("auto-shot", 1),
-          ("supervised", 2))]
+          ("supervised", 1))]
   assert all(0 <= r["miou"] <= 1 for r in rows)
   inverted = list((folder / "inversion").iterdir())
   monkeypatch.setattr(segmenter.projection.inversion.Inverter, "run", None)
@@ -39,11 +92,13 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
 
 
 @pytest.mark.slow
-def test_ablation_has_every_layer_and_a_plot(run):
-  config, folder = run
+def test_ablation_has_every_layer_and_a_plot(annotated):
+  config, folder = annotated
   rows = layer_ablation.write(config, folder, n=2)
   names = ["conv8_up", "conv8", "conv16_up", "conv16"]
   assert [(r["variant"], r["layer"]) for r in rows] == [
       ("all", ""), *(("only", n) for n in names),
       *(("without", n) for n in names)]
-  assert figures.read(folder / "ablation/layers.png").shape == (320, 760, 3)
+  assert all(0 <= r[f"{c}_miou"] <= 1 for r in rows
+             for c in ("inversion", "samples"))
+  assert figures.read(folder / "ablation/layers.png").shape == (640, 760, 3)

@@ -23,13 +23,14 @@ def draw(module, entries, example, **kwargs):
   return variables, importer.to_torch(entries, variables)
 
 
-def generator_state(labels=2):
+def generator_state(labels=2, size=16):
+  sides = [2 ** i for i in range(2, size.bit_length())]
   module = stylegan2.Generator(
-      16, style_dim=6, mlp_layers=2, label_channels=labels,
-      channels=((4, 5), (8, 4), (16, 3)))
+      size, style_dim=6, mlp_layers=2, label_channels=labels,
+      channels=tuple((r, 2 + i % 4) for i, r in enumerate(sides)))
   variables, state = draw(
       module, importer.generator_entries(module), jnp.zeros((1, 6)))
-  for j in range(2):
+  for j in range(len(sides) - 1):
     state[f"convs.{2 * j}.conv.blur.kernel"] = 4 * TAPS
     for head in ["rgb"] + ["seg"] * bool(labels):
       state[f"to_{head}s.{j}.upsample.kernel"] = 4 * TAPS
@@ -50,6 +51,21 @@ def test_generator_round_trip(labels):
   assert_same(module, variables, got)
   assert (got[0].size, got[0].mlp_layers) == (16, 2)
   assert (got[0].style_dim, got[0].label_channels) == (6, labels)
+
+
+@pytest.mark.parametrize(("size", "codes"), [(256, 14), (1024, 18)])
+def test_generators_of_published_sizes_bring_their_mean_code(size, codes):
+  module, variables, state = generator_state(0, size)
+  rows = np.broadcast_to(np.arange(6, dtype=np.float32), (codes, 6))
+  for average in (rows, rows[0]):
+    got = interop.from_torch(
+        "stylegan2/generator", {**state, "latent_avg": average})
+    assert (got[0].size, got[0].num_codes) == (size, codes)
+    np.testing.assert_array_equal(got[1].pop("mean")["code"], rows[0])
+    assert_same(module, variables, got)
+  with pytest.raises(ValueError, match=r"latent_avg.*\[6\].*equal"):
+    interop.from_torch("stylegan2/generator", {
+        **state, "latent_avg": np.arange(12.0).reshape(2, 6)})
 
 
 def test_image_discriminator_round_trip():

@@ -11,6 +11,7 @@ import pytest
 from configs.fewshot_smis import parts
 from semseg_jax import experiment
 from semseg_jax import inversion
+from semseg_jax.cli import sample
 from semseg_jax.cli import score_synthesis
 from semseg_jax.cli import synthesize
 from semseg_jax.data import annotations
@@ -19,6 +20,7 @@ from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import perceptual
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots
@@ -187,18 +189,20 @@ def test_pairs_train_the_baseline(run, tmp_path):
 
 def test_drawn_shots_come_with_their_codes(run, tmp_path):
   config, folder = run
-  synthesize.write_samples(config, folder, out=tmp_path, count=2, seed=0)
-  for name in ("000000", "000001"):
-    Image.fromarray(np.ones((SIZE, SIZE), np.uint8)).save(
-        tmp_path / f"masks/{name}.png")
+  sample.write(config, folder, out=tmp_path, n=3)
   config = config_of(**{"shots.folder": str(tmp_path)})
+  with pytest.raises(ValueError, match="no picture has a mask"):
+    shots.read(config)
+  for name in ("000000", "000002"):
+    Image.fromarray(np.ones((SIZE, SIZE), np.uint8)).save(
+        tmp_path / f"{name}_mask.png")
   found = shots.read(config)
-  assert found.codes.shape == (2, 6, 8)
-  np.testing.assert_array_equal(
-      shots.make(config, folder).load_frozen()["codes"], found.codes)
-  synth = synthesis.Synthesizer(config, folder, encoder=False)
-  np.testing.assert_allclose(
-      synth.render(found.codes).astype(int), found.image.astype(int), atol=1)
+  assert found.ids == ("000000", "000002")
+  assert (found.label == 1).all()
+  codes = shots.make(config, folder).load_frozen()["codes"]
+  drawn = samples.draw(trained.load(config, folder, "a test"), [0, 2], 1.0)
+  np.testing.assert_array_equal(codes, drawn.codes)
+  np.testing.assert_array_equal(found.image, drawn.image)
 
 
 def test_scores_stand_beside_their_references(run, capsys):

@@ -11,10 +11,10 @@ import pytest
 from semseg_jax.data import errors
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import labeling
 from semseg_jax.methods.repurpose_gan import projection
-from semseg_jax.methods.repurpose_gan import samples
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
 from semseg_jax.training import loop

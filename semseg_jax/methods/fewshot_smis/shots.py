@@ -7,7 +7,7 @@ interrupted inversion continues. The stage has no steps of its own: its state
 is the codes.
 
 Shots may also be samples of the generator, whose codes are known: a folder as
-`cli/draw_shots.py` writes it, with masks painted by hand.
+`cli/sample.py` writes it, with masks painted by hand.
 """
 
 import pathlib
@@ -20,11 +20,13 @@ import numpy as np
 
 from semseg_jax import inversion
 from semseg_jax.data import annotations
+from semseg_jax.data import painted
 from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import perceptual as perceptual_lib
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.ops import images
 from semseg_jax.training import checkpoint
@@ -36,7 +38,6 @@ from semseg_jax.training import stage
 FIELDS = ("shots", "gan", "generator", "image_discriminator", "perceptual")
 LARGEST = 256  # px: larger pictures are compared and annotated at this size
 NEEDED_BY = "stage 'shots'"
-_CODES = "codes.npz"
 
 
 class State(struct.PyTreeNode):
@@ -98,7 +99,14 @@ def read(config) -> Shots:
   if c.annotation not in annotations.KINDS:
     raise ValueError(f"config.shots.annotation is {c.annotation!r}; use one of "
                      f"{', '.join(annotations.KINDS)}")
-  if c.folder:
+  if samples.are_in(c.folder):
+    classes = painted.spec(c.folder, config.data.num_classes)
+    source = [painted.read(c.folder, name, classes)
+              for name in painted.names(c.folder)]
+    if not source:
+      raise ValueError(f"{c.folder}: no picture has a mask: paint "
+                       "<name>_mask.png or save LabelMe's <name>.json")
+  elif c.folder:
     source = pairs.Pairs(c.folder, config.data.channels,
                          config.data.num_classes, config.data.ignore_index)
   else:
@@ -112,13 +120,13 @@ def read(config) -> Shots:
   cells = pseudo_labels.make(config, trained.module(config)).size
   examples = [source[i] for i in range(len(source))]
   return Shots(
-      ids=tuple(source.ids),
+      ids=tuple(e["id"] for e in examples),
       image=np.stack(
           [transforms.resize_image(e["image"], size) for e in examples]),
       label=np.stack([
           annotate(config, e["label"], cells, (config.seed, i))
           for i, e in enumerate(examples)]),
-      codes=_known_codes(config, source.ids) if c.folder else None)
+      codes=None)
 
 
 def make(config, workdir) -> stage.Stage:
@@ -126,15 +134,16 @@ def make(config, workdir) -> stage.Stage:
   c = config.shots
   module = trained.module(config)
   pseudo_labels.make(config, module)  # says early what is wrong with it
-  if not c.folder:
+  if not samples.are_in(c.folder):
     options(config)
   perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
 
   def load_frozen():
     shots = read(config)
     generator = trained.load(config, workdir, NEEDED_BY)
-    codes = shots.codes
-    if codes is None:
+    if samples.are_in(c.folder):
+      codes = samples.read(generator, c.folder, shots.ids).codes
+    else:
       codes = _inverted(config, workdir, shots, generator, perceptual)
     return {"codes": jnp.asarray(codes)}
 
@@ -215,18 +224,3 @@ def _inverted(config, workdir, shots, generator, perceptual):
           f"loss_{k}": v for k, v in result.losses.items()}})
     found.append(store.load(number)["codes"])
   return np.concatenate(found)
-
-
-def _known_codes(config, ids):
-  """[N, L, D] from the folder's codes.npz; None if it has no such file."""
-  path = pathlib.Path(config.shots.folder) / _CODES
-  if not path.exists():
-    return None
-  module = trained.module(config)
-  shape = (module.num_codes, module.style_dim)
-  with np.load(path) as saved:
-    missing = [i for i in ids if i not in saved or saved[i].shape != shape]
-    if missing:
-      raise ValueError(f"{path}: no codes of shape {shape} for {missing[0]!r}; "
-                       "was the folder drawn with this generator?")
-    return np.stack([saved[i] for i in ids]).astype(np.float32)

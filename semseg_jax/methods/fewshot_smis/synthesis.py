@@ -184,26 +184,3 @@ def parse_styles(text: str) -> tuple[int, ...]:
                        "8-17 or 4,6,8-10")
     found += range(int(first), int(last or first) + 1)
   return tuple(found)
-
-
-def samples(config, workdir, n: int, key):
-  """Samples of the run's generator to annotate by hand.
-
-  Returns:
-    (codes [n, L, D], pictures uint8 [n, S, S, C]), with constant noise maps.
-  """
-  found = trained.load(config, workdir, NEEDED_BY)
-  size = shots_lib.working_size(config)
-
-  @jax.jit
-  def draw(variables, z):
-    codes = stylegan2.broadcast_codes(
-        found.module.apply(variables, z, method="mapping"),
-        found.module.num_codes)
-    sample, _ = found.module.apply(variables, codes, method="synthesize")
-    return codes, images.to_uint8(images.area_reduce(sample.image, size))
-
-  parts = [jax.device_get(draw(found.variables, jax.random.normal(
-      jax.random.fold_in(key, i), (1, found.module.style_dim))))
-           for i in range(n)]
-  return tuple(np.concatenate(x) for x in zip(*parts, strict=True))

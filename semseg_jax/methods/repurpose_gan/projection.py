@@ -21,7 +21,7 @@ from semseg_jax import inversion
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
-from semseg_jax.methods.repurpose_gan import samples
+from semseg_jax.methods.common import samples
 from semseg_jax.ops import images
 
 NEEDED_BY = "inversion"

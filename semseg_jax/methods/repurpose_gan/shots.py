@@ -9,7 +9,6 @@
 """
 
 from collections.abc import Callable
-import pathlib
 from typing import NamedTuple
 
 import jax
@@ -19,13 +18,12 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import painted
 from semseg_jax.data import transforms
-from semseg_jax.data.sets import folder as folder_layout
 from semseg_jax.methods import reference
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
-from semseg_jax.methods.repurpose_gan import samples
 from semseg_jax.ops import images
 
 # Numbers of samples of one draw; more pictures than anybody labels.
@@ -84,13 +82,7 @@ def spec(config) -> datasets.Spec:
     raise ValueError(
         "config.shots.folder is empty: name the folder of painted pictures "
         "(written by cli.sample), or set config.shots.source to another way")
-  found = folder_layout.read_spec("shots", pathlib.Path(config.shots.folder))
-  if found.num_classes != config.data.num_classes:
-    raise errors.DataError(
-        f"config.data.num_classes is {config.data.num_classes}, but "
-        f"{config.shots.folder}/classes.json names {found.num_classes}: "
-        f"{', '.join(found.class_names)}")
-  return found
+  return painted.spec(config.shots.folder, config.data.num_classes)
 
 
 def _painted(config, workdir):

@@ -132,6 +132,11 @@ def write(generator: trained.Trained, spec, folder, numbers,
   return names
 
 
+def are_in(folder) -> bool:
+  """Whether a folder holds pictures that `write` wrote."""
+  return bool(folder) and (pathlib.Path(folder) / _RECORD).exists()
+
+
 def read(generator: trained.Trained, folder, names) -> Samples:
   """Codes and noise of written samples; their pictures are drawn again.
 
