@@ -127,7 +127,8 @@ def training(case):
   every = int(changes[0]) + 1 if changes.size else len(rates)
   config = ml_collections.ConfigDict(dict(
       seed=0, data=dict(ignore_index=255), segmenter=dict(
-          learning_rate=float(rates[0]), weight_decay=1e-3,
+          kind=kind, learning_rate=float(rates[0]), rate_factors={},
+          weight_decay=1e-3,
           epochs=len(rates), decay_epochs=every,
           decay=float(rates[changes[0] + 1] / rates[0])
           if changes.size else 1.0)))

@@ -85,6 +85,9 @@ def test_epochs_are_shuffled_rounds_and_resume(run):
   every = 2 * config.segmenter.decay_epochs
   assert rate(every - 1) == pytest.approx(0.02)
   assert rate(every) == pytest.approx(0.018)
+  other = config.copy_and_resolve_references()
+  other.segmenter.rate_factors.linear = 3.0
+  assert segmenter.learning_rate(other, 2)(0) == pytest.approx(0.06)
 
 
 def test_labels_by_inversion_are_found_once(run, monkeypatch):

@@ -149,8 +149,8 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
 def learning_rate(config, count: int):
   """The schedule of updates: a factor after every so many epochs."""
   c = config.segmenter
-  return lambda step: c.learning_rate * c.decay ** (
-      step // count // c.decay_epochs)
+  start = c.learning_rate * c.rate_factors.get(c.kind, 1.0)
+  return lambda step: start * c.decay ** (step // count // c.decay_epochs)
 
 
 def load(config, workdir, needed_by: str):
