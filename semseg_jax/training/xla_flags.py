@@ -14,6 +14,8 @@ import sys
 
 from absl import logging
 
+from semseg_jax.training import allocator
+
 # Sends convolutions to Eigen instead of YNNPACK, which is 2-4 times faster on
 # CPU. Experimental: a jaxlib that does not know it aborts the process.
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
@@ -23,7 +25,8 @@ def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:
   """Sets XLA_FLAGS for a run on CPU, if this jaxlib accepts the flag.
 
   Whether it does is tried once per jaxlib version in a process of its own and
-  remembered in cache_dir/xla_flags.json. XLA_FLAGS set by the user stay.
+  remembered in cache_dir/xla_flags.json. XLA_FLAGS set by the user stay. The
+  allocator is set for runs on CPU, too (`allocator.keep_pages`).
 
   Returns:
     What was done, in words; also logged.
@@ -37,14 +40,23 @@ def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:
     message = f"XLA_FLAGS={flag}"
   else:
     message = f"this jaxlib does not know {flag}: left out"
+  if _on_cpu():
+    message += f"; {allocator.keep_pages()}"
   logging.info("%s", message)
   return message
 
 
 def compile_cache(directory=".cache/jax") -> None:
-  """Keeps compiled programs in `directory`, unless the user chose another."""
-  os.environ.setdefault(
-      "JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(directory).resolve()))
+  """Keeps compiled programs below `directory`, unless the user chose another.
+
+  XLA compiles programs for CPU for as many cores as the process may use. The
+  cache's key does not say how many, so each number has a folder of its own:
+  what was compiled for one core would leave the others idle.
+  """
+  allowed = getattr(os, "sched_getaffinity", None)
+  cores = len(allowed(0)) if allowed else os.cpu_count()
+  os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(
+      pathlib.Path(directory).resolve() / f"{cores}-cores"))
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 
