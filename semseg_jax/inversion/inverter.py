@@ -25,12 +25,15 @@ class Result(NamedTuple):
     noise: tuple of [N, h, w, 1].
     snapshots: {steps done: (codes, noise)}.
     losses: {term: [steps, N]} before each step's update, unweighted, and
-      "total", the weighted sum. Empty if no step was done.
+      "total", the weighted sum. Empty if no step was done; a picture that has
+      stopped keeps its last ones.
+    steps: [N], steps that each picture took.
   """
   codes: np.ndarray
   noise: tuple[np.ndarray, ...]
   snapshots: dict[int, tuple[np.ndarray, tuple[np.ndarray, ...]]]
   losses: dict[str, np.ndarray]
+  steps: np.ndarray
 
 
 class Inverter:
@@ -72,6 +75,7 @@ class Inverter:
             search.advance, networks, self.options, self.learning_rates,
             sharding),
         donate_argnames="state")
+    self._take = jax.jit(search.take)
     self._generate = jax.jit(networks.generate)
 
   def run(self, frozen, targets, indices, key, *, mean=None, noise=None
@@ -144,25 +148,50 @@ class Inverter:
 
   def _run_chunk(self, frozen, targets, indices, noise, key, mean, count):
     task, state = self._begin(frozen, targets, indices, noise, key, mean)
-    snapshots = {}
-    logs = []
-    done = 0
-    for stop in sorted({*self.options.snapshots, self.options.steps}):
-      while done < stop:
-        todo = min(self.options.segment, stop - done)
+    chunk = _Chunk(state)
+    o = self.options
+    stops = {*o.snapshots, o.steps}
+    if o.stop_every:
+      stops |= set(range(o.stop_every, o.steps, o.stop_every))
+    snapshots, logs, done = {}, [], 0
+    for stop in sorted(stops):
+      while done < stop and len(chunk.rows):
+        todo = min(o.segment, stop - done)
         state, terms = self._advance(frozen, task, state, todo)
-        logs.append((terms, todo))
+        logs.append((terms, todo, chunk.rows))
         done += todo
-      if stop in self.options.snapshots:
-        snapshots[stop] = self._codes_and_noise(state, count)
-    if self.options.best_every:
-      state = state.replace(latent=state.best[1])
-    codes, noise = self._codes_and_noise(state, count)
+      if stop in o.snapshots:
+        snapshots[stop] = self._codes_and_noise(chunk.found(state), count)
+      if o.stop_every and len(chunk.rows):
+        task, state = self._compacted(chunk, task, state)
+    found = chunk.found(state)
+    if o.best_every:
+      found = found.replace(latent=found.best[1])
+    codes, noise = self._codes_and_noise(found, count)
     # Losses are fetched only now: the steps above run without waiting.
-    logs = [jax.tree.map(lambda x, n=n: np.asarray(x)[:n, :count], terms)
-            for terms, n in logs]
-    losses = jax.tree.map(lambda *x: np.concatenate(x), *logs) if logs else {}
-    return Result(codes, noise, snapshots, losses)
+    taken = np.asarray(found.taken)[:count]
+    losses = _histories(logs, taken, len(chunk.all), o.steps)
+    return Result(codes, noise, snapshots, losses, taken)
+
+  def _compacted(self, chunk, task, state):
+    """A smaller chunk of the pictures that go on, if that halves it."""
+    running = np.flatnonzero(np.asarray(state.running))
+    size = len(chunk.rows)
+    least = 1 if self._sharding is None else self._sharding.num_devices
+    while size % 2 == 0 and size // 2 >= max(least, len(running)):
+      size //= 2
+    if not len(running):
+      chunk.leave(state, running)
+    elif size < len(chunk.rows):
+      stopped = np.setdiff1d(np.arange(len(chunk.rows)), running)
+      rows = np.concatenate([running, stopped])[:size]
+      chunk.leave(state, rows)
+      task, state = self._take(task, state, rows)
+      if self._sharding is not None:
+        task, state = jax.tree.map(
+            lambda x: jax.device_put(x, self._sharding) if x.ndim else x,
+            (task, state))
+    return task, state
 
   def _place(self, frozen):
     """The variables on the devices, so that no step sends them there again."""
@@ -188,6 +217,49 @@ class Inverter:
       if self._sharding is not None:
         chunk = jax.device_put(chunk, self._sharding)
       yield min(size, total - first), chunk
+
+
+class _Chunk:
+  """Where the pictures of a chunk are: in the search, or have left it.
+
+  Attributes:
+    all: positions in the chunk; rows: those of the search's pictures.
+  """
+
+  def __init__(self, state):
+    self.all = self.rows = np.arange(len(state.latent))
+    self._left = None
+
+  def found(self, state):
+    """The state of all pictures, stopped ones as they were."""
+    if self._left is None:
+      return state
+
+    def fill(old, new):
+      if new.ndim:
+        old = old.copy()
+        old[self.rows] = np.asarray(new)[:len(self.rows)]
+      return old
+    return jax.tree.map(fill, self._left, state)
+
+  def leave(self, state, rows):
+    """All but the search's `rows` leave it."""
+    self._left = jax.tree.map(np.array, self.found(state))
+    self.rows = self.rows[rows]
+
+
+def _histories(logs, taken, size, steps):
+  """{term: [steps, N]} of the losses that the segments left."""
+  found, done, count = {}, 0, len(taken)
+  for terms, todo, rows in logs:
+    for name, values in terms.items():
+      into = found.setdefault(
+          name, np.zeros((steps, size), np.asarray(values).dtype))
+      into[done:done + todo, rows] = np.asarray(values)[:todo]
+    done += todo
+  last = np.minimum(np.arange(steps)[:, None], np.maximum(taken - 1, 0))
+  return {name: np.take_along_axis(x[:, :count], last, 0)
+          for name, x in found.items()}
 
 
 def _fetch(tree, count):

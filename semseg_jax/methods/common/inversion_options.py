@@ -15,4 +15,5 @@ def options(config, snapshots) -> inversion.Options:
           encoder=c.consistency,
           start=c.mean_distance if mean else c.start_distance),
       loss_size=c.loss_size, snapshots=snapshots,
+      stop_every=c.get("stop_every", 0), stop_below=c.get("stop_below", 0.02),
       segment=c.segment or None)
