@@ -27,10 +27,10 @@ leaf: $(STAMP)
 	$(BIN)/python train.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
 	$(BIN)/python eval.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
 
-# The tests but the golden ones compile far more than they compute, so LLVM's
-# optimiser is left out there. Golden runs keep XLA's own settings: others move
-# them across kinks (a leaky ReLU's input within rounding of 0).
-QUICK := XLA_FLAGS="$${XLA_FLAGS---xla_backend_optimization_level=0}"
+# The tests but the golden ones compile far more than they compute. Golden runs
+# keep XLA's own settings: others move them across kinks (a leaky ReLU's input
+# within rounding of 0).
+QUICK := XLA_FLAGS="$${XLA_FLAGS-$$(PYTHONPATH=. $(BIN)/python tests/quick_flags.py)}"
 
 # Two workers: tests mostly compile, which takes one core.
 WORKERS := -n 2

@@ -12,7 +12,7 @@ STEPS = 30
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-  return smoke.demo(tmp_path_factory.getbasetemp())[0]
+  return smoke.demo(tmp_path_factory)[0]
 
 
 def _longer(stage):

@@ -35,7 +35,7 @@ def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:
     message = "XLA_FLAGS is set by the user: left as it is"
   elif not _on_cpu():
     message = "not on CPU: XLA_FLAGS left alone"
-  elif _accepted(flag, pathlib.Path(cache_dir)):
+  elif accepted(flag, cache_dir):
     os.environ["XLA_FLAGS"] = flag
     message = f"XLA_FLAGS={flag}"
   else:
@@ -74,8 +74,10 @@ def _tpu_is_here() -> bool:
   return importlib.util.find_spec("libtpu") is not None and bool(devices)
 
 
-def _accepted(flag: str, cache_dir: pathlib.Path) -> bool:
+def accepted(flag: str, cache_dir=".cache") -> bool:
+  """Whether this jaxlib knows a flag, remembered in cache_dir."""
   key = f"{importlib.metadata.version('jaxlib')} {flag}"
+  cache_dir = pathlib.Path(cache_dir)
   path = cache_dir / "xla_flags.json"
   try:
     known = json.loads(path.read_text())

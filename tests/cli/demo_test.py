@@ -14,7 +14,7 @@ STAGES = ("supervised", "reference", "gan", "encoder")
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-  return smoke.demo(tmp_path_factory.getbasetemp())
+  return smoke.demo(tmp_path_factory)
 
 
 def test_table_holds_every_method(demo):

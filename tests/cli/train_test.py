@@ -156,7 +156,7 @@ def test_encoder_before_the_generator(data, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-  return smoke.demo(tmp_path_factory.getbasetemp())[0]
+  return smoke.demo(tmp_path_factory)[0]
 
 
 @pytest.fixture

@@ -55,20 +55,34 @@ def iterate():
 
   def run(stage, config, frozen=None, step=0):
     # One program for the whole iteration: compiling is what costs here.
-    @jax.jit
-    def iteration(frozen, batch):
-      state = first = stage.init(jax.random.key(0), frozen)
-      metrics = {}
-      for i, phase in enumerate(stage.phases(step)):
-        state, new = stage.train_step(
-            state, frozen, batch, stage.draws(jax.random.key(i), phase),
-            phase=phase)
-        metrics |= new
-      return first, state, metrics
-
-    return jax.device_get(iteration(frozen, _batch(config)))
+    return jax.device_get(jax.jit(_iteration(stage, step))(
+        frozen, _batch(config)))
 
   return run
+
+
+@pytest.fixture(scope="session")
+def trace():
+  """trace(stage, config) -> shapes of `iterate`'s result with every phase.
+
+  Nothing is compiled: finds what cannot be built, not wrong values.
+  """
+  return lambda stage, config: jax.eval_shape(
+      _iteration(stage, 0), None, _batch(config))
+
+
+def _iteration(stage, step):
+  def iteration(frozen, batch):
+    state = first = stage.init(jax.random.key(0), frozen)
+    metrics = {}
+    for i, phase in enumerate(stage.phases(step)):
+      state, new = stage.train_step(
+          state, frozen, batch, stage.draws(jax.random.key(i), phase),
+          phase=phase)
+      metrics |= new
+    return first, state, metrics
+
+  return iteration
 
 
 @pytest.fixture(scope="session")

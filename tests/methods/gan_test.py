@@ -195,9 +195,18 @@ def test_draws_of_a_phase_share_nothing(toy_config):
   assert stage.draws(jax.random.key(0), "path")["path"]["z"].shape[1] == 2
 
 
-def test_without_labels_it_is_a_plain_gan(toy_config, iterate, all_finite):
+# Penalties of second order take most of the time; see `trace`.
+STEPS = [pytest.param(0, marks=pytest.mark.slow), 1]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_without_labels_it_is_a_plain_gan(
+    toy_config, iterate, trace, all_finite, step):
   config = toy_config(**{"data.labels": 0})
-  before, after, metrics = iterate(gan.make(config, None), config)
+  stage = gan.make(config, None)
+  assert "path" in stage.phases(0)
+  trace(stage, config)
+  before, after, metrics = iterate(stage, config, step=step)
   assert after.patch_discriminator == {}
   assert set(after.optimizers) == {"generator", "image_discriminator"}
   assert not [k for k in after.generator if k.startswith("label")]
@@ -207,13 +216,15 @@ def test_without_labels_it_is_a_plain_gan(toy_config, iterate, all_finite):
   assert (after.generator["const"] != before.generator["const"]).any()
 
 
-def test_gray_binary_in_bfloat16(toy_config, iterate, all_finite):
+@pytest.mark.parametrize("step", STEPS)
+def test_gray_binary_in_bfloat16(toy_config, iterate, trace, all_finite, step):
   config = toy_config(**{"data.channels": 1, "data.num_classes": 2,
                          "dtype": "bfloat16"})
   assert networks.label_channels(config) == 1
-  _, after, metrics = iterate(gan.make(config, None), config)
+  stage = gan.make(config, None)
+  _, after, metrics = iterate(stage, config, step=step)
   all_finite((after, metrics))
-  for x in jax.tree.leaves(after):
+  for x in jax.tree.leaves((after, trace(stage, config))):
     assert x.dtype in (jnp.float32, jnp.int32), x.dtype
   assert after.generator["label8"]["bias"].shape == (1,)
   assert after.generator["image8"]["bias"].shape == (1,)

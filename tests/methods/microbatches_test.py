@@ -1,5 +1,7 @@
 """Microbatches and rematerialisation leave the joint GAN's gradients alone."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ def batch(toy_config, toy_batch):
 @pytest.fixture(scope="module")
 def gradients(toy_config, batch):
   """gradients(phase, **changes) -> ({network: gradients}, metrics)."""
+  @functools.cache
   def run(phase, **changes):
     config = toy_config(**{"gan.batch_size": BATCH, **changes})
     config.gan.augment.update(policy=("color",), pair_policy=("color",))

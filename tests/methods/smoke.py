@@ -1,6 +1,6 @@
 """The demo's `smoke` run, trained once for all tests; and the commands."""
 
-import functools
+import fcntl
 import json
 import os
 import pathlib
@@ -11,6 +11,7 @@ import time
 
 import jax
 import numpy as np
+import pytest
 
 from configs.semantic_gan import parts
 from semseg_jax import experiment
@@ -98,13 +99,19 @@ def assert_same(a, b):
     np.testing.assert_array_equal(x, y, jax.tree_util.keystr(path))
 
 
-@functools.cache
-def demo(base: pathlib.Path) -> tuple[pathlib.Path, str]:
+def demo(factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
   """(folder, stdout) of the demo's smoke run; trained on the first call."""
-  folder = base / "demo"
-  out = finish(start("-m", "semseg_jax.cli.demo", f"--workdir={folder}",
-                     "--variant=smoke"))
-  return folder, out
+  base = factory.getbasetemp()
+  if "PYTEST_XDIST_WORKER" in os.environ:
+    base = base.parent  # of all workers: whoever is first trains it
+  folder, said = base / "demo", base / "demo.txt"
+  with open(base / "demo.lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not said.exists():
+      said.write_text(finish(start(
+          "-m", "semseg_jax.cli.demo", f"--workdir={folder}",
+          "--variant=smoke")))
+  return folder, said.read_text()
 
 
 def copy_stages(source, folder, *names):
