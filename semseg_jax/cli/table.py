@@ -17,7 +17,8 @@ need first. With --ready only those that can start now, in any order:
 --runs=FOLDER every record below it that has a run's config is that run's.
 --smoke runs the complete graph at toy size on toy data, with
 no file needed. --cost states floating-point operations and GPU-hours.
---table=all means every table, --table=list lists them.
+--table=all means every table (with --into: every one that has a block there),
+--table=list lists them.
 """
 
 from semseg_jax.training import xla_flags
@@ -114,6 +115,8 @@ def run() -> list[str]:
   else:
     out = pathlib.Path(_OUT.value or places.root)
     into = pathlib.Path(_INTO.value) if _INTO.value else None
+    if into and _TABLE.value == ["all"]:
+      tables = table_actions.with_block(tables, into)
     paths = [path for table in tables for path in table_actions.render(
         table, places, out=out, into=into)]
     for table in tables if places.elsewhere else ():

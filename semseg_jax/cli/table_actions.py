@@ -78,6 +78,14 @@ def render(
   return paths
 
 
+def with_block(
+    tables: Sequence[paper_table.Table], document: pathlib.Path
+) -> list[paper_table.Table]:
+  """The tables that have a block in a document."""
+  text = document.read_text()
+  return [t for t in tables if f"<!-- table:{t.name} -->" in text]
+
+
 def _config_of(table, places):
   return functools.partial(
       table_runs.plain_config, places=places, table=table)
