@@ -224,7 +224,7 @@ def test_gray_binary_in_bfloat16(toy_config, iterate, trace, all_finite, step):
   stage = gan.make(config, None)
   _, after, metrics = iterate(stage, config, step=step)
   all_finite((after, metrics))
-  for x in jax.tree.leaves((after, trace(stage, config))):
+  for x in jax.tree.leaves((after, trace(stage, config)[1])):
     assert x.dtype in (jnp.float32, jnp.int32), x.dtype
   assert after.generator["label8"]["bias"].shape == (1,)
   assert after.generator["image8"]["bias"].shape == (1,)
