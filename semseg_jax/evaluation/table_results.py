@@ -121,15 +121,14 @@ def near_misses(
     elsewhere: Sequence[records.Found],
     most: int = 6,
 ) -> list[str]:
-  """For each run without a record the one found that is most like it.
+  """Records that are nobody's, though some run that has none is like them.
 
   Args:
-    table, config_of, root, elsewhere: see `collect`; records of runs of the
-      table are nobody else's.
+    table, config_of, root, elsewhere: see `collect`.
     most: fields that may differ.
 
   Returns:
-    A line for each such run: the record, and the fields that differ.
+    A line for each such record: the run most like it, and what differs.
   """
   left, missing, lines = {x.folder: x for x in elsewhere}, [], []
   for run, splits in paper_table.runs(table).items():
@@ -142,18 +141,16 @@ def near_misses(
       left.pop(folder, None)
       if not (folder / "record.json").exists():
         missing.append((run, split, config))
-  for run, split, config in missing:
-    fields, folder = min(
-        ((records.differences(x.config, config), x.folder)
-         for x in left.values() if x.split == split),
+  for folder, found in left.items():
+    fields, run = min(
+        ((records.differences(found.config, config), run)
+         for run, split, config in missing if split == found.split),
         key=lambda x: len(x[0]), default=((), None))
-    if folder and len(fields) <= most:
+    if run and len(fields) <= most:
       shown = "; ".join(f"{name}: {old} there, {new} in the table"
                         for name, old, new in fields)
-      lines.append(
-          f"{run.config}:{run.argument}, split {split}: nearest is {folder}, "
-          + (f"which differs in {shown}" if shown
-             else "made before its training had finished"))
+      lines.append(f"{folder} is not {run.config}:{run.argument}: " + (
+          shown or "made before its training had finished"))
   return lines
 
 

@@ -215,10 +215,10 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
   record.config["gan"]["steps"] = 9
   records.save(path.parent, dataclasses.replace(
       record, config_hash=records.config_hash(record.config)))
-  lines = table_results.near_misses(
+  [line] = table_results.near_misses(
       table, config_of, empty, records.below([moved]))
-  assert any(f"nearest is {path.parent}" in x
-             and "gan.steps: 9 there, 8 in the table" in x for x in lines)
+  assert line.startswith(f"{path.parent} is not configs/m/set.py:")
+  assert line.endswith(": gan.steps: 9 there, 8 in the table")
 
 
 TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"

@@ -23,19 +23,23 @@ def batch(toy_config, toy_batch):
 @pytest.fixture(scope="module")
 def gradients(toy_config, batch):
   """gradients(phase, **changes) -> ({network: gradients}, metrics)."""
-  @functools.cache
-  def run(phase, **changes):
+  def make(**changes):
     config = toy_config(**{"gan.batch_size": BATCH, **changes})
     config.gan.augment.update(policy=("color",), pair_policy=("color",))
-    stage = gan.make(config, None)
+    return gan.make(config, None)
+
+  first = jax.jit(make().init)(jax.random.key(0), {})
+
+  @functools.cache
+  def run(phase, **changes):
+    stage = make(**changes)
 
     @jax.jit
-    def step(batch):
-      state = stage.init(jax.random.key(0), {})
+    def step(state, batch):
       return stage.train_step(
           state, {}, batch, stage.draws(jax.random.key(1), phase), phase=phase)
 
-    state, metrics = jax.device_get(step(batch))
+    state, metrics = jax.device_get(step(first, batch))
     # With beta1 = 0 Adam's first moment is the gradient itself.
     return {k: x[0].mu for k, x in state.optimizers.items()}, metrics
 
