@@ -14,7 +14,29 @@ _SHIPPED = pathlib.Path(__file__).parent / "splits"
 def shipped(name: str) -> dict[str, tuple[str, ...]]:
   """Split -> ids, of the lists that this project brings for a data set."""
   return {path.stem: read(path)
-          for path in sorted((_SHIPPED / name).glob("*.txt"))}
+          for path in sorted((_SHIPPED / name).glob("*.txt"))
+          if not path.stem.startswith("order_")}
+
+
+def label_orders(
+    name: str, pool: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+  """`Dataset.lists` of the label orders that this project brings.
+
+  splits/<name>/order_of_<n>_seed<s>.txt holds places from 0 in a labelled pool
+  of n pictures, in the order in which they get labels: subsets of any count
+  that no random number generator can change.
+
+  Args:
+    name: of the data set.
+    pool: ids of its labelled pool; one of another size has no such lists.
+  """
+  found = {}
+  for path in sorted((_SHIPPED / name).glob(
+      f"order_of_{len(pool)}_seed*.txt")):
+    ids = tuple(pool[int(place)] for place in read(path))
+    found[f"labeled_{len(ids)}_{path.stem.rpartition('_')[2]}"] = ids
+  return found
 
 
 def class_names(name: str) -> tuple[str, ...]:

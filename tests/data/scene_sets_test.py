@@ -278,6 +278,8 @@ def test_camvid_original(download):
   label = dataset.splits["test"][0]["label"]
   assert label[[0, 2, 4, 5], 5].tolist() == [0, 3, 255, 255]
   assert dataset.spec.class_names[3] == "road"
+  labeled, _ = subsets.select(dataset, labels=46, unlabeled=0, split_seed=2)
+  assert labeled.ids == dataset.lists["labeled_184_seed2"][:46]
 
 
 def test_camvid_original_incomplete(download):

@@ -8,6 +8,7 @@ import pytest
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
+from semseg_jax.data import id_lists
 from semseg_jax.data import sources
 from semseg_jax.data import subsets
 
@@ -110,3 +111,39 @@ def test_impossible_counts(options, message):
 def test_unusable_sets(dataset, message):
   with pytest.raises(errors.DataError, match=message):
     subsets.select(dataset, labels=1, unlabeled=0, split_seed=0)
+
+
+# --- The orders that this project brings
+
+# Labelled pool, its size, label counts of the papers' ratios.
+_ORDERS = {
+    "pascal_voc": (10_582, (211, 529, 1322, 2645)),
+    "pascal_context": (4998, (99, 249, 624, 1249)),
+    "cityscapes": (2975, (59, 148, 371, 743)),
+    "camvid": (367, (12, 23, 46, 92, 184)),
+    "scenes": (4000, (80, 200, 500, 1000))}
+
+
+@pytest.mark.parametrize("name", _ORDERS)
+def test_three_orders_of_labels_are_text_files(name):
+  size, counts = _ORDERS[name]
+  pool = [f"p{i}" for i in range(size)]
+  lists = id_lists.label_orders(name, pool)
+  assert len(lists) == 3
+  for seed in range(3):
+    order = lists[f"labeled_{counts[-1]}_seed{seed}"]
+    assert len(set(order)) == counts[-1]
+    assert set(order) <= set(pool)
+  assert len(set(lists.values())) == 3
+  assert not id_lists.label_orders(name, pool[1:])  # of another pool
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_scenes_take_their_labels_in_the_order_of_the_file(seed):
+  dataset = datasets.load("scenes", size=16)
+  order = dataset.lists[f"labeled_1000_seed{seed}"]
+  for count in _ORDERS["scenes"][1]:
+    labeled, free = subsets.select(
+        dataset, labels=count, unlabeled=4000 - count, split_seed=seed)
+    assert labeled.ids == order[:count]
+    assert not set(free.ids) & set(labeled.ids)

@@ -76,8 +76,10 @@ def _original(data_dir, cache_dir):
         image_files.read_bytes(path), colors, len(colors), path)
     return image_files.read_bytes(item.image), classes[index]
 
-  return datasets.Dataset(spec, store.open_splits(
-      spec, ARCHIVE.listed(items, lists), cache_dir=cache_dir, read=read))
+  sources = store.open_splits(
+      spec, ARCHIVE.listed(items, lists), cache_dir=cache_dir, read=read)
+  return datasets.Dataset(
+      spec, sources, id_lists.label_orders("camvid", sources["train"].ids))
 
 
 def _colors(path, ignore):

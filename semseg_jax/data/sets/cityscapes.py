@@ -17,6 +17,7 @@ from PIL import ImageDraw
 from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
+from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import store
 
@@ -62,9 +63,10 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
       citation=(
           "Cordts et al.: The Cityscapes dataset for semantic urban scene "
           "understanding, CVPR 2016"))
-  return datasets.Dataset(spec, store.open_splits(
-      spec, splits, cache_dir=cache_dir,
-      read=_read_half if variant else _read))
+  sources = store.open_splits(
+      spec, splits, cache_dir=cache_dir, read=_read_half if variant else _read)
+  return datasets.Dataset(
+      spec, sources, id_lists.label_orders("cityscapes", sources["train"].ids))
 
 
 def _items(root, split):

@@ -72,8 +72,9 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
           f"{item.masks[0]}: label {indices.max()} is not in labels.txt")
     return image_files.read_bytes(item.image), table[indices]
 
-  return datasets.Dataset(spec, store.open_splits(
-      spec, splits, cache_dir=cache_dir, read=read))
+  sources = store.open_splits(spec, splits, cache_dir=cache_dir, read=read)
+  return datasets.Dataset(spec, sources, id_lists.label_orders(
+      "pascal_context", sources["train"].ids))
 
 
 def _table(path):

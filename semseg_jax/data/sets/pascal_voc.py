@@ -61,8 +61,9 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
       citation=voc.CITATION + (
           "; Hariharan et al.: Semantic contours from inverse detectors, ICCV "
           "2011" if variant else ""))
-  return datasets.Dataset(spec, store.open_splits(
-      spec, splits, cache_dir=cache_dir, read=read))
+  sources = store.open_splits(spec, splits, cache_dir=cache_dir, read=read)
+  return datasets.Dataset(
+      spec, sources, id_lists.label_orders("pascal_voc", sources["train"].ids))
 
 
 def _augmented(root, data_dir, val):

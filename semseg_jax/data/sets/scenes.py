@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 
 from semseg_jax.data import datasets
+from semseg_jax.data import id_lists
 from semseg_jax.data import sources
 from semseg_jax.data.rendering import fields
 from semseg_jax.data.rendering import scene
@@ -35,7 +36,8 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
           functools.partial(render, size, (seed, zlib.crc32(name.encode()))),
           [f"{name}_{i:05d}" for i in range(count)], labeled=True)
       for name, count in SPLITS.items()}
-  return datasets.Dataset(spec, splits)
+  return datasets.Dataset(
+      spec, splits, id_lists.label_orders("scenes", splits["train"].ids))
 
 
 def render(size, stream, index):
