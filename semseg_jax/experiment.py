@@ -228,9 +228,8 @@ def _reports(config, workdir, source, folder) -> dict:
       found[name] = module.report(config, workdir, source, folder)
       curves = {k: v.pop("roc") for k, v in found[name].items() if "roc" in v}
       if curves:
-        figures.save(folder / "roc.png", figures.panel(
-            curves, title="true positive rate, all classes",
-            across="false positive rate"))
+        run_dir.write_json(folder / "roc.json", curves)
+        figures.save(folder / "roc.png", figures.roc(curves))
   return found
 
 

@@ -60,11 +60,12 @@ def get_config():
       frozen_affine=True, normalize="caffe")
 
   no_color = dict(brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
-  sgd = dict(learning_rate=2.5e-4, momentum=0.9, weight_decay=5e-4,
-             head_factor=10.0,  # the classifier's rate over the trunk's
+  sgd = dict(optimizer="sgd",  # or "adamw"
+             learning_rate=2.5e-4, momentum=0.9, weight_decay=5e-4,
+             head_factor=10.0,  # of "sgd": the classifier's rate / the trunk's
              color=no_color)  # largest changes of labelled pictures' colours
   c.supervised = ml_collections.ConfigDict(dict(
-      sgd, steps=40_000, batch_size=10, optimizer="sgd", dice=0.0,
+      sgd, steps=40_000, batch_size=10, dice=0.0,
       width=64, levels=4,  # these two: of the U-Net
       synthetic=""))  # folder of synthetic pairs to train on besides
   c.s4gan = ml_collections.ConfigDict(dict(

@@ -25,17 +25,22 @@ def from_scratch(c: ml_collections.ConfigDict):
 
 
 def two_cores(c: ml_collections.ConfigDict):
-  """Some minutes on two CPU cores for all stages at 64 px.
+  """Some minutes on one CPU core for all stages at 64 px.
+
+  DeepLabv3+ with AdamW: after 500 steps on `scenes` it is where DeepLabv2 with
+  SGD is after thousands.
 
   Args:
     c: a config of `base`, changed in place.
   """
   from_scratch(c)
-  c.segmenter.update(width=16)
+  c.segmenter.update(network="deeplabv3plus", width=16, features=48,
+                     fine_features=16)
   c.mlmt.update(width=16, steps=600, epochs=100, batch_size=16,
-                unlabeled_batch_size=32)
+                unlabeled_batch_size=32, ema_decay=0.99)
   for stage in _segmenters(c):
-    stage.steps = 1200
+    stage.update(steps=1000, optimizer="adamw", learning_rate=3e-3,
+                 weight_decay=1e-4)
   for stage in (c.s4gan, c.adv_ssl):
     stage.discriminator_width = 16
   c.s4gan.self_training_start = 300

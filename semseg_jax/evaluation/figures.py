@@ -219,6 +219,13 @@ def panel(
   return np.asarray(canvas.resize(size, Image.Resampling.BOX))
 
 
+def roc(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+        ) -> np.ndarray:
+  """ROC curves as `panel` draws them: name -> (false, true positive rates)."""
+  return panel(curves, title="true positive rate, all classes",
+               across="false positive rate")
+
+
 def bars(
     series: Mapping[str, Sequence[float]],
     *,

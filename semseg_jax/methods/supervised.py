@@ -58,7 +58,9 @@ def make(config, workdir) -> stage.Stage:
     extra = pairs.Pairs(c.synthetic, config.data.channels,
                         config.data.num_classes, config.data.ignore_index)
   module = network(config)
-  tx = optimizer(config, module)
+  tx = segmenter.optimizer(
+      c, functools.partial(segmenter.groups, module),
+      segmenter.repeats(config), block="supervised")
 
   def init(key, frozen):
     variables = segmenter.init(
@@ -122,20 +124,6 @@ def predictor(config, workdir, *, stage_name: str = "supervised"):
   The checkpoint is the one that was best on validation.
   """
   return segmenter.predictor(config, workdir, stage_name)
-
-
-def optimizer(config, module) -> optax.GradientTransformation:
-  """AdamW under a cosine, or SGD under poly decay as the other stages'."""
-  c = config.supervised
-  if c.optimizer == "adamw":
-    return optax.adamw(
-        optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
-        weight_decay=c.weight_decay)
-  if c.optimizer == "sgd":
-    return segmenter.sgd(c, functools.partial(segmenter.groups, module),
-                         segmenter.repeats(config))
-  raise ValueError(
-      f"config.supervised.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
 
 def label_losses(logits, label, ignore_index: int):

@@ -38,6 +38,14 @@ def feature_matching(real, fake):
   return jnp.abs(gap).mean()
 
 
+def trusted(score, threshold: float):
+  """Where a discriminator's score in [0, 1] is above the threshold, strictly.
+
+  A mask, so that the shapes of what follows do not depend on it.
+  """
+  return score > threshold
+
+
 def self_training(logits, weight):
   """Cross entropy of logits with their own arg-max where `weight` says so.
 

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from semseg_jax.cli import curves
+from semseg_jax.cli import roc
 from semseg_jax.cli import sweep
 
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / (
@@ -40,3 +41,22 @@ def test_curves(tmp_path):
   assert found == {"a": ((1, 2), (1.0, 0.5))}
   with pytest.raises(ValueError, match="no metric 'd/score'.*d/loss"):
     curves.curves({"a": tmp_path}, ["d/score"])
+
+
+def test_roc_of_several_runs(tmp_path):
+  for name, precision in (("a", 0.5), ("b", 0.75)):
+    folder = tmp_path / name / "eval/test"
+    folder.mkdir(parents=True)
+    (folder / "roc.json").write_text(json.dumps(
+        {"mlmt": [[0, 0.5, 1], [0, 1, 1]], "classifier": [[0, 1], [0, 1]]}))
+    quality = {"mean_average_precision": precision, "roc_area": 0.25}
+    (folder / "record.json").write_text(json.dumps(
+        {"extra": {"mlmt": {"mlmt": quality, "classifier": quality}}}))
+  runs = {"scratch": tmp_path / "a", "ImageNet": tmp_path / "b"}
+  drawn, rows = roc.collect(runs, "test")
+  assert list(drawn) == ["scratch: mlmt", "scratch: classifier",
+                         "ImageNet: mlmt", "ImageNet: classifier"]
+  assert drawn["ImageNet: classifier"] == [[0, 1], [0, 1]]
+  assert [row["mAP"] for row in rows] == [50, 50, 75, 75]
+  with pytest.raises(ValueError, match="eval/val: .*eval.py"):
+    roc.collect(runs, "val")

@@ -66,8 +66,8 @@ def _check_full_size(case, logits, size, mark=""):
 def deeplabv2(case):
   module, variables = _load(case)
   for key in case.arrays:
-    if found := re.fullmatch(r"x(\d+)", key):
-      x, mark = _picture(case, key), found[1]
+    if key[0] == "x" and key != "x_train":
+      x, mark = _picture(case, key), key[1:]
       logits, maps = module.apply(variables, x)
       _check(case, f"logits{mark}", logits)
       _check_statistics(case, maps, "{name}_{what}" + mark)
@@ -82,7 +82,8 @@ def deeplabv2(case):
              for path, value in stats.items()}
     for key in case.arrays:
       if key.startswith("after_train/"):
-        case.check(key, named[key.removeprefix("after_train/")], _TRAIN_TOL)
+        name = key.removeprefix("after_train/").removeprefix("module.")
+        case.check(key, named[name], _TRAIN_TOL)
 
 
 def deeplabv3plus(case):

@@ -71,9 +71,9 @@ def losses(case):
   case.check("bce_real", semisup_losses.score_loss(logit(score), True), 1e-5)
   case.check("bce_saturated", semisup_losses.score_loss(
       logit([0.0, 1.0]), True), 1e-5)
-  chosen = np.flatnonzero(
-      score[:, 0] > case.input("threshold_equal_to_score2"))
-  case.check("selected", chosen, 0)
+  chosen = semisup_losses.trusted(
+      score[:, 0], case.input("threshold_equal_to_score2"))
+  case.check("selected", np.flatnonzero(chosen), 0)
   case.check("image_scaled", nchw(semisup_losses.scale_to_range(
       nhwc(case.input("image")))), 1e-5)
   student, teacher = case.input("cos_student"), case.input("cos_teacher")

@@ -1,6 +1,7 @@
 """s4GAN, AdvSSL and MLMT: their steps, streams, resuming, mistakes."""
 
 import itertools
+import re
 
 from flax import linen as nn
 import jax
@@ -50,10 +51,16 @@ def toy_batch(seed=0, n=4, size=32):
 
 
 def run(stage, batch, steps):
-  """(states and metrics of each step); the step is compiled once."""
+  """(states and metrics of each step); the step is compiled once.
+
+  It is one program that the host has no part in: what is selected for
+  self-training is masked, not gathered.
+  """
   state = jax.jit(stage.init)(jax.random.key(0), {})
   step = jax.jit(lambda state, batch, key: stage.train_step(
       state, {}, batch, stage.draws(key, "step"), phase="step"))
+  program = step.lower(state, batch, jax.random.key(0)).as_text()
+  assert not re.search("callback|infeed|outfeed", program)
   found = []
   for i in range(steps):
     state, metrics = step(state, batch, jax.random.key(i))
@@ -157,6 +164,27 @@ def test_weight_zero_is_a_plain_classifier():
   assert classifier.make(toy(), None).steps == toy().mlmt.steps
 
 
+class Normed(Dense):
+  """The same with batch norm before it."""
+
+  @nn.compact
+  def __call__(self, image, *, train):
+    x = nn.BatchNorm(use_running_average=not train, name="norm")(
+        image.mean((1, 2)))
+    return nn.Dense(self.classes)(x)
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_the_average_has_running_statistics_of_its_own(without):
+  batch = view_batch()
+  if without:  # as in the stage `classifier`
+    del batch["unlabeled"]
+  steps = run(mlmt.make(toy(), None, module=Normed()), batch, 2)
+  seen = batch["labeled" if without else "unlabeled"]["image"].mean((0, 1, 2))
+  mean = steps[-1][0].teacher["batch_stats"]["norm"]["mean"]
+  np.testing.assert_allclose(mean, (1 - 0.99 ** 2) * seen, rtol=1e-4)
+
+
 def test_image_labels_teach():
   known = np.ones((4, CLASSES), np.float32)
   steps = teach(toy(), view_batch(classes=known), 3)
@@ -214,6 +242,18 @@ def test_released_trunk_is_listed_three_and_four_times():
   assert groups["backbone"]["stem"]["kernel"] == "backbone"
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_frozen_parameters_stay(name):
+  config = toy(**{"s4gan.optimizer": name, "s4gan.weight_decay": 0.1})
+  names = {"trunk": "backbone", "classifier": "head", "norm": "frozen"}
+  tx = segmenter.optimizer(config.s4gan, lambda params: names, block="s4gan")
+  params = {k: jnp.ones(2) for k in names}
+  deltas, _ = tx.update(params, tx.init(params), params)
+  moved = {k: float(jnp.abs(v).min()) for k, v in deltas.items()}
+  assert moved["norm"] == 0
+  assert min(moved["trunk"], moved["classifier"]) > 0
+
+
 @pytest.mark.parametrize(("stage", "changes", "message"), [
     (s4gan, {"data.labels": 0}, "config.data.labels"),
     (adv_ssl, {"data.labels": 0}, "config.data.labels"),
@@ -222,6 +262,8 @@ def test_released_trunk_is_listed_three_and_four_times():
     (adv_ssl, {"adv_ssl.threshold": -0.1}, "config.adv_ssl.threshold"),
     (mlmt, {"mlmt.consistency": "l1"}, "config.mlmt.consistency"),
     (s4gan, {"segmenter.network": "fcn"}, "config.segmenter.network"),
+    (s4gan, {"s4gan.optimizer": "lamb"}, "config.s4gan.optimizer"),
+    (adv_ssl, {"adv_ssl.optimizer": "lamb"}, "config.adv_ssl.optimizer"),
 ])
 def test_bad_fields_are_named(stage, changes, message):
   with pytest.raises(ValueError, match=message):

@@ -149,20 +149,42 @@ def released_repeats(params):
   return flax.traverse_util.path_aware_map(count, params)
 
 
-def sgd(c, group_tree, repeat_tree=None) -> optax.GradientTransformation:
-  """SGD with poly decay; the head at `c.head_factor` times the rate.
+def optimizer(
+    c, group_tree, repeat_tree=None, *, block: str
+) -> optax.GradientTransformation:
+  """SGD with poly decay, the head at `c.head_factor` times the rate; or AdamW
+  with a cosine and one rate, which learns faster from scratch.
 
   Args:
-    c: block with learning_rate, steps, momentum, weight_decay, head_factor.
+    c: block with optimizer, learning_rate, steps, weight_decay and, for SGD,
+      momentum and head_factor.
     group_tree: params -> `groups`.
-    repeat_tree: `repeats` of `optimizers.sgd`.
+    repeat_tree: `repeats` of `optimizers.sgd`; AdamW has none.
+    block: the block's name, for errors.
+
+  Raises:
+    ValueError: unknown optimiser.
   """
-  factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
-  return optimizers.sgd(
-      schedules.poly(c.learning_rate, c.steps), momentum=c.momentum,
-      weight_decay=c.weight_decay, repeats=repeat_tree,
-      factors=lambda params: jax.tree.map(
-          lambda name: factor[name], group_tree(params)))
+  if c.optimizer == "sgd":
+    factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
+    return optimizers.sgd(
+        schedules.poly(c.learning_rate, c.steps), momentum=c.momentum,
+        weight_decay=c.weight_decay, repeats=repeat_tree,
+        factors=lambda params: jax.tree.map(
+            lambda name: factor[name], group_tree(params)))
+  if c.optimizer == "adamw":
+    tx = optax.adamw(
+        optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
+        weight_decay=c.weight_decay)
+
+    def update(gradients, state, params):
+      deltas, state = tx.update(gradients, state, params)
+      return jax.tree.map(lambda d, name: d * (name != "frozen"), deltas,
+                          group_tree(params)), state
+
+    return optax.GradientTransformation(tx.init, update)
+  raise ValueError(
+      f"config.{block}.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
 
 def watched(config, module, name: str = "network") -> dict[str, Any]:

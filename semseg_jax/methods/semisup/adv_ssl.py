@@ -41,7 +41,7 @@ def make(config, workdir) -> stage.Stage:
   judge_module = segmentation_discriminators.PixelDiscriminator(
       width=c.discriminator_width, dtype=jnp.dtype(config.dtype))
   tx = adversarial.optimizers(
-      c, functools.partial(segmenter.groups, module))
+      c, functools.partial(segmenter.groups, module), block="adv_ssl")
 
   def init(key, frozen):
     return adversarial.initial_state(
@@ -69,8 +69,9 @@ def make(config, workdir) -> stage.Stage:
           module, variables, image["unlabeled"], train=True, key=draws[1])
       score = judge(state.discriminator, jax.nn.softmax(free))
       free_fooling = semisup_losses.score_loss(score, True)
-      trusted = (jax.nn.sigmoid(score) > c.threshold) & (
-          state.step >= c.self_training_start)
+      trusted = semisup_losses.trusted(
+          jax.nn.sigmoid(score), c.threshold) & (
+              state.step >= c.self_training_start)
       training = semisup_losses.self_training(free, trusted)
       loss = (entropy + c.labeled_adversarial * fooling
               + c.unlabeled_adversarial * free_fooling

@@ -28,15 +28,15 @@ class State(struct.PyTreeNode):
   optimizers: dict[str, Any]
 
 
-def optimizers(c, groups, repeats=None) -> dict[str, Any]:
-  """SGD of the segmenter and Adam of the discriminator, both with poly decay.
+def optimizers(c, groups, repeats=None, *, block: str) -> dict[str, Any]:
+  """The segmenter's, and the discriminator's Adam with poly decay.
 
   Args:
-    c: the stage's block.
-    groups, repeats: see `segmenter.sgd`.
+    c: the stage's block; block: its name.
+    groups, repeats: see `segmenter.optimizer`.
   """
   return {
-      "network": segmenter.sgd(c, groups, repeats),
+      "network": segmenter.optimizer(c, groups, repeats, block=block),
       "discriminator": optax.adam(
           schedules.poly(c.discriminator_rate, c.steps), b1=0.9, b2=0.99)}
 

@@ -51,7 +51,8 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     raise ValueError(f"config.mean_teacher.ema_decay is {c.ema_decay}: it has "
                      "to be at least 0 and below 1")
   module = module or segmenter.build(config)
-  tx = segmenter.sgd(c, functools.partial(segmenter.groups, module))
+  tx = segmenter.optimizer(
+      c, functools.partial(segmenter.groups, module), block="mean_teacher")
   ramp = schedules.sigmoid_ramp(c.rampup)
 
   def init(key, frozen):

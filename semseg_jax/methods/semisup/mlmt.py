@@ -119,9 +119,10 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
     gradients, (student, metrics) = jax.grad(loss_fn, has_aux=True)(
         state.student["params"])
-    if config.release:
-      # The release logs the teacher's answer to labelled pictures, which moves
-      # its running statistics.
+    if free is None or config.release:
+      # Without unlabelled pictures the average has its running statistics from
+      # the labelled ones. The release logs its answer to these, which moves
+      # them, too.
       _, teacher = classifiers.apply(
           module, teacher, picture(labeled["image"]), train=True)
     return teachers.updated(

@@ -114,8 +114,9 @@ def gradients(config, modules: Modules, state, batch, draws):
     fake = jax.nn.softmax(logits)
     score, features = judge(
         state.discriminator, fake, scaled, draws["fake"])
-    selected = (jax.nn.sigmoid(score) > c.threshold) & (
-        state.step >= c.self_training_start)
+    selected = semisup_losses.trusted(
+        jax.nn.sigmoid(score), c.threshold) & (
+            state.step >= c.self_training_start)
     trusted = semisup_losses.self_training(logits, selected)
     real = judge(
         state.discriminator, *real_pair(logits.shape[-1]), draws["real"])
@@ -168,7 +169,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     raise ValueError(f"config.s4gan.threshold is {c.threshold}: scores lie in "
                      "(0, 1), so it has to lie there, too")
   modules = modules or from_config(config)
-  tx = adversarial.optimizers(c, modules.groups, modules.repeats)
+  tx = adversarial.optimizers(
+      c, modules.groups, modules.repeats, block="s4gan")
 
   def init(key, frozen):
     return adversarial.initial_state(
