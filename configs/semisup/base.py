@@ -92,6 +92,7 @@ def get_config():
   c.mlmt = ml_collections.ConfigDict(dict(
       steps=3_300, epochs=100, batch_size=16, unlabeled_batch_size=80,
       shape=(320, 320), depth=101, width=64, blocks=(), weights="",
+      start="",  # stage whose trunk it starts from, where there are no weights
       normalize="imagenet",
       learning_rate=0.03, final_learning_rate=1e-4, momentum=0.9,
       weight_decay=1e-5, ema_decay=0.999,

@@ -14,6 +14,7 @@ from configs.semisup import camvid
 from configs.semisup import scenes
 from configs.semisup import small
 from semseg_jax.data import errors
+from semseg_jax.methods import supervised
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import adv_ssl
 from semseg_jax.methods.semisup import classifier
@@ -183,6 +184,26 @@ def test_the_average_has_running_statistics_of_its_own(without):
   seen = batch["labeled" if without else "unlabeled"]["image"].mean((0, 1, 2))
   mean = steps[-1][0].teacher["batch_stats"]["norm"]["mean"]
   np.testing.assert_allclose(mean, (1 - 0.99 ** 2) * seen, rtol=1e-4)
+
+
+def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path):
+  config = toy(**{"data.num_classes": 10, "mlmt.start": "supervised"})
+  stage = mlmt.make(config, tmp_path)
+  with pytest.raises(FileNotFoundError, match="mlmt needs .*'supervised'"):
+    stage.load_frozen()
+  taught = loop.train(
+      supervised.make(config, None)._replace(
+          steps=0, validate=None, sample=None),
+      workdir=tmp_path / "supervised", options=loop.LoopOptions(),
+      key=jax.random.key(5))
+  state = stage.init(jax.random.key(0), stage.load_frozen())
+  for kind in ("params", "batch_stats"):
+    jax.tree.map(np.testing.assert_array_equal,
+                 state.student[kind]["backbone"],
+                 taught.network[kind]["backbone"])
+  config.mlmt.weights = "trunk.safetensors"
+  with pytest.raises(ValueError, match="config.mlmt.start"):
+    mlmt.make(config, tmp_path).load_frozen()
 
 
 def test_image_labels_teach():

@@ -202,22 +202,30 @@ def watched(config, module, name: str = "network") -> dict[str, Any]:
           config, lambda state, frozen, x: logits(getattr(state, name), x))}
 
 
-def restored(config, workdir, stage_name: str, module=None, *,
-             name: str = "network"):
-  """predict(pictures) -> logits of a stage's best checkpoint on validation.
+def variables_of(config, workdir, stage_name: str, needed_by: str,
+                 module=None, *, name: str = "network") -> dict[str, Any]:
+  """Variables of a stage's best checkpoint on validation.
 
-  The stage's state has to hold the variables in `name`.
+  The stage's state has to hold them in `name`.
 
   Raises:
-    FileNotFoundError: the stage has no checkpoint.
+    FileNotFoundError: the stage has no checkpoint; `needed_by` wants it.
   """
   module = module or build(config)
   abstract = jax.eval_shape(
       lambda key: init(module, key, data.shape(config), channels(config)),
       jax.random.key(0))
-  variables = trained.restored(
-      workdir, stage_name, {name: abstract}, "evaluation",
+  return trained.restored(
+      workdir, stage_name, {name: abstract}, needed_by,
       step=checkpoint.best)[name]
+
+
+def restored(config, workdir, stage_name: str, module=None, *,
+             name: str = "network"):
+  """predict(pictures) -> logits of the variables that `variables_of` finds."""
+  module = module or build(config)
+  variables = variables_of(
+      config, workdir, stage_name, "evaluation", module, name=name)
 
   @jax.jit
   def logits(variables, pictures):

@@ -25,9 +25,24 @@ def shape(config) -> tuple[int, int]:
   return tuple(config.mlmt.shape) or (config.data.size,) * 2
 
 
-def initial(config):
-  """Variables of `config.mlmt.weights` to start from; {} without one."""
-  return trained.converted(config.mlmt.weights, "config.mlmt.weights")
+def initial(config, workdir):
+  """Variables to start from: of the file `config.mlmt.weights`, or the trunk of
+  the segmenter that the stage `config.mlmt.start` has trained; {} if neither.
+
+  Raises:
+    ValueError: both are named, or the segmenter has no ResNet.
+    FileNotFoundError: no such file, or the stage has no checkpoint.
+  """
+  c = config.mlmt
+  if not c.start:
+    return trained.converted(c.weights, "config.mlmt.weights")
+  if c.weights or config.segmenter.network == "unet":
+    raise ValueError(
+        f"config.mlmt.start is {c.start!r}: it needs a DeepLab in "
+        "config.segmenter.network and an empty config.mlmt.weights")
+  variables = segmenter.variables_of(config, workdir, c.start, "mlmt")
+  return {kind: {"backbone": tree["backbone"]}
+          for kind, tree in variables.items()}
 
 
 def picture(config, image):

@@ -26,7 +26,7 @@ from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("mlmt",)
+FIELDS = ("mlmt", "segmenter", "supervised")
 BEST_METRIC = "val/mean_average_precision"
 
 _CONSISTENCY = {"mse": semisup_losses.squared_consistency,
@@ -55,13 +55,12 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
   Args:
     config: the experiment's config.
-    workdir: the run's folder; this stage needs nothing from it.
+    workdir: the run's folder, with the stage that `config.mlmt.start` names.
     module: a classifier to train instead of the one the config describes.
 
   Raises:
     ValueError: no labels, or an unknown consistency.
   """
-  del workdir
   c = config.mlmt
   streams.check_labels(config, "mlmt")
   if c.consistency not in _CONSISTENCY:
@@ -131,7 +130,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
   return stage.Stage(
       steps=c.steps,
-      load_frozen=lambda: classifiers.initial(config),
+      load_frozen=lambda: classifiers.initial(config, workdir),
       init=init,
       phases=lambda step: ("step",),
       draws=lambda key, phase: (),
