@@ -20,7 +20,8 @@ def from_scratch(c: ml_collections.ConfigDict):
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
   for stage in _segmenters(c):
     # Rates a hundred times those of fine-tuning, trunk and classifier alike.
-    stage.update(learning_rate=0.03, head_factor=1.0, batch_size=8)
+    stage.update(optimizer="sgd", learning_rate=0.03, head_factor=1.0,
+                 batch_size=8)
   return c
 
 
