@@ -28,8 +28,8 @@ def from_scratch(c: ml_collections.ConfigDict):
 def two_cores(c: ml_collections.ConfigDict):
   """Some minutes on one CPU core for all stages at 64 px.
 
-  DeepLabv3+ with AdamW: after 500 steps on `scenes` it is where DeepLabv2 with
-  SGD is after thousands.
+  DeepLabv3+ with AdamW: after 500 steps its mIoU on val of `scenes` is 20, with
+  SGD 12 (rate 0.03; 0.1: 13), that of DeepLabv2 with SGD 11.
 
   Args:
     c: a config of `base`, changed in place.
