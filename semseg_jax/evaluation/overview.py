@@ -46,6 +46,7 @@ def _overview(predictions, source, spec, stems, quality):
   shown = [("", i) for i in range(min(_ROWS, len(source)))]
   if len(source) > len(shown):
     order = np.argsort(first, kind="stable")
+    order = order[order >= len(shown)]  # those not shown yet
     shown += [("worst: ", i) for i in order[:_EXTREMES]]
     shown += [("best: ", i) for i in order[::-1][:_EXTREMES]]
   rows, names = [], []
