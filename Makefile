@@ -39,9 +39,11 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q $(WORKERS) tests/golden
 	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) --dist=loadfile --ignore=tests/golden
 
-# Also compiles for a TPU slice, by libtpu, without a TPU.
+# Also compiles for a TPU slice, by libtpu, without a TPU, and fuzzes the readers
+# by Atheris, where it has a wheel for this Python.
 test-all: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check libtpu
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(BIN)/python -m pytest -q $(WORKERS) --all tests/golden
 	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) --dist=loadfile --all --ignore=tests/golden
 

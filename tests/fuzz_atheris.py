@@ -1,17 +1,24 @@
 """Coverage-guided fuzzing of the readers, for those who have Atheris.
 
-  pip install atheris
+  pip install "semseg_jax[fuzz]"
   python tests/fuzz_atheris.py torch|safetensors|mask|ids|config -runs=100000
 
-Any exception but the one that a reader documents is a finding. The tests use
-Hypothesis instead (tests/**/fuzz_test.py).
+Any exception but the one that a reader documents is a finding; so is an input
+that takes seconds or gigabytes (libFuzzer's -timeout, -rss_limit_mb). The
+search starts from small valid files. fuzz_atheris_test.py runs each for a
+while; tests/**/fuzz_test.py use Hypothesis.
 """
 
+import importlib.util
+import io
 import pathlib
 import sys
 import tempfile
 
 import atheris
+import numpy as np
+from PIL import Image
+import safetensors.numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 with atheris.instrument_imports(include=["semseg_jax", "configs", "pickle"]):
@@ -21,7 +28,8 @@ with atheris.instrument_imports(include=["semseg_jax", "configs", "pickle"]):
   from semseg_jax.data import image_files
   from semseg_jax.interop import torch_files
 
-FILE = pathlib.Path(tempfile.mkdtemp()) / "input"
+FOLDER = pathlib.Path(tempfile.mkdtemp())
+FILE = FOLDER / "input"
 
 
 def on_file(read, error):
@@ -42,17 +50,46 @@ def config(data):
     pass
 
 
+def torch_files_of_both_kinds():
+  spec = importlib.util.spec_from_file_location(
+      "torch_writer",
+      pathlib.Path(__file__).resolve().parent / "interop/torch_writer.py")
+  writer = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(writer)
+  for legacy in (False, True):
+    writer.save(FILE, {"w": writer.Tensor(np.arange(6, dtype=np.float32)),
+                       "n": [1, ("a", 2.5)]}, legacy=legacy)
+    yield FILE.read_bytes()
+
+
+def masks():
+  for mode, kind in (("L", "png"), ("P", "png"), ("1", "tiff"), ("L", "bmp"),
+                     ("P", "gif"), ("L", "webp"), ("L", "ppm")):
+    out = io.BytesIO()
+    Image.new("L", (9, 7), 1).convert(mode).save(out, kind)
+    yield out.getvalue()
+
+
+# What reads, and valid inputs to start from.
 TARGETS = {
-    "torch": on_file(torch_files.load, torch_files.TorchFileError),
-    "safetensors": on_file(
-        torch_files.load_safetensors, torch_files.TorchFileError),
-    "mask": on_file(lambda path: image_files.decode_mask(
-        image_files.read_bytes(path), "input"), errors.DataError),
-    "ids": on_file(id_lists.read, errors.DataError),
-    "config": config,
+    "torch": (on_file(torch_files.load, torch_files.TorchFileError),
+              torch_files_of_both_kinds),
+    "safetensors": (
+        on_file(torch_files.load_safetensors, torch_files.TorchFileError),
+        lambda: [safetensors.numpy.save({"w": np.arange(6, dtype=np.int8)})]),
+    "mask": (on_file(lambda path: image_files.decode_mask(
+        image_files.read_bytes(path), "input"), errors.DataError), masks),
+    "ids": (on_file(id_lists.read, errors.DataError),
+            lambda: [b"a\nb/c\n", b"\xef\xbb\xbfa\r\n../b\n"]),
+    "config": (config, lambda: [b"labels=3,smoke", b"rate=1e-3,name=a"]),
 }
 
 if __name__ == "__main__":
-  name = sys.argv.pop(1)
-  atheris.Setup(sys.argv, TARGETS[name])
+  target, valid = TARGETS[sys.argv.pop(1)]
+  corpus = FOLDER / "corpus"
+  corpus.mkdir()
+  for number, content in enumerate(valid()):
+    (corpus / str(number)).write_bytes(content)
+  atheris.Setup(
+      [*sys.argv, f"-artifact_prefix={FOLDER}/", str(corpus)], target)
   atheris.Fuzz()
