@@ -36,7 +36,9 @@ def run(function, config, workdir, **arguments):
   checkpoint.quiet()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
-    return function(config, epath.Path(workdir), **arguments)
+    found = function(config, epath.Path(workdir), **arguments)
+    mesh_lib.together("done")  # process 0 may still be writing figures
+    return found
 
 
 def module_of(config, stage: str):

@@ -121,6 +121,8 @@ class Checkpoints:
         restored = self._manager.restore(step, args=ocp.args.Composite(
             state=ocp.args.StandardRestore(abstract),
             meta=ocp.args.JsonRestore()))
+      except (jax.errors.JaxRuntimeError, MemoryError, PermissionError):
+        raise  # no room, a lost process: nothing is wrong with the files
       except Exception as error:  # orbax promises no type for a damaged file
         self._manager.close()
         self._open({step: error})
@@ -170,6 +172,8 @@ def best(directory) -> int | None:
 def restore_subtree(directory, abstract: dict, *, step: int | None = None):
   """Part of a saved state, e.g. {"ema": ...}, for another system than saved it.
 
+  A process reads for itself and waits for no other.
+
   Args:
     directory: a stage's ckpt folder.
     abstract: dict of top-level names of the state to pytrees of
@@ -192,7 +196,11 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
   one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   placed = jax.tree.map(
       lambda x: x if x.sharding else x.update(sharding=one), abstract)
-  with ocp.PyTreeCheckpointer() as checkpointer:
+  me = jax.process_index()
+  with ocp.Checkpointer(
+      ocp.PyTreeCheckpointHandler(),
+      multiprocessing_options=ocp.options.MultiprocessingOptions(
+          primary_host=me, active_processes={me})) as checkpointer:
     return checkpointer.restore(folder / _STATE, args=ocp.args.PyTreeRestore(
         item=placed,
         restore_args=ocp.checkpoint_utils.construct_restore_args(placed),

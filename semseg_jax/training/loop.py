@@ -96,10 +96,12 @@ def train(
       workdir, json.loads(config_json), json.loads(overrides_json),
       primary=jax.process_index() == 0)
   frozen = mesh_lib.put_replicated(stage.load_frozen(), mesh)
+  compiled = phases.Phases(stage, folder / "compile.json", mesh,
+                           primary=jax.process_index() == 0)
   for rollback in itertools.count():
     try:
       return _train(stage, folder, options, key, mesh, frozen, sharding,
-                    rollback)
+                    compiled, rollback)
     except records.NonFiniteError as error:
       if rollback == rollbacks:
         raise
@@ -108,7 +110,8 @@ def train(
           "of %d)", error, rollback + 1, rollbacks)
 
 
-def _train(stage, folder, options, key, mesh, frozen, sharding, rollback):
+def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
+           rollback):
   """`train` from the newest checkpoint to the end, or to the first NaN."""
   primary = jax.process_index() == 0
   keys = mesh_lib.put_replicated(tuple(jax.random.split(key, 3)), mesh)
@@ -141,8 +144,6 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, rollback):
       step_key = jax.random.fold_in(step_key, meta["rollbacks"])
     run = stack.enter_context(records.Records(
         folder, options.log_every, stage.steps, start, meta, primary=primary))
-    compiled = phases.Phases(
-        stage, folder / "compile.json", mesh, primary=primary)
     preempted = stack.enter_context(_termination())
     data = iter(stage.train_data(start)) if start < stage.steps else iter(())
     batch = _next_batch(data, start, stage.steps, mesh)

@@ -8,7 +8,8 @@ and batch statistics are global, and no collective is ever written by hand.
 import math
 
 import jax
-from jax._src import distributed  # its barrier has no public name
+from jax.experimental import multihost_utils
+import jax.numpy as jnp
 from jax.sharding import AxisType
 from jax.sharding import Mesh
 from jax.sharding import NamedSharding
@@ -36,14 +37,39 @@ def initialize(coordinator: str | None = None, num_processes: int = 1,
     return
   if coordinator == "auto":
     jax.distributed.initialize(heartbeat_timeout_seconds=_LOST_AFTER)
-    return
-  if not 0 <= process_id < num_processes:
-    raise ValueError(
-        f"process_id is {process_id}, but must be at least 0 and below "
-        f"num_processes = {num_processes}")
-  jax.distributed.initialize(
-      coordinator, num_processes, process_id,
-      heartbeat_timeout_seconds=_LOST_AFTER)
+  else:
+    if not 0 <= process_id < num_processes:
+      raise ValueError(
+          f"process_id is {process_id}, but must be at least 0 and below "
+          f"num_processes = {num_processes}")
+    jax.distributed.initialize(
+        coordinator, num_processes, process_id,
+        heartbeat_timeout_seconds=_LOST_AFTER)
+  _connect()
+
+
+def _connect() -> None:
+  """Sets up what the processes' collectives need, while all are here.
+
+  On CPU the first collective of a group of devices connects its members, who
+  wait for each other for about a minute only; afterwards they wait as long as
+  the others take, such as to prepare data or to compile. The groups are all
+  devices, and those of one number in each process (JAX's own barriers).
+  """
+  mesh = make()
+  rows = jax.make_array_from_process_local_data(
+      batch_sharding(mesh), np.ones(jax.local_device_count(), np.float32))
+  jax.jit(jnp.sum, out_shardings=replicated(mesh))(rows).block_until_ready()
+  together("connected")
+
+
+def together(name: str) -> None:
+  """Returns when every process is here, under the same name.
+
+  A process that ends early gives the others a few minutes only.
+  """
+  if jax.process_count() > 1:
+    multihost_utils.sync_global_devices(name)
 
 
 def make(devices=None) -> Mesh:
@@ -104,16 +130,6 @@ def local(tree):
     return x.addressable_data(0)
 
   return jax.tree.map(whole, tree)
-
-
-def barrier(name: str) -> None:
-  """Returns when every process is here: after an hour at most, by JAX's error.
-
-  Through the coordination service: a collective would have to be set up first,
-  for which the others have half a minute on CPU.
-  """
-  if jax.process_count() > 1:
-    distributed.global_state.client.wait_at_barrier(name, 3_600_000)
 
 
 def local_batch_sharding(batch_size: int, field: str) -> NamedSharding | None:

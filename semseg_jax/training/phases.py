@@ -68,6 +68,4 @@ class Phases:
     logging.info("compiled %s: %s", name, self._record[name])
     if self._primary:
       run_dir.write_json(self._record_path, self._record)
-    # One process may compile for minutes longer than another.
-    mesh_lib.barrier(f"{self._record_path}/{name}")
     return compiled

@@ -107,8 +107,11 @@ def test_folder_without_permission(toy, tmp_path):
 
 
 def test_rollback_goes_on_with_other_draws(toy, whole, tmp_path, caplog):
-  state = toy.run(tmp_path, rollbacks=1, nan_at=5, nan_draws=True)
+  traced = []
+  state = toy.run(tmp_path, rollbacks=1, nan_at=5, nan_draws=True,
+                  on_trace=traced.append)
   assert "rollback 1 of 1" in caplog.text
+  assert sorted(traced) == ["extra", "fit"]  # nothing is compiled again
   assert np.isfinite(state.params["w"]).all()
   assert (state.params["w"] != whole.params["w"]).any()
   assert [x["step"] for x in writers.read_metrics(
@@ -144,11 +147,11 @@ def start(toy_path, *arguments):
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def start_pair(toy_path, folder, steps):
+def start_pair(toy_path, folder, steps, late=0):
   with socket.socket() as s:
     s.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{s.getsockname()[1]}"
-  return [start(toy_path, folder, steps, 0.02, 2, address, 2, i)
+  return [start(toy_path, folder, steps, 0.02, 2, address, 2, i, i * late)
           for i in range(2)]
 
 
@@ -190,6 +193,17 @@ def test_lost_process(toy, toy_path, tmp_path, lost):
   reached = latest(tmp_path)
   state = toy.run(tmp_path, reached + 2)
   assert int(state.step) == reached + 2
+
+
+@pytest.mark.slow
+@pytest.mark.multiprocess
+def test_processes_wait_for_one_that_is_late(toy_path, tmp_path):
+  """As if one prepared its data or compiled for two minutes longer."""
+  since = time.monotonic()
+  pair = start_pair(toy_path, tmp_path, 3, late=120)
+  found = [result(p) for p in pair]
+  assert time.monotonic() - since > 120
+  assert found[0] == found[1]
 
 
 @pytest.mark.slow

@@ -129,6 +129,19 @@ def test_damaged_checkpoint_is_skipped(toy, whole, tmp_path, damage, caplog):
   assert lines(tmp_path) == lines(whole[0])
 
 
+def test_a_sound_checkpoint_is_not_blamed(toy, tmp_path, monkeypatch):
+  toy.run(tmp_path, 6)
+
+  def no_room(*_, **__):
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoint.ocp.CheckpointManager, "restore", no_room)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="out of memory"):
+      toy.run(tmp_path)
+  assert checkpoint.latest(tmp_path / "ckpt") == 6
+
+
 def test_truncated_and_surplus_lines_are_dropped(toy, whole, tmp_path):
   toy.run(tmp_path, 8)
   with (tmp_path / "metrics.jsonl").open("a") as file:

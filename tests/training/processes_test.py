@@ -77,7 +77,7 @@ def test_two_processes_agree_with_one(toy, toy_path, tmp_path):
     s.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{s.getsockname()[1]}"
   folder = tmp_path / "pair"
-  pair = [start(toy_path, folder, 6, 0, 2, address, 2, i) for i in range(2)]
+  pair = [start(toy_path, folder, 6, 0, 2, address, 2, i, 0) for i in range(2)]
   found = [result(p) for p in pair]
   assert [f["devices"] for f in found] == [4, 4]
   one = toy.run(tmp_path / "one", 6)
@@ -86,3 +86,33 @@ def test_two_processes_agree_with_one(toy, toy_path, tmp_path):
   np.testing.assert_allclose(
       [x["loss"] for x in lines(folder)],
       [x["loss"] for x in lines(tmp_path / "one")], rtol=1e-5)
+
+
+READ = """
+import sys, jax, numpy as np
+from semseg_jax.training import checkpoint, mesh
+folder, address, process = sys.argv[1:]
+mesh.initialize(address, 2, int(process))
+if jax.process_index() == 0:
+  shape = lambda *sides: jax.ShapeDtypeStruct(sides, np.float32)
+  found = checkpoint.restore_subtree(
+      folder, {"params": {"w": shape(4, 3), "b": shape(3)}})
+  print(np.asarray(found["params"]["w"]).tolist())
+"""
+
+
+@pytest.mark.multiprocess
+def test_one_of_two_processes_reads_alone(toy, toy_path, tmp_path):
+  """As in an evaluation, whose process 0 alone scores the joint model."""
+  expected = toy.run(tmp_path, 3).params["w"]
+  with socket.socket() as s:
+    s.bind(("127.0.0.1", 0))
+    address = f"127.0.0.1:{s.getsockname()[1]}"
+  env = os.environ | {"PYTHONPATH": str(toy_path.parents[2])}
+  pair = [subprocess.Popen(
+      (sys.executable, "-c", READ, str(tmp_path / "ckpt"), address, str(i)),
+      env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+          for i in range(2)]
+  np.testing.assert_array_equal(result(pair[0]), expected)
+  _, err = pair[1].communicate(timeout=120)
+  assert pair[1].returncode == 0, err

@@ -1,6 +1,9 @@
 """A small linear stage for testing the loop; also a program, to be killed.
 
-python toy.py WORKDIR STEPS SECONDS_PER_STEP [CPU_DEVICES [ADDRESS N PROCESS]]
+python toy.py WORKDIR STEPS SECONDS_PER_STEP
+    [CPU_DEVICES [ADDRESS N PROCESS LATE]]
+
+LATE: seconds that this process starts later, once all are connected.
 """
 
 import json
@@ -29,12 +32,14 @@ class State(struct.PyTreeNode):
 
 def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
          bad_state_at=None, validate=None, on_batch=lambda step: None,
-         on_rows=lambda rows: None, nan_draws=False, shrink_at=None):
+         on_rows=lambda rows: None, nan_draws=False, shrink_at=None,
+         on_trace=lambda phase: None):
   """Least squares with noise on the inputs; phase "extra" every 4 steps.
 
   The state holds an array of `frozen` as it is. `on_batch` is called when a
-  batch is asked for, `on_rows` with what is given. `nan_draws`: NaN only comes
-  from the draws that a first attempt has in that step.
+  batch is asked for, `on_rows` with what is given, `on_trace` with a phase that
+  is traced. `nan_draws`: NaN only comes from the draws that a first attempt has
+  in that step.
   """
   tx = optimizers.ranger(0.1)
 
@@ -44,6 +49,8 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
                  frozen["target"])
 
   def train_step(state, frozen, batch, draws, *, phase):
+    on_trace(phase)
+
     def loss_fn(params):
       x = batch["x"] + draws
       error = x @ params["w"] + params["b"] - x @ frozen["target"][:, :width]
@@ -120,6 +127,7 @@ if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", int(_rest[0]))
   if _rest[1:]:
     mesh_lib.initialize(_rest[1], int(_rest[2]), int(_rest[3]))
+    time.sleep(float(_rest[4]))
   with exits.one_line():
     _state = run(_workdir, int(_steps), pause=float(_pause))
   print(json.dumps({"devices": jax.device_count(),
