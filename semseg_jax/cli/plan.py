@@ -14,6 +14,7 @@ from semseg_jax.training import xla_flags
 xla_flags.compile_cache()
 
 import json  # noqa: E402
+import math  # noqa: E402
 import os  # noqa: E402
 import pathlib  # noqa: E402
 
@@ -32,6 +33,7 @@ from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.ops import target  # noqa: E402
 from semseg_jax.planning import chips  # noqa: E402
 from semseg_jax.planning import estimate  # noqa: E402
+from semseg_jax.planning import kept  # noqa: E402
 from semseg_jax.planning import programs  # noqa: E402
 from semseg_jax.training import mesh as mesh_lib  # noqa: E402
 
@@ -42,8 +44,11 @@ _TOPOLOGY = flags.DEFINE_multi_string(
 _STAGE = flags.DEFINE_list(
     "stage", [], "Stages to plan, \"inversion\" among them; empty for all.")
 _FIT = flags.DEFINE_bool(
-    "fit", True, "Compile twice, to find the largest batch that fits.")
+    "fit", True, "Find the largest batch that fits: a program more per stage.")
 _OUT = flags.DEFINE_string("out", "", "JSON file for the rows.")
+_KEPT = flags.DEFINE_string(
+    "kept", ".cache/plan", "Folder for the figures of compiled programs, which "
+    "are not compiled again: an interrupted plan continues.")
 
 
 def stages_of(config):
@@ -55,10 +60,10 @@ def stages_of(config):
   return [name for name in known if not _STAGE.value or name in _STAGE.value]
 
 
-def listed(config, mesh):
-  """All programs of the stages asked for."""
+def listed(config, mesh, stages=()):
+  """All programs of `stages`, by default of those asked for."""
   found = []
-  for name in stages_of(config):
+  for name in stages or stages_of(config):
     found += (programs.inversion(config, mesh) if name == "inversion"
               else programs.training(config, name, mesh))
   return found
@@ -69,28 +74,56 @@ def tpu_rows(config, topology: str) -> list[dict]:
   name, count = chips.parse(topology)
   chip, mesh = chips.CHIPS[name], mesh_lib.make(chips.devices(topology))
   config = programs.batch_for(config, count)
-  larger = {}
   with target.compiling_for("tpu"):
-    if _FIT.value:
-      larger = {(p.stage, p.phase): p
-                for p in listed(programs.scaled(config, 2), mesh)}
-    rows = []
-    bar = tqdm.tqdm(listed(config, mesh), desc=topology)
-    for program in bar:
-      bar.set_postfix_str(f"compiling {program.stage}/{program.phase}")
-      cost = estimate.cost(program.lower().compile())
-      fit = None
-      if larger:
-        other = larger[program.stage, program.phase]
-        fit = count * estimate.largest_batch(
-            (program.batch / count, cost),
-            (other.batch / count, estimate.cost(other.lower().compile())),
-            chip)
-      rows.append(row(topology, program, cost, chip, count, fit))
-  return rows + totals(rows)
+    found = listed(config, mesh)
+    bar = tqdm.tqdm(found, desc=topology)
+    costs = [cost_of(p, topology, bar) for p in bar]
+    fits = (largest_batches(config, mesh, topology, found, costs)
+            if _FIT.value else {})
+    rows = [row(topology, p, c, chip, count)
+            for p, c in zip(found, costs, strict=True)]
+  return rows + totals(rows, fits)
 
 
-def row(topology, program, cost, chip, count, fit) -> dict:
+def cost_of(program, topology, bar) -> estimate.Cost:
+  """A program's figures, those of a loop's body as often as it runs."""
+  bar.set_postfix_str(f"compiling {program.stage}/{program.phase}")
+  cost, times = kept.cost(program, topology, _KEPT.value), program.repeats()
+  return cost._replace(flops=times * cost.flops, bytes=times * cost.bytes,
+                       collective=times * cost.collective)
+
+
+def largest_batches(config, mesh, topology, found, costs) -> dict[str, int]:
+  """{stage: global batch that fits}, from compiling a phase at another size.
+
+  The phase that needs the most memory; at half the batch, or at two pictures a
+  chip where there is one. Where the config's own batch does not fit: at one and
+  two.
+  """
+  chip, count = chips.CHIPS[chips.parse(topology)[0]], mesh.size
+  most = {}
+  for program, cost in zip(found, costs, strict=True):
+    if program.stage not in most or cost.memory > most[program.stage][1].memory:
+      most[program.stage] = (program, cost)
+  fits = {}
+  bar = tqdm.tqdm(most.items(), desc=f"{topology}, largest batch")
+  for stage, (program, cost) in bar:
+    local = program.batch / count
+    points, sizes = [(local, cost)], [2 if local == 1 else local // 2]
+    if math.isnan(cost.flops):
+      points, sizes = [], [1, 2]
+    for size in sizes:
+      smaller = programs.batch_for(
+          programs.scaled(config, size / local), count)
+      (other,) = [p for p in listed(smaller, mesh, [stage])
+                  if p.phase == program.phase]
+      points.append((other.batch / count, cost_of(other, topology, bar)))
+    points.sort(key=lambda point: point[0])
+    fits[stage] = count * estimate.largest_batch(*points, chip)
+  return fits
+
+
+def row(topology, program, cost, chip, count) -> dict:
   """One program's figures, per device unless the name says otherwise."""
   time = estimate.seconds(cost, chip, count)
   return {
@@ -102,27 +135,32 @@ def row(topology, program, cost, chip, count, fit) -> dict:
       "of_memory": cost.memory / chip.memory,
       "gflop": cost.flops / 1e9, "traffic_gb": cost.bytes / 1e9,
       "collective_mb": cost.collective / 1e6,
-      "ms": time * 1e3, "largest_batch": fit,
+      "ms": time * 1e3,
       "scaling_256": estimate.efficiency(cost, chip, 256)}
 
 
-def totals(rows) -> list[dict]:
-  """A line per stage: the mean step, by how often each phase runs."""
+def totals(rows, fits) -> list[dict]:
+  """A line per stage: the mean step, by how often each phase runs.
+
+  Args:
+    rows: of `row`, of one topology.
+    fits: {stage: largest batch}.
+  """
   found = []
   for stage in dict.fromkeys(r["stage"] for r in rows):
     mine = [r for r in rows if r["stage"] == stage]
     mean = lambda key, mine=mine: sum(r["per_step"] * r[key] for r in mine)
     ms, batch = mean("ms"), max(r["batch"] for r in mine)
-    fits = [r["largest_batch"] for r in mine if r["largest_batch"] is not None]
     count = chips.parse(mine[0]["topology"])[1]
     found.append({
-        "topology": mine[0]["topology"], "stage": stage, "phase": "mean step",
+        "topology": mine[0]["topology"], "stage": stage,
+        "phase": "search" if stage == "inversion" else "mean step",
         "batch": batch, "per_step": 1.0,
         "of_memory": max(r["of_memory"] for r in mine),
         "gflop": mean("gflop"), "traffic_gb": mean("traffic_gb"),
         "collective_mb": mean("collective_mb"), "ms": ms,
         "pictures_per_chip_second": batch / count / ms * 1e3,
-        "largest_batch": min(fits, default=None),
+        "largest_batch": fits.get(stage),
         "scaling_256": ms and mean("ms") / sum(
             r["per_step"] * r["ms"] / r["scaling_256"] for r in mine)})
   return found
@@ -162,7 +200,7 @@ def plan(config, workdir):
 
 def shown(value):
   """Three digits; "-" for what is not known."""
-  if value is None:
+  if value is None or isinstance(value, float) and math.isnan(value):
     return "-"
   return f"{value:.3g}" if isinstance(value, float) else value
 

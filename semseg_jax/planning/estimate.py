@@ -10,6 +10,8 @@ import math
 import re
 from typing import NamedTuple
 
+import jax
+
 _BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2,
           "f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "u64": 8}
 _COLLECTIVE = re.compile(
@@ -19,13 +21,18 @@ _COLLECTIVE = re.compile(
 _ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
 
 
+_SHORTAGE = re.compile(r"([\d.]+)([KMGT])\) exceeds available")
+_UNIT = {"K": 2 ** 10, "M": 2 ** 20, "G": 2 ** 30, "T": 2 ** 40}
+
+
 class Cost(NamedTuple):
   """One device's program.
 
   Attributes:
     arguments, temporaries, output: bytes; reused: bytes of the output that lie
       in the arguments' place.
-    flops, bytes: work and traffic of one call.
+    flops, bytes: work and traffic of one call; NaN for a program that the
+      compiler refused because it does not fit.
     collective: bytes that collectives give back in one call.
   """
   arguments: float
@@ -40,6 +47,18 @@ class Cost(NamedTuple):
   def memory(self) -> float:
     """Bytes needed at the same time."""
     return self.arguments + self.temporaries + self.output - self.reused
+
+
+def of(lowered) -> Cost:
+  """Compiles a lowered program; its figures, or what of it does not fit."""
+  try:
+    return cost(lowered.compile())
+  except jax.errors.JaxRuntimeError as error:
+    found = _SHORTAGE.search(str(error))
+    if not found:
+      raise
+    size = float(found[1]) * _UNIT[found[2]]
+    return Cost(0, size, 0, 0, math.nan, math.nan, math.nan)
 
 
 def cost(compiled) -> Cost:
@@ -78,9 +97,11 @@ def largest_batch(small, large, chip) -> int:
   """Pictures per device that fit, from two (pictures per device, Cost).
 
   Memory is taken to grow linearly between and beyond the two; 0 where not even
-  what does not depend on the batch fits.
+  what does not depend on the batch fits. `small` where `large` does not.
   """
   (n, a), (m, b) = small, large
+  if math.isnan(b.flops):  # refused: how much it lacks is not known exactly
+    return 0 if math.isnan(a.flops) else int(n)
   slope = max((b.memory - a.memory) / (m - n), 1.0)
   fixed = a.memory - slope * n
   return max(0, math.floor((chip.memory - fixed) / slope))

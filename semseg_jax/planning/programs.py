@@ -29,6 +29,8 @@ class Program(NamedTuple):
     steps: steps of its stage.
     batch: pictures of a call, of the largest stream.
     lower: () -> the lowered program.
+    repeats: () -> what its FLOPs and bytes are to be multiplied by: XLA counts
+      the body of a loop, which microbatches are, once.
   """
   stage: str
   phase: str
@@ -36,6 +38,7 @@ class Program(NamedTuple):
   steps: int
   batch: int
   lower: Callable[[], jax.stages.Lowered]
+  repeats: Callable[[], float] = lambda: 1.0
 
 
 def blank(config):
@@ -69,14 +72,27 @@ def training(config, name: str, mesh) -> list[Program]:
   pictures = max((x.shape[0] for x in jax.tree.leaves(batch)), default=0)
   mesh_lib.check_divisible(pictures, mesh, f"the batch of stage {name!r}")
   counts, period = frequencies(stage)
+  whole = {}
+  if config.microbatches > 1:
+    one = copy.deepcopy(config)
+    one.microbatches = 1
+    whole = {p.phase: p for p in training(one, name, mesh)}
   found = []
   for phase, (position, count) in counts.items():
     def lower(phase=phase, position=position):
       return phases.lower(stage, phase, mesh, state, frozen, batch, key,
                           np.int32(position))
+    def repeats(phase=phase, lower=lower):
+      if not whole or not (parts := _flops(lower())):
+        return 1.0
+      return _flops(whole[phase].lower()) / parts
     found.append(Program(
-        name, phase, count / period, stage.steps, pictures, lower))
+        name, phase, count / period, stage.steps, pictures, lower, repeats))
   return found
+
+
+def _flops(lowered) -> float:
+  return (lowered.cost_analysis() or {}).get("flops", 0.0)
 
 
 def frequencies(stage, most: int = 960):
@@ -91,7 +107,10 @@ def frequencies(stage, most: int = 960):
 
 
 def inversion(config, mesh) -> list[Program]:
-  """One step of test-time inversion, where the config's method has it."""
+  """One step of test-time inversion, where the config's method has it.
+
+  Its `per_step` is the number of steps: the stage's "step" is a whole search.
+  """
   try:
     module = experiment.module_of(config, "labeling")
   except ValueError:
@@ -117,18 +136,18 @@ def inversion(config, mesh) -> list[Program]:
         shape((n,), jnp.int32, sharding=rows),
         jax.eval_shape(lambda: jax.random.key(0)), mean=mean)
 
-  return [Program("inversion", "step", 1.0, c.steps, n, lower)]
+  return [Program("inversion", "step", c.steps, 1, n, lower)]
 
 
-def scaled(config, factor: int):
-  """A copy of `config` with every batch size times `factor`."""
+def scaled(config, factor: float):
+  """A copy of `config` with every batch size times `factor`, at least 1."""
   config = copy.deepcopy(config)
   for block in itertools.chain([config], config.values()):
     if not hasattr(block, "keys"):
       continue
     for name in block:
       if name.endswith("batch_size") and isinstance(block[name], int):
-        block[name] *= factor
+        block[name] = max(1, round(factor * block[name]))
   return config
 
 

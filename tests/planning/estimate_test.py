@@ -1,11 +1,15 @@
 """Figures of compiled programs, and what is made of them."""
 
+import math
+import types
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from semseg_jax.planning import chips
 from semseg_jax.planning import estimate
+from semseg_jax.planning import kept
 
 COST = estimate.Cost(
     arguments=4e9, temporaries=2e9, output=4e9, reused=3e9, flops=1e12,
@@ -74,3 +78,48 @@ def test_topologies_are_parsed(topology, found):
 def test_unknown_topologies_are_refused(topology):
   with pytest.raises(ValueError, match="--topology"):
     chips.parse(topology)
+
+
+SHORT = ("RESOURCE_EXHAUSTED: E1000: CompileTimeHbmOom: Ran out of memory on "
+         "HBM, the total memory required for HLO temporaries (65.5G) exceeds "
+         "available HBM (15.75G). HLO module: jit_step.")
+
+
+def refused(message):
+  """A lowered program that a compiler refuses."""
+  def compile():
+    raise jax.errors.JaxRuntimeError(message)
+  return types.SimpleNamespace(compile=compile, as_text=lambda: message)
+
+
+def test_a_program_that_does_not_fit_has_a_row():
+  found = estimate.of(refused(SHORT))
+  assert found.memory == 65.5 * 2 ** 30
+  assert math.isnan(found.flops)
+  assert math.isnan(estimate.seconds(found, CHIP, 4))
+  with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+    estimate.of(refused("INTERNAL: a fault of the compiler"))
+
+
+def test_the_largest_batch_is_the_one_that_fits_where_twice_it_does_not():
+  short = estimate.of(refused(SHORT))
+  assert estimate.largest_batch((2, COST), (4, short), CHIP) == 2
+  assert estimate.largest_batch((1, short), (2, short), CHIP) == 0
+
+
+def test_figures_are_kept_by_the_programs_text(tmp_path, monkeypatch):
+  monkeypatch.setattr(kept.importlib.metadata, "version", lambda name: "1")
+  compiled = []
+
+  def program(text):
+    def compile():
+      compiled.append(text)
+      raise jax.errors.JaxRuntimeError(SHORT)
+    lowered = types.SimpleNamespace(compile=compile, as_text=lambda: text)
+    return types.SimpleNamespace(lower=lambda: lowered)
+
+  for text, topology in (("a", "v5e:2x2"), ("a", "v5e:2x2"), ("b", "v5e:2x2"),
+                         ("a", "v6e:2x2")):
+    found = kept.cost(program(text), topology, tmp_path)
+    assert found.memory == 65.5 * 2 ** 30
+  assert compiled == ["a", "b", "a"]

@@ -1,6 +1,12 @@
 """The programs of a config, listed without data, weights or accelerators."""
 
+import copy
 import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -42,8 +48,26 @@ def test_a_later_stage_needs_no_trained_one(config, mesh):
 
 def test_inversion_is_one_step_of_a_chunk(config, mesh):
   (found,) = programs.inversion(config, mesh)
+  assert found.per_step == config.inversion.steps
   assert found.batch == config.inversion.batch_size
   assert (found.lower().cost_analysis() or {}).get("flops", 0) > 0
+
+
+def test_loops_over_microbatches_count_as_often_as_they_run(config, mesh):
+  parts = copy.deepcopy(config)
+  parts.gan.update(batch_size=8)
+  parts.microbatches = 4
+  d, *_, ema = programs.training(parts, "gan", mesh)
+  assert 3 < d.repeats() < 4.01  # all of it but the optimiser's step
+  assert ema.repeats() == 1  # no loop
+
+
+def test_a_converted_file_need_not_be_there(config, mesh):
+  other = copy.deepcopy(config)
+  other.perceptual.weights = "lpips_vgg.safetensors"
+  mine, theirs = (programs.inversion(c, mesh)[0].lower().cost_analysis()
+                  for c in (config, other))
+  assert theirs["flops"] > 2 * mine["flops"]  # VGG-16 in place of a small Dr
 
 
 def test_a_plain_gan_has_no_inversion(mesh):
@@ -78,3 +102,28 @@ def test_a_step_compiles_for_a_tpu_slice(config):
     assert 0 < cost.memory < chips.CHIPS["v5e"].memory
   # A device of four works on a quarter of the pictures.
   assert costs[1].flops > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None,
+                    reason="libtpu is installed by make test-all")
+def test_the_command_plans_and_does_not_compile_twice(tmp_path):
+  def plan(out):
+    process = subprocess.run(
+        (sys.executable, "-m", "semseg_jax.cli.plan",
+         "--config=configs/semantic_gan/coffee_leaf.py:smoke",
+         "--stage=inversion", "--topology=v5e:2x2",
+         f"--kept={tmp_path}/kept", f"--out={tmp_path}/{out}"),
+        cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"}, check=False)
+    assert process.returncode == 0, process.stderr[-3000:]
+    return json.loads((tmp_path / out).read_text())
+
+  step, search = plan("a.json")
+  kept = list((tmp_path / "kept").iterdir())
+  assert len(kept) == 2  # the step, and at another batch to find the largest
+  times = {path: path.stat().st_mtime_ns for path in kept}
+  assert plan("b.json") == [step, search]
+  assert times == {p: p.stat().st_mtime_ns for p in kept}
+  assert search["ms"] == pytest.approx(step["per_step"] * step["ms"])
+  assert search["largest_batch"] > search["batch"]

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from semseg_jax import interop
 from semseg_jax.methods.common import generator
 from semseg_jax.methods.common import networks
+from semseg_jax.models import perceptual
 
 
 class Perceptual(NamedTuple):
@@ -33,7 +35,15 @@ class Perceptual(NamedTuple):
 
 
 def make(config, workdir, needed_by: str) -> Perceptual:
-  """The distance that `config.perceptual.weights` chooses."""
+  """The distance that `config.perceptual.weights` chooses.
+
+  Where `workdir` is None nothing is read, see `methods.common.trained`.
+  """
+  if config.perceptual.weights and workdir is None:
+    module = perceptual.LPIPS()
+    picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    return from_module(module, lambda: jax.eval_shape(
+        module.init, jax.random.key(0), picture, picture))
   if config.perceptual.weights:
     return lpips(config.perceptual.weights)
   return discriminator_features(config, workdir, needed_by)
