@@ -16,6 +16,8 @@ import jax
 from jax.experimental import multihost_utils
 import orbax.checkpoint as ocp
 
+from semseg_jax.training import run_dir
+
 PyTree = Any
 _STATE, _META = "state", "meta"
 _INFO = 20  # of the standard library's logging
@@ -48,7 +50,7 @@ class Checkpoints:
 
   def __init__(self, directory):
     policies = ocp.checkpoint_managers
-    self._directory = epath.Path(directory).resolve()
+    self._directory = run_dir.absolute(directory)
     self._options = ocp.CheckpointManagerOptions(
         preservation_policy=policies.AnyPreservationPolicy([
             policies.LatestN(2),
@@ -163,7 +165,7 @@ def latest(directory) -> int | None:
 
 def best(directory) -> int | None:
   """Step of the best-scored checkpoint; the newest if none has a score."""
-  directory = epath.Path(directory).resolve()
+  directory = run_dir.absolute(directory)
   return max(
       _steps(directory), default=None,
       key=lambda step: (_saved_score(directory / str(step)), step))
@@ -183,7 +185,7 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
   Raises FileNotFoundError without a checkpoint, StateMismatchError if the
   part was saved with other shapes.
   """
-  directory = epath.Path(directory).resolve()
+  directory = run_dir.absolute(directory)
   step = latest(directory) if step is None else step
   if step is None or not (directory / str(step)).exists():
     raise FileNotFoundError(

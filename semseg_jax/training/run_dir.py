@@ -17,6 +17,18 @@ CHANGEABLE = frozenset(
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
+def in_bucket(path) -> bool:
+  """Whether a path names an object of a bucket, as gs://... does."""
+  return "://" in str(epath.Path(path))
+
+
+def absolute(path) -> epath.Path:
+  """The path from its root, be it a disk's or a bucket's."""
+  path = epath.Path(path)
+  # epath would make a folder "gs:" in the working directory of a bucket's.
+  return path if in_bucket(path) else path.resolve()
+
+
 class ConfigMismatchError(ValueError):
   """The folder belongs to a run with another config."""
 
@@ -57,7 +69,7 @@ def prepare(folder, config: dict, overrides: dict, *,
   Raises ConfigMismatchError like `check`.
   """
   check(folder, config)
-  folder = epath.Path(folder).resolve()
+  folder = absolute(folder)
   if primary:
     try:
       folder.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,8 @@ except ImportError:
 from clu import metric_writers  # noqa: E402
 from clu.metric_writers import interface  # noqa: E402
 
+from semseg_jax.training import run_dir  # noqa: E402
+
 
 class TensorBoardWriter(interface.MetricWriter):
   """Event files through tensorboardX, without TensorFlow."""
@@ -106,10 +108,13 @@ class MetricsFile:
   def __init__(self, path, *, first_step: int):
     path = epath.Path(path)
     kept = [x for x in read_metrics(path) if x["step"] <= first_step]
+    self._text = "".join(json.dumps(x) + "\n" for x in kept)
     temporary = path.parent / f"{path.name}.tmp"
-    temporary.write_text("".join(json.dumps(x) + "\n" for x in kept))
+    temporary.write_text(self._text)
     temporary.replace(path)
-    self._file = path.open("a")
+    # Nothing can be appended to an object in a bucket: it is written anew.
+    self._bucket = path if run_dir.in_bucket(path) else None
+    self._file = None if self._bucket else path.open("a")
     self._start = time.monotonic()
 
   def write(self, step: int, values: dict[str, float]) -> None:
@@ -117,11 +122,17 @@ class MetricsFile:
     line = {"step": step,
             "seconds": round(time.monotonic() - self._start, 3)}
     line |= {k: v if math.isfinite(v) else None for k, v in values.items()}
-    self._file.write(json.dumps(line) + "\n")
-    self._file.flush()
+    text = json.dumps(line) + "\n"
+    if self._bucket:
+      self._text += text
+      self._bucket.write_text(self._text)
+    else:
+      self._file.write(text)
+      self._file.flush()
 
   def close(self) -> None:
-    self._file.close()
+    if self._file:
+      self._file.close()
 
 
 class Progress:
