@@ -46,7 +46,7 @@ def check(folder, config: dict) -> None:
 
   Fields named in CHANGEABLE may differ; the error lists the others.
   """
-  folder = epath.Path(folder).resolve()
+  folder = absolute(folder)
   path = folder / "config.json"
   if not path.exists():
     return
