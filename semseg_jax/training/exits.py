@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import traceback
 
 from absl import logging
 import jax
@@ -19,23 +20,32 @@ LOST_PROCESS = 75
 def one_line():
   """Ends the program with "error: ..." where its body raises a user's error.
 
-  In a run of several processes also where another process is gone, with code
-  LOST_PROCESS. All errors there end the process at once: JAX's own way out
-  waits minutes for the others, and they for it.
+  Also where a device's memory does not suffice, and in a run of several
+  processes where another is gone, with code LOST_PROCESS. There every error
+  ends the process at once: JAX's own way out waits minutes for the others, and
+  they for it.
   """
   try:
     yield
   except USER_ERRORS as error:
     logging.debug("where it was raised", exc_info=True)
     _leave(f"error: {error}", 1)
-  except jax.errors.JaxRuntimeError as error:
+  except Exception as error:
+    first = (str(error).splitlines() or [""])[0]
+    from_jax = isinstance(error, jax.errors.JaxRuntimeError)
+    if from_jax and "RESOURCE_EXHAUSTED" in first:
+      _leave(f"error: the devices' memory does not suffice ({first}): set "
+             "config.microbatches, config.remat or config.sharding as "
+             "docs/clusters.md says, or a smaller batch", 1)
     if not jax.distributed.is_initialized():
       raise
+    if not from_jax:
+      _leave(traceback.format_exc(), 1)
     _leave(
         f"error: process {jax.process_index()} of {jax.process_count()} cannot "
-        f"go on without the others ({str(error).splitlines()[0]}): one of them "
-        "is gone, its own log says why. Run the same command in all processes "
-        "to continue from the newest checkpoint", LOST_PROCESS)
+        f"go on without the others ({first}): one of them is gone, its own log "
+        "says why. Run the same command in all processes to continue from the "
+        "newest checkpoint", LOST_PROCESS)
 
 
 def _leave(message: str, code: int):
