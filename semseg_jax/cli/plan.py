@@ -20,7 +20,6 @@ import pathlib  # noqa: E402
 
 # The compiler needs no TPU, and must not look for one.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
