@@ -22,6 +22,9 @@ def get_config(arg=""):
   base.two_cores(c)
   c.generator.channels = c.image_discriminator.channels = ((32, 32),)
   c.gan.steps = 5000
+  # The last maps know colours more than parts (chosen by the pseudo labels'
+  # agreement with the reference segmenter, as k and threshold).
+  c.pseudo.update(layer="conv16", k=10, threshold=0.7)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.synthesis.styles = "5-7"
   c.evaluation.limit = 200

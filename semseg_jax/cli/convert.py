@@ -43,11 +43,6 @@ _BESIDE = {
     "stylegan2/generator": ("latent_avg",),
     "psp/encoder": ("latent_avg",),
 }
-# Where a kind's entries lie in a state dict that holds several networks.
-_PREFIX = {
-    "stylegan2/generator": "decoder.",
-    "psp/encoder": "encoder.",
-}
 
 
 def read(source: str, beside: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
@@ -100,13 +95,11 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
   merged, notes = {}, []
   for source in sources:
     entries = read(source, _BESIDE.get(kind, ()))
-    prefix = _PREFIX.get(kind)
-    if prefix and any(n.startswith(prefix) for n in entries):
-      mine = {n.removeprefix(prefix): v for n, v in entries.items()
-              if n.startswith(prefix) or n in _BESIDE[kind]}
-      notes.append(f"{source}: took the entries {prefix}*, left out "
-                   f"{len(entries) - len(mine)} others")
-      entries = mine
+    mine = interop.own_entries(kind, entries)
+    if len(mine) < len(entries):
+      notes.append(f"{source}: left out {len(entries) - len(mine)} entries of "
+                   "another network")
+    entries = dict(mine)
     for prefix in _UNUSED.get(kind, ()):
       unused = [n for n in entries if n.startswith(prefix)]
       if unused:

@@ -11,20 +11,23 @@ the encoder's pictures, in their own and in random styles, and beside them
 random samples (the floor), the picture of the shot with the nearest mask, and
 the real pictures (the ceiling). `share` is where a row stands between floor and
 ceiling. With dense labelling a last row scores samples against their own pseudo
-labels: what the encoder is taught. Writes table.json, table.md and grid.png to
-WORKDIR/synthesis/SPLIT.
+labels: what the encoder is taught. Writes table.json, table.md, grid.png and
+pseudo_labels.png to WORKDIR/synthesis/SPLIT.
 
-  --study --k=1,3,10 --thresholds=0.3,0.5,0.7
+  --study --layers=conv8,conv16 --k=1,3,10 --thresholds=0.3,0.5,0.7
 
-instead trains an encoder for each pair of sparse labelling's parameters, in
-WORKDIR/study/..., and writes WORKDIR/study/table.json; with
---config.encoder.steps=0 it only judges the pseudo labels.
+instead trains an encoder for each map of the generator (default: the config's)
+and, if the labelling is sparse, each of its parameters, in WORKDIR/study/...,
+and writes WORKDIR/study/table.json; with --config.encoder.steps=0 it only
+judges the pseudo labels.
 """
 
 from semseg_jax.training import xla_flags
 
 xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
+
+import itertools  # noqa: E402
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
@@ -35,13 +38,16 @@ import numpy as np  # noqa: E402
 from semseg_jax import experiment  # noqa: E402
 from semseg_jax import monitoring  # noqa: E402
 from semseg_jax.cli import arguments  # noqa: E402
+from semseg_jax.cli import synthesize  # noqa: E402
 from semseg_jax.data import datasets  # noqa: E402
 from semseg_jax.data import transforms  # noqa: E402
 from semseg_jax.evaluation import figures  # noqa: E402
 from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.methods import reference  # noqa: E402
 from semseg_jax.methods.common import data  # noqa: E402
+from semseg_jax.methods.common import generator as generators  # noqa: E402
 from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
+from semseg_jax.methods.fewshot_smis import pseudo_labels  # noqa: E402
 from semseg_jax.methods.fewshot_smis import shots as shots_lib  # noqa: E402
 from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
 from semseg_jax.ops import images  # noqa: E402
@@ -104,6 +110,8 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       columns=["real", "layout", "synthesis", "its label by reference",
                *(f"style {i + 1}" for i in range(len(mixed)))],
       names=[""] * min(_ROWS, len(real))))
+  if not config.encoder.weights:  # The shots are in the run's folder.
+    synthesize.save_pseudo_labels(config, synth, folder, random_key)
   return rows
 
 
@@ -142,46 +150,68 @@ class Judge:
     return np.stack([transforms.resize_image(p, size) for p in pictures])
 
 
-def study(config, workdir, *, ks, thresholds) -> list[dict]:
-  """Pseudo labels, and encoders, of sparse labelling for k x threshold."""
-  if config.pseudo.labelling != "sparse":
-    raise ValueError("--study is of sparse labelling: config.pseudo.labelling "
-                     f"is {config.pseudo.labelling!r}")
+def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
+          ) -> list[dict]:
+  """Pseudo labels, and encoders, for layer x k x threshold.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder, with the stages `gan`, `shots` and `reference`.
+    layers: maps of the generator; empty for the config's.
+    ks, thresholds: of sparse labelling; without a meaning for dense labelling.
+    split: whose masks the encoders' pictures are scored on; see `evaluate`.
+
+  Returns:
+    The rows of the table.
+  """
   judge = Judge(config, workdir)
+  sparse = config.pseudo.labelling == "sparse"
   rows = []
-  for k in ks:
-    for threshold in thresholds:
-      one = config.copy_and_resolve_references().unlock()
-      one.pseudo.update(k=k, threshold=threshold)
-      row = {"k": k, "threshold": threshold} | _pseudo_quality(
-          one, workdir, judge)
-      if config.encoder.steps:
-        folder = workdir / "study" / f"k{k}_threshold{threshold:g}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("gan", "shots", "reference"):
-          if (workdir / name).exists() and not (folder / name).exists():
-            (folder / name).symlink_to((workdir / name).resolve())
-        experiment.train(one, folder, only=["encoder"])
-        row |= {name: value for name, value in
-                evaluate(one, folder)[0].items() if name != "pictures of"}
-      rows.append(row)
+  for layer, k, threshold in itertools.product(
+      layers or [config.pseudo.layer],
+      ks if sparse else [config.pseudo.k],
+      thresholds if sparse else [config.pseudo.threshold]):
+    one = config.copy_and_resolve_references().unlock()
+    one.pseudo.update(layer=layer, k=k, threshold=threshold)
+    row = {"layer": pseudo_labels.feature_layer(
+        generators.module(one), layer)}
+    if sparse:
+      row |= {"k": k, "threshold": threshold}
+    name = "_".join(f"{a}{b:g}" if a != "layer" else b for a, b in row.items())
+    row |= _pseudo_quality(one, workdir, judge)
+    if config.encoder.steps:
+      folder = workdir / "study" / name
+      folder.mkdir(parents=True, exist_ok=True)
+      for stage in ("gan", "shots", "reference"):
+        if (workdir / stage).exists() and not (folder / stage).exists():
+          (folder / stage).symlink_to((workdir / stage).resolve())
+      experiment.train(one, folder, only=["encoder"])
+      row |= {a: b for a, b in evaluate(
+          one, folder, split=split)[0].items() if a != "pictures of"}
+    rows.append(row)
   (workdir / "study").mkdir(exist_ok=True)
-  _write(workdir / "study", rows, "sparse labelling's parameters")
+  _write(workdir / "study", rows, "parameters of the pseudo labels")
   return rows
 
 
 def _pseudo_quality(config, workdir, judge):
-  """How much of samples is labelled, and how often as the segmenter does."""
+  """How much of samples is labelled, and how well the segmenter agrees."""
   synth = synthesis.Synthesizer(config, workdir, encoder=False)
   _, pictures, label = synth.pairs(
       max(_BATCH, min(config.monitor.samples, 256)),
       jax.random.key(config.seed))
+  known = label > (0 if config.pseudo.labelling == "sparse" else -1)
   # Classes of partial annotations are those of the data set plus one.
   shift = config.shots.annotation != "mask"
-  known = label > 0
-  right = judge.labels(pictures) + shift == label
+  c = config.data
+  counts = scores.confusion_matrix(
+      np.where(known, label - shift, c.ignore_index), judge.labels(pictures),
+      c.num_classes, c.ignore_index).sum(0)
+  if not known.any():
+    return {"labelled": 0.0, "label_accuracy": None, "label_miou": None}
   return {"labelled": float(known.mean()),
-          "label_accuracy": float(right[known].mean()) if known.any() else None}
+          "label_accuracy": float(scores.pixel_accuracy(counts)),
+          "label_miou": float(scores.mean_iou(counts))}
 
 
 def _nearest(layout, shots, sparse) -> np.ndarray:
@@ -217,9 +247,10 @@ def main(argv):
   del argv
   given = flags.FLAGS
   if given.study:
-    experiment.run(study, given.config, given.workdir,
+    experiment.run(study, given.config, given.workdir, layers=given.layers,
                    ks=[int(k) for k in given.k],
-                   thresholds=[float(t) for t in given.thresholds])
+                   thresholds=[float(t) for t in given.thresholds],
+                   split=given.split)
   else:
     experiment.run(evaluate, given.config, given.workdir, split=given.split)
 
@@ -231,7 +262,8 @@ def define_flags():
   flags.DEFINE_string("workdir", None, "Folder of the trained run.")
   flags.DEFINE_string(
       "split", "", "Split whose masks are the layouts; default: in_domain.")
-  flags.DEFINE_bool("study", False, "Study of k and threshold.")
+  flags.DEFINE_bool("study", False, "Study of the pseudo labels' parameters.")
+  flags.DEFINE_list("layers", [], "Maps of the generator, such as conv16.")
   flags.DEFINE_list("k", ["1", "3", "10"], "Cells per vector.")
   flags.DEFINE_list(
       "thresholds", ["0.3", "0.5", "0.7"], "Least cosines.")

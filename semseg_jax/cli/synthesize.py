@@ -19,10 +19,9 @@ from semseg_jax.training import xla_flags
 xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
 
-import pathlib  # noqa: E402
-
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
+from etils import epath  # noqa: E402
 import jax  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 import numpy as np  # noqa: E402
@@ -73,11 +72,17 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
       [[images.colorize(found[name], colors), *pictures]
        for name, pictures in result.items()], columns=columns, names=names))
   if not config.encoder.weights:  # The shots are in the run's folder.
-    _, samples_drawn, pseudo = synth.pairs(_SHOWN, jax.random.key(seed))
-    figures.save(out / "pseudo_labels.png", figures.grid(
-        [list(samples_drawn), list(images.colorize(pseudo, colors))],
-        columns=[""] * _SHOWN, names=["sample", "pseudo label"]))
+    save_pseudo_labels(config, synth, out, jax.random.key(seed))
   return result
+
+
+def save_pseudo_labels(config, synth, folder, key):
+  """Writes pseudo_labels.png: samples of the generator and their labels."""
+  _, drawn, label = synth.pairs(_SHOWN, key)
+  colors = encoder.annotation_colors(config)
+  figures.save(folder / "pseudo_labels.png", figures.grid(
+      [list(drawn), list(images.colorize(label, colors))],
+      columns=[""] * _SHOWN, names=["sample", "pseudo label"]))
 
 
 def layouts_of(config, *, masks, points):
@@ -124,7 +129,7 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
 def command(config, workdir):
   """What the flags ask for."""
   given = flags.FLAGS
-  out = pathlib.Path(given.out)
+  out = epath.Path(given.out)
   out.mkdir(parents=True, exist_ok=True)
   pick = lambda name: (
       config.synthesis[name] if given[name].value is None

@@ -36,6 +36,8 @@ _IMPORTERS = {
     "resnet101": "segmentation:resnet101",
     "wide_resnet38": "segmentation:wide_resnet38",
 }
+# Networks that common checkpoints keep in one state dict: their kind's prefix.
+_PREFIXES = {"psp/encoder": "encoder.", "stylegan2/generator": "decoder."}
 
 
 def kinds() -> list[str]:
@@ -52,7 +54,7 @@ def from_torch(
 
   Args:
     kind: one of `kinds()`.
-    state_dict: the original's names to NumPy arrays.
+    state_dict: the original's names to NumPy arrays; see `own_entries`.
     **options: what the entries do not tell (see the kind's function).
 
   Returns:
@@ -66,7 +68,29 @@ def from_torch(
     raise ValueError(f"unknown kind {kind!r}; choose one of {kinds()}")
   module, function = _IMPORTERS[kind].split(":")
   importer = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-  return importer(state_dict, **options)
+  return importer(own_entries(kind, state_dict), **options)
+
+
+def own_entries(kind: str, state_dict: Mapping[str, np.ndarray]
+                ) -> Mapping[str, np.ndarray]:
+  """A kind's part of a state dict that holds encoder and decoder.
+
+  Args:
+    kind: one of `kinds()`.
+    state_dict: the original's names to arrays.
+
+  Returns:
+    psp/encoder's entries `encoder.*` and stylegan2/generator's `decoder.*`
+    without that prefix, and all that belong to neither; the same mapping where
+    no entry has the kind's prefix.
+  """
+  mine = _PREFIXES.get(kind)
+  if not (mine and isinstance(state_dict, Mapping)
+          and any(n.startswith(mine) for n in state_dict)):
+    return state_dict
+  others = tuple(set(_PREFIXES.values()) - {mine})
+  return {n.removeprefix(mine): v for n, v in state_dict.items()
+          if not n.startswith(others)}
 
 
 def save(

@@ -107,7 +107,7 @@ def label_sparse(prototypes: Prototypes, features, num_classes: int, *,
     prototypes: of `sparse`.
     features: [N, h, w, D].
     num_classes: C, with class 0 for unknown.
-    k: cells per prototype and picture.
+    k: cells per prototype and picture; all where there are fewer.
     threshold: strict lower bound of a cosine.
 
   Returns:
@@ -115,7 +115,8 @@ def label_sparse(prototypes: Prototypes, features, num_classes: int, *,
   """
   n, h, w, _ = features.shape
   cosine = _cosine(prototypes, features).reshape(n, h * w, -1)
-  values, places = lax.top_k(cosine.swapaxes(1, 2), k)  # [N, V, k]
+  values, places = lax.top_k(
+      cosine.swapaxes(1, 2), min(k, h * w))  # [N, V, k]
   known = (prototypes.classes > 0)[None, :, None]
   values = jnp.where((values > threshold) & known, values, 0.0)
   best = jnp.zeros((n, num_classes, h * w)).at[

@@ -56,6 +56,20 @@ def test_spoiled_entries_are_named(change, said):
     interop.from_torch("psp/encoder", spoiled)
 
 
+def test_encoder_beside_a_decoder():
+  whole = {f"encoder.{k}": v for k, v in entries().items()}
+  whole |= {"decoder.style.1.weight": np.zeros((5, 5), np.float32),
+            "latent_avg": MEAN}
+  _, alone = interop.from_torch("psp/encoder", entries())
+  module, variables = interop.from_torch("psp/encoder", whole)
+  assert module.num_codes == 14
+  np.testing.assert_array_equal(variables.pop("mean")["codes"], MEAN)
+  jax.tree.map(np.testing.assert_array_equal, alone, variables)
+  with pytest.raises(ValueError, match="'critic.weight'"):
+    interop.from_torch(
+        "psp/encoder", whole | {"critic.weight": np.zeros(2, np.float32)})
+
+
 def test_conversion_takes_the_encoder_of_a_whole_checkpoint(
     tmp_path, monkeypatch):
   whole = {f"encoder.{k}": v for k, v in entries().items()}
@@ -65,7 +79,7 @@ def test_conversion_takes_the_encoder_of_a_whole_checkpoint(
       "latent_avg": np.broadcast_to(MEAN, (14, 5)).copy()})
   out = tmp_path / "encoder.safetensors"
   notes = convert.convert("psp/encoder", ["it.pt:state_dict"], str(out))
-  assert any("left out 1 others" in n for n in notes), notes
+  assert any("left out 1 entries of another" in n for n in notes), notes
   module, variables = interop.load(out)
   np.testing.assert_array_equal(
       variables["mean"]["codes"], np.broadcast_to(MEAN, (14, 5)))

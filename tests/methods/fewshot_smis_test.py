@@ -215,17 +215,35 @@ def test_scores_stand_beside_their_references(run, capsys):
   for row in rows:
     assert 0 <= row["miou"] <= 1
     assert row["random_feature_frechet"] >= 0
-  assert (folder / "synthesis/test/grid.png").exists()
+  for name in ("grid.png", "pseudo_labels.png"):
+    assert (folder / "synthesis/test" / name).exists(), name
   assert "nearest shot" in capsys.readouterr().out
 
 
 def test_study_of_scribbles_judges_pseudo_labels(run):
   _, folder = run
   config = config_of("sparse", **{"encoder.steps": 0})
-  rows = score_synthesis.study(config, folder, ks=[1, 8], thresholds=[0.0])
-  assert rows[0]["labelled"] < rows[1]["labelled"]
-  with pytest.raises(ValueError, match="sparse"):
-    score_synthesis.study(config_of(), folder, ks=[1], thresholds=[0.5])
+  few, many, none = score_synthesis.study(
+      config, folder, ks=[1, 8], thresholds=[0.0]) + score_synthesis.study(
+          config, folder, ks=[1], thresholds=[0.9999])
+  assert 0 < few["labelled"] < many["labelled"]
+  assert 0 <= many["label_miou"] <= many["label_accuracy"] <= 1
+  assert none == {"layer": "conv16", "k": 1, "threshold": 0.9999,
+                  "labelled": 0.0, "label_accuracy": None, "label_miou": None}
+
+
+def test_study_of_layers_judges_and_trains(run):
+  _, folder = run
+  config = config_of()
+  rows = score_synthesis.study(config, folder, layers=["conv4", "conv16"])
+  assert [r["layer"] for r in rows] == ["conv4", "conv16"]
+  assert rows[0]["label_accuracy"] != rows[1]["label_accuracy"]
+  for row in rows:
+    assert row["labelled"] == 1
+    assert 0 <= row["miou"] <= 1
+  assert (folder / "study/conv4/encoder/DONE").exists()
+  with pytest.raises(ValueError, match="'conv99'"):
+    score_synthesis.study(config, folder, layers=["conv99"])
 
 
 @pytest.mark.parametrize("kind", ["scribbles", "points"])

@@ -77,6 +77,28 @@ def test_sparse_is_the_best_of_each_vectors_k_cells(seed, k, threshold, spare):
     np.testing.assert_array_equal(labelled.ravel(), best.argmax(0))
 
 
+def test_sparse_edges():
+  axes = np.eye(4, dtype=np.float32)
+  features = axes[[[0, 1], [2, 3]]][None]
+  # Class 2 before class 1 in the picture, class 3 nowhere.
+  found = prototypes.sparse(features, np.array([[[2, 1], [0, 0]]]), 2)
+  label = lambda features, **k: np.asarray(prototypes.label_sparse(
+      found, np.asarray(features, np.float32), 4, **k))[0].tolist()
+  # As many cells as there are, and no more, however large k.
+  for k in (4, 99):
+    assert label(features, k=k, threshold=0.5) == [[2, 1], [0, 0]]
+  # Equally near to both: the lower class, whatever the order of vectors.
+  tie = (axes[0] + axes[1])[None, None, None]
+  assert label(tie, k=1, threshold=0.5) == [[1]]
+  # The threshold is a strict bound; nothing below 0 is labelled.
+  assert label(features, k=1, threshold=1.0) == [[0, 0], [0, 0]]
+  assert label(-features, k=4, threshold=-1.0) == [[0, 0], [0, 0]]
+  # Nothing is annotated: nothing is known.
+  none = prototypes.sparse(features, np.zeros((1, 2, 2), np.int32), 3)
+  assert not np.asarray(prototypes.label_sparse(
+      none, features, 4, k=2, threshold=0.0)).any()
+
+
 def test_labels_depend_on_direction_and_picture_alone():
   features, label = drawn(3)
   found = prototypes.dense(features, label, CLASSES)

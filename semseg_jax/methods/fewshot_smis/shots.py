@@ -10,9 +10,9 @@ Shots may also be samples of the generator, whose codes are known: a folder as
 `cli/sample.py` writes it, with masks painted by hand.
 """
 
-import pathlib
 from typing import NamedTuple
 
+from etils import epath
 from flax import struct
 import jax
 import jax.numpy as jnp
@@ -167,7 +167,7 @@ def load(config, workdir, needed_by: str) -> Shots:
   """
   shots = read(config)
   module = trained.module(config)
-  folder = pathlib.Path(workdir) / "shots" / "ckpt"
+  folder = epath.Path(workdir) / "shots" / "ckpt"
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the stage 'shots', but {folder} holds no "
@@ -209,7 +209,7 @@ def _inverted(config, workdir, shots, generator, perceptual):
   inverter = inversion.Inverter(networks, options(config), c.batch_size)
   frozen = {"generator": generator.variables, "perceptual": perceptual.load()}
   store = chunks.ChunkStore(
-      pathlib.Path(workdir) / "shots" / "chunks", chunks.fingerprint(
+      epath.Path(workdir) / "shots" / "chunks", chunks.fingerprint(
       [config.seed, config.data.to_dict(), shots.ids,
        *(config[name].to_dict() for name in FIELDS)]))
   found = []
