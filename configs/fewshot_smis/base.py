@@ -35,7 +35,8 @@ def get_config():
       mse=1.0, perceptual=0.8, batch_size=1))
 
   c.pseudo = ml_collections.ConfigDict(dict(
-      labelling="dense",  # or "sparse"
+      # "dense", "sparse"; "nearest" (ours): dense, by the most similar cell
+      labelling="dense",
       layer="",  # of the generator; "" = the last map of at most 64 px
       k=3, threshold=0.5))  # sparse: cells per vector, least cosine
 
@@ -43,6 +44,9 @@ def get_config():
       widths=(64, 128, 256, 512), units=(3, 4, 14, 3), code_split=(3, 4),
       steps=100_000, batch_size=2, learning_rate=1e-4,
       validation_pictures=32,
+      # The best checkpoint is nearest to the validation "pictures", or, ours,
+      # to the "latents" of generated pairs.
+      select="pictures",
       weights=""))  # converted psp/encoder, for synthesis without training
 
   c.synthesis = ml_collections.ConfigDict(dict(
@@ -91,9 +95,11 @@ def ours(c: ml_collections.ConfigDict, a: dict):
   c.shots.count = a["shots"]
   if a["labelling"] == "sparse":
     c.pseudo.labelling, c.shots.annotation = "sparse", "scribbles"
-  elif a["labelling"] != "dense":
-    raise ValueError(
-        f"config argument labelling={a['labelling']!r}; use dense or sparse")
+  elif a["labelling"] in ("dense", "nearest"):
+    c.pseudo.labelling = a["labelling"]
+  else:
+    raise ValueError(f"config argument labelling={a['labelling']!r}; use "
+                     "dense, nearest or sparse")
   if a["smoke"]:
     smoke(c)
   return c
@@ -105,8 +111,13 @@ def two_cores(c: ml_collections.ConfigDict):
   c.gan.update(ema_decay=0.995)  # the runs are short
   # Some thousand steps instead of 100,000: larger steps on larger batches.
   c.encoder.update(widths=(16, 32, 48, 64), units=(1, 2, 2, 1), batch_size=8,
-                   steps=8000, learning_rate=1e-3, validation_pictures=64)
-  c.shots.update(steps=500, start_noise=128 ** -0.5)
+                   steps=2000, learning_rate=4e-3, validation_pictures=64,
+                   # Nothing tells the colours of a validation picture: the
+                   # nearest picture is the mean one, whatever the layout.
+                   select="latents")
+  # A rate of 1 takes codes of 128 numbers far from those of samples, which the
+  # pseudo labels are for.
+  c.shots.update(steps=500, learning_rate=0.1, start_noise=0.0, batch_size=5)
   c.monitor.samples = 500
   c.log.update(log_every=25, sample_every=250, eval_every=250,
                checkpoint_every=250)

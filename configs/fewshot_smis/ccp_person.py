@@ -5,9 +5,9 @@
       --workdir=runs/person_smis
   python -m semseg_jax.cli.score_synthesis  (the same flags)
 
-Arguments: shots (1 and 5 in the paper), labelling (dense, or sparse: scribbles
-drawn from the masks), seed, cpu (64 px, narrow), smoke. Pictures become
-squares.
+Arguments: shots (1 and 5 in the paper), labelling (dense, nearest, or sparse:
+scribbles drawn from the masks), seed, cpu (64 px, narrow), smoke. Pictures
+become squares.
 """
 
 from configs import common

@@ -5,9 +5,9 @@
       --workdir=runs/leaf_smis
   python -m semseg_jax.cli.score_synthesis  (the same flags)
 
-Arguments: shots (1 and 5 in the paper), labelling (dense, or sparse: scribbles
-drawn from the masks), seed, smoke. All variants can share the stages `gan` and
-`reference` (docs/fewshot_smis.md).
+Arguments: shots (1 and 5 in the paper), labelling (dense, nearest, or sparse:
+scribbles drawn from the masks), seed, smoke. All variants can share the stages
+`gan` and `reference` (docs/fewshot_smis.md).
 """
 
 from configs import common

@@ -4,9 +4,9 @@
   python train.py --config=$C --workdir=runs/smis
   python -m semseg_jax.cli.score_synthesis --config=$C --workdir=runs/smis
 
-Arguments: shots (1 and 5 in the paper), labelling (dense, or sparse: scribbles
-drawn from the masks), seed, smoke. All variants can share the stages `gan` and
-`reference` (docs/fewshot_smis.md).
+Arguments: shots (1 and 5 in the paper), labelling (dense, nearest, or sparse:
+scribbles drawn from the masks), seed, smoke. All variants can share the stages
+`gan` and `reference` (docs/fewshot_smis.md).
 """
 
 from configs import common
@@ -24,7 +24,7 @@ def get_config(arg=""):
   c.gan.steps = 5000
   # The last maps know colours more than parts (chosen by the pseudo labels'
   # agreement with the reference segmenter, as k and threshold).
-  c.pseudo.update(layer="conv16", k=10, threshold=0.7)
+  c.pseudo.update(layer="conv16", threshold=0.7)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.synthesis.styles = "5-7"
   c.evaluation.limit = 200

@@ -88,7 +88,7 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       "real picture": real}
   rows = [{"pictures of": name} | judge(pictures, truth)
           for name, pictures in found.items()]
-  if config.pseudo.labelling == "dense" and not config.encoder.weights:
+  if config.pseudo.labelling != "sparse" and not config.encoder.weights:
     _, pictures, label = synth.pairs(len(real), random_key)
     rows.append({"pictures of": "sample, its own pseudo label"} | judge(
         pictures, label))

@@ -111,9 +111,9 @@ def layouts_of(config, *, masks, points):
 
 def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
   """Writes `count` synthetic pairs: pseudo labels and what is made of them."""
-  if config.pseudo.labelling != "dense":
+  if config.pseudo.labelling == "sparse":
     raise ValueError("--pairs needs whole masks: config.pseudo.labelling is "
-                     f"{config.pseudo.labelling!r}, not 'dense'")
+                     "'sparse'")
   synth = synthesis.Synthesizer(config, workdir)
   latent_key, style_key = jax.random.split(jax.random.key(seed))
   _, _, label = synth.pairs(count, latent_key)

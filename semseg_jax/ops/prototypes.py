@@ -3,9 +3,10 @@
 Fewshot-SMIS (Endo and Kanamori, "Few-shot Semantic Image Synthesis Using
 StyleGAN Prior", 2021), section 3.2: a few annotated pictures give
 representative vectors, by which the features of any further sample are
-labelled. Dense annotations give one vector per class and a label to every
-cell; sparse ones (scribbles, landmarks) give a vector per annotated cell and
-labels to the few cells most similar to each, class 0 meaning unknown.
+labelled. Dense annotations give one vector per class (or, ours, one per cell)
+and a label to every cell; sparse ones (scribbles, landmarks) give a vector per
+annotated cell and labels to the few cells most similar to each, class 0 meaning
+unknown.
 
 All functions are pure and of fixed shapes. Features are [N, h, w, D], labels
 integers [N, H, W] with H a multiple of h, read at every (H / h)-th pixel.
@@ -27,8 +28,9 @@ _EPS = 1e-8
 class Prototypes(NamedTuple):
   """Representative vectors of unit length and the class of each.
 
-  vectors: [V, D] float32; classes: [V] int32. A dense class that no picture
-  shows has the zero vector; class 0 of sparse ones labels nothing.
+  vectors: [V, D] float32; classes: [V] int32, -1 labels nothing. A dense class
+  that no picture shows has the zero vector; class 0 of sparse ones labels
+  nothing.
   """
   vectors: jax.Array
   classes: jax.Array
@@ -57,6 +59,19 @@ def dense(features, label, num_classes: int) -> Prototypes:
   return Prototypes(_unit(vectors), jnp.arange(num_classes, dtype=jnp.int32))
 
 
+def every_cell(features, label, num_classes: int) -> Prototypes:
+  """A vector for each of the N * h * w cells; arguments as of `dense`.
+
+  Not the paper's: a class that looks different in places, such as hair, keeps
+  all of its looks.
+  """
+  label = cells(label, features.shape[1]).ravel()
+  known = (label >= 0) & (label < num_classes)
+  vectors = features.reshape(-1, features.shape[-1]).astype(jnp.float32)
+  return Prototypes(
+      _unit(vectors), jnp.where(known, label, -1).astype(jnp.int32))
+
+
 def sparse(features, label, capacity: int) -> Prototypes:
   """A vector per annotated cell, in the order of pictures, rows and columns.
 
@@ -83,16 +98,18 @@ def annotated_cells(label, size: int) -> int:
 
 
 def label_dense(prototypes: Prototypes, features):
-  """Class of the most similar prototype by cosine; the lowest wins a tie.
+  """Class of the most similar prototype by cosine; the first wins a tie.
 
   Args:
-    prototypes: of `dense`.
+    prototypes: of `dense` or `every_cell`.
     features: [N, h, w, D].
 
   Returns:
     [N, h, w] int32.
   """
-  return jnp.argmax(_cosine(prototypes, features), -1).astype(jnp.int32)
+  cosine = jnp.where(
+      prototypes.classes >= 0, _cosine(prototypes, features), -jnp.inf)
+  return prototypes.classes[jnp.argmax(cosine, -1)]
 
 
 def label_sparse(prototypes: Prototypes, features, num_classes: int, *,

@@ -71,9 +71,19 @@ def test_the_run_leaves_codes_samples_and_scores(run):
       "*.png")} == {"pairs", "shots", "synthesis"}
   last = [json.loads(x) for x in (
       folder / "encoder/metrics.jsonl").read_text().splitlines()][-1]
+  assert last["val/score"] == -last["val/latent"]
+
+
+def test_the_best_may_be_nearest_to_the_pictures(run, stage):
+  _, folder = run
+  _, frozen, state, _ = stage
+  found = encoder.make(config_of(**{"encoder.select": "pictures"}),
+                       folder).validate(state, frozen)
   np.testing.assert_allclose(
-      last["val/score"], -last["val/mse"] - 0.8 * last["val/perceptual"],
+      found["val/score"], -found["val/mse"] - 0.8 * found["val/perceptual"],
       rtol=1e-5)
+  with pytest.raises(ValueError, match="config.encoder.select is 'luck'"):
+    encoder.make(config_of(**{"encoder.select": "luck"}), folder)
 
 
 def test_inversion_is_not_done_twice(run, monkeypatch):
@@ -225,10 +235,10 @@ def test_study_of_scribbles_judges_pseudo_labels(run):
   config = config_of("sparse", **{"encoder.steps": 0})
   few, many, none = score_synthesis.study(
       config, folder, ks=[1, 8], thresholds=[0.0]) + score_synthesis.study(
-          config, folder, ks=[1], thresholds=[0.9999])
+          config, folder, ks=[1], thresholds=[1.1])
   assert 0 < few["labelled"] < many["labelled"]
   assert 0 <= many["label_miou"] <= many["label_accuracy"] <= 1
-  assert none == {"layer": "conv16", "k": 1, "threshold": 0.9999,
+  assert none == {"layer": "conv16", "k": 1, "threshold": 1.1,
                   "labelled": 0.0, "label_accuracy": None, "label_miou": None}
 
 
@@ -244,6 +254,19 @@ def test_study_of_layers_judges_and_trains(run):
   assert (folder / "study/conv4/encoder/DONE").exists()
   with pytest.raises(ValueError, match="'conv99'"):
     score_synthesis.study(config, folder, layers=["conv99"])
+
+
+def test_shots_label_themselves_by_the_nearest_cell(run):
+  _, folder = run
+  config = config_of("nearest", **{"pseudo.layer": "conv16"})
+  found = shots.load(config, folder, "a test")
+  generator = trained.load(config, folder, "a test")
+  labeller = pseudo_labels.make(config, generator.module)
+  fitted = pseudo_labels.prototypes_of(
+      config, generator, labeller, found.codes, found.label)
+  assert len(fitted.classes) == 2 * 16 * 16
+  features = fitted.vectors.reshape(2, 16, 16, -1)
+  assert (labeller.label(fitted, features) == found.label).mean() > 0.95
 
 
 @pytest.mark.parametrize("kind", ["scribbles", "points"])
@@ -268,6 +291,8 @@ def test_ignored_pixels_are_no_class():
 @pytest.mark.parametrize(("changes", "said"), [
     ({"pseudo.labelling": "rough"}, "config.pseudo.labelling is 'rough'"),
     ({"shots.annotation": "points"}, "needs whole masks"),
+    ({"pseudo.labelling": "nearest", "shots.annotation": "points"},
+     "is 'nearest', which needs whole masks"),
     ({"pseudo.layer": "conv64"}, "config.pseudo.layer is 'conv64'.*conv16_up"),
     ({"pseudo.labelling": "sparse", "pseudo.k": 0}, "config.pseudo.k is 0"),
     ({"shots.best_every": 9}, "best_every is 9"),

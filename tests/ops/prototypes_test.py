@@ -42,6 +42,21 @@ def test_dense_is_the_mean_over_pictures_of_means_over_cells(seed):
   np.testing.assert_array_equal(got, cosine.argmax(-1))
 
 
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 1000))
+def test_every_cell_labels_those_nearest_to_it(seed):
+  features, label = drawn(seed)
+  others = drawn(seed + 1)[0]
+  label[label == 3] = 255  # no class: labels nothing
+  found = prototypes.every_cell(features, label, CLASSES)
+  got = prototypes.label_dense(found, others)
+  cells = label[:, ::2, ::2].ravel()
+  cosine = unit(others) @ unit(features.reshape(-1, WIDTH)).T
+  expected = cells[np.where(cells < 255, cosine, -2).argmax(-1)]
+  np.testing.assert_array_equal(got, expected)
+  assert got.dtype == jnp.int32
+
+
 def test_an_absent_class_wins_where_all_others_are_negative():
   features = np.ones((1, 2, 2, 3), np.float32)
   found = prototypes.dense(features, np.zeros((1, 2, 2), np.int32), 3)

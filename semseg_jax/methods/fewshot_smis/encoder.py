@@ -116,6 +116,9 @@ def make(config, workdir) -> stage.Stage:
   perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
   size = shots_lib.working_size(config)
   tx = optimizers.ranger(c.learning_rate)
+  if c.select not in ("pictures", "latents"):
+    raise ValueError(f"config.encoder.select is {c.select!r}; use 'pictures' "
+                     "or 'latents'")
 
   def load_frozen():
     found = generators.load(config, workdir, NEEDED_BY)
@@ -203,6 +206,14 @@ def make(config, workdir) -> stage.Stage:
     return jnp.square(found - image).mean((1, 2, 3)), perceptual.distance(
         p, perceptual.features(p, found), perceptual.features(p, image))
 
+  @jax.jit
+  def latent_error(encoder, frozen, key):
+    pair = pairs(generator, labeller, frozen["generator"],
+                 frozen["prototypes"], draw(key, c.batch_size, generator), size)
+    codes = module.apply(
+        encoder, onehot(pair.label, labeller.num_classes), train=False)
+    return jnp.square(codes - pair.codes[:, None]).mean()
+
   def validate(state, frozen):
     image, label = annotated(config, labeller.size, c.validation_pictures)
     size = min(c.batch_size, len(image))
@@ -213,8 +224,14 @@ def make(config, workdir) -> stage.Stage:
     mse, distance = (
         float(np.concatenate([np.asarray(x) for x in xs]).mean())
         for xs in zip(*parts, strict=True))
-    score = -(mse + config.shots.perceptual * distance)
-    return {"val/mse": mse, "val/perceptual": distance, BEST_METRIC: score}
+    keys = jax.random.split(  # always the same pairs
+        jax.random.key(config.seed), max(1, len(image) // size))
+    latent = float(np.mean([
+        latent_error(state.encoder, frozen, key) for key in keys]))
+    score = -(latent if c.select == "latents"
+              else mse + config.shots.perceptual * distance)
+    return {"val/mse": mse, "val/perceptual": distance, "val/latent": latent,
+            BEST_METRIC: score}
 
   return stage.Stage(
       steps=c.steps, load_frozen=load_frozen, init=init,
@@ -227,11 +244,11 @@ def make(config, workdir) -> stage.Stage:
 
 
 def annotation_colors(config) -> np.ndarray:
-  """Colours of the annotations' classes; black for unknown."""
+  """Colours of the annotations' classes; grey for unknown."""
   colors = data.dataset(config).spec.colors
   if config.shots.annotation == "mask":
     return colors
-  return np.concatenate([np.zeros((1, 3), np.uint8), colors])
+  return np.concatenate([np.full((1, 3), 128, np.uint8), colors])
 
 
 def annotated(config, cells: int, n: int, split: str = ""):

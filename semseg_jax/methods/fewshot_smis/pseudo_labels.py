@@ -68,18 +68,20 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
   layer = feature_layer(generator, c.layer)
   size = int(layer.removeprefix("conv").removesuffix("_up"))
   classes = annotation_classes(config)
-  if c.labelling == "dense":
+  if c.labelling in ("dense", "nearest"):
     if config.shots.annotation != "mask":
       raise ValueError(
-          "config.pseudo.labelling is 'dense', which needs whole masks: set "
-          "config.shots.annotation to 'mask', or the labelling to 'sparse'")
-    fit = jax.jit(prototypes.dense, static_argnums=2)
+          f"config.pseudo.labelling is {c.labelling!r}, which needs whole "
+          "masks: set config.shots.annotation to 'mask', or the labelling to "
+          "'sparse'")
+    fit = jax.jit(prototypes.dense if c.labelling == "dense"
+                  else prototypes.every_cell, static_argnums=2)
     return Labeller(layer, size, classes,
                     lambda features, label: fit(features, label, classes),
                     prototypes.label_dense)
   if c.labelling != "sparse":
-    raise ValueError(f"config.pseudo.labelling is {c.labelling!r}; use 'dense' "
-                     "or 'sparse'")
+    raise ValueError(f"config.pseudo.labelling is {c.labelling!r}; use "
+                     "'dense', 'nearest' or 'sparse'")
   if not 1 <= c.k <= size ** 2:
     raise ValueError(f"config.pseudo.k is {c.k}; use 1 to {size ** 2}, the "
                      f"cells of {layer}")
