@@ -31,6 +31,7 @@ import itertools  # noqa: E402
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
+from etils import epath  # noqa: E402
 import jax  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 import numpy as np  # noqa: E402
@@ -164,6 +165,7 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
   Returns:
     The rows of the table.
   """
+  workdir = epath.Path(workdir)
   judge = Judge(config, workdir)
   sparse = config.pseudo.labelling == "sparse"
   rows = []
@@ -181,10 +183,9 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
     row |= _pseudo_quality(one, workdir, judge)
     if config.encoder.steps:
       folder = workdir / "study" / name
-      folder.mkdir(parents=True, exist_ok=True)
       for stage in ("gan", "shots", "reference"):
-        if (workdir / stage).exists() and not (folder / stage).exists():
-          (folder / stage).symlink_to((workdir / stage).resolve())
+        if (workdir / stage).exists():
+          _copy(workdir / stage, folder / stage)
       experiment.train(one, folder, only=["encoder"])
       row |= {a: b for a, b in evaluate(
           one, folder, split=split)[0].items() if a != "pictures of"}
@@ -192,6 +193,16 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
   (workdir / "study").mkdir(exist_ok=True)
   _write(workdir / "study", rows, "parameters of the pseudo labels")
   return rows
+
+
+def _copy(source, target):
+  """Copies a folder; remote ones know no links."""
+  target.mkdir(parents=True, exist_ok=True)
+  for path in source.iterdir():
+    if path.is_dir():
+      _copy(path, target / path.name)
+    else:
+      path.copy(target / path.name, overwrite=True)
 
 
 def _pseudo_quality(config, workdir, judge):
