@@ -69,7 +69,8 @@ def render(
   """
   results = table_results.collect(
       table,
-      _config_of(table, places), places.root, places.elsewhere)
+      _config_of(table, places), places.root, places.elsewhere,
+      table_runs.unlike)
   paths = list(table_render.write(results, out))
   if into:
     into.write_text(table_render.replace_block(
@@ -94,7 +95,8 @@ def _config_of(table, places):
 def near_misses(table: paper_table.Table, places: table_runs.Places):
   """See `table_results.near_misses`."""
   return table_results.near_misses(
-      table, _config_of(table, places), places.root, places.elsewhere)
+      table, _config_of(table, places), places.root, places.elsewhere,
+      table_runs.unlike)
 
 
 def smoke(

@@ -11,9 +11,11 @@ import pathlib
 import pkgutil
 import shlex
 import sys
+import types
 from typing import Any
 from typing import NamedTuple
 
+from semseg_jax import experiment
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import table_results
@@ -123,11 +125,32 @@ def evaluated(run, places, plain, splits) -> bool:
   """
   try:
     return all(
-        table_results.load_record(table_results.record_folder(
-            places.root, run, split, plain, places.elsewhere), plain)
-        is not None for split in splits)
+        table_results.find_record(
+            places.root, run, split, plain, places.elsewhere)
+        for split in splits)
   except table_results.UnfinishedError:
     return False
+
+
+def unlike(there: dict, now: dict) -> list[tuple]:
+  """What differs in two configs, of all that both train.
+
+  A run of fewer stages has what its stages give: their blocks have to be the
+  same, not those of stages that only one of the two trains.
+  """
+  names = [set(c["stages"]) for c in (there, now)]
+  kind = types.SimpleNamespace(method=now["method"])
+  blocks = lambda stages: {
+      field for name in stages
+      for field in experiment.module_of(kind, name).FIELDS}
+  both = names[0] & names[1]
+  try:
+    others = blocks(names[0] | names[1]) - blocks(both)
+  except ValueError:  # a stage of another method
+    return records.differences(there, now)
+  return records.differences(*(
+      {k: v for k, v in c.items() if k not in others}
+      | {"stages": sorted(both)} for c in (there, now)))
 
 
 class Job(NamedTuple):

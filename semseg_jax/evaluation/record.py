@@ -22,9 +22,10 @@ _IRRELEVANT = {
 
 
 class Found(NamedTuple):
-  """A record that was found: where, of which split and config, made when."""
+  """A record that was found: where, of what, made when."""
   folder: pathlib.Path
   split: str
+  methods: tuple[str, ...]
   config: dict
   finished: str
 
@@ -130,8 +131,8 @@ def below(folders) -> list[Found]:
       record = load(path.parent)
     except ValueError:
       continue
-    found.append(Found(
-        path.parent, record.split, record.config, record.finished))
+    found.append(Found(path.parent, record.split, tuple(record.methods),
+                       record.config, record.finished))
   return sorted(found, key=lambda x: x.finished, reverse=True)
 
 

@@ -11,6 +11,9 @@ from semseg_jax.evaluation import label_curve
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
 
+# What differs between the config of a record and that of a run.
+Unlike = Callable[[dict, dict], Sequence]
+
 
 class UnfinishedError(records.RecordMismatchError):
   """A record was made before the training had finished."""
@@ -48,6 +51,7 @@ def collect(
     config_of: Callable[[paper_table.Run], dict],
     root: pathlib.Path,
     elsewhere: Sequence[records.Found] = (),
+    unlike: Unlike = records.differences,
 ) -> Results:
   """Reads the records of a table's runs.
 
@@ -57,6 +61,8 @@ def collect(
       file does not exist.
     root: folder of all runs.
     elsewhere: records of runs that lie in other folders.
+    unlike: (config of a record elsewhere, of a run) -> what differs; nothing
+      where the one counts as the other's.
 
   Raises:
     records.RecordMismatchError: a record is of another config, or was made
@@ -75,8 +81,9 @@ def collect(
     for seed in table.seeds:
       run = paper_table.run_of(row, column, seed)
       if run in configs:
-        value = _score(table, row, column, configs[run], record_folder(
-            root, run, column.split, configs[run], elsewhere))
+        found = find_record(root, run, column.split, configs[run], elsewhere,
+                            method=row.method, unlike=unlike)
+        value = found and _score(table, row, column, *found)
         values += [] if value is None else [value]
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
@@ -87,31 +94,37 @@ def collect(
   return Results(table, cells, tuple(dict.fromkeys(missing)))
 
 
-def record_folder(root, run, split: str, config: dict, elsewhere=()):
-  """Where a run's record of a split is, or would be.
+def find_record(
+    root: pathlib.Path, run: paper_table.Run, split: str, config: dict,
+    elsewhere: Sequence[records.Found] = (), *, method: str = "",
+    unlike: Unlike = records.differences,
+) -> tuple[pathlib.Path, records.Record] | None:
+  """A run's finished record of a split and its folder; None without one.
+
+  A record at the run's own place comes first, then the newest elsewhere.
 
   Args:
-    root, elsewhere: see `collect`; a record at the run's own place comes first,
-      then the newest of the same config whose training had finished.
+    root, elsewhere, unlike: see `collect`.
     run: which.
     split: what was scored.
     config: of the run.
+    method: whose scores a record elsewhere must have.
+
+  Raises:
+    records.RecordMismatchError, UnfinishedError: see `load_record`.
   """
   own = root / run.folder / "eval" / split
-  if not (own / "record.json").exists():
-    for found in elsewhere:
-      if found.split == split and not records.differences(
-          found.config, config) and _finished(found.folder, config):
-        return found.folder
-  return own
-
-
-def _finished(folder, config):
-  try:
-    load_record(folder, config)
-  except UnfinishedError:
-    return False
-  return True
+  record = load_record(own, config)
+  if record is not None:
+    return own, record
+  for found in elsewhere:
+    if (found.split == split and (not method or method in found.methods)
+        and not unlike(found.config, config)):
+      try:
+        return found.folder, load_record(found.folder, found.config)
+      except UnfinishedError:
+        continue
+  return None
 
 
 def near_misses(
@@ -119,12 +132,13 @@ def near_misses(
     config_of: Callable[[paper_table.Run], dict],
     root: pathlib.Path,
     elsewhere: Sequence[records.Found],
+    unlike: Unlike = records.differences,
     most: int = 6,
 ) -> list[str]:
   """Records that are nobody's, though some run that has none is like them.
 
   Args:
-    table, config_of, root, elsewhere: see `collect`.
+    table, config_of, root, elsewhere, unlike: see `collect`.
     most: fields that may differ.
 
   Returns:
@@ -137,13 +151,14 @@ def near_misses(
     except FileNotFoundError:
       continue
     for split in splits:
-      folder = record_folder(root, run, split, config, elsewhere)
-      left.pop(folder, None)
-      if not (folder / "record.json").exists():
+      found = find_record(root, run, split, config, elsewhere, unlike=unlike)
+      if found:
+        left.pop(found[0], None)
+      else:
         missing.append((run, split, config))
   for folder, found in left.items():
     fields, run = min(
-        ((records.differences(found.config, config), run)
+        ((unlike(found.config, config), run)
          for run, split, config in missing if split == found.split),
         key=lambda x: len(x[0]), default=((), None))
     if run and len(fields) <= most:
@@ -175,11 +190,8 @@ def load_record(folder: pathlib.Path, config: dict) -> records.Record | None:
   return record
 
 
-def _score(table, row, column, config, folder):
-  """The column's number in the record below `folder`, None without one."""
-  record = load_record(folder, config)
-  if record is None:
-    return None
+def _score(table, row, column, folder, record):
+  """The column's number in a record, None where it is not defined."""
   where = f"{folder / 'record.json'}, row {row.name!r} of {table.name!r}"
   if row.method not in record.methods:
     raise ValueError(f"{where}: no method {row.method!r}; the record has "

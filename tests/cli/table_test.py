@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from configs.semisup import scenes
 from semseg_jax.cli import table_actions
 from semseg_jax.cli import table_runs
 from semseg_jax.cli import table_toy
@@ -288,6 +289,21 @@ def test_rendered_into_a_document(tmp_path):
   assert text.endswith("<!-- /table -->\nb\n")
   assert "0.2500 ± 0.0000 (n=2)" in text
   assert (tmp_path / "out/parts.csv").exists()
+
+
+def test_a_run_of_fewer_stages_has_what_its_stages_give():
+  plain = lambda arg: json.loads(
+      scenes.get_config(arg).to_json_best_effort())
+  whole, part = plain("method=s4gan_mlmt"), plain("method=s4gan")
+  part["mlmt"]["steps"] += 1  # not trained there
+  assert records.differences(part, whole)
+  assert not table_runs.unlike(part, whole)
+  part["segmenter"]["width"] += 1
+  part["fusion"]["tau"] = 0.5
+  assert [x[0] for x in table_runs.unlike(part, whole)] == [
+      "fusion.tau", "segmenter.width"]
+  part["stages"] = ["gann"]
+  assert table_runs.unlike(part, whole)
 
 
 def test_all_tables_of_a_document_are_those_with_a_block(tmp_path):

@@ -209,6 +209,11 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
   assert found.cells == expected
   assert not any(c.values for row in table_results.collect(
       table, config_of, empty).cells for c in row)
+  # Only a record with the row's method counts for it.
+  less = [x._replace(methods=("supervised",)) for x in elsewhere]
+  found = table_results.collect(table, config_of, empty, less)
+  assert found.cells[0] == expected[0]
+  assert not any(c.values for c in found.cells[1])
   # What is not quite a table's run is named with what differs.
   path = sorted(moved.glob("run*/eval/test/record.json"))[0]
   record = records.load(path.parent)
