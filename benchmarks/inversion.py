@@ -17,6 +17,7 @@ from benchmarks import timing
 from semseg_jax import inversion
 from semseg_jax.models import perceptual
 from semseg_jax.models import stylegan2
+from semseg_jax.training import xla_flags
 
 _SIZE = flags.DEFINE_integer("size", 64, "Height of the pictures.")
 _MULTIPLIER = flags.DEFINE_float(
@@ -64,6 +65,7 @@ def networks():
 
 def main(argv):
   del argv
+  print(f"XLA: {xla_flags.apply()}\n")  # As eval.py; JAX has not started yet.
   nets, frozen = networks()
   options = inversion.Options(
       steps=_STEPS.value, start="mean", segment=_SEGMENT.value)

@@ -17,9 +17,10 @@ class Timing(NamedTuple):
 
 
 def interleave(
-    cases: dict[str, Callable[[], object]], rounds: int, *, clock=None
+    cases: dict[str, Callable[[], object]], rounds: int, *, clock=None,
+    warm: bool = True
 ) -> dict[str, Timing]:
-  """Times `cases` round robin, after one run of each that is not counted.
+  """Times `cases` round robin.
 
   Args:
     cases: functions that return only when their work is done (for JAX, fetch
@@ -27,9 +28,10 @@ def interleave(
     rounds: counted runs of each case.
     clock: runs a function and returns what is to be counted; None: the seconds
       it takes.
+    warm: each case is run once before, which is not counted.
   """
   clock = clock or seconds_of
-  for run in cases.values():
+  for run in cases.values() if warm else ():
     run()
   found = {name: [] for name in cases}
   for _ in range(rounds):

@@ -26,7 +26,11 @@ _SIZES = flags.DEFINE_list("size", ["64"], "Sides of the pictures.")
 _BATCHES = flags.DEFINE_list("batch", ["4"], "Pictures of each stream.")
 _SIDES = flags.DEFINE_list(
     "sides", list(settings_lib.SIDES), "Who is measured; ours always is.")
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "Counted runs of each side.")
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 7, "Counted runs of each side, at most.")
+_SECONDS = flags.DEFINE_float(
+    "seconds", float("inf"),
+    "Fewer rounds (3 or more) are run where they would take longer.")
 _OUT = flags.DEFINE_string(
     "out", str(pathlib.Path(__file__).parents[1] / "results"),
     "Folder of the results; empty: the table is printed only.")
@@ -45,6 +49,9 @@ _FIELDS = {
 _VGG = flags.DEFINE_float("vgg", 1.0, "Scales the widths of LPIPS' network.")
 _SLACK = flags.DEFINE_float(
     "slack", 1.0, "Multiplies the tolerances within which sides must agree.")
+_COMPILED = flags.DEFINE_string(
+    "compiled", "", "Folder that keeps compiled programs for later runs; "
+    "empty: all are compiled anew, so that the time is known.")
 flags.mark_flag_as_required("case")
 
 
@@ -66,8 +73,9 @@ def main(argv):
           perceptual=_PERCEPTUAL.value, vgg=_VGG.value,
           **{k: f.value for k, f in _FIELDS.items()})
       try:
-        found.append(run.measure(s, sides, _ROUNDS.value, _SLACK.value) | {
-            "command": command})
+        found.append(run.measure(
+            s, sides, _ROUNDS.value, _SECONDS.value, _SLACK.value,
+            _COMPILED.value) | {"command": command})
       except RuntimeError as error:
         print(f"{s.case}, {size} px, batch {batch}: {error}", file=sys.stderr)
         return 1

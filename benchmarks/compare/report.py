@@ -64,7 +64,8 @@ def markdown(name: str, records, plotted: bool) -> str:
       "and bytes are the compiler's count of our programs; peaks were measured "
       "in the same rounds (a product of square matrices in the row's type, an "
       "array doubled into another). \"gap\": largest difference of outputs "
-      "before timing.", ""]
+      "before timing. A compilation that an earlier run had kept has no cold "
+      "time.", ""]
   if plotted:
     text += [f"![pictures a second]({name}.png)", ""]
   for case in settings_lib.CASES:
@@ -83,7 +84,9 @@ def _cells(r):
   s, times = r["settings"], r["seconds"]
   ours = times["ours"]
   share = lambda x: "" if x is None else f"{x:.0%}"
-  cold, cached = (sum(x.values()) for x in r["compile"])
+  cold, cached = (
+      "-" if None in x.values() else f"{sum(x.values()):.1f}"
+      for x in r["compile"])
   return [
       str(s["size"]), str(s["batch"]), str(s["width"]), s["dtype"],
       f"{ours['median'] * 1e3:.1f} ± {ours['spread']:.0%}",
@@ -93,7 +96,7 @@ def _cells(r):
       f"{r['work'] / ours['median']:.2f}",
       f"{r['flops'] / 1e9:.2f}" if r["flops"] else "",
       share(r["of_matmul"]), share(r["of_copy"]),
-      f"{cold:.1f} / {cached:.1f}",
+      f"{cold} / {cached}",
       " / ".join(f"{r['memory'][side]:.0f}" if side in r["memory"] else "-"
                  for side in settings_lib.SIDES),
       f"{r['gap']:.1g}"]

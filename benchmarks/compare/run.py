@@ -1,6 +1,7 @@
 """One comparison: processes, agreement, timing in turns."""
 
 import dataclasses
+import functools
 import multiprocessing
 import os
 import tempfile
@@ -24,12 +25,20 @@ class Side:
         target=worker.serve, args=(end, s, side, root))
     self._process.start()
     end.close()
+
+  @functools.cached_property
+  def described(self):
+    """What the worker says when it is ready; waits for it."""
     try:
-      self.described = self._pipe.recv()
+      return self._pipe.recv()
     except EOFError:
       self._process.join()
-      self.described = {
-          "error": f"the process ended with {self._process.exitcode}"}
+      return {"error": f"the process ended with {self._process.exitcode}"}
+
+  def check(self):
+    """Raises RuntimeError, in one line, if the worker cannot run the case."""
+    if "error" in self.described:
+      raise RuntimeError(self.described["error"])
 
   def ask(self, command):
     self._pipe.send(command)
@@ -40,14 +49,18 @@ class Side:
     self._process.join()
 
 
-def measure(s: settings_lib.Settings, sides, rounds: int, slack=1.0) -> dict:
+def measure(s: settings_lib.Settings, sides, rounds: int,
+            seconds=float("inf"), slack=1.0, compiled="") -> dict:
   """The record of one comparison.
 
   Args:
     s: what is compared.
     sides: names of peers.
-    rounds: counted runs of each side.
+    rounds: counted runs of each side, at most.
+    seconds: what they may take together; 3 rounds are run in any case.
     slack: multiplies the tolerances of agreement.
+    compiled: folder of compiled programs; "": one of this run's own, and the
+      sides start one after the other so that compilations are timed alone.
 
   Raises:
     RuntimeError: our side cannot run the case, or no peer can or agrees; the
@@ -55,7 +68,8 @@ def measure(s: settings_lib.Settings, sides, rounds: int, slack=1.0) -> dict:
   """
   with tempfile.TemporaryDirectory() as root:
     # Empty: the first compilation is cold, the second finds the first.
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{root}/compiled"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.abspath(
+        compiled or f"{root}/compiled")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     # Several processes share an accelerator.
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
@@ -67,33 +81,32 @@ def measure(s: settings_lib.Settings, sides, rounds: int, slack=1.0) -> dict:
       raise RuntimeError(
           f"case {s.case!r}: weights and inputs could not be made; is PyTorch "
           "here (benchmarks/requirements.txt)?")
-    running, notes = [], []
+    ours, notes = Side(s, "ours", root), []
+    running = [ours]
     try:
-      ours = Side(s, "ours", root)
-      running.append(ours)
-      if "error" in ours.described:
-        raise RuntimeError(ours.described["error"])
+      if not compiled:  # Alone, for its compilations are timed.
+        ours.check()
+      running += [Side(s, name, root) for name in sides]
+      ours.check()
       limits = agreement.tolerances(s.dtype, ours.described["device"], slack)
       gap = 0.0
-      for name in sides:
-        side = Side(s, name, root)
-        running.append(side)
-        if "error" in side.described:
-          notes.append(f"{name}, {s.size} px, batch {s.batch}: "
-                       f"{side.described['error']}")
-          running.remove(side)
-          side.close()
-          continue
+      for side in running[1:]:
         try:
+          side.check()
           gap = max(gap, agreement.verify(
               ours.described["outputs"], side.described["outputs"], limits))
+          continue
+        except RuntimeError as error:
+          found = str(error)
         except ValueError as error:
-          notes.append(f"{name}, {s.size} px, batch {s.batch}: {DISAGREES}: "
-                       f"{error}")
-          running.remove(side)
-          side.close()
+          found = f"{DISAGREES}: {error}"
+        notes.append(f"{side.name}, {s.size} px, batch {s.batch}: {found}")
+        running.remove(side)
+        side.close()
       if len(running) == 1:
         raise RuntimeError("; ".join(notes) or "no side to compare with")
+      once = sum(side.described["run"] for side in running)
+      rounds = min(rounds, max(3, int(seconds / once)))
       return record(s, running, rounds) | {"gap": gap, "notes": notes}
     finally:
       for side in running:
@@ -108,7 +121,7 @@ def record(s, running, rounds) -> dict:
   times = timing.interleave(
       {(side.name, what): lambda side=side, what=what: side.ask(what)
        for side in running for what in ("run", "matmul", "copy")},
-      rounds, clock=lambda run: run())
+      rounds, clock=lambda run: run(), warm=False)  # Agreement took two runs.
   seconds = {side.name: times[side.name, "run"] for side in running}
   peaks = {side.name: {what: times[side.name, what].median
                        for what in ("matmul", "copy")} for side in running}
