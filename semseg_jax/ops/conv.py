@@ -7,6 +7,8 @@ every convolution that enlarges its input is such a case, so are 4x4 kernels on
 formulation avoids all of these (reverse mode only: it has no rule for forward
 differentiation); "plain" leaves everything to XLA, as GPU and TPU libraries
 want it. `formulation` is the one place that chooses.
+
+Wide 3x3 convolutions in the "phases" form go through `winograd`.
 """
 
 import functools
@@ -18,8 +20,11 @@ import jax.numpy as jnp
 
 from semseg_jax.ops import resample
 from semseg_jax.ops import target
+from semseg_jax.ops import winograd
 
 _DIMS = ("NHWC", "HWIO", "NHWC")
+# Least channels and outputs of each channel for Winograd's form; see `_wide`.
+_WIDE, _MANY = 256, 1024
 
 
 def formulation() -> str:
@@ -134,6 +139,8 @@ def _correlate_any_pad(x, kernel, pad):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _correlate(x, w, pad):
+  if _wide(x, w.shape, pad):
+    return winograd.correlate(x, w, pad[0][0])
   if any(k > n for k, n in zip(
       w.shape[:2], x.shape[1:3], strict=True)):
     x, pad = _explicit_pad(x, pad), _pairs(0)
@@ -164,6 +171,8 @@ def _input_gradient(g, w, pad):
 def _weight_gradient(x, g, pad, size):
   """Gradient wrt the kernel: sum over samples of x shifted times g."""
   h, w = g.shape[1:3]
+  if _wide(x, (*size, x.shape[3], g.shape[3]), pad):
+    return winograd.weight_gradient(x, g, pad[0][0])
   if h <= x.shape[1] and w <= x.shape[2]:
     return lax.conv_general_dilated(
         x, g, (1, 1), pad, dimension_numbers=("CHWN", "IHWO", "HWNC"))
@@ -185,6 +194,16 @@ def _weight_gradient_bwd(pad, size, residuals, cotangent):
 
 
 _weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
+
+
+def _wide(x, kernel, pad):
+  """Whether Winograd's form is faster: with many channels and places."""
+  sides = {p for sides in pad for p in sides}
+  if kernel[:2] != (3, 3) or len(sides) > 1 or x.dtype != jnp.float32:
+    return False
+  grown = 2 * sides.pop() - 2
+  places = x.shape[0] * (x.shape[1] + grown) * (x.shape[2] + grown)
+  return min(kernel[2:]) >= _WIDE and places >= _MANY
 
 
 def _strided_phases(x, kernel, stride, pad):

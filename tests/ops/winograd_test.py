@@ -1,0 +1,72 @@
+"""Winograd's form against XLA's convolution, and where it is chosen."""
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from semseg_jax.ops import conv
+from semseg_jax.ops import winograd
+
+
+def plain(x, kernel, pad):
+  return lax.conv_general_dilated(
+      x, kernel, (1, 1), ((pad, pad),) * 2,
+      dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize(("size", "pad"), [
+    ((7, 10), 1), ((3, 4), 1), ((5, 6), 0), ((4, 5), 2)])
+def test_is_a_convolution(size, pad, tile):
+  a, b, c = jax.random.split(jax.random.key(0), 3)
+  x = jax.random.normal(a, (2, *size, 3))
+  kernel = jax.random.normal(b, (3, 3, 3, 5))
+  expected, gradient = jax.vjp(lambda k: plain(x, k, pad), kernel)
+  g = jax.random.normal(c, expected.shape)
+  got = winograd.correlate(x, kernel, pad, tile)
+  np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+  np.testing.assert_allclose(
+      winograd.weight_gradient(x, g, pad, tile), gradient(g)[0], rtol=1e-4,
+      atol=5e-4)
+
+
+@pytest.mark.parametrize(("channels", "form", "used"), [
+    (256, "phases", {"correlate", "weight_gradient"}), (64, "phases", set()),
+    (256, "plain", set())])
+def test_wide_convolutions_use_it_at_every_order(
+    monkeypatch, channels, form, used):
+  calls = set()
+
+  def watched(name):
+    f = getattr(winograd, name)
+    return lambda *args: (calls.add(name), f(*args))[1]
+
+  for name in ("correlate", "weight_gradient"):
+    monkeypatch.setattr(winograd, name, watched(name))
+
+  def penalty(x, w):
+    y = lambda x, w: jnp.sum(conv.conv2d(x, w, padding=1, form=form) ** 2)
+    return sum(jnp.sum(g ** 2) for g in jax.grad(y, (0, 1))(x, w))
+
+  jax.eval_shape(jax.grad(penalty, (0, 1)), *(
+      jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (
+          (4, 16, 16, channels), (3, 3, channels, channels))))
+  assert calls == used
+
+
+def test_wide_convolutions_agree_to_second_order():
+  a, b = jax.random.split(jax.random.key(1))
+  x = jax.random.normal(a, (1, 32, 32, 256))
+  w = jax.random.normal(b, (3, 3, 256, 256)) / 48
+
+  def penalty(form, x, w):
+    y = lambda x, w: jnp.sum(jnp.sin(conv.conv2d(x, w, padding=1, form=form)))
+    return sum(jnp.sum(g ** 2) for g in jax.grad(y, (0, 1))(x, w))
+
+  found = [jax.jit(jax.grad(lambda *a, f=form: penalty(f, *a), (0, 1)))(x, w)
+           for form in ("phases", "plain")]
+  for got, want in zip(*found, strict=True):
+    scale = np.abs(want).max()
+    np.testing.assert_allclose(got / scale, want / scale, atol=2e-5)
