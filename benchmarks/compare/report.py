@@ -64,8 +64,7 @@ def markdown(name: str, records, plotted: bool) -> str:
       "and bytes are the compiler's count of our programs; peaks were measured "
       "in the same rounds (a product of square matrices in the row's type, an "
       "array doubled into another). \"gap\": largest difference of outputs "
-      "before timing. A compilation that an earlier run had kept has no cold "
-      "time.", ""]
+      "before timing. With `--compiled` no cold compilation is timed.", ""]
   if plotted:
     text += [f"![pictures a second]({name}.png)", ""]
   for case in settings_lib.CASES:
