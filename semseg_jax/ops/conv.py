@@ -23,7 +23,7 @@ from semseg_jax.ops import target
 from semseg_jax.ops import winograd
 
 _DIMS = ("NHWC", "HWIO", "NHWC")
-# Least channels and outputs of each channel for Winograd's form; see `_wide`.
+# Least channels and outputs of each channel for Winograd's form.
 _WIDE, _MANY = 256, 1024
 
 
@@ -196,14 +196,23 @@ def _weight_gradient_bwd(pad, size, residuals, cotangent):
 _weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
 
 
+def wide(places: int, kernel, dtype) -> bool:
+  """Whether Winograd's form is faster: with many channels and places.
+
+  Args:
+    places: of the result, those of all pictures.
+    kernel: shape of the kernel, [kh, kw, Ci, Co].
+    dtype: of the map.
+  """
+  return (tuple(kernel[:2]) == (3, 3) and dtype == jnp.float32
+          and min(kernel[2:]) >= _WIDE and places >= _MANY)
+
+
 def _wide(x, kernel, pad):
-  """Whether Winograd's form is faster: with many channels and places."""
   sides = {p for sides in pad for p in sides}
-  if kernel[:2] != (3, 3) or len(sides) > 1 or x.dtype != jnp.float32:
-    return False
-  grown = 2 * sides.pop() - 2
+  grown = 2 * min(sides) - 2
   places = x.shape[0] * (x.shape[1] + grown) * (x.shape[2] + grown)
-  return min(kernel[2:]) >= _WIDE and places >= _MANY
+  return len(sides) == 1 and wide(places, kernel, x.dtype)
 
 
 def _strided_phases(x, kernel, stride, pad):

@@ -47,7 +47,11 @@ def _choose(x, kernel, dilation):
   rows, columns = (_offsets(n, k, dilation) for n, k in zip(
       x.shape[1:3], kernel.shape[:2], strict=True))
   lost = len(rows) * len(columns) < kernel.shape[0] * kernel.shape[1]
-  return "taps" if few_outputs or lost else "plain"
+  if few_outputs or lost:
+    return "taps"
+  n, h, w, _ = x.shape
+  places = n * -(-h // dilation) * -(-w // dilation) * dilation**2
+  return "phases" if conv.wide(places, kernel.shape, x.dtype) else "plain"
 
 
 def _offsets(size, taps, dilation):
