@@ -140,7 +140,9 @@ def _correlate_any_pad(x, kernel, pad):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _correlate(x, w, pad):
   if _wide(x, w.shape, pad):
-    return winograd.correlate(x, w, pad[0][0])
+    # The barrier keeps XLA from scaling the kernel anew for each of the
+    # transform's parts.
+    return winograd.correlate(x, lax.optimization_barrier(w), pad[0][0])
   if any(k > n for k, n in zip(
       w.shape[:2], x.shape[1:3], strict=True)):
     x, pad = _explicit_pad(x, pad), _pairs(0)

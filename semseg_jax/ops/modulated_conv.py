@@ -5,6 +5,9 @@ channels before and the output channels after one shared convolution is the
 same algebra and needs no grouped convolution.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 
 from semseg_jax.ops import conv
@@ -46,9 +49,29 @@ def modulated_conv(
     y = conv.conv2d(x, cast, padding=size // 2, form=form)
   if not demodulate:
     return y
-  power = jnp.square(style) @ jnp.sum(jnp.square(kernel), (0, 1))
+  squared = jnp.square(kernel)
+  plain = (form or conv.formulation()) == "plain"
+  power = jnp.square(style) @ (
+      jnp.sum(squared, (0, 1)) if plain else _over_taps(squared, size))
   norm = 1.0 / jnp.sqrt(power + 1e-8)
   return y * norm[:, None, None].astype(y.dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _over_taps(x, size):
+  """Sum over the first two axes: XLA's own is several times slower on CPU."""
+  return sum(x[i, j] for i in range(size) for j in range(size))
+
+
+def _over_taps_fwd(x, size):
+  return _over_taps(x, size), None
+
+
+def _over_taps_bwd(size, _, g):
+  return (jnp.broadcast_to(g, (size, size, *g.shape)),)
+
+
+_over_taps.defvjp(_over_taps_fwd, _over_taps_bwd)
 
 
 def equalized(kernel):
