@@ -64,7 +64,9 @@ def main(argv):
         f"--sides={','.join(sorted(unknown))}: choose of "
         f"{', '.join(settings_lib.SIDES)}")
   sides = [n for n in settings_lib.SIDES[1:] if n in _SIDES.value]
-  command = shlex.join(["python", "-m", "benchmarks.compare", *sys.argv[1:]])
+  folders = ("--out", "--compiled")  # Of this machine.
+  command = shlex.join(["python", "-m", "benchmarks.compare", *(
+      a for a in sys.argv[1:] if not a.startswith(folders))])
   found = []
   for size in map(int, _SIZES.value):
     for batch in map(int, _BATCHES.value):

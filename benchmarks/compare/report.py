@@ -102,21 +102,40 @@ def _cells(r):
 
 
 def plot(records, path: pathlib.Path) -> bool:
-  """Pictures a second against the batch, a panel for each case and size."""
+  """A bar for each side of each record: its time over ours.
+
+  Where batches of one case and size were measured, panels below show pictures a
+  second against the batch.
+  """
   from semseg_jax.evaluation import figures
-  panels = {}
+  sides = [n for n in settings_lib.SIDES
+           if any(n in r["seconds"] for r in records)]
+  name = lambda s: f"{s['case']}, {s['size']}".replace("_", " ")
+  groups, panels = {}, {}
   for r in records:
-    s = r["settings"]
+    s, times = r["settings"], r["seconds"]
+    label = name(s)
+    while label in groups:
+      label += f", {s['width']}"
+    groups[label] = [times[n]["median"] / times["ours"]["median"]
+                     if n in times else float("nan") for n in sides]
     title = f"{s['case']}, {s['size']} px, width {s['width']}, {s['dtype']}"
-    for side, t in r["seconds"].items():
+    for side, t in times.items():
       x, y = panels.setdefault(title, {}).setdefault(_NAMES[side], ([], []))
       x.append(s["batch"])
       y.append(r["work"] / t["median"])
-  if not panels:
+  if not groups:
     return False
-  figures.save(path, figures.stack([
-      figures.panel({k: tuple(np.asarray(v)[:, np.argsort(v[0])].tolist())
-                     for k, v in series.items()},
-                    title=f"{title}: pictures (x steps) a second",
-                    across="batch") for title, series in panels.items()]))
+  picture = [figures.bars(
+      {_NAMES[n]: [v[i] for v in groups.values()]
+       for i, n in enumerate(sides)}, names=list(groups), level=1.0,
+      title="time over ours: above the line, ours is faster",
+      size=(max(760, 145 * len(groups)), 320))]
+  picture += [figures.panel(
+      {k: tuple(np.asarray(v)[:, np.argsort(v[0])].tolist())
+       for k, v in series.items()},
+      title=f"{title}: pictures (x steps) a second", across="batch")
+              for title, series in panels.items()
+              if max(len(x) for x, _ in series.values()) > 1]
+  figures.save(path, figures.stack(picture))
   return True
