@@ -15,5 +15,5 @@ def options(config, snapshots) -> inversion.Options:
           encoder=c.consistency,
           start=c.mean_distance if mean else c.start_distance),
       loss_size=c.loss_size, snapshots=snapshots,
-      stop_every=c.get("stop_every", 0), stop_below=c.get("stop_below", 0.02),
+      stop_every=c.stop_every, stop_below=c.stop_below,
       segment=c.segment or None)
