@@ -5,8 +5,8 @@
   python eval.py --config=configs/semantic_gan/parts.py:labels=20 \
       --workdir=runs/parts20
 
-Arguments: labels, unlabeled, seed, long (twice the steps and the test
-pictures), release, smoke.
+Arguments: labels, unlabeled, seed, long (about three times the steps,
+and more test pictures), release, smoke.
 """
 
 from configs import common
@@ -27,10 +27,10 @@ def get_config(arg=""):
   small.shrink(c, width=64)
   c.generator.channels = c.image_discriminator.channels = ((32, 32),)
   # The average follows within some hundred steps, as the run is short.
-  c.gan.update(steps=2500, ema_decay=0.995)
+  c.gan.update(steps=1500, ema_decay=0.995)
   # Dm would learn its few pictures by heart; the many that Dr sees need none.
   c.gan.augment.update(pair_policy=("color", "translation"), strength=0.6)
-  c.encoder.update(steps=800, decay_start=400, decay_end=800)
+  c.encoder.update(steps=600, decay_start=300, decay_end=600)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.inversion.update(snapshots=(25, 50, 100), steps=100)
   c.evaluation.update(limit=96)
@@ -38,7 +38,7 @@ def get_config(arg=""):
   c.log.update(log_every=25, sample_every=250, eval_every=100,
                checkpoint_every=250)
   if a["long"]:
-    c.gan.steps *= 2
+    c.gan.steps = 5000
     c.encoder.update(steps=1600, decay_start=800, decay_end=1600)
     c.evaluation.limit = 200
   if not a["labels"]:

@@ -25,7 +25,7 @@ _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of the runs.")
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds; one run each.")
 _VARIANT = flags.DEFINE_enum(
     "variant", "short", ["short", "long", "smoke"],
-    "short: minutes on two cores; long: four times the steps; smoke: a test.")
+    "short: minutes on two cores; long: three times the steps; smoke: a test.")
 _LABELS = flags.DEFINE_integer("labels", 20, "Labelled pictures.")
 
 
