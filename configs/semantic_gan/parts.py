@@ -32,7 +32,7 @@ def get_config(arg=""):
   c.gan.augment.update(pair_policy=("color", "translation"), strength=0.6)
   c.encoder.update(steps=600, decay_start=300, decay_end=600)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
-  c.inversion.update(snapshots=(25, 50, 100), steps=100)
+  c.inversion.update(snapshots=(25, 50), steps=50)
   c.evaluation.update(limit=96)
   c.monitor.samples = 500
   c.log.update(log_every=25, sample_every=250, eval_every=100,
@@ -40,6 +40,7 @@ def get_config(arg=""):
   if a["long"]:
     c.gan.steps = 5000
     c.encoder.update(steps=1600, decay_start=800, decay_end=1600)
+    c.inversion.update(snapshots=(25, 50, 100), steps=100)
     c.evaluation.limit = 200
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2
