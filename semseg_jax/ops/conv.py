@@ -199,14 +199,19 @@ _weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
 
 
 def wide(places: int, kernel, dtype) -> bool:
-  """Whether Winograd's form is faster: with many channels and places.
+  """Whether Winograd's form is taken: with many channels and places.
+
+  Not where more than the default precision of products is asked for
+  (`jax_default_matmul_precision`), as its rounding is larger than the plain
+  sum's.
 
   Args:
     places: of the result, those of all pictures.
     kernel: shape of the kernel, [kh, kw, Ci, Co].
     dtype: of the map.
   """
-  return (tuple(kernel[:2]) == (3, 3) and dtype == jnp.float32
+  precise = jax.config.jax_default_matmul_precision not in (None, "default")
+  return (not precise and tuple(kernel[:2]) == (3, 3) and dtype == jnp.float32
           and min(kernel[2:]) >= _WIDE and places >= _MANY)
 
 

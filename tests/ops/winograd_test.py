@@ -32,11 +32,12 @@ def test_is_a_convolution(size, pad, tile):
       atol=5e-4)
 
 
-@pytest.mark.parametrize(("channels", "form", "used"), [
-    (256, "phases", {"correlate", "weight_gradient"}), (64, "phases", set()),
-    (256, "plain", set())])
+@pytest.mark.parametrize(("channels", "form", "precision", "used"), [
+    (256, "phases", "default", {"correlate", "weight_gradient"}),
+    (64, "phases", "default", set()), (256, "plain", "default", set()),
+    (256, "phases", "highest", set())])
 def test_wide_convolutions_use_it_at_every_order(
-    monkeypatch, channels, form, used):
+    monkeypatch, channels, form, precision, used):
   calls = set()
 
   def watched(name):
@@ -50,9 +51,10 @@ def test_wide_convolutions_use_it_at_every_order(
     y = lambda x, w: jnp.sum(conv.conv2d(x, w, padding=1, form=form) ** 2)
     return sum(jnp.sum(g ** 2) for g in jax.grad(y, (0, 1))(x, w))
 
-  jax.eval_shape(jax.grad(penalty, (0, 1)), *(
-      jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (
-          (4, 16, 16, channels), (3, 3, channels, channels))))
+  with jax.default_matmul_precision(precision):
+    jax.eval_shape(jax.grad(penalty, (0, 1)), *(
+        jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (
+            (4, 16, 16, channels), (3, 3, channels, channels))))
   assert calls == used
 
 
