@@ -1,4 +1,4 @@
-"""Reads the command line of train.py and eval.py; a mistake is one line."""
+"""Reads command lines; a mistake is one line."""
 
 import re
 import sys
@@ -21,6 +21,18 @@ def parse(argv):
   if len(rest) > 1:
     sys.exit(f"error: unknown argument {rest[1]!r}")
   return rest
+
+
+def named_folders(values) -> dict[str, str]:
+  """{name: folder} of a flag --run=NAME=FOLDER that may be repeated.
+
+  Raises:
+    ValueError: a value without a name.
+  """
+  for value in values:
+    if "=" not in value:
+      raise ValueError(f"--run={value}: write NAME=FOLDER")
+  return dict(value.split("=", 1) for value in values)
 
 
 def _cause(error, argv) -> str:

@@ -11,6 +11,7 @@ import sys
 from absl import app
 from absl import flags
 
+from semseg_jax.cli import arguments
 from semseg_jax.evaluation import figures
 from semseg_jax.training import writers
 
@@ -38,10 +39,7 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
   try:
-    bad = [x for x in flags.FLAGS.run if "=" not in x]
-    if bad:
-      raise ValueError(f"--run={bad[0]}: write NAME=FOLDER")
-    runs = dict(x.split("=", 1) for x in flags.FLAGS.run)
+    runs = arguments.named_folders(flags.FLAGS.run)
     drawn = figures.panel(
         curves(runs, flags.FLAGS.metric), title=", ".join(flags.FLAGS.metric))
     figures.save(flags.FLAGS.out, drawn)

@@ -14,6 +14,7 @@ import sys
 from absl import app
 from absl import flags
 
+from semseg_jax.cli import arguments
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import tables
 
@@ -47,11 +48,8 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
   try:
-    bad = [x for x in flags.FLAGS.run if "=" not in x]
-    if bad:
-      raise ValueError(f"--run={bad[0]}: write NAME=FOLDER")
     curves, rows = collect(
-        dict(x.split("=", 1) for x in flags.FLAGS.run), flags.FLAGS.split)
+        arguments.named_folders(flags.FLAGS.run), flags.FLAGS.split)
     figures.save(flags.FLAGS.out, figures.roc(curves))
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
