@@ -8,6 +8,7 @@ from PIL import Image
 import pytest
 
 from semseg_jax.data import datasets
+from semseg_jax.data import errors
 from semseg_jax.data import pipeline
 from semseg_jax.data import subsets
 
@@ -61,6 +62,21 @@ class Download:
     assert found, pattern
     for path in found:
       path.unlink()
+
+  @staticmethod
+  def half(height, width, left):
+    """A mask that is white on one side."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, :width // 2] = 255 * left
+    mask[:, width // 2:] = 255 * (not left)
+    return mask
+
+  def fails(self, name, *words, kind=errors.DataError, **options):
+    """The data set is refused, with all `words` in the message."""
+    with pytest.raises(kind) as error:
+      self.load(name, **options)
+    for word in words:
+      assert word in str(error.value)
 
   def load(self, name, *, size=16, **options):
     dataset = datasets.load(

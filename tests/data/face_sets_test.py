@@ -12,13 +12,6 @@ from semseg_jax.data.sets import celebamask_hq
 from semseg_jax.data.sets import lsun
 
 
-def _fails(download, name, *words, kind=errors.DataError):
-  with pytest.raises(kind) as error:
-    download.load(name)
-  for word in words:
-    assert word in str(error.value)
-
-
 def _celebamask_hq(download):
   """Every part is a column of its own, but skin, which is everywhere."""
   for n in (0, 27500, 28000, 29500):
@@ -92,7 +85,7 @@ def test_metfaces_masks_by_index_palette_or_colour(download):
     assert test[i]["label"][16::32, 48].tolist() == list(range(8))
   assert test[2]["label"][16, 16] == 255  # no class's colour
   download.save("masks/00003-00.png", np.full((8, 8), 8, np.uint8))
-  _fails(download, "metfaces", "00003-00.png", "class index 8")
+  download.fails("metfaces", "00003-00.png", "class index 8")
 
 
 def test_faces_joins_photographs_and_paintings(download, caplog, check_config):
@@ -146,17 +139,17 @@ def test_lsun_shots_lie_beside_the_archive(download):
   assert dataset.splits["train_labeled"].ids == ("a", "b")
   assert dataset.spec.class_names[2] == "building"
   download.remove("shots/masks/b.png")
-  _fails(download, "lsun/church", "shots/masks/{id}.png: b")
+  download.fails("lsun/church", "shots/masks/{id}.png: b")
 
 
 def test_lsun_broken(download):
-  _fails(download, "lsun", "lsun/church")
+  download.fails("lsun", "lsun/church")
   download("cat/data.mdb").write_bytes(b"x" * 9000)
-  _fails(download, "lsun/cat", "cat", "not a readable LMDB")
-  _fails(download, "lsun/car", "car*/data.mdb", "LSUN page")
+  download.fails("lsun/cat", "cat", "not a readable LMDB")
+  download.fails("lsun/car", "car*/data.mdb", "LSUN page")
   _lmdb(download, "car")
   _lmdb(download, "car_lmdb")
-  _fails(download, "lsun/car", "second archive")
+  download.fails("lsun/car", "second archive")
 
 
 def _celeba(download):
@@ -197,11 +190,11 @@ def test_celeba_landmarks_broken(download):
   path = download("Anno/list_landmarks_align_celeba.txt")
   text = path.read_text()
   path.write_text(text.replace("000003.jpg", "000009.jpg"))
-  _fails(download, "celeba_landmarks", "000003", "1 of 4", "CelebA project")
+  download.fails("celeba_landmarks", "000003", "1 of 4", "CelebA project")
   path.write_text(text.replace("  109  ", "  "))
-  _fails(download, "celeba_landmarks", "cannot read the line")
+  download.fails("celeba_landmarks", "cannot read the line")
   path.unlink()
-  _fails(download, "celeba_landmarks", "list_landmarks_align_celeba.txt")
+  download.fails("celeba_landmarks", "list_landmarks_align_celeba.txt")
 
 
 @pytest.mark.parametrize(("name", "below", "classes"), [
@@ -218,7 +211,7 @@ def test_drawn_faces(download, name, below, classes):
   assert dataset.splits["train_labeled"][0]["label"].shape == (32, 32)
   assert dataset.spec.num_classes == classes
   download.remove(f"{below}/*.jpg")
-  _fails(download, name, "jpg")
+  download.fails(name, "jpg")
 
 
 def test_classes_are_named_or_numbered():
