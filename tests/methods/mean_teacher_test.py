@@ -163,7 +163,8 @@ def test_strong_views_lie_on_the_weak_ones():
 
 def test_interrupted_run_equals_a_whole_one_and_its_teacher_is_scored(tmp_path):
   config = toy(**{"data.num_classes": 10, "mean_teacher.steps": 4,
-                  "mean_teacher.noise": 0.05})
+                  "mean_teacher.noise": 0.05,
+                  "mean_teacher.optimizer": "adamw"})
   stage = mean_teacher.make(config, None, module=Pixelwise(10))._replace(
       validate=None, sample=None)
   train = lambda stage, folder: jax.device_get(loop.train(

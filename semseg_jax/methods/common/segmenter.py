@@ -176,13 +176,9 @@ def optimizer(
     tx = optax.adamw(
         optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
         weight_decay=c.weight_decay)
-
-    def update(gradients, state, params):
-      deltas, state = tx.update(gradients, state, params)
-      return jax.tree.map(lambda d, name: d * (name != "frozen"), deltas,
-                          group_tree(params)), state
-
-    return optax.GradientTransformation(tx.init, update)
+    return optax.partition(
+        {"backbone": tx, "head": tx, "frozen": optax.set_to_zero()},
+        group_tree)
   raise ValueError(
       f"config.{block}.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
