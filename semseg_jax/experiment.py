@@ -124,6 +124,8 @@ def make_stage(config, workdir, name: str):
 
 def relevant(config, module) -> dict:
   """The blocks of `config` that a stage's result depends on, plain values."""
+  if hasattr(module, "effective"):
+    config = module.effective(config)
   plain = json.loads(config.to_json_best_effort())
   names = {"data", "dtype", "matmul_precision", "release", "seed",
            *module.FIELDS}

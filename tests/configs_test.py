@@ -12,6 +12,7 @@ import pytest
 
 from configs import common
 from semseg_jax import experiment
+from semseg_jax.training import run_dir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "configs"
 # What a config asks for that has no default.
@@ -69,6 +70,18 @@ def test_loads_and_can_be_locked(name):
 def test_seed_decides_draws_and_subset(name):
   config = load(name, "seed=3")
   assert (config.seed, config.data.split_seed) == (3, 3)
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    ("parts", ()), ("coffee_leaf", ("cpu",))])
+@pytest.mark.parametrize("stage", ["gan", "reference"])
+def test_few_shot_methods_can_share_stages(data, words, stage, tmp_path):
+  one = load(f"repurpose_gan/{data}", *words)
+  other = load(f"fewshot_smis/{data}")
+  folder, kept = tmp_path / stage, lambda config: experiment.relevant(
+      config, experiment.module_of(config, stage))
+  run_dir.prepare(folder, kept(one), {})
+  run_dir.check(folder, kept(other))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -39,8 +39,7 @@ def get_config(preset=None):
       draw=0,  # which pictures
       truncation=1.0)  # 0.7 in the notebook
 
-  # Beside the fields that `reference` reads.
-  c.segmenter.update(
+  c.few_shot = dict(
       kind="cnn",  # the authors'; cnn_s, cnn_m, cnn_l, linear, mlp
       epochs=1000, learning_rate=1e-3, weight_decay=1e-3,
       decay=0.9, decay_epochs=50,  # notebook: 100 epochs, 0.1 after 50
@@ -60,7 +59,7 @@ def get_config(preset=None):
 
 def smoke(c):
   """A few steps of every stage at toy size, on a config that `small` sized."""
-  c.segmenter.update(epochs=4)
+  c.few_shot.update(epochs=4)
   c.autoshot.update(steps=4, batch_size=4, pictures=8, held_out=0.25, width=4)
   c.hypercolumn.size = 0
   c.evaluation.limit = 4
@@ -70,9 +69,9 @@ def smoke(c):
 def two_cores(c):
   """Segmenter and auto-shot for two CPU cores."""
   # The release's schedule in a tenth of the epochs.
-  c.segmenter.update(epochs=100, decay_epochs=5)
+  c.few_shot.update(epochs=100, decay_epochs=5)
   # Chosen on samples: at 0.001 so short a run leaves a linear map unfinished.
-  c.segmenter.rate_factors.linear = 30.0
+  c.few_shot.rate_factors.linear = 30.0
   c.autoshot.update(pictures=500, steps=1260, batch_size=8, width=16,
                     patience=5)
   return c

@@ -28,7 +28,7 @@ def get_config(arg=""):
   # Few pictures for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.shots.count = a["shots"]
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     base.smoke(c)
   elif a["cpu"]:

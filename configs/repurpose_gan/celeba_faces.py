@@ -33,7 +33,7 @@ def get_config(arg=""):
                 num_classes=a["classes"], split_seed=a["seed"])
   c.hypercolumn.size = 512
   c.shots.update(source="folder", count=a["shots"])
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   c.inversion.batch_size = 4  # at 1024 px
   c.autoshot.batch_size = 32
   if a["smoke"]:

@@ -27,7 +27,7 @@ def get_config(arg=""):
       size=32 if a["smoke"] else 64 if a["cpu"] else 128,
       out_of_domain=("ood_test",))
   c.shots.count = a["shots"]
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     base.smoke(c)
   elif a["cpu"]:

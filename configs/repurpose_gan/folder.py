@@ -40,7 +40,7 @@ def get_config(arg=""):
       name="folder", size=a["size"], num_classes=a["classes"],
       channels=a["channels"], unlabeled=a["unlabeled"], split_seed=a["seed"])
   c.shots.update(source="folder", count=a["shots"])
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     c.stages = ("gan", "reference", "segmenter", "autoshot")
     c.shots.source = "reference"

@@ -30,7 +30,7 @@ def get_config(arg=""):
                 split_seed=a["seed"])
   c.hypercolumn.size = 256
   c.shots.update(source="folder", count=a["shots"])
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     c.data.size = 32
     c.stages = ("gan", "reference", "segmenter", "autoshot")

@@ -25,7 +25,7 @@ def get_config(arg=""):
       split_seed=a["seed"], out_of_domain=("ood_test",),
       validation_pictures=100)
   c.shots.count = a["shots"]
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     return base.smoke(c)
   base.two_cores(c)

@@ -29,7 +29,7 @@ def get_config(arg=""):
   # 200 pictures are very few for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.shots.count = a["shots"]
-  c.segmenter.kind = a["segmenter"]
+  c.few_shot.kind = a["segmenter"]
   c.monitor.samples = 200  # as many as there are real pictures
   if a["smoke"]:
     base.smoke(c)

@@ -74,7 +74,7 @@ def train_segmenters(cells, workdir, folder):
   for cell in cells:
     source = shots_lib.source(cell.config, workdir)
     if _begin(cell, "segmenter", folder / cell.name / "segmenter",
-              cell.config.segmenter.epochs * source.count):
+              cell.config.few_shot.epochs * source.count):
       draws.setdefault(cell.config.shots.draw, []).append((cell, source))
   if not draws:
     return

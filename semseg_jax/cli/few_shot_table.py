@@ -59,7 +59,7 @@ def write(config, workdir, *, shots, segmenters, draws: int,
       for kind in segmenters:
         cells[k, kind, draw] = cells_lib.Cell(
             f"{kind}_shots{k}_draw{draw}", cells_lib.changed(
-                config, **{"segmenter.kind": kind, "shots.count": k,
+                config, **{"few_shot.kind": kind, "shots.count": k,
                            "shots.draw": draw}, **_epochs(updates, k)))
   cells_lib.train_segmenters(cells.values(), workdir, folder)
   predict, segment = cells_lib.predictor(
@@ -125,8 +125,8 @@ def _epochs(updates, shots):
   if not updates:
     return {}
   epochs = -(-updates // shots)
-  return {"segmenter.epochs": epochs,
-          "segmenter.decay_epochs": max(1, epochs // 20)}
+  return {"few_shot.epochs": epochs,
+          "few_shot.decay_epochs": max(1, epochs // 20)}
 
 
 def _splits(config):

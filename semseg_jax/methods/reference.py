@@ -9,7 +9,7 @@ from semseg_jax.methods import supervised
 FIELDS = supervised.FIELDS
 
 
-def with_all_labels(config):
+def effective(config):
   """The config, unlocked copy, with every labelled picture and no others."""
   config = config.copy_and_resolve_references().unlock()
   config.data.labels = -1
@@ -19,10 +19,10 @@ def with_all_labels(config):
 
 def make(config, workdir):
   """The supervised stage on all labels."""
-  return supervised.make(with_all_labels(config), workdir)
+  return supervised.make(effective(config), workdir)
 
 
 def predictor(config, workdir):
   """predict(pictures, indices) -> {"reference": {"logits"}}."""
   return supervised.predictor(
-      with_all_labels(config), workdir, stage_name="reference")
+      effective(config), workdir, stage_name="reference")

@@ -56,7 +56,7 @@ def test_fewer_shots_are_the_first_of_more(name, request):
 def test_segmenters_do_not_depend_on_others_of_the_table(annotated, tmp_path):
   config, folder = annotated
   cells = [few_shot_cells.Cell(f"{kind}{count}{draw}", few_shot_cells.changed(
-      config, **{"segmenter.kind": kind, "shots.count": count,
+      config, **{"few_shot.kind": kind, "shots.count": count,
                  "shots.draw": draw}))
            for draw in (0, 1) for count in (1, 2) for kind in ("linear", "mlp")]
   few_shot_cells.train_segmenters(cells, folder, tmp_path / "all")

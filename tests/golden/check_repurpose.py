@@ -126,7 +126,7 @@ def training(case):
   changes = np.flatnonzero(np.diff(rates))
   every = int(changes[0]) + 1 if changes.size else len(rates)
   config = ml_collections.ConfigDict(dict(
-      seed=0, data=dict(ignore_index=255), segmenter=dict(
+      seed=0, data=dict(ignore_index=255), few_shot=dict(
           kind=kind, learning_rate=float(rates[0]), rate_factors={},
           weight_decay=1e-3,
           epochs=len(rates), decay_epochs=every,

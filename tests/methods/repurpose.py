@@ -19,7 +19,7 @@ def config(folder, **changes):
   c.data.update(name="parts", size=SIZE, num_classes=7, unlabeled=8)
   c.generator.update(style_dim=8, mlp_layers=1, max_channels=4)
   c.stages = ("segmenter", "autoshot")
-  c.segmenter.update(kind="linear", epochs=6, learning_rate=0.02)
+  c.few_shot.update(kind="linear", epochs=6, learning_rate=0.02)
   c.autoshot.width = 2
   c.inversion.update(perceptual=0.0, mse=1.0, steps=2, batch_size=2)
   c.evaluation.limit = 3

@@ -60,7 +60,7 @@ def test_samples_are_numbered_and_come_back(run):
 def test_segmenter_learns_the_painted_shots(run):
   config, folder = run
   stage = segmenter.make(config, folder)
-  assert stage.steps == 2 * config.segmenter.epochs
+  assert stage.steps == 2 * config.few_shot.epochs
   frozen = jax.tree.map(jnp.asarray, stage.load_frozen())
   state = stage.init(jax.random.key(0), frozen)
   step = jax.jit(stage.train_step, static_argnames="phase")
@@ -82,11 +82,11 @@ def test_epochs_are_shuffled_rounds_and_resume(run):
   assert take(5, 7) == order[5:]
   assert all(sorted(order[i:i + 2]) == [0, 1] for i in range(0, 12, 2))
   rate = segmenter.learning_rate(config, 2)
-  every = 2 * config.segmenter.decay_epochs
+  every = 2 * config.few_shot.decay_epochs
   assert rate(every - 1) == pytest.approx(0.02)
   assert rate(every) == pytest.approx(0.018)
   other = config.copy_and_resolve_references()
-  other.segmenter.rate_factors.linear = 3.0
+  other.few_shot.rate_factors.linear = 3.0
   assert segmenter.learning_rate(other, 2)(0) == pytest.approx(0.06)
 
 

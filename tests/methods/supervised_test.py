@@ -34,7 +34,7 @@ def test_no_labels_no_baseline(toy_config):
 def test_reference_takes_all_labels(toy_config):
   config = toy_config()
   config.lock()
-  changed = reference.with_all_labels(config)
+  changed = reference.effective(config)
   assert changed.data.labels == -1
   assert config.data.labels == 8
   assert reference.make(config, None).steps == config.supervised.steps

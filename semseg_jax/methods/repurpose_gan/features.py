@@ -25,7 +25,7 @@ def extractor(config, generator, layers):
   """
   side = size(config)
   resize = config.hypercolumn.resize or few_shot.KINDS[
-      config.segmenter.kind]["resize"]
+      config.few_shot.kind]["resize"]
 
   def extract(variables, codes, noise):
     _, maps = generator.apply(variables, codes, noise, method="synthesize")

@@ -26,7 +26,7 @@ from semseg_jax.training import checkpoint
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("gan", "generator", "hypercolumn", "segmenter", "shots",
+FIELDS = ("few_shot", "gan", "generator", "hypercolumn", "segmenter", "shots",
           "supervised")
 
 
@@ -44,11 +44,11 @@ class State(struct.PyTreeNode):
 
 
 def network(config) -> few_shot.FewShot:
-  """The segmenter that `config.segmenter` and `config.hypercolumn` describe."""
+  """The segmenter that `config.few_shot` and `config.hypercolumn` describe."""
   changes = {"resize": config.hypercolumn.resize} if (
       config.hypercolumn.resize) else {}
   return few_shot.make(
-      config.segmenter.kind, config.data.num_classes,
+      config.few_shot.kind, config.data.num_classes,
       size=features.size(config), dtype=jnp.dtype(config.dtype), **changes)
 
 
@@ -95,7 +95,7 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
   """The stage for any network and feature maps.
 
   Args:
-    config: the experiment's; `segmenter`, `data.ignore_index` and `seed` are
+    config: the experiment's; `few_shot`, `data.ignore_index` and `seed` are
       read.
     module: a `few_shot.FewShot`.
     example: maps of one picture, or their shapes.
@@ -103,7 +103,7 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     load_frozen: () -> {"maps": tuple of [count, h, w, C], "label":
       [count, S, S] class indices}.
   """
-  c = config.segmenter
+  c = config.few_shot
   rate = learning_rate(config, count)
   tx = optax.chain(optax.add_decayed_weights(c.weight_decay), optax.adam(rate))
 
@@ -148,7 +148,7 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
 
 def learning_rate(config, count: int):
   """The schedule of updates: a factor after every so many epochs."""
-  c = config.segmenter
+  c = config.few_shot
   start = c.learning_rate * c.rate_factors.get(c.kind, 1.0)
   return lambda step: start * c.decay ** (step // count // c.decay_epochs)
 
