@@ -162,8 +162,6 @@ def evaluate(config, workdir, *, splits=()):
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
-  finished = {name: run_dir.done_step(workdir / name)
-              for name in config.stages}
   found = {}
   for name, source in sources.items():
     started = time.monotonic()
@@ -178,13 +176,10 @@ def evaluate(config, workdir, *, splits=()):
     found[name] = methods
     if not primary:
       continue
-    records.save(folder, records.make(
-        methods, config=plain, split=name,
-        seconds=time.monotonic() - started,
-        checkpoint_step=steps.get("gan"),
-        extra={"checkpoint_steps": steps, "finished_steps": finished,
-               "joint_model": joint}
-        | _reports(config, workdir, source, folder)))
+    save_record(
+        config, workdir, name, methods, seconds=time.monotonic() - started,
+        extra={"joint_model": joint} | _reports(
+            config, workdir, source, folder))
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
@@ -194,6 +189,29 @@ def evaluate(config, workdir, *, splits=()):
           f"mIoU against the generator's labels of {joint['samples']} samples"
           + (f", {real['miou']:.4f} on real pictures" if real else ""))
   return found
+
+
+def save_record(config, workdir, split: str, methods: dict, *,
+                seconds: float, extra: dict | None = None):
+  """Writes workdir/eval/SPLIT/record.json: what tables are made from.
+
+  Args:
+    config: of the run.
+    workdir: the run's folder.
+    split: what was scored.
+    methods: {method: scores}.
+    seconds: that it took.
+    extra: see `record.Record`.
+  """
+  steps = {name: checkpoint.best(workdir / name / "ckpt")
+           for name in config.stages}
+  finished = {name: run_dir.done_step(workdir / name)
+              for name in config.stages}
+  records.save(workdir / "eval" / split, records.make(
+      methods, config=json.loads(config.to_json_best_effort()), split=split,
+      seconds=seconds, checkpoint_step=steps.get("gan"),
+      extra={"checkpoint_steps": steps, "finished_steps": finished}
+      | (extra or {})))
 
 
 def label(config, workdir, *, pictures, out) -> dict:

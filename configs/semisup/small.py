@@ -81,8 +81,12 @@ def smoke(c: ml_collections.ConfigDict):
   c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="",
                      network="deeplabv2")
   c.data.size = 32
-  if c.data.geometry.shape:
-    c.data.geometry.shape = (32, 48)
+  geometry = c.data.geometry
+  for field, toy in (("shape", (32, 48)), ("resize", (48, 64)),
+                     ("short_side", (24, 96)), ("evaluate", (48, 64)),
+                     ("evaluate_short_side", 48)):
+    if geometry[field]:
+      geometry[field] = toy
   c.mlmt.update(width=4, blocks=(1, 1, 1, 1), steps=4, epochs=4, burn_in=0,
                 batch_size=4, unlabeled_batch_size=4, weights="",
                 start="")

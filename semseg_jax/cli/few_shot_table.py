@@ -9,14 +9,18 @@ spreads over draws) and table.md. For each number of shots: each segmenter by
 inversion, over several draws of the shots; auto-shot with the segmenter that is
 best on validation, one draw; the supervised U-Net on as many real labels. With
 the annotator `reference` also each segmenter on fresh samples against its
-labels ("samples"), where no inversion blurs the answer. Run again after an
-interruption: what is done is kept.
+labels ("samples"), where no inversion blurs the answer. For result tables
+(cli/table.py) each split's numbers are also an ordinary record, of the config
+without the stages that the cells train, in workdir/eval/SPLIT. Run again after
+an interruption: what is done is kept.
 """
 
 from semseg_jax.training import xla_flags
 
 xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
+
+import time  # noqa: E402
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
@@ -51,6 +55,7 @@ def write(config, workdir, *, shots, segmenters, draws: int,
       decay of the learning rate by steps of a twentieth; 0: the config's
       epochs.
   """
+  started = time.monotonic()
   experiment.check_data(config)
   folder = epath.Path(workdir) / "table"
   rows, cells = [], {}
@@ -117,8 +122,26 @@ def write(config, workdir, *, shots, segmenters, draws: int,
   run_dir.write_json(folder / "table.json", {"rows": rows})
   shown = [{k: v for k, v in r.items() if k != "draws"} for r in rows]
   (folder / "table.md").write_text(tables.markdown(shown) + "\n")
+  for s in splits:
+    experiment.save_record(
+        cells_lib.changed(config, stages=tuple(
+            x for x in config.stages if x in ("gan", "reference"))),
+        folder.parent, s, _methods(r for r in rows if r["split"] == s),
+        seconds=time.monotonic() - started, extra={"updates": updates})
   print(f"{tables.text(shown)}\n\nwritten to {folder / 'table.json'}")
   return rows
+
+
+def _methods(rows) -> dict:
+  """{method: {"shots1": {"miou": one of each draw}, ...}}, for the record."""
+  found = {}
+  for row in rows:
+    # Which segmenter is best may differ between numbers of shots.
+    name, _, kind = row["method"].partition(", ")
+    best = {"segmenter": kind} if name == "auto-shot" else {}
+    found.setdefault(name if best else row["method"], {})[
+        f"shots{row['shots']}"] = {"miou": row["draws"]} | best
+  return found
 
 
 def _epochs(updates, shots):

@@ -3,7 +3,9 @@
   python -m semseg_jax.cli.prepare coffee_leaf --data_dir=DIR
 
 The name may also be given as --name, the folder as --manual_dir, as TFDS calls
-it. --size decides how large the pictures of some sets are stored.
+it: that of the unpacked download, or the one above it. What is missing there is
+listed, with where to get it. --size decides how large the pictures of some sets
+are stored.
 """
 
 from absl import app
@@ -14,7 +16,8 @@ from semseg_jax.data import errors
 from semseg_jax.data import store
 
 _NAME = flags.DEFINE_string(
-    "name", None, "Data set, a module of data/sets, or module/variant.")
+    "name", None, "Data set, or data set/variant (docs/data.md): "
+    + ", ".join(datasets.names()) + ".")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with its files.")
 flags.DEFINE_alias("manual_dir", "data_dir")
 _CACHE_DIR = flags.DEFINE_string(

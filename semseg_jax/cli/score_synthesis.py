@@ -12,7 +12,8 @@ random samples (the floor), the picture of the shot with the nearest mask, and
 the real pictures (the ceiling). `share` is where a row stands between floor and
 ceiling. With dense labelling a last row scores samples against their own pseudo
 labels: what the encoder is taught. Writes table.json, table.md, grid.png and
-pseudo_labels.png to WORKDIR/synthesis/SPLIT.
+pseudo_labels.png to WORKDIR/synthesis/SPLIT, and an ordinary record, with a
+method for each row, to WORKDIR/eval/SPLIT, where eval.py has its own.
 
   --study --layers=conv8,conv16 --k=1,3,10 --thresholds=0.3,0.5,0.7
 
@@ -28,6 +29,7 @@ xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
 
 import itertools  # noqa: E402
+import time  # noqa: E402
 
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
@@ -64,6 +66,7 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   Returns:
     The rows of the table, values in [0, 1] and distances.
   """
+  started = time.monotonic()
   split = split or config.data.in_domain
   synth = synthesis.Synthesizer(config, workdir)
   judge = Judge(config, workdir)
@@ -101,6 +104,11 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   folder = workdir / "synthesis" / split
   folder.mkdir(parents=True, exist_ok=True)
   _write(folder, rows, f"{config.data.name}, {split}, {len(real)} layouts")
+  experiment.save_record(
+      config, workdir, split,
+      {row["pictures of"]: {"pictures": len(real)} | {
+          k: v for k, v in row.items() if k != "pictures of"} for row in rows},
+      seconds=time.monotonic() - started)
   colors = encoder.annotation_colors(config)
   judged = images.colorize(
       judge.labels(own[:_ROWS]), data.dataset(config).spec.colors)

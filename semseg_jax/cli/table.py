@@ -27,7 +27,6 @@ xla_flags.apply()  # before jax starts
 xla_flags.compile_cache()
 
 import pathlib  # noqa: E402
-import subprocess  # noqa: E402
 import sys  # noqa: E402
 
 from absl import app  # noqa: E402
@@ -36,6 +35,7 @@ from absl import flags  # noqa: E402
 from semseg_jax.cli import table_actions  # noqa: E402
 from semseg_jax.cli import table_cost  # noqa: E402
 from semseg_jax.cli import table_runs  # noqa: E402
+from semseg_jax.cli import table_smoke  # noqa: E402
 from semseg_jax.evaluation import record as records  # noqa: E402
 from semseg_jax.evaluation import tables as text_tables  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
@@ -84,7 +84,7 @@ def main(argv):
   checkpoint.quiet()
   try:
     problems = run()
-  except (OSError, ValueError, subprocess.CalledProcessError) as error:
+  except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
   if problems:
     sys.exit("\n".join(f"error: {problem}" for problem in problems))
@@ -111,7 +111,8 @@ def run() -> list[str]:
           table_cost.rows(found, _TFLOPS.value * 1e12)))
       print(f"\nGPU-hours at {_TFLOPS.value:g} sustained TFLOP/s (assumed).")
   elif _SMOKE.value:
-    paths, problems = table_actions.smoke(tables, places)
+    xla_flags.quick()
+    paths, problems = table_smoke.run(tables, places)
   else:
     out = pathlib.Path(_OUT.value or places.root)
     into = pathlib.Path(_INTO.value) if _INTO.value else None

@@ -1,17 +1,12 @@
-"""What `cli.table` does: rows and seeds chosen, tables rendered, toy runs."""
+"""What `cli.table` does: rows and seeds chosen, tables rendered."""
 
 import ast
 from collections.abc import Sequence
 import dataclasses
 import functools
-import os
 import pathlib
-import shlex
-import subprocess
-import sys
 
 from semseg_jax.cli import table_runs
-from semseg_jax.cli import table_toy
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import table_render
 from semseg_jax.evaluation import table_results
@@ -74,7 +69,7 @@ def render(
   paths = list(table_render.write(results, out))
   if into:
     into.write_text(table_render.replace_block(
-        into.read_text(), table.name, table_render.markdown(results)))
+        into.read_text(), table.name, table_render.block(results)))
     paths.append(into)
   return paths
 
@@ -97,34 +92,3 @@ def near_misses(table: paper_table.Table, places: table_runs.Places):
   return table_results.near_misses(
       table, _config_of(table, places), places.root, places.elsewhere,
       table_runs.unlike)
-
-
-def smoke(
-    tables: Sequence[paper_table.Table], places: table_runs.Places
-) -> tuple[list[pathlib.Path], list[str]]:
-  """Runs the complete graph of the tables at toy size and renders them.
-
-  Returns:
-    What was rendered, and what could not be run.
-  """
-  root = places.root / "smoke"
-  places = dataclasses.replace(places, root=root)
-  tables = [table_toy.shrink(t, places, (root / "toy").resolve())
-            for t in tables]
-  lines, problems = table_runs.commands(tables, places)
-  for i, line in enumerate(lines):
-    print(f"[{i + 1}/{len(lines)}] {line}", flush=True)
-    execute(line)
-  paths = [path for t in tables for path in render(t, places, out=root)]
-  return paths, problems
-
-
-def execute(line: str) -> None:
-  """A line of --commands from the checkout, with this interpreter.
-
-  Raises:
-    subprocess.CalledProcessError: it failed.
-  """
-  line = line.replace("python ", f"{shlex.quote(sys.executable)} ")
-  subprocess.run(
-      line, shell=True, check=True, cwd=table_runs.ROOT, env=os.environ)

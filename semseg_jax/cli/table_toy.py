@@ -14,8 +14,9 @@ from semseg_jax import interop
 from semseg_jax.cli import table_runs
 from semseg_jax.evaluation import paper_table
 
-_PICTURES = {"train_labeled": 8, "unlabeled": 12}  # Others have 6.
+_PICTURES = {"train_labeled": 10, "unlabeled": 12}  # Others have 6.
 _SIDE = 48
+_MOST_CLASSES = 10
 # Widths of VGG-16's convolutions and their numbers in torchvision.
 _VGG = ((0, 64), (2, 64), (5, 128), (7, 128), (10, 256), (12, 256), (14, 256),
         (17, 512), (19, 512), (21, 512), (24, 512), (26, 512), (28, 512))
@@ -115,7 +116,15 @@ def shrink(
     smoke = dict(row.arguments) | {"smoke": True}
     needs = tuple({**n, "arguments": {**n.get("arguments", {}), "smoke": True}}
                   for n in row.needs)
-    row = dataclasses.replace(row, arguments=smoke, files={}, needs=needs)
+    # Numbers among the changed fields are sizes: smoke has its own.
+    changed = {k: v for k, v in row.overrides.items()
+               if not isinstance(v, int | float)}
+    evaluate = row.evaluate
+    if "few_shot_table" in evaluate:
+      evaluate += " --updates=10 --draws=1 --baseline_draws=1"
+    row = dataclasses.replace(
+        row, arguments=smoke, files={}, needs=needs, overrides=changed,
+        evaluate=evaluate)
     if not row.config or not table.data:
       return row
     found = {}
@@ -125,6 +134,10 @@ def shrink(
         plain = table_runs.plain_config(run, places, table)
       except FileNotFoundError:
         return row
+      # More classes take longer and show no more; fewer kinds of programs.
+      if plain["data"]["num_classes"] > _MOST_CLASSES:
+        plain["data"]["num_classes"] = _MOST_CLASSES
+        found["data.num_classes"] = _MOST_CLASSES
       found = on_toy_data(plain, [c.split for c in table.columns],
                           _classes(table), root) | found
     return dataclasses.replace(row, overrides={**row.overrides, **found})

@@ -37,7 +37,9 @@ class Archive:
           f"the folder of the download ({self.page})")
     root = pathlib.Path(data_dir).expanduser().absolute()
     if not root.is_dir():
-      raise errors.DataError(f"data.data_dir: there is no folder {root}")
+      raise errors.DataError(
+          f"data.data_dir: there is no folder {root} with the download of "
+          f"{self.name!r} ({self.page})")
     missing = {}
     for folder in (root / self.name, root):
       missing[folder] = [

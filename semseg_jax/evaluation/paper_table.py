@@ -25,7 +25,8 @@ class Column:
     split: the scored split.
     arguments: of the config, beside the row's.
     metric: where in the record's scores the number is, such as "miou" or
-      "per_class_iou.nose"; empty for the table's.
+      "per_class_iou.nose"; empty for the table's. It may be a list of numbers,
+      of repetitions within the run.
     labels: labelled pictures, for curves; None outside of them.
     group: data set of a curve, such as "NLM".
     domain: "in" or "out", for curves.
@@ -47,7 +48,6 @@ class Row:
     name, setting: as the source calls them.
     config: its file; empty for a row of published numbers only.
     arguments: of the config.
-    rename: arguments of columns that this row's config knows by other names.
     overrides: changed fields, {"gan.steps": 100}.
     files: fields that name a file of converted weights, by file name.
     needs: stages that this row's runs take over from another run with the
@@ -65,7 +65,6 @@ class Row:
   setting: str = ""
   config: str = ""
   arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  rename: Mapping[str, str] = dataclasses.field(default_factory=dict)
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: tuple[Mapping[str, Any], ...] = ()
@@ -87,6 +86,7 @@ class Table:
     title, paper: for the caption; paper is empty for a table of our own.
     metric, unit: of all columns that name no other; records hold fractions.
     seeds: of the runs.
+    spread_over: what the values of a cell are of, if not the seeds.
     data: whether the data set is read from files.
     sources: where the published numbers were seen.
     notes: what a reader has to know.
@@ -97,6 +97,7 @@ class Table:
   metric: str = "miou"
   unit: str = "fraction"
   seeds: tuple[int, ...] = (0, 1, 2)
+  spread_over: str = ""
   data: bool = True
   columns: tuple[Column, ...]
   rows: tuple[Row, ...]
@@ -194,8 +195,7 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
       (n["stage"], Run(n["config"], with_seed(n.get("arguments", {})),
                        _pairs(row.overrides), _pairs(row.files)))
       for n in row.needs)
-  scored = {row.rename.get(k, k): v for k, v in column.arguments.items()}
-  return Run(row.config, with_seed({**row.arguments, **scored}),
+  return Run(row.config, with_seed({**row.arguments, **column.arguments}),
              _pairs(row.overrides), _pairs(row.files), needs, row.evaluate)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import csv
+import dataclasses
 import io
 import pathlib
 import re
@@ -36,10 +37,33 @@ def markdown(results: table_results.Results) -> str:
   return "\n\n".join([*parts, notes] if notes else parts)
 
 
+def block(results: table_results.Results) -> str:
+  """The same for a document: without rows and columns that have no number."""
+  table, cells = results.table, results.cells
+  there = [[bool(c.values) or c.published is not None for c in row]
+           for row in cells]
+  rows = [i for i, row in enumerate(there) if any(row)]
+  columns = [j for j, column in enumerate(zip(*there, strict=True))
+             if any(column)]
+  names = [table_results.row_name(table, row)
+           for i, row in enumerate(table.rows) if i not in rows]
+  names += [c.name for j, c in enumerate(table.columns) if j not in columns]
+  if not rows:
+    return f"{table.title}: not run."
+  shown = results._replace(
+      table=dataclasses.replace(
+          table, rows=tuple(table.rows[i] for i in rows),
+          columns=tuple(table.columns[j] for j in columns)),
+      cells=tuple(tuple(cells[i][j] for j in columns) for i in rows))
+  return f"**{table.title}**\n\n{markdown(shown)}" + (
+      f"\n* Not run: {'; '.join(names)}." if names else "")
+
+
 def _caption(table, compared):
   recalled = any(r.status == "recalled" and r.published for r in table.rows)
   return (
-      f"Mean ± standard deviation of our runs (n of {len(table.seeds)} seeds)"
+      "Mean ± standard deviation of our runs (n "
+      + (table.spread_over or f"of {len(table.seeds)} seeds") + ")"
       + (", in %" if table.unit == "percent" else "")
       + (" / published number" if compared else "") + "; `-`: missing."
       + (" `?`: recalled, seen in no source." if recalled else ""))

@@ -20,7 +20,7 @@ class UnfinishedError(records.RecordMismatchError):
 
 
 class Cell(NamedTuple):
-  """Ours, one value per seed that has a record, and the published value."""
+  """Ours, those of each seed that has a record, and the published value."""
   values: tuple[float, ...]
   published: float | None
 
@@ -83,8 +83,7 @@ def collect(
       if run in configs:
         found = find_record(root, run, column.split, configs[run], elsewhere,
                             method=row.method, unlike=unlike)
-        value = found and _score(table, row, column, *found)
-        values += [] if value is None else [value]
+        values += _scores(table, row, column, *found) if found else ()
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
 
@@ -190,8 +189,8 @@ def load_record(folder: pathlib.Path, config: dict) -> records.Record | None:
   return record
 
 
-def _score(table, row, column, folder, record):
-  """The column's number in a record, None where it is not defined."""
+def _scores(table, row, column, folder, record) -> list[float]:
+  """The column's numbers in a record; none where it is not defined."""
   where = f"{folder / 'record.json'}, row {row.name!r} of {table.name!r}"
   if row.method not in record.methods:
     raise ValueError(f"{where}: no method {row.method!r}; the record has "
@@ -202,7 +201,8 @@ def _score(table, row, column, folder, record):
     if not isinstance(value, dict) or name not in value:
       raise ValueError(f"{where}: no metric {metric!r}")
     value = value[name]
-  return None if value is None else value * table.scale
+  values = value if isinstance(value, list) else [value]
+  return [x * table.scale for x in values if x is not None]
 
 
 def curves(results: Results, group: str, *, published: bool):

@@ -10,6 +10,7 @@ from semseg_jax.cli import few_shot_cells
 from semseg_jax.cli import few_shot_table
 from semseg_jax.cli import layer_ablation
 from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import record as records
 from semseg_jax.methods import reference
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.repurpose_gan import segmenter
@@ -84,6 +85,12 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
           ("inversion", 2), ("inversion", 2), ("auto-shot", 1),
           ("supervised", 1))]
   assert all(0 <= r["miou"] <= 1 for r in rows)
+  found = records.load(folder / "eval/test")
+  assert not found.config["stages"]  # no generator was trained here
+  assert set(found.methods) == {
+      "inversion, linear", "inversion, mlp", "auto-shot", "supervised"}
+  assert len(found.methods["inversion, mlp"]["shots2"]["miou"]) == 2
+  assert "segmenter" in found.methods["auto-shot"]["shots1"]
   inverted = list((folder / "inversion").iterdir())
   monkeypatch.setattr(segmenter.projection.inversion.Inverter, "run", None)
   monkeypatch.setattr(loop.checkpoint.Checkpoints, "save", None)

@@ -285,7 +285,7 @@ def test_rendered_into_a_document(tmp_path):
   document.write_text("a\n<!-- table:parts -->\n<!-- /table -->\nb\n")
   table_actions.render(table, where, out=tmp_path / "out", into=document)
   text = document.read_text()
-  assert text.startswith("a\n<!-- table:parts -->\n\n| Method")
+  assert text.startswith("a\n<!-- table:parts -->\n\n**Procedural faces")
   assert text.endswith("<!-- /table -->\nb\n")
   assert "0.2500 ± 0.0000 (n=2)" in text
   assert (tmp_path / "out/parts.csv").exists()
@@ -346,8 +346,8 @@ def test_toy_folder_is_a_data_set_with_all_that_is_asked_for(tmp_path):
   datasets.verify(found, found.splits)
   assert "volume" in found.splits["test"][0]
   labelled, unlabelled = subsets.select(
-      found, labels=8, unlabeled=12, split_seed=0)
-  assert (len(labelled), len(unlabelled)) == (8, 12)
+      found, labels=10, unlabeled=12, split_seed=0)
+  assert (len(labelled), len(unlabelled)) == (10, 12)
 
 
 def test_shrunk_table_has_the_same_graph_at_toy_size(tmp_path):
@@ -361,7 +361,7 @@ def test_shrunk_table_has_the_same_graph_at_toy_size(tmp_path):
   plain = table_runs.plain_config(job.run, where, small)
   assert plain["gan"]["steps"] < 10
   assert plain["data"]["name"] == "folder"
-  assert plain["data"]["labels"] == 8
+  assert plain["data"]["labels"] == 10
   assert plain["perceptual"]["weights"] == ""
   assert "weights" not in lines[0]
 

@@ -31,15 +31,14 @@ def test_rows_without_a_config_have_no_run():
 def test_needed_runs_come_first_with_the_same_seed():
   row = dict(
       name="r", config="configs/m/set.py", method="x", arguments={"fast": True},
-      rename={"labels": "shots"}, overrides={"stages": ("a", "b"),
-                                             "data.name": "c"},
+      overrides={"stages": ("a", "b"), "data.name": "c"},
       needs=({"stage": "gan", "config": "configs/m/set.py"},))
   table = paper_table.parse("toy", fields(rows=[row], seeds=(2,)))
   needed, run = paper_table.runs(table)
   assert run.needs == (("gan", needed),)
   assert needed.argument == "seed=2"
-  assert run.argument == "fast,shots=5,seed=2"
-  assert run.folder == "m/set/fast,shots=5,seed=2,stages=a+b"
+  assert run.argument == "fast,labels=5,seed=2"
+  assert run.folder == "m/set/fast,labels=5,seed=2,stages=a+b"
 
 
 @pytest.mark.parametrize(("row", "message"), [

@@ -73,6 +73,35 @@ def test_mean_spread_and_number_of_seeds(filled):
   assert found.missing_configs == ("configs/m/absent.py",)
 
 
+def test_repetitions_within_a_run_are_values_of_its_cell(tmp_path):
+  table = toy(seeds=(0,), spread_over="draws", columns=[
+      dict(COLUMNS[0], metric="shots1.miou")], rows=[
+          dict(ROWS[0], published=())])
+  run = next(iter(paper_table.runs(table)))
+  write(tmp_path, run, "test", {"supervised": 0.5})
+  path = tmp_path / run.folder / "eval/test/record.json"
+  found = json.loads(path.read_text())
+  found["methods"]["supervised"] = {"shots1": {"miou": [0.25, None, 0.75]}}
+  path.write_text(json.dumps(found))
+  results = table_results.collect(table, config_of, tmp_path)
+  assert results.cells[0][0].values == (0.25, 0.75)
+  assert "(n draws)" in table_render.markdown(results)
+
+
+def test_block_leaves_out_what_has_no_number(filled):
+  table = dataclasses.replace(filled[0], rows=tuple(
+      dataclasses.replace(row, published=()) for row in filled[0].rows))
+  found = table_results.collect(table, config_of, filled[1])
+  text = table_render.block(found)
+  assert text.startswith("**Toy**\n\n| Method")
+  heading = next(x for x in text.splitlines() if x.startswith("| Method"))
+  assert "B @ 10" in heading
+  assert "B @ 100" not in heading
+  assert text.endswith("* Not run: heard; later; B @ 100.")
+  empty = table_results.collect(table, config_of, filled[1] / "nowhere")
+  assert table_render.block(empty) == "Toy: not run."
+
+
 def test_markdown_has_ours_beside_published(filled):
   text = table_render.markdown(
       table_results.collect(filled[0], config_of, filled[1]))

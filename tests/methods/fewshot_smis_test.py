@@ -16,6 +16,7 @@ from semseg_jax.cli import score_synthesis
 from semseg_jax.cli import synthesize
 from semseg_jax.data import annotations
 from semseg_jax.data import pairs
+from semseg_jax.evaluation import record as records
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import generator as trained
@@ -227,6 +228,10 @@ def test_scores_stand_beside_their_references(run, capsys):
     assert row["random_feature_frechet"] >= 0
   for name in ("grid.png", "pseudo_labels.png"):
     assert (folder / "synthesis/test" / name).exists(), name
+  found = records.load(folder / "eval/test",
+                       config=json.loads(config.to_json_best_effort()))
+  assert {k: v["miou"] for k, v in found.methods.items()} == {
+      k: v["miou"] for k, v in by_name.items()}
   assert "nearest shot" in capsys.readouterr().out
 
 

@@ -1,0 +1,121 @@
+"""Tables at toy size: every run of their graph, in this one process.
+
+A toy run computes next to nothing: its time is imports, tracing and
+compilation. So the command lines of a table are read as a shell would and
+called here, one after the other; programs are compiled without LLVM's
+optimiser and kept, small ones too; and runs that are the same at toy size
+(their label counts are all those of the toy data) are done once.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import pathlib
+import shlex
+import subprocess
+import time
+import traceback
+
+from absl import flags
+import jax
+from ml_collections import config_flags
+
+from semseg_jax import experiment
+from semseg_jax.cli import few_shot_table
+from semseg_jax.cli import score_synthesis
+from semseg_jax.cli import table_actions
+from semseg_jax.cli import table_runs
+from semseg_jax.cli import table_toy
+from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import record as records
+
+
+def run(
+    tables: Sequence[paper_table.Table], places: table_runs.Places
+) -> tuple[list[pathlib.Path], list[str]]:
+  """Runs the complete graph of the tables at toy size and renders them.
+
+  What an earlier call has finished is not done again.
+
+  Returns:
+    What was rendered, and what could not be run.
+  """
+  # Small programs are most of these, and the same in many runs.
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+  root = places.root / "smoke"
+  places = dataclasses.replace(places, root=root)
+  paths, problems = [], {}
+  for number, table in enumerate(tables):
+    started, count = time.monotonic(), 0
+    small = table_toy.shrink(table, places, (root / "toy").resolve())
+    while True:
+      here = dataclasses.replace(places, elsewhere=_same_data(small, places))
+      lines, missing = table_runs.commands([small], here)
+      lines = [x for x in lines if x not in problems]
+      if not lines:
+        break
+      print(lines[0], flush=True)
+      problem = execute(lines[0])
+      count += 1
+      if problem:
+        problems[lines[0]] = problem
+        print(f"failed: {problem}", flush=True)
+    problems |= dict.fromkeys(missing, "")
+    paths += table_actions.render(small, here, out=root)
+    print(f"[{number + 1}/{len(tables)}] {table.name}: {count} runs, "
+          f"{time.monotonic() - started:.0f} s", flush=True)
+  return paths, [f"{line}: {why}" if why else line
+                 for line, why in problems.items()]
+
+
+def _same_data(table, places):
+  """Records below the folder of all runs that are of this table's toy data.
+
+  Configs do not tell toy data sets apart: places of files do not count.
+  """
+  used = {table_runs.plain_config(run, places, table)["data"]["data_dir"]
+          for run in paper_table.runs(table)
+          if (table_runs.ROOT / run.config).exists()}
+  return tuple(x for x in records.below([places.root])
+               if x.config["data"]["data_dir"] in used)
+
+
+def execute(line: str) -> str:
+  """Does what a line of --commands does; returns what went wrong, if it did."""
+  try:
+    for part in line.split(" && "):
+      words = shlex.split(part)
+      if words[0] == "python":
+        _call(words[1:])
+      else:
+        subprocess.run(words, check=True)
+  except SystemExit as error:  # a user's mistake, in one line
+    return str(error.code)
+  except Exception as error:  # the other runs go on
+    traceback.print_exc()
+    return f"{type(error).__name__}: {error}"
+  return ""
+
+
+def _call(words: Sequence[str]):
+  """Calls what `python WORDS` calls, with the flags read in the same way."""
+  count = 2 if words[0] == "-m" else 1
+  values, given = flags.FlagValues(), list(words[count - 1:])
+  config_flags.DEFINE_config_file(
+      "config", None, "", values, lock_config=True, sys_argv=given)
+  flags.DEFINE_string("workdir", None, "", flag_values=values)
+  flags.DEFINE_list("stage", [], "", flag_values=values)
+  flags.DEFINE_list("split", [], "", flag_values=values)
+  for name in ("updates", "draws", "baseline_draws"):
+    flags.DEFINE_integer(name, 0, "", flag_values=values)
+  values(given)
+  function, arguments = {
+      "train.py": (experiment.train, {"only": values.stage}),
+      "eval.py": (experiment.evaluate, {"splits": values.split}),
+      "-m semseg_jax.cli.score_synthesis": (
+          score_synthesis.evaluate, {"split": ",".join(values.split)}),
+      "-m semseg_jax.cli.few_shot_table": (few_shot_table.write, {
+          "shots": (1, 5, 10), "segmenters": ("linear", "cnn_s", "cnn"),
+          **{k: values[k].value
+             for k in ("updates", "draws", "baseline_draws")}}),
+  }[" ".join(words[:count])]
+  experiment.run(function, values.config, values.workdir, **arguments)
