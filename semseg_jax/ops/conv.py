@@ -132,17 +132,15 @@ def _correlate_any_pad(x, kernel, pad):
   return _correlate(x, kernel, pad)
 
 
-# y = correlate(x, w) is bilinear. Its two adjoints are correlate again (dx) and
-# `_weight_gradient` (dw), whose own adjoints are correlate once more: the rules
-# close, so derivatives of any order stay in the fast forms.
+# y = correlate(x, w) is bilinear. Its two adjoints are `_input_gradient` (dx)
+# and `_weight_gradient` (dw), whose own adjoints are among the three again: the
+# rules close, so derivatives of any order stay in the fast forms.
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _correlate(x, w, pad):
   if _wide(x, w.shape, pad):
-    # The barrier keeps XLA from scaling the kernel anew for each of the
-    # transform's parts.
-    return winograd.correlate(x, lax.optimization_barrier(w), pad[0][0])
+    return winograd.correlate(x, _as_it_is(w), pad[0][0])
   if any(k > n for k, n in zip(
       w.shape[:2], x.shape[1:3], strict=True)):
     x, pad = _explicit_pad(x, pad), _pairs(0)
@@ -162,11 +160,34 @@ def _correlate_bwd(pad, residuals, g):
 _correlate.defvjp(_correlate_fwd, _correlate_bwd)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _input_gradient(g, w, pad):
+  """Gradient wrt the map: g correlated with the kernel turned round."""
   back = tuple(
       (k - 1 - lo, k - 1 - hi)
       for (lo, hi), k in zip(pad, w.shape[:2], strict=True))
-  return _correlate(g, jnp.flip(w, (0, 1)).swapaxes(2, 3), back)
+  turned = jnp.flip(w, (0, 1)).swapaxes(2, 3)
+  if _wide(g, turned.shape, back):
+    return winograd.input_gradient(g, _as_it_is(w), pad[0][0])
+  return _correlate(g, turned, back)
+
+
+def _input_gradient_fwd(g, w, pad):
+  return _input_gradient(g, w, pad), (g, w)
+
+
+def _input_gradient_bwd(pad, residuals, x):
+  g, w = residuals
+  return _correlate(x, w, pad), _weight_gradient(x, g, pad, w.shape[:2])
+
+
+_input_gradient.defvjp(_input_gradient_fwd, _input_gradient_bwd)
+
+
+def _as_it_is(w):
+  # The barrier keeps XLA from scaling the kernel anew for each of the
+  # transform's parts.
+  return lax.optimization_barrier(w)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))

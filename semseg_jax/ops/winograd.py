@@ -56,15 +56,51 @@ def correlate(x, kernel, pad: int, tile: int = 2):
   Returns:
     [N, H + 2 * pad - 2, W + 2 * pad - 2, Co].
   """
-  _, basis, back = _TRANSFORMS[tile]
-  n, h, w, _ = x.shape
-  h, w = h + 2 * pad - 2, w + 2 * pad - 2
+  return _multiply(x, _kernel_places(kernel, tile), pad, tile,
+                   lambda x, k: x @ k)
+
+
+def input_gradient(g, kernel, pad: int):
+  """Gradient of `correlate` with respect to x, by tiles of 2 x 2.
+
+  That is g correlated with the kernel turned round, whose places are those of
+  the kernel as it is, the first and the last exchanged along rows and columns
+  (not with tile 4: 2 would turn into 1/2). Channels are exchanged by the
+  product. XLA on CPU would read a transposed kernel with long strides, and
+  slowly.
+
+  Args:
+    g: [N, H', W', Co], the gradient of the result.
+    kernel: [3, 3, Ci, Co].
+    pad: as in `correlate`, at most 2.
+
+  Returns:
+    [N, H' + 2 - 2 * pad, W' + 2 - 2 * pad, Ci].
+  """
+  around = (3, 1, 2, 0)
+  places = _kernel_places(kernel, 2)
+  places = [[places[i][j] for j in around] for i in around]
+  return _multiply(g, places, 2 - pad, 2,
+                   lambda g, k: jnp.einsum("...o,io->...i", g, k))
+
+
+def _kernel_places(kernel, tile):
+  """Rows of columns of the transformed kernel's places, [Ci, Co]."""
+  basis = _TRANSFORMS[tile][1]
   columns = [_combine(basis, [kernel[i, j] for i in range(3)])
              for j in range(3)]
-  kernels = [_combine(basis, row) for row in zip(*columns, strict=True)]
+  return [_combine(basis, row) for row in zip(*columns, strict=True)]
+
+
+def _multiply(x, places, pad, tile, product):
+  """The map's places times those of a kernel, and back to a map."""
+  back = _TRANSFORMS[tile][2]
+  n, h, w, _ = x.shape
+  h, w = h + 2 * pad - 2, w + 2 * pad - 2
   products = [
-      [place @ k for place, k in zip(*rows, strict=True)] for rows in zip(
-          _input_places(x, pad, h, w, tile), kernels, strict=True)]
+      [product(place, k) for place, k in zip(*rows, strict=True)]
+      for rows in zip(
+          _input_places(x, pad, h, w, tile), places, strict=True)]
   # Columns of places first, then rows.
   half = [_combine(back, row) for row in products]
   parts = [_combine(back, column) for column in zip(*half, strict=True)]

@@ -9,6 +9,8 @@ import pytest
 from semseg_jax.ops import conv
 from semseg_jax.ops import winograd
 
+_PARTS = ("correlate", "input_gradient", "weight_gradient")
+
 
 def plain(x, kernel, pad):
   return lax.conv_general_dilated(
@@ -23,17 +25,21 @@ def test_is_a_convolution(size, pad, tile):
   a, b, c = jax.random.split(jax.random.key(0), 3)
   x = jax.random.normal(a, (2, *size, 3))
   kernel = jax.random.normal(b, (3, 3, 3, 5))
-  expected, gradient = jax.vjp(lambda k: plain(x, k, pad), kernel)
+  expected, gradient = jax.vjp(lambda x, k: plain(x, k, pad), x, kernel)
   g = jax.random.normal(c, expected.shape)
+  of_map, of_kernel = gradient(g)
   got = winograd.correlate(x, kernel, pad, tile)
   np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
   np.testing.assert_allclose(
-      winograd.weight_gradient(x, g, pad, tile), gradient(g)[0], rtol=1e-4,
+      winograd.weight_gradient(x, g, pad, tile), of_kernel, rtol=1e-4,
       atol=5e-4)
+  if tile == 2:
+    np.testing.assert_allclose(
+        winograd.input_gradient(g, kernel, pad), of_map, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("channels", "form", "precision", "used"), [
-    (256, "phases", "default", {"correlate", "weight_gradient"}),
+    (256, "phases", "default", set(_PARTS)),
     (64, "phases", "default", set()), (256, "plain", "default", set()),
     (256, "phases", "highest", set())])
 def test_wide_convolutions_use_it_at_every_order(
@@ -44,7 +50,7 @@ def test_wide_convolutions_use_it_at_every_order(
     f = getattr(winograd, name)
     return lambda *args: (calls.add(name), f(*args))[1]
 
-  for name in ("correlate", "weight_gradient"):
+  for name in _PARTS:
     monkeypatch.setattr(winograd, name, watched(name))
 
   def penalty(x, w):
