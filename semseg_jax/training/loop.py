@@ -27,6 +27,7 @@ from semseg_jax.training import run_dir
 from semseg_jax.training.stage import Stage
 
 PyTree = Any
+_AHEAD = 64  # Steps whose phases are compiled before the first of them.
 
 
 class LoopOptions(NamedTuple):
@@ -147,6 +148,11 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
     preempted = stack.enter_context(_termination())
     data = iter(stage.train_data(start)) if start < stage.steps else iter(())
     batch = _next_batch(data, start, stage.steps, mesh)
+    if batch is not None:
+      soon = range(start, min(start + _AHEAD, stage.steps))
+      compiled.compile(
+          dict.fromkeys(name for step in soon for name in stage.phases(step)),
+          state, frozen, batch, step_key)
 
     for step in range(start, stage.steps):
       metrics = {}

@@ -1,12 +1,16 @@
 """The step of a stage, compiled ahead of time: one executable per phase."""
 
+from concurrent import futures
 import time
 
 from absl import logging
 import jax
+import numpy as np
 
+from semseg_jax.ops import target
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
+from semseg_jax.training import xla_flags
 
 
 def lower(stage, name, mesh, state, frozen, batch, key, position):
@@ -39,6 +43,35 @@ class Phases:
     self._record_path = record_path
     self._compiled, self._shapes, self._record = {}, {}, {}
 
+  def compile(self, names, state, frozen, batch, key):
+    """Compiles those of the phases `names` that are not yet, side by side.
+
+    Python traces one after the other while XLA compiles the ones before. On CPU
+    several are compiled at once: a part of each compilation keeps to one core.
+    An error of any of them is raised once those that have begun have ended.
+    """
+    names = [name for name in names if name not in self._compiled]
+    if not names:
+      return
+    with futures.ThreadPoolExecutor(_compilers()) as pool:
+      started = {}
+      try:
+        for name in names:
+          start = time.monotonic()
+          # Its value is not compiled in; a phase's place is given to `run`.
+          lowered = lower(self._stage, name, self._mesh, state, frozen, batch,
+                          key, np.int32(0))
+          started[name] = pool.submit(
+              _compile, lowered, time.monotonic() - start)
+        for name, future in started.items():
+          self._compiled[name], self._record[name] = future.result()
+          self._shapes[name] = _shapes(batch)
+          logging.info("compiled %s: %s", name, self._record[name])
+          if self._primary:
+            run_dir.write_json(self._record_path, self._record)
+      finally:
+        pool.shutdown(cancel_futures=True)
+
   def run(self, name, state, frozen, batch, key, position):
     """(state, metrics) after phase `name`; the given state is deleted.
 
@@ -46,26 +79,31 @@ class Phases:
     phase's place in the step. Raises ValueError if the batch's shapes differ
     from those the phase was compiled for.
     """
-    shapes = jax.tree.map(lambda x: (x.shape, str(x.dtype)), batch)
-    if name not in self._compiled:
-      self._shapes[name] = shapes
-      self._compiled[name] = self._compile(
-          name, state, frozen, batch, key, position)
-    elif shapes != self._shapes[name]:
+    self.compile([name], state, frozen, batch, key)
+    if _shapes(batch) != self._shapes[name]:
       raise ValueError(
           f"phase {name!r} would be compiled again: its batches had "
-          f"{self._shapes[name]}, this one has {shapes}. train_data must give "
-          "batches of one shape and type")
+          f"{self._shapes[name]}, this one has {_shapes(batch)}. train_data "
+          "must give batches of one shape and type")
     return self._compiled[name](state, frozen, batch, key, position)
 
-  def _compile(self, name, *arguments):
-    start = time.monotonic()
-    compiled = lower(self._stage, name, self._mesh, *arguments).compile()
-    cost = compiled.cost_analysis() or {}
-    self._record[name] = {
-        "seconds": round(time.monotonic() - start, 3),
-        "flops": cost.get("flops")}
-    logging.info("compiled %s: %s", name, self._record[name])
-    if self._primary:
-      run_dir.write_json(self._record_path, self._record)
-    return compiled
+
+def _compilers() -> int:
+  """How many programs are compiled at once."""
+  # Processes must ask each other in one order; accelerators try out kernels.
+  alone = jax.process_count() == 1 and target.platform() == "cpu"
+  return xla_flags.cores() if alone else 1
+
+
+def _compile(lowered, tracing):
+  """(executable, record) of a program that took `tracing` seconds to lower."""
+  start = time.monotonic()
+  compiled = lowered.compile()
+  cost = compiled.cost_analysis() or {}
+  return compiled, {
+      "seconds": round(tracing + time.monotonic() - start, 3),
+      "flops": cost.get("flops")}
+
+
+def _shapes(batch):
+  return jax.tree.map(lambda x: (x.shape, str(x.dtype)), batch)

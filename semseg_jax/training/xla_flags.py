@@ -67,6 +67,12 @@ def quick_flags(cache_dir=".cache") -> list[str]:
   return [flag for flag in QUICK_FLAGS if accepted(flag, cache_dir)]
 
 
+def cores() -> int:
+  """Those that this process may use."""
+  allowed = getattr(os, "sched_getaffinity", None)
+  return len(allowed(0)) if allowed else os.cpu_count()
+
+
 def compile_cache(directory=".cache/jax") -> None:
   """Keeps compiled programs below `directory`, unless the user chose another.
 
@@ -74,10 +80,8 @@ def compile_cache(directory=".cache/jax") -> None:
   cache's key does not say how many, so each number has a folder of its own:
   what was compiled for one core would leave the others idle.
   """
-  allowed = getattr(os, "sched_getaffinity", None)
-  cores = len(allowed(0)) if allowed else os.cpu_count()
   os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(
-      pathlib.Path(directory).resolve() / f"{cores}-cores"))
+      pathlib.Path(directory).resolve() / f"{cores()}-cores"))
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 
