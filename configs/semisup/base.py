@@ -91,7 +91,9 @@ def get_config():
 
   c.mlmt = ml_collections.ConfigDict(dict(
       steps=3_300, epochs=100, batch_size=16, unlabeled_batch_size=80,
-      shape=(320, 320), depth=101, width=64, blocks=(), weights="",
+      shape=(320, 320), depth=101, width=64, blocks=(), output_stride=32,
+      pooling="mean",  # over the map; or "max"
+      weights="",
       start="",  # stage whose trunk it starts from, where there are no weights
       normalize="imagenet",
       learning_rate=0.03, final_learning_rate=1e-4, momentum=0.9,

@@ -23,7 +23,10 @@ def get_config(arg=""):
   c = base.get_config()
   c.data.update(name="camvid", size=192, num_classes=11, in_domain="val")
   c.data.geometry.shape = (180, 240)
-  (small.two_cores if a["cpu"] else small.one_gpu)(c)
+  if a["cpu"]:
+    small.two_cores_real(c, batch=4, views=(96, 128))
+  else:
+    small.one_gpu(c)
   if a["ratio"] < 1:
     a["labels"] = -2
   base.choose(c, a, POOL)

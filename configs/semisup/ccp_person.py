@@ -22,7 +22,10 @@ def get_config(arg=""):
   c = base.get_config()
   c.data.update(name="ccp_person", size=128, num_classes=8)
   c.data.geometry.shape = (192, 128)
-  (small.two_cores if a["cpu"] else small.one_gpu)(c)
+  if a["cpu"]:
+    small.two_cores_real(c, batch=8, views=(144, 96))
+  else:
+    small.one_gpu(c)
   if a["ratio"] < 1:
     a["labels"] = -2
   base.choose(c, a, POOL, separate=True)

@@ -155,21 +155,26 @@ class ResNet(nn.Module):
 class Classifier(nn.Module):
   """Image [N, H, W, C] -> (logits [N, num_classes] float32, maps by name).
 
-  A plain `ResNet`, the mean over the map, a linear layer.
+  A `ResNet`, by default a plain one, the mean over the map, a linear layer.
 
-  Attributes: see `ResNet`.
+  Attributes:
+    pooling: "mean", or "max", which a small thing does not drown in.
+    others: see `ResNet`.
   """
 
   num_classes: int
   depth: int = 101
   width: int = 64
   blocks: tuple[int, int, int, int] | None = None
+  output_stride: int = 32
+  pooling: str = "mean"
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, image, *, train: bool = False):
     x, maps = ResNet(
-        self.depth, self.width, self.blocks, dtype=self.dtype,
-        name="backbone")(image, train=train)
-    x = x.astype(jnp.float32).mean((1, 2))
+        self.depth, self.width, self.blocks, self.output_stride,
+        dtype=self.dtype, name="backbone")(image, train=train)
+    x = x.astype(jnp.float32)
+    x = x.max((1, 2)) if self.pooling == "max" else x.mean((1, 2))
     return torch_layers.Dense(self.num_classes, name="fc")(x), maps

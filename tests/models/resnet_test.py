@@ -131,6 +131,20 @@ def test_evaluation_uses_them():
   np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_classifier_pools_the_last_map(pooling):
+  module = resnet.Classifier(
+      4, 18, output_stride=16, pooling=pooling, **_TINY)
+  image = jax.random.normal(jax.random.key(0), (2, 64, 48, 3))
+  variables = jax.jit(module.init)(jax.random.key(1), image)
+  logits, maps = jax.jit(module.apply)(variables, image)
+  assert maps["layer4"].shape[1:3] == (4, 3)
+  pooled = getattr(np.asarray(maps["layer4"]), pooling)((1, 2))
+  fc = variables["params"]["fc"]
+  np.testing.assert_allclose(
+      logits, pooled @ fc["kernel"] + fc["bias"], atol=1e-5)
+
+
 def test_bfloat16():
   module = resnet.Classifier(4, 18, dtype=jnp.bfloat16, **_TINY)
   image = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))

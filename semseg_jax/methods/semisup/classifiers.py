@@ -13,11 +13,19 @@ from semseg_jax.training import checkpoint
 
 
 def build(config) -> resnet.Classifier:
-  """The ResNet that `config.mlmt` describes."""
+  """The ResNet that `config.mlmt` describes.
+
+  Raises:
+    ValueError: unknown pooling.
+  """
   c = config.mlmt
+  if c.pooling not in ("mean", "max"):
+    raise ValueError(
+        f"config.mlmt.pooling is {c.pooling!r}; choose 'mean' or 'max'")
   return resnet.Classifier(
       num_classes=config.data.num_classes, depth=c.depth, width=c.width,
-      blocks=tuple(c.blocks) or None, dtype=jnp.dtype(config.dtype))
+      blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
+      pooling=c.pooling, dtype=jnp.dtype(config.dtype))
 
 
 def shape(config) -> tuple[int, int]:
