@@ -36,16 +36,6 @@ IMAGENET = "DeepLabv2 ResNet-101, ImageNet pretraining"
 LPIPS = {"perceptual.weights": "lpips_vgg.safetensors"}
 _TRUNK = {"segmenter.weights": "resnet101.safetensors"}
 RESNET = _TRUNK | {"mlmt.weights": "resnet101.safetensors"}
-# For two cores: an hour of inversions and of training instead of a day.
-_FEW_SHOT_CUT = {
-    "autoshot.steps": 500, "data.validation_pictures": 32,
-    "evaluation.limit": 64}
-FEW_SHOT_NOTES = (
-    "One generator; 5 draws of the shots (U-Net: 3 of its labels; auto-shot: "
-    "one, by the segmenter that is best on validation). The first 64 pictures "
-    "of each split; 300 updates of each segmenter.",
-    "The annotator of the shots is a U-Net on all real labels; the U-Net row "
-    "has as many real labels. The paper has no such table.")
 SYNTHESIS_NOTES = (
     "mIoU of a real segmenter's labels of the pictures against their layouts.",
     "No result table of the paper could be found: no published number stands "
@@ -187,20 +177,22 @@ def shared(config, **arguments):
                for stage in ("gan", "reference"))
 
 
-def few_shot_rows(config, **arguments):
+def few_shot_rows(config, *, updates, baseline_draws, scoring, **arguments):
   """RepurposeGAN's segmenters, auto-shot, and a U-Net on as many labels.
 
   All from one run and its `few_shot_table`, which inverts pictures once.
 
   Args:
     config: its file.
-    **arguments: of it.
+    updates, baseline_draws: flags of the command.
+    scoring: fields that are changed for it.
+    **arguments: of the config.
   """
   run = dict(
       config=config, arguments=arguments,
-      overrides={"stages": ("gan", "reference"), **_FEW_SHOT_CUT},
-      evaluate="-m semseg_jax.cli.few_shot_table --updates=300 "
-               "--baseline_draws=3")
+      overrides={"stages": ("gan", "reference")}, scoring=scoring,
+      evaluate=f"-m semseg_jax.cli.few_shot_table --updates={updates} "
+               f"--baseline_draws={baseline_draws}")
   return [
       dict(name="U-Net", setting="labelled only", method="supervised",
            baseline=True, **run)] + [
@@ -210,6 +202,19 @@ def few_shot_rows(config, **arguments):
           ("RepurposeGAN, CNN-S", "inversion, cnn_s"),
           ("RepurposeGAN, CNN", "inversion, cnn"),
           ("RepurposeGAN, auto-shot", "auto-shot"))]
+
+
+def few_shot_notes(updates, baseline_draws, scoring):
+  """What a reader of these rows has to know."""
+  return (
+      f"One generator; 5 draws of the shots (U-Net: {baseline_draws} of its "
+      "labels; auto-shot: one, by the segmenter that is best on validation). "
+      f"The first {scoring['evaluation.limit']} pictures of each split; "
+      f"{updates} updates of each segmenter, {scoring['autoshot.steps']} of "
+      f"auto-shot, {scoring['supervised.steps']} of the U-Net.",
+      "The annotator of the shots is a U-Net on all real labels; the U-Net row "
+      "has as many real labels as there are shots. The paper has no such "
+      "table.")
 
 
 def synthesis_rows(config, **arguments):

@@ -72,7 +72,7 @@ def overrides(run: paper_table.Run, places: Places, table: paper_table.Table):
 
 
 def config(run: paper_table.Run, places: Places, table: paper_table.Table):
-  """The run's config, locked.
+  """The config that a run is scored with, locked.
 
   Raises:
     FileNotFoundError: its file does not exist.
@@ -91,7 +91,8 @@ def config(run: paper_table.Run, places: Places, table: paper_table.Table):
   except (TypeError, ValueError) as error:
     raise ValueError(f"{where}: {error}") from error
   found.lock()
-  for field, value in overrides(run, places, table).items():
+  changed = overrides(run, places, table) | dict(run.scoring)
+  for field, value in changed.items():
     try:
       found.update_from_flattened_dict({field: value})
     except (AttributeError, KeyError) as error:
@@ -227,11 +228,7 @@ def _line(job: Job, places: Places) -> str:
       run, places, plain, splits):
     return ""
   folder = places.root / run.folder
-  flags = [
-      f"--config={run.config}:{run.argument}",
-      *(f"--config.{k}={_as_flag(v)}"
-        for k, v in overrides(run, places, job.table).items()),
-      f"--workdir={folder}"]
+  changed = overrides(run, places, job.table)
   parts = []
   if not is_trained:
     if run.needs:
@@ -241,12 +238,19 @@ def _line(job: Job, places: Places) -> str:
       parts.append(["ln", "-sfn", target, str(folder / stage)])
     only = [] if stages == tuple(plain["stages"]) else [
         f"--stage={','.join(stages)}"]
-    parts.append(["python", "train.py", *flags, *only])
+    parts.append(["python", "train.py", *_flags(run, changed, folder), *only])
   if splits:
     usual = {plain["data"]["in_domain"], *plain["data"]["out_of_domain"]}
     only = [] if usual == set(splits) else [f"--split={','.join(splits)}"]
-    parts.append(["python", *run.evaluate.split(), *flags, *only])
+    parts.append(["python", *run.evaluate.split(), *_flags(
+        run, changed | dict(run.scoring), folder), *only])
   return " && ".join(shlex.join(part) for part in parts)
+
+
+def _flags(run, changed, folder):
+  return [f"--config={run.config}:{run.argument}",
+          *(f"--config.{k}={_as_flag(v)}" for k, v in changed.items()),
+          f"--workdir={folder}"]
 
 
 def _as_flag(value) -> str:

@@ -117,15 +117,16 @@ def shrink(
     needs = tuple({**n, "arguments": {**n.get("arguments", {}), "smoke": True}}
                   for n in row.needs)
     # Numbers among the changed fields are sizes: smoke has its own.
-    changed = {k: v for k, v in row.overrides.items()
-               if not isinstance(v, int | float)}
+    changed, scoring = ({k: v for k, v in fields.items()
+                         if not isinstance(v, int | float)}
+                        for fields in (row.overrides, row.scoring))
     evaluate = row.evaluate
     if "few_shot_table" in evaluate:
       evaluate += " --updates=10 --draws=1 --baseline_draws=1"
     row = dataclasses.replace(
         row, arguments=smoke, files={}, needs=needs, overrides=changed,
-        evaluate=evaluate)
-    if not row.config or not table.data:
+        evaluate=evaluate, scoring=scoring)
+    if not row.config:
       return row
     found = {}
     for column in table.columns:

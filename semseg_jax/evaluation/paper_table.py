@@ -53,6 +53,7 @@ class Row:
     needs: stages that this row's runs take over from another run with the
       same seed, each {"stage", "config", "arguments"}.
     evaluate: the command that scores a run and leaves its records.
+    scoring: fields that are changed for this command alone.
     method: name of its scores in the records.
     baseline: whether others are compared with it in numbers of labels.
     published: a number or None for each column, in the table's unit.
@@ -69,6 +70,7 @@ class Row:
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: tuple[Mapping[str, Any], ...] = ()
   evaluate: str = "eval.py"
+  scoring: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   method: str = ""
   baseline: bool = False
   published: tuple[float | None, ...] = ()
@@ -121,6 +123,7 @@ class Run:
     files: sorted (field, file name) pairs.
     needs: (stage, run it comes from) pairs.
     evaluate: the command that scores it.
+    scoring: sorted (field, value) pairs, changed for this command alone.
   """
   config: str
   arguments: tuple[tuple[str, Any], ...] = ()
@@ -128,6 +131,7 @@ class Run:
   files: tuple[tuple[str, str], ...] = ()
   needs: tuple[tuple[str, "Run"], ...] = ()
   evaluate: str = "eval.py"
+  scoring: tuple[tuple[str, Any], ...] = ()
 
   @property
   def argument(self) -> str:
@@ -196,7 +200,8 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
                        _pairs(row.overrides), _pairs(row.files)))
       for n in row.needs)
   return Run(row.config, with_seed({**row.arguments, **column.arguments}),
-             _pairs(row.overrides), _pairs(row.files), needs, row.evaluate)
+             _pairs(row.overrides), _pairs(row.files), needs, row.evaluate,
+             _pairs(row.scoring))
 
 
 def runs(table: Table) -> dict[Run, tuple[str, ...]]:

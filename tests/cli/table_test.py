@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 from configs.semisup import scenes
 from semseg_jax.cli import table_actions
 from semseg_jax.cli import table_runs
+from semseg_jax.cli import table_smoke
 from semseg_jax.cli import table_toy
 from semseg_jax.data import datasets
 from semseg_jax.data import subsets
@@ -234,6 +236,20 @@ def test_missing_config_is_named_beside_the_other_lines(tmp_path):
       "exist"]
 
 
+def test_fields_of_the_scoring_alone(tmp_path):
+  row = dict(name="r", config=PARTS, method="x", evaluate="-m a.b --draws=5",
+             scoring={"evaluation.limit": 7})
+  table = toy(rows=[row])
+  lines, _ = table_runs.commands([table], places(tmp_path))
+  train, evaluation = lines[0].split(" && ")
+  assert "limit" not in train
+  assert evaluation.startswith(f"python -m a.b --draws=5 --config={PARTS}")
+  assert "--config.evaluation.limit=7" in evaluation
+  run = next(iter(paper_table.runs(table)))
+  plain = table_runs.plain_config(run, places(tmp_path), table)
+  assert plain["evaluation"]["limit"] == 7
+
+
 def test_places_and_changes_reach_the_commands(tmp_path):
   lines, _ = table_runs.commands([faces()], places(
       tmp_path, data="my data", weights="w", overrides={"gan.steps": 7}))
@@ -377,6 +393,51 @@ def test_toy_classes_are_those_that_the_columns_score(tmp_path):
   assert json.loads((path / "classes.json").read_text())["classes"] == [
       "eye", "class1", "class2"]
   assert (path / "splits/ood.txt").exists()
+
+
+def test_smoke_does_equal_runs_once_and_names_what_failed(
+    tmp_path, monkeypatch, capsys):
+  where, lines = places(tmp_path), []
+
+  def execute(line):
+    lines.append(line)
+    if len(lines) == 1:
+      return "no luck"
+    small = table_toy.shrink(faces(), root, (root.root / "toy").resolve())
+    for job in table_runs.jobs([small]):
+      folder = root.root / job.run.folder
+      if f"--workdir={folder}" in shlex.split(line):
+        plain = table_runs.plain_config(job.run, root, small)
+        for split in job.splits:
+          records.save(folder / "eval" / split, records.make(
+              {"inversion": {"miou": 0.5}}, config=plain, split=split,
+              seconds=1.0))
+    return ""
+
+  root = places(tmp_path / "smoke")
+  monkeypatch.setattr(table_smoke, "execute", execute)
+  paths, problems = table_smoke.run([faces()], where)
+  assert len(lines) == 2  # of the three counts of labels one failed
+  assert problems[0].endswith("no luck")
+  assert "configs/nobody/set.py" in problems[1]
+  assert "0.5000 (n=1)" in paths[0].read_text()
+  assert "[1/1] toy: 2 runs" in capsys.readouterr().out
+  assert table_smoke.run([faces()], where)[1] == problems[1:]
+  assert len(lines) == 2
+
+
+def test_smoke_reads_a_line_as_a_shell_would(tmp_path, monkeypatch, capfd):
+  found = []
+  monkeypatch.setattr(
+      table_smoke.experiment, "train", lambda config, workdir, only:
+      found.append((config.data.labels, config.stages, str(workdir), only)))
+  assert table_smoke.execute(
+      f"mkdir -p '{tmp_path}/a b' && python train.py --config={PARTS}:labels=7 "
+      "'--config.stages=(\"gan\",)' --workdir=w --stage=gan,encoder") == ""
+  assert found == [(7, ("gan",), "w", ["gan", "encoder"])]
+  assert (tmp_path / "a b").is_dir()
+  assert "gann" in table_smoke.execute(
+      f"python eval.py --config={PARTS} --config.gann=1 --workdir=w")
 
 
 @pytest.mark.slow
