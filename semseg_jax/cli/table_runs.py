@@ -206,19 +206,24 @@ def commands(
   lines, problems, left = [], {}, set()
   for job in jobs(tables):
     try:
-      line = _line(job, places)
+      found = line(job, places)
     except FileNotFoundError as error:
       problems[str(error)] = None
       continue
-    if line:
+    if found:
       left.add(job.run)
       if not (ready and any(other in left for _, other in job.run.needs)):
-        lines.append(line)
+        lines.append(found)
   return lines, list(problems)
 
 
-def _line(job: Job, places: Places) -> str:
-  """The shell line of one run; empty where nothing is left to do."""
+def line(job: Job, places: Places) -> str:
+  """The shell line of one run; empty where nothing is left to do.
+
+  Raises:
+    FileNotFoundError: there is no such config.
+    RecordMismatchError: a record that is there is of another config.
+  """
   run, splits = job.run, job.splits
   plain = plain_config(run, places, job.table)
   stages = job.stages or tuple(plain["stages"])

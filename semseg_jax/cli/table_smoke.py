@@ -3,8 +3,8 @@
 A toy run computes next to nothing: its time is imports, tracing and
 compilation. So the command lines of a table are read as a shell would and
 called here, one after the other, programs are compiled without LLVM's
-optimiser, and runs that are the same at toy size (their label counts are all
-those of the toy data) are done once.
+optimiser, and what is the same at toy size is done once: runs (their label
+counts are all those of the toy data) and stages.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ from semseg_jax.cli import table_runs
 from semseg_jax.cli import table_toy
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
+from semseg_jax.training import run_dir
 
 
 def run(
@@ -49,24 +50,54 @@ def run(
   for number, table in enumerate(tables):
     started, count = time.process_time(), 0
     small = table_toy.shrink(table, places, (root / "toy").resolve())
-    while True:
+    for job in table_runs.jobs([small]):
       here = dataclasses.replace(places, elsewhere=_same_data(small, places))
-      lines, missing = table_runs.commands([small], here)
-      lines = [x for x in lines if x not in problems]
-      if not lines:
-        break
-      print(lines[0], flush=True)
-      problem = execute(lines[0])
+      try:
+        line = table_runs.line(job, here)
+        if line and _link(job, here):
+          line = table_runs.line(job, here)
+      except FileNotFoundError as error:
+        problems[str(error)] = None
+        continue
+      if not line:
+        continue
+      print(line, flush=True)
+      problem = execute(line)
       count += 1
       if problem:
-        problems[lines[0]] = problem
+        problems[f"{line}: {problem}"] = None
         print(f"failed: {problem}", flush=True)
-    problems |= dict.fromkeys(missing, "")
+    here = dataclasses.replace(places, elsewhere=_same_data(small, places))
     paths += table_actions.render(small, here, out=root)
     print(f"[{number + 1}/{len(tables)}] {table.name}: {count} runs, "
           f"{time.process_time() - started:.0f} s of CPU time", flush=True)
-  return paths, [f"{line}: {why}" if why else line
-                 for line, why in problems.items()]
+  return paths, list(problems)
+
+
+def _link(job: table_runs.Job, places: table_runs.Places) -> bool:
+  """Takes first stages that another run has trained in the same way."""
+  config = table_runs.config(job.run, places, job.table)
+  folder, found = places.root / job.run.folder, False
+  for name in job.stages or config.stages:
+    relevant = experiment.relevant(
+        config, experiment.module_of(config, name))
+    if not (folder / name).exists():
+      other = next((x.parent for x in places.root.glob(f"**/{name}/DONE")
+                    if _trained_alike(x.parent, relevant)), None)
+      if other is None:
+        break
+      folder.mkdir(parents=True, exist_ok=True)
+      (folder / name).symlink_to(other.resolve())
+      found = True
+  return found
+
+
+def _trained_alike(folder, relevant) -> bool:
+  try:
+    run_dir.check(folder, relevant)
+  except ValueError:
+    return False
+  return True
 
 
 def _same_data(table, places):

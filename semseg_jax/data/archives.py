@@ -8,6 +8,7 @@ import re
 
 from absl import logging
 
+from semseg_jax.data import addresses
 from semseg_jax.data import errors
 from semseg_jax.data import store
 
@@ -24,6 +25,12 @@ class Archive:
   page: str
   needs: tuple[str, ...]
 
+  @property
+  def source(self) -> str:
+    """Where to get it, with addresses."""
+    found = " and ".join(addresses.ADDRESSES.get(self.name, ()))
+    return f"{self.page}: {found}" if found else self.page
+
   def locate(self, data_dir: str | None) -> pathlib.Path:
     """The download's folder: `data_dir` or `data_dir`/`name`.
 
@@ -34,12 +41,12 @@ class Archive:
     if not data_dir:
       raise errors.DataError(
           f"data.data_dir: data set {self.name!r} is read from files; give "
-          f"the folder of the download ({self.page})")
+          f"the folder of the download ({self.source})")
     root = pathlib.Path(data_dir).expanduser().absolute()
     if not root.is_dir():
       raise errors.DataError(
           f"data.data_dir: there is no folder {root} with the download of "
-          f"{self.name!r} ({self.page})")
+          f"{self.name!r} ({self.source})")
     missing = {}
     for folder in (root / self.name, root):
       missing[folder] = [
@@ -52,7 +59,7 @@ class Archive:
       best, kind = root, errors.AbsentError
     raise kind(
         f"data.data_dir: {best} is not the data set {self.name!r} or not all "
-        f"of it: missing {', '.join(missing[best])}; get it from {self.page}")
+        f"of it: missing {', '.join(missing[best])}; get it from {self.source}")
 
   def items(
       self,

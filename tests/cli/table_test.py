@@ -388,7 +388,7 @@ def test_toy_classes_are_those_that_the_columns_score(tmp_path):
                         unlabeled=40)}
   found = table_toy.on_toy_data(plain, ("ood",), ["eye"], tmp_path)
   assert found["data.unlabeled"] == 12
-  assert "data.labels" not in found
+  assert found["data.labels"] == 10
   path = pathlib.Path(found["data.data_dir"])
   assert json.loads((path / "classes.json").read_text())["classes"] == [
       "eye", "class1", "class2"]
