@@ -18,10 +18,11 @@ from semseg_jax.inversion.options import MEAN_START
 from semseg_jax.inversion.options import Networks
 from semseg_jax.inversion.options import Options
 from semseg_jax.inversion.options import Weights
+from semseg_jax.inversion.quasi_newton import lbfgs
 
 __all__ = [
     "Inverter", "MEAN_SAMPLES", "MEAN_START", "Networks", "Options", "Result",
-    "Weights", "mean_code", "per_picture"]
+    "Weights", "lbfgs", "mean_code", "per_picture"]
 
 MEAN_SAMPLES = 10_000  # Latents averaged for the mean code in the release.
 

@@ -58,8 +58,10 @@ class Options:
   Attributes:
     steps: number of steps; 0 keeps the start.
     optimizer: what turns gradients into changes of the codes [N, L, D] (and of
-      the noise maps); it must treat pictures separately. None: Adam with the
-      next three fields, which it has no use for otherwise.
+      the noise maps); it must treat pictures separately, and may ask for their
+      losses [N] as `value` (see
+      `inversion.lbfgs`). None: Adam with the next three
+      fields, which it has no use for otherwise.
     learning_rate: at its plateau; the first step has rate 0.
     rampup: share of the steps with a rising rate.
     rampdown: share of the steps with a falling one.

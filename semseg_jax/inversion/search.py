@@ -112,7 +112,7 @@ def _step(networks, options, rates, frozen, task, state):
   searched = _searched(options, state)
   grads, terms = jax.grad(loss, has_aux=True)(searched)
   updates, optimizer = _optimizer(options).update(
-      grads, state.optimizer, searched)
+      grads, state.optimizer, searched, value=terms["total"])
   # An optimiser of the caller's has its own rate and sign.
   rate = 1.0 if options.optimizer else -jnp.asarray(rates)[state.step]
   searched = jax.tree.map(lambda x, u: x + rate * u, searched, updates)
@@ -163,7 +163,8 @@ def take(task, state, rows):
 
 
 def _optimizer(options):
-  return options.optimizer or _ADAM
+  # Some ask for the losses, too, [N] as `value`.
+  return optax.with_extra_args_support(options.optimizer or _ADAM)
 
 
 def _losses(networks, options, frozen, task, state):

@@ -4,6 +4,8 @@ Section 3.4 of the paper (test-time optimisation). Scores are kept after
 several numbers of steps; 0 steps is the encoder alone.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -26,12 +28,13 @@ def method_name(config, step: int) -> str:
   return "inversion" + ("" if step == config.inversion.steps else f"@{step}")
 
 
-def predictor(config, workdir):
+def predictor(config, workdir, optimizer=None):
   """predict(pictures, indices) of a run, for `evaluation.segmentation`.
 
   Args:
     config: the experiment's config.
     workdir: its folder, with the trained stages `gan` and `encoder`.
+    optimizer: see `inversion.Options`.
 
   Returns:
     A function of pictures uint8 [B, S, S, C] and their numbers [B] that gives
@@ -44,7 +47,7 @@ def predictor(config, workdir):
   dm = networks.patch_discriminator(config)
   inverter, frozen = make_inverter(
       config, workdir, mesh.local_batch_sharding(
-          c.batch_size, "config.inversion.batch_size"))
+          c.batch_size, "config.inversion.batch_size"), optimizer)
   frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
   snapshots = inverter.options.snapshots
   key = jax.random.key(config.seed)
@@ -79,13 +82,14 @@ def predictor(config, workdir):
   return predict
 
 
-def make_inverter(config, workdir, sharding=None):
+def make_inverter(config, workdir, sharding=None, optimizer=None):
   """The search that a config describes, over its trained networks.
 
   Args:
     config: the experiment's config.
     workdir: its folder; None gives the networks' shapes in their place.
     sharding: of a chunk's pictures, see `inversion.Inverter`.
+    optimizer: see `inversion.Options`.
 
   Returns:
     (inverter, frozen): frozen has the variables "generator", "perceptual" and,
@@ -118,6 +122,7 @@ def make_inverter(config, workdir, sharding=None):
       distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
       encode=encode if uses_encoder else None)
   snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
+  options = inversion_options.options(config, snapshots)
   return inversion.Inverter(
-      found, inversion_options.options(config, snapshots), c.batch_size,
+      found, dataclasses.replace(options, optimizer=optimizer), c.batch_size,
       sharding), frozen
