@@ -1,7 +1,7 @@
 r"""Forms of one 3x3 convolution: XLA's own, Winograd's, dilated ones.
 
 Prints a table in Markdown: milliseconds and, in brackets, GFLOP/s by the FLOPs
-of the plain sum, for the map, both gradients together and the kernel's alone.
+of the plain sum, for the map, both gradients together and each alone.
 The largest difference to XLA's own is relative to its largest value.
 
   python -m benchmarks.convolution --shape=4,64,256 --shape=1,41,256,2
@@ -47,11 +47,30 @@ def gradients(function):
   return lambda x, k, g: jax.vjp(function, x, k)[1](g)
 
 
+def map_gradients():
+  """{name: function of (gradient of the result, kernel)}, for dilation 1."""
+  turned = lambda k: jnp.flip(k, (0, 1)).swapaxes(2, 3)
+  return {
+      "plain": lambda g, k: plain(g, turned(k), 1),
+      "winograd 2x2": lambda g, k: winograd.input_gradient(g, k, 1),
+      "winograd 2x2, kernel transposed": lambda g, k: winograd.correlate(
+          g, lax.optimization_barrier(turned(k)), 1)}
+
+
+def taps(x, g):
+  """Kernel's gradient by a product for each shift of the map."""
+  h, w = g.shape[1:3]
+  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  return jnp.stack([jnp.stack([
+      jnp.einsum("nhwi,nhwo->io", x[:, i:i + h, j:j + w], g)
+      for j in range(3)]) for i in range(3)])
+
+
 def kernel_gradients():
   """{name: function of (map, gradient of the result)}, for dilation 1."""
   return {"plain": lambda x, g: lax.conv_general_dilated(
       x, g, (1, 1), ((1, 1), (1, 1)),
-      dimension_numbers=("CHWN", "IHWO", "HWNC"))} | {
+      dimension_numbers=("CHWN", "IHWO", "HWNC")), "taps": taps} | {
           f"winograd {tile}x{tile}":
               lambda x, g, tile=tile: winograd.weight_gradient(x, g, 1, tile)
           for tile in (2, 4)}
@@ -77,7 +96,7 @@ def main(argv):
     raise app.UsageError(f"unknown argument {argv[1]!r}")
   print(f"XLA: {xla_flags.apply()}\n")  # As train.py; JAX has not started yet.
   print("| pictures, side, channels, dilation | form | map | both gradients | "
-        "kernel's gradient |\n|---|---|---|---|---|")
+        "map's gradient | kernel's gradient |\n|---|---|---|---|---|---|")
   rng = np.random.default_rng(0)
   normal = lambda *shape: rng.standard_normal(shape, np.float32)
   for shape in _SHAPES.value:
@@ -90,10 +109,11 @@ def main(argv):
     if dilation > 1:
       found += [measure({
           name: gradients(f) for name, f in forms(dilation).items()},
-                        args, 2 * work), {}]
+                        args, 2 * work), {}, {}]
     else:
-      found += [{}, measure(kernel_gradients(), (args[0], args[2]), work)]
-    for name in found[0]:
+      found += [{}, measure(map_gradients(), (args[2], args[1]), work),
+                measure(kernel_gradients(), (args[0], args[2]), work)]
+    for name in dict.fromkeys(name for column in found for name in column):
       print(f"| {n}, {side}, {channels}, {dilation} | {name} | " + " | ".join(
           column.get(name, "") for column in found) + " |", flush=True)
 

@@ -23,8 +23,9 @@ from semseg_jax.ops import target
 from semseg_jax.ops import winograd
 
 _DIMS = ("NHWC", "HWIO", "NHWC")
-# Least channels and outputs of each channel for Winograd's form.
-_WIDE, _MANY = 256, 1024
+# Least channels for Winograd's form of a map or its gradient, and of a kernel's
+# gradient; least outputs of each channel.
+_WIDE, _WIDE_KERNEL, _MANY = 256, 128, 1024
 
 
 def formulation() -> str:
@@ -194,7 +195,7 @@ def _as_it_is(w):
 def _weight_gradient(x, g, pad, size):
   """Gradient wrt the kernel: sum over samples of x shifted times g."""
   h, w = g.shape[1:3]
-  if _wide(x, (*size, x.shape[3], g.shape[3]), pad):
+  if _wide(x, (*size, x.shape[3], g.shape[3]), pad, _WIDE_KERNEL):
     return winograd.weight_gradient(x, g, pad[0][0])
   if h <= x.shape[1] and w <= x.shape[2]:
     return lax.conv_general_dilated(
@@ -219,7 +220,7 @@ def _weight_gradient_bwd(pad, size, residuals, cotangent):
 _weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
 
 
-def wide(places: int, kernel, dtype) -> bool:
+def wide(places: int, kernel, dtype, least: int = _WIDE) -> bool:
   """Whether Winograd's form is taken: with many channels and places.
 
   Not where more than the default precision of products is asked for
@@ -230,17 +231,18 @@ def wide(places: int, kernel, dtype) -> bool:
     places: of the result, those of all pictures.
     kernel: shape of the kernel, [kh, kw, Ci, Co].
     dtype: of the map.
+    least: channels that it takes.
   """
   precise = jax.config.jax_default_matmul_precision not in (None, "default")
   return (not precise and tuple(kernel[:2]) == (3, 3) and dtype == jnp.float32
-          and min(kernel[2:]) >= _WIDE and places >= _MANY)
+          and min(kernel[2:]) >= least and places >= _MANY)
 
 
-def _wide(x, kernel, pad):
+def _wide(x, kernel, pad, least=_WIDE):
   sides = {p for sides in pad for p in sides}
   grown = 2 * min(sides) - 2
   places = x.shape[0] * (x.shape[1] + grown) * (x.shape[2] + grown)
-  return len(sides) == 1 and wide(places, kernel, x.dtype)
+  return len(sides) == 1 and wide(places, kernel, x.dtype, least)
 
 
 def _strided_phases(x, kernel, stride, pad):

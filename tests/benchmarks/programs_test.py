@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import compile as compilation
 from benchmarks import hypercolumn
 from benchmarks import timing
 from benchmarks import train_step
@@ -87,3 +88,12 @@ def test_every_stage_has_its_phases(tmp_path):
         c, name, ["plain"], tmp_path)] for name in ("gan", "encoder")}
   assert found == {"gan": ["d", "r1", "g", "path", "ema"],
                    "encoder": ["unlabeled", "labeled"]}
+
+
+def test_compilations_are_timed():
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS(["test"])
+  with flagsaver.flagsaver(size=16, width=8, batch=4, classes=3):
+    found, total = compilation.measure("supervised", 2)
+  assert list(found) == ["step"]
+  assert 0 < sum(found["step"]) <= total
