@@ -15,8 +15,13 @@ from semseg_jax.evaluation import table_results
 from semseg_jax.evaluation import tables
 
 
-def markdown(results: table_results.Results) -> str:
-  """The table, the labels saved, notes and sources."""
+def markdown(results: table_results.Results, *, brief: bool = False) -> str:
+  """The table, the labels saved, notes and sources.
+
+  Args:
+    results: the filled table.
+    brief: leave out who saves no labels.
+  """
   table = results.table
   compared = any(row.published for row in table.rows)
   rows = []
@@ -27,6 +32,10 @@ def markdown(results: table_results.Results) -> str:
     rows.append(shown)
   parts = [tables.markdown(rows), _caption(table, compared)]
   saved = table_results.fewer_labels(results)
+  if brief:
+    saved = [row for row in saved if any(
+        part.strip()[:1] not in "-<" for name, text in row.items()
+        if name.startswith("vs ") for part in text.split("/"))]
   if saved:
     parts += [
         "How many times fewer labels than a baseline, at the method's fewest "
@@ -38,7 +47,7 @@ def markdown(results: table_results.Results) -> str:
 
 
 def block(results: table_results.Results) -> str:
-  """The same for a document: without rows and columns that have no number."""
+  """The same for a document: without what has no number or saves no labels."""
   table, cells = results.table, results.cells
   there = [[bool(c.values) or c.published is not None for c in row]
            for row in cells]
@@ -55,7 +64,7 @@ def block(results: table_results.Results) -> str:
           table, rows=tuple(table.rows[i] for i in rows),
           columns=tuple(table.columns[j] for j in columns)),
       cells=tuple(tuple(cells[i][j] for j in columns) for i in rows))
-  return f"**{table.title}**\n\n{markdown(shown)}" + (
+  return f"**{table.title}**\n\n{markdown(shown, brief=True)}" + (
       f"\n* Not run: {'; '.join(names)}." if names else "")
 
 

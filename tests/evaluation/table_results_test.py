@@ -98,6 +98,12 @@ def test_block_leaves_out_what_has_no_number(filled):
   assert "B @ 10" in heading
   assert "B @ 100" not in heading
   assert text.endswith("* Not run: heard; later; B @ 100.")
+  assert "How many times" in text
+  same = dataclasses.replace(table, rows=tuple(
+      dataclasses.replace(row, method="supervised") for row in table.rows))
+  found = table_results.collect(same, config_of, filled[1])
+  assert "<= 1.0" in table_render.markdown(found)
+  assert "How many times" not in table_render.block(found)
   empty = table_results.collect(table, config_of, filled[1] / "nowhere")
   assert table_render.block(empty) == "Toy: not run."
 
