@@ -24,7 +24,7 @@ def get_config(arg=""):
   c.data.update(name="camvid", size=192, num_classes=11, in_domain="val")
   c.data.geometry.shape = (180, 240)
   if a["cpu"]:
-    small.two_cores_real(c, batch=4, views=(96, 128))
+    small.two_cores_real(c, steps=300, batch=4, views=(96, 128))
   else:
     small.one_gpu(c)
   if a["ratio"] < 1:

@@ -67,12 +67,13 @@ def two_cores(c: ml_collections.ConfigDict):
   return c
 
 
-def two_cores_real(c: ml_collections.ConfigDict, *, batch: int, views):
+def two_cores_real(
+    c: ml_collections.ConfigDict, *, steps: int, batch: int, views):
   """Some 15 minutes on one CPU core where a picture has ten times the pixels.
 
   Args:
     c: a config of `base`, changed in place.
-    batch: pictures of each stream of the segmenters' stages.
+    steps, batch: of the segmenters' stages; pictures of each stream.
     views: (height, width) of MLMT's pictures.
   """
   two_cores(c)
@@ -80,10 +81,10 @@ def two_cores_real(c: ml_collections.ConfigDict, *, batch: int, views):
   c.segmenter.output_stride = 16
   c.mlmt.update(steps=150, unlabeled_batch_size=16, shape=views)
   for stage in _segmenters(c):
-    stage.update(steps=400, batch_size=batch)
-  c.s4gan.self_training_start = 160
-  c.adv_ssl.self_training_start = 120
-  c.mean_teacher.update(rampup=120, unlabeled_batch_size=batch)
+    stage.update(steps=steps, batch_size=batch)
+  c.s4gan.self_training_start = 2 * steps // 5
+  c.adv_ssl.self_training_start = 3 * steps // 10
+  c.mean_teacher.update(rampup=3 * steps // 10, unlabeled_batch_size=batch)
   c.log.update(sample_every=200, eval_every=100, checkpoint_every=100)
   return c
 
