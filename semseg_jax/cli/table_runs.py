@@ -139,6 +139,8 @@ def unlike(there: dict, now: dict) -> list[tuple]:
   A run of fewer stages has what its stages give: their blocks have to be the
   same, not those of stages that only one of the two trains.
   """
+  if there["method"] != now["method"]:
+    return records.differences(there, now)
   names = [set(c["stages"]) for c in (there, now)]
   kind = types.SimpleNamespace(method=now["method"])
   blocks = lambda stages: {
@@ -147,7 +149,7 @@ def unlike(there: dict, now: dict) -> list[tuple]:
   both = names[0] & names[1]
   try:
     others = blocks(names[0] | names[1]) - blocks(both)
-  except ValueError:  # a stage of another method
+  except ValueError:  # a stage that this version does not have
     return records.differences(there, now)
   return records.differences(*(
       {k: v for k, v in c.items() if k not in others}

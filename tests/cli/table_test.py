@@ -320,6 +320,9 @@ def test_a_run_of_fewer_stages_has_what_its_stages_give():
       "fusion.tau", "segmenter.width"]
   part["stages"] = ["gann"]
   assert table_runs.unlike(part, whole)
+  # Has a module of that name, but no stage.
+  other = whole | {"method": "repurpose_gan"}
+  assert table_runs.unlike(whole | {"stages": ["shots"]}, other)
 
 
 def test_all_tables_of_a_document_are_those_with_a_block(tmp_path):
