@@ -24,6 +24,9 @@ def get_config(arg=""):
   c.generator.channels = ((32, 48), (64, 24))
   c.image_discriminator.channels = c.generator.channels
   c.gan.steps = 4000
+  # By the pseudo labels' agreement with the reference segmenter.
+  c.pseudo.layer = "conv32"
+  c.encoder.steps = 1500
   c.supervised.update(steps=1000)
   c.synthesis.styles = "6-9"
   return base.ours(c, a)
