@@ -248,15 +248,17 @@ def group_name(group: str, domain: str) -> str:
 def fewer_labels(results: Results) -> list[dict]:
   """Rows (method, data set, labels, one column a baseline) for `markdown`.
 
-  Each entry is "ours / published" as a `label_curve.Factor`. Baselines and
-  rows of published numbers only are not listed as methods.
+  Each entry is "ours / published" as a `label_curve.Factor`. Baselines, the
+  reference and rows of published numbers only are not listed as methods.
   """
   table, rows = results.table, []
   baselines = [i for i, row in enumerate(table.rows) if row.baseline]
   for group, domain in groups(table).items():
     kinds = [curves(results, group, published=p) for p in (False, True)]
     for i, row in enumerate(table.rows):
-      if row.baseline or not row.config or not any(i in k for k in kinds):
+      # The reference has all labels, whatever its column says.
+      if row.baseline or not row.config or row.method == "reference" or (
+          not any(i in k for k in kinds)):
         continue
       shown = {
           "Method": row_name(table, row),

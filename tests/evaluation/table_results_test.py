@@ -104,6 +104,9 @@ def test_block_leaves_out_what_has_no_number(filled):
   found = table_results.collect(same, config_of, filled[1])
   assert "<= 1.0" in table_render.markdown(found)
   assert "How many times" not in table_render.block(found)
+  same = dataclasses.replace(table, rows=tuple(
+      dataclasses.replace(row, method="reference") for row in table.rows))
+  assert not table_results.fewer_labels(found._replace(table=same))
   empty = table_results.collect(table, config_of, filled[1] / "nowhere")
   assert table_render.block(empty) == "Toy: not run."
 
