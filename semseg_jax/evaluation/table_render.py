@@ -58,14 +58,14 @@ def block(results: table_results.Results) -> str:
            for i, row in enumerate(table.rows) if i not in rows]
   names += [c.name for j, c in enumerate(table.columns) if j not in columns]
   if not rows:
-    return f"{table.title}: not run."
+    return f"{table.title}: no record of a run."
   shown = results._replace(
       table=dataclasses.replace(
           table, rows=tuple(table.rows[i] for i in rows),
           columns=tuple(table.columns[j] for j in columns)),
       cells=tuple(tuple(cells[i][j] for j in columns) for i in rows))
   return f"**{table.title}**\n\n{markdown(shown, brief=True)}" + (
-      f"\n* Not run: {'; '.join(names)}." if names else "")
+      f"\n* No record: {'; '.join(names)}." if names else "")
 
 
 def _caption(table, compared):

@@ -97,7 +97,7 @@ def test_block_leaves_out_what_has_no_number(filled):
   heading = next(x for x in text.splitlines() if x.startswith("| Method"))
   assert "B @ 10" in heading
   assert "B @ 100" not in heading
-  assert text.endswith("* Not run: heard; later; B @ 100.")
+  assert text.endswith("* No record: heard; later; B @ 100.")
   assert "How many times" in text
   same = dataclasses.replace(table, rows=tuple(
       dataclasses.replace(row, method="supervised") for row in table.rows))
@@ -108,7 +108,7 @@ def test_block_leaves_out_what_has_no_number(filled):
       dataclasses.replace(row, method="reference") for row in table.rows))
   assert not table_results.fewer_labels(found._replace(table=same))
   empty = table_results.collect(table, config_of, filled[1] / "nowhere")
-  assert table_render.block(empty) == "Toy: not run."
+  assert table_render.block(empty) == "Toy: no record of a run."
 
 
 def test_markdown_has_ours_beside_published(filled):
