@@ -1,7 +1,7 @@
 r"""Seconds of tracing and of compilation, phase by phase; nothing is run.
 
-The programs are those of training, made from shapes alone, traced one after the
-other and compiled several at once, as training does. With a compile cache
+The programs are those of training, made from shapes alone; the next is traced
+while one is compiled, as in training. With a compile cache
 (JAX_COMPILATION_CACHE_DIR) the second call shows what is left of them.
 
   python -m benchmarks.compile --size=256 --width=512 --batch=1 --stage=gan
@@ -19,17 +19,14 @@ from semseg_jax.planning import programs
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import xla_flags
 
-_TOGETHER = flags.DEFINE_integer(
-    "together", 0, "Programs compiled at once; 0: one for each core.")
 
-
-def measure(name: str, together: int):
+def measure(name: str):
   """({phase: (seconds of tracing, of compilation)}, seconds of all)."""
   config = programs.blank(train_step.config())
   cases = programs.training(config, name, mesh_lib.make())
   start = time.monotonic()
   found = {}
-  with futures.ThreadPoolExecutor(together) as pool:
+  with futures.ThreadPoolExecutor(1) as pool:
     for case in cases:
       before = time.monotonic()
       lowered = case.lower()
@@ -50,12 +47,11 @@ def main(argv):
     raise app.UsageError(f"unknown argument {argv[1]!r}")
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
   print(f"XLA: {xla_flags.apply()}\n")  # As train.py; JAX has not started yet.
-  together = _TOGETHER.value or xla_flags.cores()
-  print(f"{together} at once; {jax.devices()[0].device_kind}, "
-        f"{xla_flags.cores()} cores, jax {jax.__version__}\n\n"
+  print(f"{jax.devices()[0].device_kind}, {xla_flags.cores()} cores, "
+        f"jax {jax.__version__}\n\n"
         "| stage | phase | traced, s | compiled, s |\n|---|---|---|---|")
   for stage in flags.FLAGS.stage:
-    found, total = measure(stage, together)
+    found, total = measure(stage)
     for phase, (traced, compiled) in found.items():
       print(f"| {stage} | {phase} | {traced:.1f} | {compiled:.1f} |")
     print(f"| {stage} | all, as it went | | {total:.1f} |", flush=True)

@@ -23,9 +23,8 @@ from semseg_jax.ops import target
 from semseg_jax.ops import winograd
 
 _DIMS = ("NHWC", "HWIO", "NHWC")
-# Least channels for Winograd's form of a map or its gradient, and of a kernel's
-# gradient; least outputs of each channel.
-_WIDE, _WIDE_KERNEL, _MANY = 256, 128, 1024
+# Least channels, and least outputs of each, for Winograd's form.
+_WIDE, _MANY = 128, 1024
 
 
 def formulation() -> str:
@@ -129,8 +128,29 @@ def _correlate_any_pad(x, kernel, pad):
       pad, (kh, kw), strict=True)):
     x, pad = _explicit_pad(x, pad), _pairs(0)
   if kh == kw == 1:
-    return jnp.einsum("nhwi,io->nhwo", x, kernel[0, 0])
+    return _pointwise(x, kernel[0, 0])
   return _correlate(x, kernel, pad)
+
+
+@jax.custom_vjp
+def _pointwise(x, w):
+  """A 1x1 convolution; w: [Ci, Co]."""
+  return jnp.einsum("nhwi,io->nhwo", x, w)
+
+
+def _pointwise_fwd(x, w):
+  return _pointwise(x, w), (x, w)
+
+
+def _pointwise_bwd(residuals, g):
+  x, w = residuals
+  # With the cotangent as the left side of both products XLA writes no
+  # transposed copy of it.
+  return (jnp.einsum("nhwo,io->nhwi", g, w),
+          jnp.einsum("nhwo,nhwi->oi", g, x).T)
+
+
+_pointwise.defvjp(_pointwise_fwd, _pointwise_bwd)
 
 
 # y = correlate(x, w) is bilinear. Its two adjoints are `_input_gradient` (dx)
@@ -195,7 +215,7 @@ def _as_it_is(w):
 def _weight_gradient(x, g, pad, size):
   """Gradient wrt the kernel: sum over samples of x shifted times g."""
   h, w = g.shape[1:3]
-  if _wide(x, (*size, x.shape[3], g.shape[3]), pad, _WIDE_KERNEL):
+  if _wide(x, (*size, x.shape[3], g.shape[3]), pad):
     return winograd.weight_gradient(x, g, pad[0][0])
   if h <= x.shape[1] and w <= x.shape[2]:
     return lax.conv_general_dilated(
@@ -238,11 +258,11 @@ def wide(places: int, kernel, dtype, least: int = _WIDE) -> bool:
           and min(kernel[2:]) >= least and places >= _MANY)
 
 
-def _wide(x, kernel, pad, least=_WIDE):
+def _wide(x, kernel, pad):
   sides = {p for sides in pad for p in sides}
   grown = 2 * min(sides) - 2
   places = x.shape[0] * (x.shape[1] + grown) * (x.shape[2] + grown)
-  return len(sides) == 1 and wide(places, kernel, x.dtype, least)
+  return len(sides) == 1 and wide(places, kernel, x.dtype)
 
 
 def _strided_phases(x, kernel, stride, pad):

@@ -51,7 +51,7 @@ def _choose(x, kernel, dilation):
     return "taps"
   n, h, w, _ = x.shape
   places = n * -(-h // dilation) * -(-w // dilation) * dilation**2
-  return "phases" if conv.wide(places, kernel.shape, x.dtype) else "plain"
+  return "phases" if conv.wide(places, kernel.shape, x.dtype, 256) else "plain"
 
 
 def _offsets(size, taps, dilation):

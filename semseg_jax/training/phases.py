@@ -7,10 +7,8 @@ from absl import logging
 import jax
 import numpy as np
 
-from semseg_jax.ops import target
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
-from semseg_jax.training import xla_flags
 
 
 def lower(stage, name, mesh, state, frozen, batch, key, position):
@@ -44,16 +42,15 @@ class Phases:
     self._compiled, self._shapes, self._record = {}, {}, {}
 
   def compile(self, names, state, frozen, batch, key):
-    """Compiles those of the phases `names` that are not yet, side by side.
+    """Compiles those of the phases `names` that are not yet, in this order.
 
-    Python traces one after the other while XLA compiles the ones before. On CPU
-    several are compiled at once: a part of each compilation keeps to one core.
-    An error of any of them is raised once those that have begun have ended.
+    Python traces the next while XLA compiles the one before. An error is raised
+    once the compilation that has begun has ended.
     """
     names = [name for name in names if name not in self._compiled]
     if not names:
       return
-    with futures.ThreadPoolExecutor(_compilers()) as pool:
+    with futures.ThreadPoolExecutor(1) as pool:
       started = {}
       try:
         for name in names:
@@ -86,13 +83,6 @@ class Phases:
           f"{self._shapes[name]}, this one has {_shapes(batch)}. train_data "
           "must give batches of one shape and type")
     return self._compiled[name](state, frozen, batch, key, position)
-
-
-def _compilers() -> int:
-  """How many programs are compiled at once."""
-  # Processes must ask each other in one order; accelerators try out kernels.
-  alone = jax.process_count() == 1 and target.platform() == "cpu"
-  return xla_flags.cores() if alone else 1
 
 
 def _compile(lowered, tracing):
