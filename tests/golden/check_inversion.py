@@ -81,7 +81,7 @@ def _run(case):
 
 
 def _compare(case, found, slack=1):
-  """Compares all outputs, with `slack` times the tolerances of those searched."""
+  """Compares all outputs; `slack` multiplies tolerances of what is searched."""
   inverter, result, image, logits = found
   case.check("lr", inverter.learning_rates, 1e-6)
   _check_curves(case, result.losses, slack)
