@@ -40,13 +40,6 @@ from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.methods.common import data  # noqa: E402
 from semseg_jax.methods.semantic_gan import labeling  # noqa: E402
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the run.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_SPLIT = flags.DEFINE_string("split", "val", "Labelled pictures to score.")
-_OPTIMIZERS = flags.DEFINE_list(
-    "optimizers", ["adam", "lbfgs"], "Names, each with its rate: adam:0.3.")
-
 
 def chosen(config, name: str):
   """(config, optimiser) that a name with or without a rate stands for."""
@@ -122,10 +115,22 @@ def compare(config, workdir, split: str, names) -> list[dict]:
 
 def main(argv):
   del argv
-  experiment.run(compare, _CONFIG.value, _WORKDIR.value, split=_SPLIT.value,
-                 names=_OPTIMIZERS.value)
+  given = flags.FLAGS
+  experiment.run(compare, given.config, given.workdir, split=given.split,
+                 names=given.optimizers)
+
+
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the run.", lock_config=True)
+  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  flags.DEFINE_string("split", "val", "Labelled pictures to score.")
+  flags.DEFINE_list(
+      "optimizers", ["adam", "lbfgs"], "Names, each with its rate: adam:0.3.")
 
 
 if __name__ == "__main__":
+  define_flags()
   flags.mark_flags_as_required(["config", "workdir"])
   app.run(main, flags_parser=arguments.parse)
