@@ -51,6 +51,7 @@ def _choose(x, kernel, dilation):
     return "taps"
   n, h, w, _ = x.shape
   places = n * -(-h // dilation) * -(-w // dilation) * dilation**2
+  # Fewer channels than 256 were not measured.
   return "phases" if conv.wide(places, kernel.shape, x.dtype, 256) else "plain"
 
 
