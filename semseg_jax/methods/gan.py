@@ -255,7 +255,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
         maps, _ = dm_maps(
             params, spectral, pair[..., :channels], pair[..., channels:])
         # A mean over the whole batch, of which this may be a part.
-        return sum(scale[-1].mean() for scale in maps) / parts
+        return sum(scale[-1].mean(dtype=jnp.float32) for scale in maps) / parts
 
       penalty = gan_losses.r1_penalty(
           score, jnp.concatenate([image, label], -1))
@@ -361,4 +361,5 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
 
 def last_score(maps) -> jax.Array:
   """Mean over scales of the mean of each scale's score map."""
-  return sum(scale[-1].mean() for scale in maps) / len(maps)
+  return sum(
+      scale[-1].mean(dtype=jnp.float32) for scale in maps) / len(maps)

@@ -40,6 +40,12 @@ def assert_float32(tree):
       assert x.dtype == jnp.float32, jax.tree_util.keystr(path)
 
 
+@pytest.mark.parametrize("module", [supervised, gan])
+def test_state_and_metrics_are_float32(toy_config, trace, module):
+  config = toy_config(dtype="bfloat16")
+  assert_float32(trace(module.make(config, None), config))
+
+
 @pytest.mark.parametrize(("module", "steps", "names", "tolerance"), [
     (supervised, 40, ("loss",), 0.05),
     pytest.param(gan, 12, ("dr/loss", "dm/loss", "g/loss"), 0.1,
