@@ -14,15 +14,25 @@ _NAMES = {"original": "PyTorch, original's way", "best": "PyTorch, best eager",
 _HEAD = ("size", "batch", "width", "dtype", "ours, ms",
          *(f"{side}, x ours" for side in settings_lib.SIDES[1:]),
          "pictures/s", "GFLOP", "of matmul", "of copy",
+         "matmul, GFLOP/s " + " / ".join(settings_lib.SIDES[:3]),
          "compile cold / cached, s", "MiB " + " / ".join(settings_lib.SIDES),
          "gap")
 
 
-def machine(device: str) -> str:
-  """Name of the kind of machine, not of the machine."""
+def machine(device: str, about=pathlib.Path("/proc/cpuinfo")) -> str:
+  """Name of the kind of machine, not of the machine.
+
+  Of CPUs with the cores and, where it can be read from `about`, the widest
+  vectors, on which the ratio of two libraries depends: cpu-2-cores-avx512.
+  """
   kind = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
-  cores = len(os.sched_getaffinity(0))
-  return f"{kind}-{cores}-cores" if kind == "cpu" else kind
+  if kind != "cpu":
+    return kind
+  known = set(about.read_text().split()) if about.exists() else ()
+  widest = [s for f, s in (("amx_tile", "amx"), ("avx512f", "avx512"),
+                           ("avx2", "avx2"), ("asimd", "neon")) if f in known]
+  return "-".join(
+      [kind, str(len(os.sched_getaffinity(0))), "cores", *widest[:1]])
 
 
 def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
@@ -95,6 +105,9 @@ def _cells(r):
       f"{r['work'] / ours['median']:.2f}",
       f"{r['flops'] / 1e9:.2f}" if r["flops"] else "",
       share(r["of_matmul"]), share(r["of_copy"]),
+      " / ".join(f"{r['peaks'][side]['matmul'] / 1e9:.0f}"
+                 if side in r["peaks"] else "-"
+                 for side in settings_lib.SIDES[:3]),
       f"{cold} / {cached}",
       " / ".join(f"{r['memory'][side]:.0f}" if side in r["memory"] else "-"
                  for side in settings_lib.SIDES),

@@ -45,6 +45,10 @@ _STAGE = flags.DEFINE_list(
 _FIT = flags.DEFINE_bool(
     "fit", True, "Find the largest batch that fits: a program more per stage.")
 _OUT = flags.DEFINE_string("out", "", "JSON file for the rows.")
+_COMPILED_FOR = flags.DEFINE_string(
+    "compiled_for", "", "Slice of as many chips whose programs are taken "
+    "instead, where they are compiled already: only the chips' figures are "
+    "those of --topology.")
 _KEPT = flags.DEFINE_string(
     "kept", ".cache/plan", "Folder for the figures of compiled programs, which "
     "are not compiled again: an interrupted plan continues.")
@@ -71,13 +75,17 @@ def listed(config, mesh, stages=()):
 def tpu_rows(config, topology: str) -> list[dict]:
   """A row for each program and one for each stage."""
   name, count = chips.parse(topology)
-  chip, mesh = chips.CHIPS[name], mesh_lib.make(chips.devices(topology))
+  compiled_for = _COMPILED_FOR.value or topology
+  if chips.parse(compiled_for)[1] != count:
+    raise ValueError(f"--compiled_for={compiled_for} has not the {count} chips "
+                     f"of --topology={topology}")
+  chip, mesh = chips.CHIPS[name], mesh_lib.make(chips.devices(compiled_for))
   config = programs.batch_for(config, count)
   with target.compiling_for("tpu"):
     found = listed(config, mesh)
     bar = tqdm.tqdm(found, desc=topology)
-    costs = [cost_of(p, topology, bar) for p in bar]
-    fits = (largest_batches(config, mesh, topology, found, costs)
+    costs = [cost_of(p, compiled_for, bar) for p in bar]
+    fits = (largest_batches(config, mesh, chip, compiled_for, found, costs)
             if _FIT.value else {})
     rows = [row(topology, p, c, chip, count)
             for p, c in zip(found, costs, strict=True)]
@@ -92,15 +100,15 @@ def cost_of(program, topology, bar) -> estimate.Cost:
                        collective=times * cost.collective)
 
 
-def largest_batches(config, mesh, topology, found, costs) -> dict[str, int]:
+def largest_batches(
+    config, mesh, chip, topology, found, costs) -> dict[str, int]:
   """{stage: global batch that fits}, from compiling a phase at another size.
 
   The phase that needs the most memory; at half the batch, or at two pictures a
   chip where there is one. Where the config's own batch does not fit: at one and
   two.
   """
-  chip, count = chips.CHIPS[chips.parse(topology)[0]], mesh.size
-  most = {}
+  count, most = mesh.size, {}
   for program, cost in zip(found, costs, strict=True):
     if program.stage not in most or cost.memory > most[program.stage][1].memory:
       most[program.stage] = (program, cost)
@@ -185,7 +193,7 @@ def plan(config, workdir):
   """Prints the table; for `experiment.run`."""
   del workdir
   for topology in _TOPOLOGY.value:  # all before the first compilation
-    chips.devices(topology)
+    chips.devices(_COMPILED_FOR.value or topology)
   config = programs.blank(config)
   rows = []
   for topology in _TOPOLOGY.value or [None]:

@@ -67,6 +67,8 @@ def a_record(**changes):
       "settings": s, "device": "cpu", "work": s["batch"], "flags": "none",
       "versions": ["jax 1", "torch 2"], "command": "python -m x",
       "seconds": {"ours": time(0.5), "original": time(1.5)},
+      "peaks": {"ours": {"matmul": 4e11, "copy": 2e10},
+                "best": {"matmul": 3e11, "copy": 2e10}},
       "flops": 2e9, "of_matmul": 0.5, "of_copy": None, "gap": 1e-5,
       "compile": [{"d": 3.0, "g": 2.0}, {"d": 0.5, "g": 0.25}],
       "memory": {"ours": 100.0, "original": 200.0}, "notes": ["best: fails"]}
@@ -82,13 +84,16 @@ def test_page_has_a_row_for_each_setting(tmp_path):
   rows = [x for x in page.read_text().split("\n") if x.startswith("| 64 ")]
   assert len(rows) == 2
   assert "| 500.0 ± 1% | 3.00 ± 1% | - | - | 8.00 | 2.00 | 50% |" in rows[0]
-  assert "| 5.0 / 0.8 | 100 / 200 / - / - | 1e-05 |" in rows[0]
+  assert "| 400 / - / 300 | 5.0 / 0.8 | 100 / 200 / - / - | 1e-05 |" in rows[0]
   assert "* best: fails" in page.read_text()
 
 
-def test_machine_is_a_kind():
+def test_machine_is_a_kind(tmp_path):
   assert report.machine("NVIDIA H200") == "nvidia-h200"
-  assert report.machine("cpu").endswith("-cores")
+  about = tmp_path / "cpuinfo"
+  assert report.machine("cpu", about).endswith("-cores")
+  about.write_text("flags : fma avx avx2 avx512f\n")
+  assert report.machine("cpu", about).endswith("-cores-avx512")
 
 
 def test_heads_end_in_one_cell():

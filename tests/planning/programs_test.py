@@ -108,11 +108,11 @@ def test_a_step_compiles_for_a_tpu_slice(config):
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is None,
                     reason="libtpu is installed by make test-all")
 def test_the_command_plans_and_does_not_compile_twice(tmp_path):
-  def plan(out):
+  def plan(out, *topology):
     process = subprocess.run(
         (sys.executable, "-m", "semseg_jax.cli.plan",
          "--config=configs/semantic_gan/coffee_leaf.py:smoke",
-         "--stage=inversion", "--topology=v5e:2x2",
+         "--stage=inversion", *(topology or ("--topology=v5e:2x2",)),
          f"--kept={tmp_path}/kept", f"--out={tmp_path}/{out}"),
         cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True,
         env=os.environ | {"JAX_PLATFORMS": "cpu"}, check=False)
@@ -127,3 +127,9 @@ def test_the_command_plans_and_does_not_compile_twice(tmp_path):
   assert times == {p: p.stat().st_mtime_ns for p in kept}
   assert search["ms"] == pytest.approx(step["per_step"] * step["ms"])
   assert search["largest_batch"] > search["batch"]
+  # Of another chip's figures, nothing is compiled either.
+  other, _ = plan("c.json", "--topology=v5p:2x2", "--compiled_for=v5e:2x2")
+  assert times == {p: p.stat().st_mtime_ns for p in kept}
+  assert other["gflop"] == step["gflop"]
+  assert other["ms"] < step["ms"]
+  assert other["of_memory"] < step["of_memory"]
