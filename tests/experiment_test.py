@@ -7,67 +7,63 @@ import pytest
 
 from tests.methods import smoke
 
-STEPS = 30
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
   return smoke.demo(tmp_path_factory)[0]
 
 
-def _longer(stage):
-  """The smoke config with more steps, and its flags."""
-  config = smoke.config()
-  changes = {f"{stage}.steps": STEPS, "log.log_every": 3,
-             "log.checkpoint_every": 2, "log.sample_every": 0,
-             "log.eval_every": 11}
-  config.update_from_flattened_dict(changes)
-  return config, [f"--config.{k}={v}" for k, v in changes.items()]
-
-
-@pytest.fixture(scope="module")
-def unbroken(trained, tmp_path_factory):
-  """stage -> (config, flags, folder of a run that nobody killed)."""
-  found = {}
-
-  def get(stage):
-    if stage not in found:
-      config, flags = _longer(stage)
-      folder = tmp_path_factory.mktemp(f"whole_{stage}")
-      if stage == "encoder":
-        smoke.copy_stages(trained, folder, "gan")
-      smoke.finish(smoke.start(
-          "train.py", f"--config={smoke.CONFIG}", f"--workdir={folder}",
-          f"--stage={stage}", *flags))
-      found[stage] = config, flags, folder
-    return found[stage]
-
-  return get
-
-
-@pytest.mark.parametrize("kills", [
-    1, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("stage", ["gan", "encoder"])
-def test_killed_and_restarted_equals_unbroken(
-    trained, unbroken, tmp_path, stage, kills):
-  config, flags, whole = unbroken(stage)
-  if stage == "encoder":
-    smoke.copy_stages(trained, tmp_path, "gan")
-  command = ("train.py", f"--config={smoke.CONFIG}", f"--workdir={tmp_path}",
-             f"--stage={stage}", *flags)
-  folder, rng, goal = tmp_path / stage, np.random.default_rng(), 0
-  for _ in range(kills):
-    goal += int(rng.integers(4, 9))
+def _killed(command, folder, goals):
+  """Runs `command`, killed as soon as a step of each goal is logged."""
+  for goal in goals:
     smoke.kill_when(
         smoke.start(*command),
         lambda goal=goal: any(
             x["step"] >= goal for x in smoke.metrics(folder)))
     assert not (folder / "DONE").exists()
   smoke.finish(smoke.start(*command))
-  assert smoke.metrics(folder) == smoke.metrics(whole / stage)
-  step, state = smoke.final_state(config, tmp_path, stage)
-  assert step == STEPS
+
+
+def _same(config, stage, steps, folder, whole):
+  """Metrics and final states agree."""
+  assert smoke.metrics(folder / stage) == smoke.metrics(whole / stage)
+  step, state = smoke.final_state(config, folder, stage)
+  assert step == steps
   smoke.assert_same(state, smoke.final_state(config, whole, stage)[1])
+
+
+@pytest.mark.parametrize("stage", ["gan", "encoder"])
+def test_killed_and_restarted_equals_unbroken(trained, tmp_path, stage):
+  if stage == "encoder":
+    smoke.copy_stages(trained, tmp_path, "gan")
+  command = ("train.py", f"--config={smoke.CONFIG}", f"--workdir={tmp_path}",
+             f"--stage={stage}")
+  # Of 4 steps: after the first or after the first checkpoint.
+  goal = int(np.random.default_rng().integers(1, 3))
+  _killed(command, tmp_path / stage, [goal])
+  _same(smoke.config(), stage, 4, tmp_path, trained)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["gan", "encoder"])
+def test_killed_three_times_equals_unbroken(trained, tmp_path, stage):
+  config, steps = smoke.config(), 30
+  changes = {f"{stage}.steps": steps, "log.log_every": 3,
+             "log.checkpoint_every": 2, "log.sample_every": 0,
+             "log.eval_every": 11}
+  config.update_from_flattened_dict(changes)
+  commands = []
+  for name in ("whole", "killed"):
+    (tmp_path / name).mkdir()
+    if stage == "encoder":
+      smoke.copy_stages(trained, tmp_path / name, "gan")
+    commands.append((
+        "train.py", f"--config={smoke.CONFIG}", f"--stage={stage}",
+        f"--workdir={tmp_path / name}",
+        *(f"--config.{k}={v}" for k, v in changes.items())))
+  smoke.finish(smoke.start(*commands[0]))
+  goals = np.cumsum(np.random.default_rng().integers(4, 9, 3))
+  _killed(commands[1], tmp_path / "killed" / stage, goals.tolist())
+  _same(config, stage, steps, tmp_path / "killed", tmp_path / "whole")
 
 
 def test_killed_evaluation_continues(trained, tmp_path):

@@ -118,9 +118,13 @@ def training(step, state, batch, draws, phases) -> Program:
   batch, draws = jax.device_put((batch, draws))
   held = [jax.tree.map(jnp.copy, state)]  # No buffer may be donated twice.
 
+  def named(phase):
+    function = functools.partial(step, phase=phase)
+    function.__name__ = phase  # So that a profiler can tell the programs apart.
+    return function
+
   def lower():
-    jitted = {p: jax.jit(functools.partial(step, phase=p), donate_argnums=0)
-              for p in phases}
+    jitted = {p: jax.jit(named(p), donate_argnums=0) for p in phases}
     return {p: (f.lower(held[0], {}, batch, draws[p]), 1)
             for p, f in jitted.items()}
 

@@ -86,6 +86,8 @@ def markdown(name: str, records, plotted: bool) -> str:
     text += ["| " + " | ".join(_cells(r)) + " |" for r in rows]
     notes = sorted({f"* {n}" for r in rows for n in r["notes"]})
     text += ["", *notes, ""] if notes else [""]
+    for r in rows:
+      text += _profile(r)
   return "\n".join(text)
 
 
@@ -112,6 +114,22 @@ def _cells(r):
       " / ".join(f"{r['memory'][side]:.0f}" if side in r["memory"] else "-"
                  for side in settings_lib.SIDES),
       f"{r['gap']:.1g}"]
+
+
+def _profile(r) -> list[str]:
+  """Where our time goes: a line of kinds, a table of the longest scopes."""
+  found = r.get("profile")
+  if not found or not found["kinds"]:
+    return []
+  s, total = r["settings"], sum(t for _, t in found["kinds"])
+  kinds = ", ".join(f"{k} {t / total:.0%}" for k, t in found["kinds"])
+  return [
+      f"Where ours takes its time ({s['size']} px, batch {s['batch']}, width "
+      f"{s['width']}): {kinds}. The scopes that take most:", "",
+      "| program | scope | kind | operations | result of the longest | ms "
+      "| share |", "|---|---|---|---|---|---|---|",
+      *(f"| {' | '.join(map(str, row))} | {time * 1e3:.1f} | "
+        f"{time / total:.1%} |" for *row, time in found["longest"]), ""]
 
 
 def plot(records, path: pathlib.Path) -> bool:

@@ -141,4 +141,5 @@ def record(s, running, rounds) -> dict:
       "of_copy": share(rate(d["cost"]["bytes"]), "copy"),
       "compile": d["compile"],
       "first": {side.name: side.described["first"] for side in running[1:]},
-      "memory": {side.name: side.ask("memory") for side in running}}
+      "memory": {side.name: side.ask("memory") for side in running},
+      "profile": ours.ask("profile")}

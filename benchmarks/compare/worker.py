@@ -2,7 +2,8 @@
 
 The process answers commands until the pipe closes: "run" does the case once
 and answers its seconds, "matmul" and "copy" measure the machine, "memory"
-answers the peak since the last "reset".
+answers the peak since the last "reset", and ours "profile" where a run's time
+goes.
 """
 
 import ctypes
@@ -58,6 +59,7 @@ class Ours:
     self.flags = xla_flags.apply()
     import jax
 
+    from benchmarks.compare import operations
     from benchmarks.compare import ours
     self.jax, self.s = jax, s
     program = ours.make(s, root)
@@ -92,7 +94,8 @@ class Ours:
     self.outputs = [self._present(lap.found) for lap in laps]
     matmul, copy = self._peaks()
     self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
-                     "copy": copy}
+                     "copy": copy,
+                     "profile": lambda: operations.table(run, compiled)}
 
   def _present(self, found):
     return {k: _channels_first(np.asarray(v, np.float32))
