@@ -106,7 +106,7 @@ def measure(s: settings_lib.Settings, sides, rounds: int,
       if len(running) == 1:
         raise RuntimeError("; ".join(notes) or "no side to compare with")
       once = sum(side.described["run"] for side in running)
-      rounds = min(rounds, max(3, int(seconds / once)))
+      rounds = int(min(rounds, max(3, seconds / once)))
       found = record(s, running, rounds) | {"gap": gap, "notes": notes}
       if compiled:  # The others were starting at the same time.
         found["compile"][0] = dict.fromkeys(found["compile"][0])

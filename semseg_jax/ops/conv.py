@@ -217,14 +217,10 @@ def _weight_gradient(x, g, pad, size):
   h, w = g.shape[1:3]
   if _wide(x, (*size, x.shape[3], g.shape[3]), pad):
     return winograd.weight_gradient(x, g, pad[0][0])
-  if h <= x.shape[1] and w <= x.shape[2]:
-    return lax.conv_general_dilated(
-        x, g, (1, 1), pad, dimension_numbers=("CHWN", "IHWO", "HWNC"))
-  x = jnp.pad(x, ((0, 0), *pad, (0, 0)))
-  taps = [
-      jnp.einsum("nhwi,nhwo->io", x[:, i:i + h, j:j + w], g)
-      for i in range(size[0]) for j in range(size[1])]
-  return jnp.stack(taps).reshape(*size, x.shape[-1], g.shape[-1])
+  if h > x.shape[1] or w > x.shape[2]:
+    x, pad = _explicit_pad(x, pad), _pairs(0)
+  return lax.conv_general_dilated(
+      x, g, (1, 1), pad, dimension_numbers=("CHWN", "IHWO", "HWNC"))
 
 
 def _weight_gradient_fwd(x, g, pad, size):
