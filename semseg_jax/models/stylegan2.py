@@ -218,10 +218,13 @@ class Generator(nn.Module):
       heads.append(getattr(self, f"label{resolution}"))
     kernels, biases = zip(
         *(head(code, x.shape[-1]) for head in heads), strict=True)
+    # Places along one axis: the gradient's sum over two would be a transposed
+    # copy in XLA.
     y = jnp.einsum(
-        "nhwi,nio->nhwo", x, jnp.concatenate(kernels, -1).astype(x.dtype),
+        "npi,nio->npo", x.reshape(x.shape[0], -1, x.shape[-1]),
+        jnp.concatenate(kernels, -1).astype(x.dtype),
         preferred_element_type=jnp.float32)
-    y = y + jnp.concatenate(biases)
+    y = y.reshape(*x.shape[:-1], -1) + jnp.concatenate(biases)
     return y if skip is None else y + resample.upsample(skip)
 
   def _draw(self, shape):

@@ -144,10 +144,11 @@ def _pointwise_fwd(x, w):
 
 def _pointwise_bwd(residuals, g):
   x, w = residuals
-  # With the cotangent as the left side of both products XLA writes no
-  # transposed copy of it.
+  # Places along one axis: a sum over several becomes a transposed copy in XLA,
+  # written with long strides. The cotangent on the left of both products.
+  flat = lambda x: x.reshape(-1, x.shape[-1])
   return (jnp.einsum("nhwo,io->nhwi", g, w),
-          jnp.einsum("nhwo,nhwi->oi", g, x).T)
+          jnp.einsum("po,pi->oi", flat(g), flat(x)).T)
 
 
 _pointwise.defvjp(_pointwise_fwd, _pointwise_bwd)
@@ -184,6 +185,8 @@ _correlate.defvjp(_correlate_fwd, _correlate_bwd)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _input_gradient(g, w, pad):
   """Gradient wrt the map: g correlated with the kernel turned round."""
+  if math.prod(g.shape[:3]) <= g.shape[3]:
+    return _spread(g, w, pad)
   back = tuple(
       (k - 1 - lo, k - 1 - hi)
       for (lo, hi), k in zip(pad, w.shape[:2], strict=True))
@@ -191,6 +194,25 @@ def _input_gradient(g, w, pad):
   if _wide(g, turned.shape, back):
     return winograd.input_gradient(g, _as_it_is(w), pad[0][0])
   return _correlate(g, turned, back)
+
+
+def _spread(g, w, pad):
+  """`_input_gradient` with the kernel as it is: one product, then sums.
+
+  Every place of g adds its product with each tap to the place it came from.
+  Where kernels have more entries than maps, turning them round costs more than
+  that.
+  """
+  n, h, wd, o = g.shape
+  kh, kw, i, _ = w.shape
+  y = jnp.einsum("po,ko->pk", g.reshape(-1, o), w.reshape(-1, o))
+  y = y.reshape(n, h, wd, kh, kw, i)
+  (top, bottom), (left, right) = pad
+  return lax.optimization_barrier(sum(
+      lax.pad(y[:, :, :, a, b], jnp.zeros((), y.dtype), (
+          (0, 0, 0), (a - top, kh - 1 - a - bottom, 0),
+          (b - left, kw - 1 - b - right, 0), (0, 0, 0)))
+      for a in range(kh) for b in range(kw)))
 
 
 def _input_gradient_fwd(g, w, pad):

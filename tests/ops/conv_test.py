@@ -76,6 +76,17 @@ def test_formulations_agree_to_second_order(name):
   assert_agree(curved, *inputs(name))
 
 
+@pytest.mark.parametrize("name", ["kernel_above_input", "lopsided", "up"])
+def test_few_places_of_many_channels_agree(name, monkeypatch):
+  """The map's gradient is spread by one product there."""
+  spread, taken = conv._spread, []
+  monkeypatch.setattr(
+      conv, "_spread", lambda *args: taken.append(1) or spread(*args))
+  x, w, f = inputs(name, ci=2, co=32)
+  assert_agree(sloped, x[:1], w, f)
+  assert taken
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_phases_keep_off_the_slow_path(name):
   # XLA on CPU is slow where the kernel is larger than the unpadded input.
