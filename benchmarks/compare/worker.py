@@ -57,6 +57,9 @@ class Ours:
     del side
     from semseg_jax.training import xla_flags
     self.flags = xla_flags.apply()
+    # Again after a reset, which hands free memory back.
+    self.keep = allocator.keep_pages if "memory is kept" in self.flags else (
+        lambda: None)
     import jax
 
     from benchmarks.compare import operations
@@ -116,6 +119,7 @@ class Ours:
 
   def reset(self):
     reset_memory()
+    self.keep()
 
   def memory(self):
     stats = self.jax.devices()[0].memory_stats()
@@ -134,8 +138,9 @@ class Theirs:
   """PyTorch."""
 
   def __init__(self, s, root, side):
-    if side != "original":
-      allocator.keep_pages()  # As ours has it.
+    self.keep = allocator.keep_pages if side != "original" else (
+        lambda: None)  # As ours has it.
+    self.keep()
     import torch
 
     from benchmarks.compare import theirs
@@ -185,6 +190,7 @@ class Theirs:
     if self.device.type == "cuda":
       self.torch.cuda.reset_peak_memory_stats()
     reset_memory()
+    self.keep()
 
   def memory(self):
     if self.device.type == "cuda":

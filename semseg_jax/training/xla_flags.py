@@ -21,10 +21,12 @@ from semseg_jax.training import allocator
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 
 # For programs that are compiled far more than they compute: LLVM's optimiser is
-# left out, and fusions are emitted in the older way, which compiles in half the
-# time or less.
+# left out, fusions are emitted in the older way, which compiles in half the
+# time or less, and a program is not split for threads that other work needs.
 QUICK_FLAGS = ("--xla_backend_optimization_level=0",
-               "--xla_cpu_use_fusion_emitters=false")
+               "--xla_cpu_use_fusion_emitters=false",
+               "--xla_llvm_disable_expensive_passes=true",
+               "--xla_cpu_parallel_codegen_split_count=1")
 
 
 def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:

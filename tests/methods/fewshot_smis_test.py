@@ -251,8 +251,8 @@ def test_study_of_scribbles_judges_pseudo_labels(run):
 def test_study_of_layers_judges_and_trains(run):
   _, folder = run
   config = config_of()
-  rows = score_synthesis.study(config, folder, layers=["conv4", "conv16"])
-  assert [r["layer"] for r in rows] == ["conv4", "conv16"]
+  rows = score_synthesis.study(config, folder, layers=["conv4"])
+  assert [r["layer"] for r in rows] == ["conv4"]
   for row in rows:
     assert row["labelled"] == 1
     assert 0 <= row["miou"] <= 1

@@ -24,7 +24,7 @@ def by_definition(maps, kernel, size, method):
                      padding=kernel.shape[0] // 2)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(2, 9)), min_size=1,
              max_size=4),

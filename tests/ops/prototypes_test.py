@@ -64,7 +64,7 @@ def test_an_absent_class_wins_where_all_others_are_negative():
   np.testing.assert_array_equal(got, [[[0, 0]] * 2, [[1, 1]] * 2])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 @given(st.integers(0, 1000), st.integers(1, 5),
        st.sampled_from([0.0, 0.3, 0.6]), st.integers(0, 3))
 def test_sparse_is_the_best_of_each_vectors_k_cells(seed, k, threshold, spare):

@@ -1,6 +1,7 @@
 """Whether freed memory is kept, in processes of their own."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -21,7 +22,11 @@ for _ in range(2):
   ctypes.memset(block, 1, 64 << 20)
   libc.free(block)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+for line in open("/proc/self/smaps_rollup"):
+  if line.startswith("AnonHugePages"):
+    print("huge KiB", line.split()[1], file=sys.stderr)
 """
+_HUGE = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def run(argument, **env):
@@ -37,6 +42,15 @@ def test_freed_pages_are_used_again():
   pages = 64 << 20 >> 12
   assert int(run("leave").stdout) > pages // 2
   assert int(run("keep").stdout) < pages // 100
+
+
+@pytest.mark.skipif(
+    not _HUGE.exists() or "[never]" in _HUGE.read_text(),
+    reason="this system gives no huge pages")
+def test_blocks_lie_in_huge_pages():
+  said = run("keep").stderr
+  assert "in huge pages" in said
+  assert int(said.split("huge KiB ")[1].split()[0]) > 32 << 10
 
 
 def test_the_users_settings_stay():
