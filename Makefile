@@ -34,10 +34,13 @@ QUICK := XLA_FLAGS="$${XLA_FLAGS-$$(PYTHONPATH=. $(BIN)/python tests/quick_flags
 
 # Two workers: tests mostly compile, which takes one core.
 WORKERS := -n 2
+# A file's tests share what they train. In the order of collection: files of few
+# long tests would come last, and one worker would wait for the other.
+BY_FILE := --dist=loadfile --no-loadscope-reorder
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q $(WORKERS) tests/golden
-	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) --dist=loadfile --ignore=tests/golden
+	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) $(BY_FILE) --ignore=tests/golden
 
 # Also compiles for a TPU slice, by libtpu, without a TPU, and fuzzes the readers
 # by Atheris, where it has a wheel for this Python.
@@ -45,7 +48,7 @@ test-all: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check libtpu
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(BIN)/python -m pytest -q $(WORKERS) --all tests/golden
-	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) --dist=loadfile --all --ignore=tests/golden
+	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) $(BY_FILE) --all --ignore=tests/golden
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
