@@ -7,6 +7,7 @@ import pytest
 
 from tests.methods import smoke
 
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
   return smoke.demo(tmp_path_factory)[0]

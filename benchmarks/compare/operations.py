@@ -15,9 +15,9 @@ _KINDS = (
     ("gathers", {"gather", "scatter", "sort"}),
     ("collectives", {"all-reduce", "all-gather", "reduce-scatter",
                      "all-to-all", "collective-permute"}))
-_MOVES = {"copy", "transpose", "reshape", "bitcast", "broadcast", "slice", "pad",
-          "concatenate", "dynamic-slice", "dynamic-update-slice", "reverse",
-          "convert", "parameter", "constant", "iota", "tuple",
+_MOVES = {"copy", "transpose", "reshape", "bitcast", "broadcast", "slice",
+          "pad", "concatenate", "dynamic-slice", "dynamic-update-slice",
+          "reverse", "convert", "parameter", "constant", "iota", "tuple",
           "get-tuple-element"}
 # They last as long as what they hold, which is listed itself.
 _HOLDERS = {"while", "conditional", "call"}
