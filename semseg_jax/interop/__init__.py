@@ -35,6 +35,8 @@ _IMPORTERS = {
     "resnet50": "segmentation:resnet50",
     "resnet101": "segmentation:resnet101",
     "wide_resnet38": "segmentation:wide_resnet38",
+    **{f"efficientnet_lite{i}": f"efficientnet_lite:efficientnet_lite{i}"
+       for i in range(5)},
 }
 # Networks that common checkpoints keep in one state dict: their kind's prefix.
 _PREFIXES = {"psp/encoder": "encoder.", "stylegan2/generator": "decoder."}

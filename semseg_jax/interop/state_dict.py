@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_WRAPPER = "module."
+
 
 class Reader:
   """Hands out a state dict's entries and remembers which were taken.
@@ -101,6 +103,17 @@ class Reader:
   def dense(self, name: str, shape=None) -> np.ndarray:
     """A linear layer's weight [O, I], returned as [I, O]."""
     return np.transpose(self.take(name, shape or (None,) * 2))
+
+
+def unwrapped(state_dict: Mapping[str, np.ndarray], kind: str) -> Reader:
+  """A reader of entries that may carry a data-parallel wrapper's `module.`."""
+  reader = Reader(state_dict, kind)
+  names = reader.names()
+  if not names or len(reader.names(_WRAPPER)) < len(names):
+    return reader
+  return Reader(
+      {n.removeprefix(_WRAPPER): v for n, v in state_dict.items()},
+      f"{kind} (after the prefix {_WRAPPER!r})")
 
 
 def _text(shape) -> str:

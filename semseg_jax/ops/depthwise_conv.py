@@ -1,0 +1,179 @@
+"""Depthwise convolutions that are fast in XLA on every platform.
+
+XLA on CPU computes a convolution with one group a channel some ten times
+slower than the sum of its taps: the map shifted and scaled, k * k times, which
+it fuses into one loop. Automatic differentiation of that sum pads every tap's
+cotangent on its own, so that the derivatives are given here; each is one of the
+three functions again and derivatives of any order stay in the fast form. GPU
+and TPU get the plain convolution.
+"""
+
+import functools
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from semseg_jax.ops import conv
+
+_DIMS = ("NHWC", "HWIO", "NHWC")
+
+
+def depthwise_conv(x, kernel, *, stride=1, dilation=1, padding="same",
+                   form=None):
+  """Correlates every channel of `x` with a kernel of its own.
+
+  Args:
+    x: [N, H, W, C].
+    kernel: [kh, kw, 1, C], dtype of x.
+    stride: same along both axes.
+    dilation: distance of the taps.
+    padding: "same" (see `same_padding`) or ((top, bottom), (left, right)).
+    form: "taps" (shifted sums), "plain" (XLA's) or None for what suits the
+      platform.
+
+  Returns:
+    [N, H', W', C], with "same" padding H' = ceil(H / stride).
+
+  Raises:
+    ValueError: the kernel is not [kh, kw, 1, C].
+  """
+  if kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[-1]):
+    raise ValueError(
+        f"kernel {kernel.shape}: expected [kh, kw, 1, {x.shape[-1]}]")
+  if padding == "same":
+    padding = same_padding(x.shape[1:3], kernel.shape[:2], stride, dilation)
+  padding = tuple(tuple(int(p) for p in pair) for pair in padding)
+  if form is None:
+    form = "plain" if conv.formulation() == "plain" else "taps"
+  if form == "plain":
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding,
+        rhs_dilation=(dilation, dilation), dimension_numbers=_DIMS,
+        feature_group_count=x.shape[-1])
+  return _correlate(x, kernel[:, :, 0], _Geometry(
+      x.shape[1:3], kernel.shape[:2], stride, dilation, padding))
+
+
+def same_padding(size, kernel, stride=1, dilation=1):
+  """TensorFlow's "SAME": ((top, bottom), (left, right)).
+
+  The output has ceil(size / stride) positions; an odd number of zeros puts one
+  more after the map than before it.
+
+  Args:
+    size: (rows, columns) of the map.
+    kernel: (rows, columns) of the kernel.
+    stride, dilation: same along both axes.
+  """
+  pads = []
+  for n, k in zip(size, kernel, strict=True):
+    total = max((-(-n // stride) - 1) * stride + (k - 1) * dilation + 1 - n, 0)
+    pads.append((total // 2, total - total // 2))
+  return tuple(pads)
+
+
+class _Geometry:
+  """Sizes of one convolution: hashable, the same for its three functions."""
+
+  def __init__(self, size, taps, stride, dilation, padding):
+    self.key = (tuple(size), tuple(taps), stride, dilation, padding)
+    self.size, self.taps, self.stride, self.dilation, self.padding = self.key
+    self.out = tuple(
+        (n + sum(p) - (k - 1) * dilation - 1) // stride + 1
+        for n, k, p in zip(size, taps, padding, strict=True))
+
+  def __hash__(self):
+    return hash(self.key)
+
+  def __eq__(self, other):
+    return self.key == other.key
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _correlate(x, w, geometry):
+  """y[p] = sum over taps t of x[stride * p + dilation * t - padding] * w[t]."""
+  return _sum_of_taps(_padded(x, geometry), w, geometry)
+
+
+def _correlate_fwd(x, w, geometry):
+  return _correlate(x, w, geometry), (x, w)
+
+
+def _correlate_bwd(geometry, residuals, g):
+  x, w = residuals
+  return _input_gradient(g, w, geometry), _weight_gradient(x, g, geometry)
+
+
+_correlate.defvjp(_correlate_fwd, _correlate_bwd)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _input_gradient(g, w, geometry):
+  """Gradient with respect to the map."""
+  s, d = geometry.stride, geometry.dilation
+  pads = []
+  for n, k, m, (low, _) in zip(
+      geometry.size, geometry.taps, geometry.out, geometry.padding,
+      strict=True):
+    before = (k - 1) * d - low
+    pads.append((before, n + (k - 1) * d - before - ((m - 1) * s + 1), s - 1))
+  g = lax.pad(g, jnp.zeros((), g.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
+  back = _Geometry(g.shape[1:3], geometry.taps, 1, d, ((0, 0), (0, 0)))
+  return _sum_of_taps(g, w[::-1, ::-1], back)
+
+
+def _input_gradient_fwd(g, w, geometry):
+  return _input_gradient(g, w, geometry), (g, w)
+
+
+def _input_gradient_bwd(geometry, residuals, x):
+  g, w = residuals
+  return _correlate(x, w, geometry), _weight_gradient(x, g, geometry)
+
+
+_input_gradient.defvjp(_input_gradient_fwd, _input_gradient_bwd)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _weight_gradient(x, g, geometry):
+  """Gradient with respect to the kernel, [kh, kw, C]."""
+  x = _padded(x, geometry)
+  rows = [
+      jnp.stack([(_tap(x, i, j, geometry) * g).sum((0, 1, 2))
+                 for j in range(geometry.taps[1])])
+      for i in range(geometry.taps[0])]
+  return jnp.stack(rows)
+
+
+def _weight_gradient_fwd(x, g, geometry):
+  return _weight_gradient(x, g, geometry), (x, g)
+
+
+def _weight_gradient_bwd(geometry, residuals, cotangent):
+  x, g = residuals
+  return (_input_gradient(g, cotangent, geometry),
+          _correlate(x, cotangent, geometry))
+
+
+_weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
+
+
+def _padded(x, geometry):
+  return jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
+
+
+def _tap(x, i, j, geometry):
+  """What the tap (i, j) sees of a padded map, [N, H', W', C]."""
+  s, (h, w) = geometry.stride, geometry.out
+  i, j = i * geometry.dilation, j * geometry.dilation
+  return lax.slice(
+      x, (0, i, j, 0),
+      (x.shape[0], i + (h - 1) * s + 1, j + (w - 1) * s + 1, x.shape[3]),
+      (1, s, s, 1))
+
+
+def _sum_of_taps(x, w, geometry):
+  return sum(_tap(x, i, j, geometry) * w[i, j]
+             for i in range(geometry.taps[0])
+             for j in range(geometry.taps[1]))
