@@ -1,7 +1,7 @@
-"""Labels test pictures with a trained run, scores them, draws them.
+"""Labels test images with a trained run, scores them, draws them.
 
-  python eval.py --config=configs/semantic_gan/parts.py:labels=20 \
-      --workdir=runs/parts20
+  python eval.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
+      --workdir=runs/toy_faces20
 """
 
 from semseg_jax.training import xla_flags

@@ -1,7 +1,7 @@
 """Trains the stages of an experiment, in order; run again to resume.
 
-  python train.py --config=configs/semantic_gan/parts.py:labels=20 \
-      --workdir=runs/parts20
+  python train.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
+      --workdir=runs/toy_faces20
 """
 
 from semseg_jax.training import xla_flags

@@ -25,15 +25,15 @@ def measure(name: str):
   config = programs.blank(train_step.config())
   cases = programs.training(config, name, mesh_lib.make())
   start = time.monotonic()
-  found = {}
+  seconds = {}
   with futures.ThreadPoolExecutor(1) as pool:
     for case in cases:
       before = time.monotonic()
       lowered = case.lower()
-      found[case.phase] = (
+      seconds[case.phase] = (
           time.monotonic() - before, pool.submit(_seconds, lowered))
-    found = {k: (traced, f.result()) for k, (traced, f) in found.items()}
-  return found, time.monotonic() - start
+    seconds = {k: (traced, f.result()) for k, (traced, f) in seconds.items()}
+  return seconds, time.monotonic() - start
 
 
 def _seconds(lowered) -> float:
@@ -51,8 +51,8 @@ def main(argv):
         f"jax {jax.__version__}\n\n"
         "| stage | phase | traced, s | compiled, s |\n|---|---|---|---|")
   for stage in flags.FLAGS.stage:
-    found, total = measure(stage)
-    for phase, (traced, compiled) in found.items():
+    phases, total = measure(stage)
+    for phase, (traced, compiled) in phases.items():
       print(f"| {stage} | {phase} | {traced:.1f} | {compiled:.1f} |")
     print(f"| {stage} | all, as it went | | {total:.1f} |", flush=True)
 

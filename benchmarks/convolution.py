@@ -21,7 +21,7 @@ from semseg_jax.training import xla_flags
 
 _SHAPES = flags.DEFINE_multi_string(
     "shape", ["4,64,128", "4,32,256", "1,64,512", "1,41,256,2", "1,41,512,4"],
-    "Pictures, side, channels in and out, and the dilation if not 1.")
+    "Images, side, channels in and out, and the dilation if not 1.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Counted runs of each form.")
 _DIMS = ("NHWC", "HWIO", "NHWC")
 
@@ -81,10 +81,10 @@ def measure(functions, args, work):
   programs, gaps, first = {}, {}, None
   for name, function in functions.items():
     program = jax.jit(function).lower(*args).compile()
-    found = jax.tree.leaves(program(*args))
-    first = first or found
+    outputs = jax.tree.leaves(program(*args))
+    first = first or outputs
     gaps[name] = max(float(jnp.abs(a - b).max() / jnp.abs(b).max())
-                     for a, b in zip(found, first, strict=True))
+                     for a, b in zip(outputs, first, strict=True))
     programs[name] = lambda f=program: jax.block_until_ready(f(*args))
   times = timing.interleave(programs, _ROUNDS.value)
   return {n: f"{t.median * 1e3:.1f} ({work / t.median / 1e9:.0f}), "
@@ -95,7 +95,7 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
   print(f"XLA: {xla_flags.apply()}\n")  # As train.py; JAX has not started yet.
-  print("| pictures, side, channels, dilation | form | map | both gradients | "
+  print("| images, side, channels, dilation | form | map | both gradients | "
         "map's gradient | kernel's gradient |\n|---|---|---|---|---|---|")
   rng = np.random.default_rng(0)
   normal = lambda *shape: rng.standard_normal(shape, np.float32)
@@ -105,17 +105,17 @@ def main(argv):
     kernel = normal(3, 3, channels, channels) / np.sqrt(9 * channels)
     args = jax.device_put((x, kernel, g))
     work = 18 * n * side**2 * channels**2
-    found = [measure(forms(dilation), args[:2], work)]
+    columns = [measure(forms(dilation), args[:2], work)]
     if dilation > 1:
-      found += [measure({
+      columns += [measure({
           name: gradients(f) for name, f in forms(dilation).items()},
                         args, 2 * work), {}, {}]
     else:
-      found += [{}, measure(map_gradients(), (args[2], args[1]), work),
-                measure(kernel_gradients(), (args[0], args[2]), work)]
-    for name in dict.fromkeys(name for column in found for name in column):
+      columns += [{}, measure(map_gradients(), (args[2], args[1]), work),
+                  measure(kernel_gradients(), (args[0], args[2]), work)]
+    for name in dict.fromkeys(name for column in columns for name in column):
       print(f"| {n}, {side}, {channels}, {dilation} | {name} | " + " | ".join(
-          column.get(name, "") for column in found) + " |", flush=True)
+          column.get(name, "") for column in columns) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from semseg_jax.models import stylegan2
 from semseg_jax.ops import conv
 from semseg_jax.ops import hypercolumn
 
-_PIXELS = flags.DEFINE_integer("pixels", 64, "Side of the pictures.")
+_PIXELS = flags.DEFINE_integer("pixels", 64, "Side of the images.")
 _WIDEST = flags.DEFINE_integer("widest", 512, "Cap on the map's channels.")
 _SIDE = flags.DEFINE_integer("side", 0, "Of the hypercolumn; 0 = pixels.")
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each case.")
@@ -44,7 +44,7 @@ FORMS = {"plain": plain, "projected": hypercolumn.convolve}
 
 
 def shapes(pixels: int, widest: int):
-  """[1, h, w, C] of the maps that the release stacks."""
+  """[1, h, w, C] of the maps that the official code stacks."""
   table = dict(stylegan2.channel_table(pixels, max_channels=widest))
   names = few_shot.layer_names(stylegan2.Generator(size=pixels))
   sides = [int(n.removeprefix("conv").removesuffix("_up")) for n in names]

@@ -4,7 +4,7 @@ Synthetic JPEGs are written to a temporary folder, prepared as any data set is,
 and read through the training pipeline without reading threads, so that seconds
 of CPU time are seconds of one core, whatever else the machine does.
 
-  python -m benchmarks.input --step_ms=656 --step_pictures=16
+  python -m benchmarks.input --step_ms=656 --step_images=16
 """
 
 import json
@@ -25,12 +25,12 @@ from semseg_jax.data import pipeline
 from semseg_jax.data.sets import folder
 
 _FILES = flags.DEFINE_integer("files", 256, "JPEGs of each kind.")
-_BATCH = flags.DEFINE_integer("per_batch", 16, "Pictures of a batch.")
+_BATCH = flags.DEFINE_integer("per_batch", 16, "Images of a batch.")
 _BATCHES = flags.DEFINE_integer("reads", 32, "Counted batches of each case.")
 _STEP_MS = flags.DEFINE_float(
     "step_ms", 0, "Time of a training step (benchmarks.train_step); 0: none.")
 _STEP_FILES = flags.DEFINE_integer(
-    "step_pictures", 0, "Pictures a step takes from the pipeline; 0: a batch.")
+    "step_images", 0, "Images a step takes from the pipeline; 0: a batch.")
 
 _AUGMENT = pipeline.AugmentOptions(flip_labeled=0.5, affine=0.5)
 _FLIP = pipeline.AugmentOptions(flip_labeled=0.5)
@@ -43,7 +43,7 @@ class Case(NamedTuple):
   name: str
   kind: str
   labeled: bool
-  memory: bool  # decoded pictures are kept, as they are where all fit
+  memory: bool  # decoded images stay in memory, as where all fit
   options: dict
 
 
@@ -86,7 +86,7 @@ def write(root: pathlib.Path, kind: str, count: int) -> None:
 
 
 def measure(case: Case, source, batch: int, batches: int):
-  """(pictures per second, pictures per second of CPU time)."""
+  """(images per second, images per second of CPU time)."""
   stream = "labeled" if case.labeled else "unlabeled"
   sizes = {"batch_size": batch, "unlabeled_batch_size": batch}
   limit = pipeline._CACHE_BYTES if case.memory else 0
@@ -122,8 +122,8 @@ def main(argv):
           kind, root, cache_dir=str(root.parent / "cache"))
       sources[kind] = opened.splits["train"]
       speed = _FILES.value / (time.process_time() - start)
-      print(f"{kind}: prepared {speed:.0f} pictures a core second")
-    print("\n| case | from | pictures / s | pictures / core s |"
+      print(f"{kind}: prepared {speed:.0f} images a core second")
+    print("\n| case | from | images / s | images / core s |"
           + " cores for the step |" * bool(rate))
     print("|---|---|---|---|" + "---|" * bool(rate))
     for case in cases():
@@ -133,8 +133,8 @@ def main(argv):
             f"{wall:.0f} | {core:.0f} |"
             + (f" {rate / core:.2f} |" if rate else ""))
   if rate:
-    print(f"\nA step of {_STEP_MS.value:g} ms with {wanted} pictures takes "
-          f"{rate:.0f} pictures a second.")
+    print(f"\nA step of {_STEP_MS.value:g} ms with {wanted} images takes "
+          f"{rate:.0f} images a second.")
 
 
 def _shapes():

@@ -1,4 +1,4 @@
-r"""Speed of batched inversion: pictures x steps a second, by batch size.
+r"""Speed of batched inversion: images x steps a second, by batch size.
 
 Random weights; the mean start in W+ with noise maps, LPIPS-VGG. Prints a table
 in Markdown. A run counts whole: start, the target's features, the steps and
@@ -19,7 +19,7 @@ from semseg_jax.models import perceptual
 from semseg_jax.models import stylegan2
 from semseg_jax.training import xla_flags
 
-_SIZE = flags.DEFINE_integer("size", 64, "Height of the pictures.")
+_SIZE = flags.DEFINE_integer("size", 64, "Height of the images.")
 _MULTIPLIER = flags.DEFINE_float(
     "channel_multiplier", 2.0, "Scales the generator's widths from 64 px on.")
 _CHANNELS = flags.DEFINE_integer(
@@ -53,10 +53,10 @@ def networks():
           keys[0], jnp.zeros((1, generator.style_dim))),
       perceptual=jax.jit(lpips.init)(keys[1], image, image))
   return inversion.Networks(
-      num_codes=generator.num_codes,
+      num_ws=generator.num_ws,
       noise_shapes=generator.noise_shapes,
-      generate=lambda v, codes, noise: generator.apply(
-          v["generator"], codes, noise, method="synthesize")[0],
+      generate=lambda v, latents, noise: generator.apply(
+          v["generator"], latents, noise, method="synthesize")[0],
       features=lambda v, image: lpips.apply(
           v["perceptual"], image, method="features"),
       distance=lambda v, a, b: lpips.apply(
@@ -84,7 +84,7 @@ def main(argv):
   print(f"{_SIZE.value} px, widths <= {_CHANNELS.value} x "
         f"{_MULTIPLIER.value}, VGG x {_VGG.value}, {_DTYPE.value}, "
         f"{_STEPS.value} steps; {device.device_kind}, jax {jax.__version__}\n")
-  print("| batch | ms a step | pictures x steps / s | GFLOP a step and picture "
+  print("| batch | ms a step | images x steps / s | GFLOP a step and image "
         "| GFLOP/s |\n|---|---|---|---|---|")
   for batch, time in timing.interleave(cases, _ROUNDS.value).items():
     step = time.median / max(_STEPS.value, 1)

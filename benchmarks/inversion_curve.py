@@ -1,13 +1,13 @@
 r"""What inversion gains with every step and second, by optimiser.
 
-Labels pictures of a split with a trained SemanticGAN run and prints mIoU after
+Labels images of a split with a trained SemanticGAN run and prints mIoU after
 each of `config.inversion.snapshots`, as eval.py scores it; table and plot go to
-WORKDIR/inversion_curve. Seconds are those of a picture in a full batch, in wall
+WORKDIR/inversion_curve. Seconds are those of an image in a full batch, in wall
 time and of one core; start, rendering and confidence are spread over the steps,
 compilation is left out where there are two batches or more.
 
   python -m benchmarks.inversion_curve --workdir=runs/demo/seed0 \
-      --config=configs/semantic_gan/parts.py:labels=20 --split=val \
+      --config=configs/semantic_gan/toy_faces.py:labels=20 --split=val \
       --optimizers=adam,adam:0.3,lbfgs --config.evaluation.limit=32 \
       --config.inversion.snapshots="(10,25,50)" --config.inversion.steps=100
 
@@ -56,24 +56,24 @@ def chosen(config, name: str):
 
 
 def measure(config, workdir, split: str, name: str) -> list[dict]:
-  """A row for each number of steps: mIoU, seconds of a picture."""
+  """A row for each number of steps: mIoU, seconds of an image."""
   config, optimizer = chosen(config, name)
   source = experiment.limited(data.evaluation_source(config, split), config)
   predict, taken = labeling.predictor(config, workdir, optimizer), []
 
-  def timed(pictures, indices):
+  def timed(images, indices):
     start = time.perf_counter(), time.process_time()
-    found = predict(pictures, indices)
+    predicted = predict(images, indices)
     taken.append((time.perf_counter() - start[0],
                   time.process_time() - start[1]))
-    return found
+    return predicted
 
   with tempfile.TemporaryDirectory() as folder:
     scores = segmentation.evaluate(
         timed, source, spec=data.dataset(config).spec,
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
-        out_dir=folder, fingerprint=name, pictures=0)
+        out_dir=folder, fingerprint=name, images=0)
   wall, core = (statistics.median(x) / config.evaluation.batch_size
                 for x in zip(*taken[1:] or taken, strict=True))
   steps = {labeling.method_name(config, n): n for n in (
@@ -92,7 +92,7 @@ def plot(rows):
   return figures.stack([figures.panel(
       {n: (pick(n, key), pick(n, "miou")) for n in names}, title="mIoU",
       across=across) for key, across in (
-          ("steps", "steps"), ("core_seconds", "core seconds a picture"))])
+          ("steps", "steps"), ("core_seconds", "core seconds an image"))])
 
 
 def compare(config, workdir, split: str, names) -> list[dict]:
@@ -104,9 +104,9 @@ def compare(config, workdir, split: str, names) -> list[dict]:
   folder.mkdir(parents=True, exist_ok=True)
   stem = re.sub(r"\W", "_", split)
   for name in names:
-    found = measure(config, workdir, split, name)
-    rows += found
-    print(tables.text(found), flush=True)
+    measured = measure(config, workdir, split, name)
+    rows += measured
+    print(tables.text(measured), flush=True)
     tables.save(folder / f"{stem}.json", rows)
     figures.save(folder / f"{stem}.png", plot(rows))
   print(f"\n{tables.markdown(rows)}\n\nwritten to {folder}")
@@ -125,7 +125,7 @@ def define_flags():
   config_flags.DEFINE_config_file(
       "config", None, "Config file of the run.", lock_config=True)
   flags.DEFINE_string("workdir", None, "Folder of the run.")
-  flags.DEFINE_string("split", "val", "Labelled pictures to score.")
+  flags.DEFINE_string("split", "val", "Labeled images to score.")
   flags.DEFINE_list(
       "optimizers", ["adam", "lbfgs"], "Names, each with its rate: adam:0.3.")
 

@@ -33,11 +33,11 @@ def interleave(
   clock = clock or seconds_of
   for run in cases.values() if warm else ():
     run()
-  found = {name: [] for name in cases}
+  seconds = {name: [] for name in cases}
   for _ in range(rounds):
     for name, run in cases.items():
-      found[name].append(clock(run))
-  return {name: _summary(values) for name, values in found.items()}
+      seconds[name].append(clock(run))
+  return {name: _summary(values) for name, values in seconds.items()}
 
 
 def seconds_of(run) -> float:

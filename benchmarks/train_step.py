@@ -1,6 +1,6 @@
 r"""Speed of SemanticGAN's training, phase by phase, and of its convolutions.
 
-Each phase is the executable that training runs, on random pictures and labels.
+Each phase is the executable that training runs, on random images and labels.
 A product of square matrices, timed in the same rounds, gives the machine's
 practical peak. FLOPs are the compiler's count of that executable. At
 --size=256 --width=512 --batch=16 the networks are the published ones.
@@ -35,10 +35,10 @@ from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
 from semseg_jax.training import xla_flags
 
-_SIZE = flags.DEFINE_integer("size", 32, "Side of the pictures.")
+_SIZE = flags.DEFINE_integer("size", 32, "Side of the images.")
 _WIDTH = flags.DEFINE_integer(
     "width", 64, "Widest layer; the others keep the published proportions.")
-_BATCH = flags.DEFINE_integer("batch", 8, "Pictures of either kind per step.")
+_BATCH = flags.DEFINE_integer("batch", 8, "Images of either kind per step.")
 _DTYPE = flags.DEFINE_enum(
     "dtype", "float32", ["float32", "bfloat16"], "Compute type.")
 _CLASSES = flags.DEFINE_integer("classes", 8, "Classes of the labels.")
@@ -114,7 +114,7 @@ def config():
 
 
 def make_stage(c, name: str):
-  """(stage, frozen): random networks in the place of trained ones."""
+  """(stage, frozen): random networks instead of trained ones."""
   if name == "supervised":
     return supervised.make(c, None), {}
   joint = gan.make(c, None)
@@ -132,11 +132,11 @@ def make_cases(c, name: str, forms, folder) -> list[Case]:
   """The phases of a stage by formulation; compiled at their first run."""
   stage, frozen = make_stage(c, name)
   mesh = mesh_lib.make()
-  draw = np.random.default_rng(0)
+  rng = np.random.default_rng(0)
   n, side = _BATCH.value, (_SIZE.value, _SIZE.value)
-  image = lambda: draw.integers(
+  image = lambda: rng.integers(
       0, 256, (n, *side, c.data.channels)).astype(np.uint8)
-  label = draw.integers(0, c.data.num_classes, (n, *side)).astype(np.int32)
+  label = rng.integers(0, c.data.num_classes, (n, *side)).astype(np.int32)
   batch = mesh_lib.put_batch(
       {"labeled": {"image": image(), "label": label},
        "unlabeled": {"image": image()}}, mesh)
@@ -180,22 +180,22 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
   print(f"XLA: {xla_flags.apply()}\n")  # as train.py; JAX has not started yet
-  c, ours = config(), conv.formulation()
+  c, default = config(), conv.formulation()
   with tempfile.TemporaryDirectory() as folder:
     cases = []
     for name in _STAGES.value:
       others = _FORMS.value if name == "gan" else ()
-      forms = dict.fromkeys((ours, *others))  # each once, ours first
+      forms = dict.fromkeys((default, *others))  # each once, default first
       cases += make_cases(c, name, forms, folder)
     product, work = matmul(_MATMUL.value, jnp.dtype(_DTYPE.value))
     times = timing.interleave(
         {x[:3]: x.run for x in cases} | {"matmul": product}, _STEPS.value)
     counts = {x[:3]: json.loads(x.record.read_text())[x.phase] for x in cases}
   peak = work / times["matmul"].median
-  report(c, ours, times, counts, peak)
+  report(c, default, times, counts, peak)
 
 
-def report(c, ours, times, counts, peak):
+def report(c, default, times, counts, peak):
   """Prints both tables in Markdown."""
   device = jax.devices()[0]
   print(f"{_SIZE.value} px, width {_WIDTH.value}, batch {_BATCH.value}, "
@@ -211,7 +211,7 @@ def report(c, ours, times, counts, peak):
     ms = times[case].median * 1e3
     if stage == "gan":
       by_form.setdefault(form, {})[phase] = ms
-    if form != ours:
+    if form != default:
       continue
     flops = count["flops"] or float("nan")
     rate = flops / times[case].median
@@ -219,16 +219,16 @@ def report(c, ours, times, counts, peak):
           f"{rate / 1e9:.1f} | {rate / peak:.0%} | {count['seconds']:.1f} |")
   if not by_form:
     return
-  names = list(by_form[ours])
-  print(f"\nA GAN iteration takes {amortised(c, by_form[ours]):.1f} ms on "
+  names = list(by_form[default])
+  print(f"\nA GAN iteration takes {amortised(c, by_form[default]):.1f} ms on "
         f"average: r1 every {c.gan.r1_every}, path every {c.gan.path_every}.\n")
-  print(f"Time of the GAN's phases, that of {ours!r}, this platform's "
+  print(f"Time of the GAN's phases, that of {default!r}, this platform's "
         "formulation, = 1:\n")
   print("| formulation | " + " | ".join(names) + " | iteration |")
   print("|---" * (len(names) + 2) + "|")
   for form, ms in by_form.items():
-    ratios = [ms[n] / by_form[ours][n] for n in names]
-    ratios.append(amortised(c, ms) / amortised(c, by_form[ours]))
+    ratios = [ms[n] / by_form[default][n] for n in names]
+    ratios.append(amortised(c, ms) / amortised(c, by_form[default]))
     print(f"| {form} | " + " | ".join(f"{r:.2f}" for r in ratios) + " |")
 
 

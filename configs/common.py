@@ -49,15 +49,15 @@ def parse_arg(arg: str, **defaults):
 def geometry() -> ml_collections.ConfigDict:
   """Block `data.geometry`: squares of `data.size`, resized, by default."""
   return ml_collections.ConfigDict(dict(
-      shape=(),  # (height, width) of training pictures; () = a square
-      resize=(),  # (height, width) of all pictures and labels, before all else
+      shape=(),  # (height, width) of training images; () = a square
+      resize=(),  # (height, width) of all images and labels, before all else
       crop=False,  # random crops of `shape` instead of resizing to it
-      scales=(), short_side=(),  # of a crop's picture: scales; (least, most)
+      scales=(), short_side=(),  # of a crop's image: scales; (least, most)
       blur=0.0,  # probability of a blur of a crop
-      fill=(0, 0, 0), fill_label=255,  # right of and below small pictures
+      fill=(0, 0, 0), fill_label=255,  # right of and below small images
       evaluate=(),  # (height, width) networks see in evaluation; () = `shape`
       pad_evaluation=False,  # pad to it instead of resizing
-      evaluate_short_side=0))  # score centre squares of pictures of this side
+      evaluate_short_side=0))  # score centre squares of images of this side
 
 
 def segmenter() -> ml_collections.ConfigDict:
@@ -72,5 +72,5 @@ def segmenter() -> ml_collections.ConfigDict:
       features=256, fine_features=48,  # of DeepLabv3+
       # As the networks that DeepLabv2's published weights belong to.
       stride_first=False, ceil_pool=False, frozen_affine=False,
-      normalize="unit",  # of pictures: unit, imagenet, caffe, ...
+      normalize="unit",  # of images: unit, imagenet, caffe, ...
       weights=""))  # converted file to start from

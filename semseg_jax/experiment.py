@@ -1,4 +1,4 @@
-"""Puts the rooms together: config -> stages -> loop, and evaluation of a run.
+"""Joins the packages: config -> stages -> loop, and evaluation of a run.
 
 Called by train.py, eval.py, the commands in `cli` and the tests.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from semseg_jax import joint_model
 from semseg_jax import monitoring
 from semseg_jax.data import datasets
-from semseg_jax.data import pictures as picture_files
+from semseg_jax.data import image_folder
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import labels
@@ -36,9 +36,9 @@ def run(function, config, workdir, **arguments):
   checkpoint.quiet()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
-    found = function(config, epath.Path(workdir), **arguments)
+    result = function(config, epath.Path(workdir), **arguments)
     mesh_lib.together("done")  # process 0 may still be writing figures
-    return found
+    return result
 
 
 def module_of(config, stage: str):
@@ -112,10 +112,11 @@ def _best_metric(config, stage, name: str):
 def make_stage(config, workdir, name: str):
   """The stage `name` of a config; the joint GAN with what watches it."""
   module = module_of(config, name)
-  if config.microbatches > 1 and "microbatches" not in module.FIELDS:
+  if config.num_microbatches > 1 and "num_microbatches" not in module.FIELDS:
     raise ValueError(
-        f"config.microbatches is {config.microbatches}, but stage {name!r} of "
-        f"method {config.method!r} takes its batches whole: set it to 1")
+        f"config.num_microbatches is {config.num_microbatches}, but stage "
+        f"{name!r} of method {config.method!r} takes its batches whole: set it "
+        "to 1")
   stage = module.make(config, workdir)
   if name == "gan" and config.monitor.samples:
     stage = stage._replace(validate=monitoring.make(config))
@@ -127,19 +128,19 @@ def relevant(config, module) -> dict:
   if hasattr(module, "effective"):
     config = module.effective(config)
   plain = json.loads(config.to_json_best_effort())
-  names = {"data", "dtype", "matmul_precision", "release", "seed",
+  names = {"data", "dtype", "matmul_precision", "match_official", "seed",
            *module.FIELDS}
-  if config.microbatches == 1:  # what runs from before the field had
-    names.discard("microbatches")
+  if config.num_microbatches == 1:  # what runs from before the field had
+    names.discard("num_microbatches")
   return {name: plain[name] for name in sorted(names)}
 
 
 def evaluate(config, workdir, *, splits=()):
-  """Labels and scores test pictures with every method a run has trained.
+  """Labels and scores test images with every method a run has trained.
 
   Each split has a folder below workdir/eval with record.json, predictions and
   an overview; an interrupted evaluation continues. Several processes share the
-  pictures and need a common `workdir`; process 0 writes the records.
+  images and need a common `workdir`; process 0 writes the records.
 
   Args:
     config: the experiment's config.
@@ -156,13 +157,13 @@ def evaluate(config, workdir, *, splits=()):
              for name in splits}
   predict = _predictor(config, workdir)
   joint, primary = None, jax.process_index() == 0
-  if (primary and config.data.labels
-      and {"reference", "gan"} <= set(config.stages)):
+  if (primary and config.data.num_labeled
+      and {"fully_supervised", "gan"} <= set(config.stages)):
     joint = joint_model.score(config, workdir, config.evaluation.joint_samples)
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
-  found = {}
+  scored = {}
   for name, source in sources.items():
     started = time.monotonic()
     folder = workdir / "eval" / name
@@ -170,25 +171,26 @@ def evaluate(config, workdir, *, splits=()):
         functools.partial(predict, source), source, spec=dataset.spec,
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
-        out_dir=folder, pictures=config.evaluation.pictures,
+        out_dir=folder, images=config.evaluation.num_visualized,
         fingerprint=records.config_hash({**plain, "steps": steps}),
         process=jax.process_index(), num_processes=jax.process_count())
-    found[name] = methods
+    scored[name] = methods
     if not primary:
       continue
     save_record(
         config, workdir, name, methods, seconds=time.monotonic() - started,
         extra={"joint_model": joint} | _reports(
             config, workdir, source, folder))
-    print(f"\n{dataset.spec.name}, split {name}, {len(source)} pictures:\n"
+    print(f"\n{dataset.spec.name}, split {name}, {len(source)} images:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
   if joint:
-    real = found.get(config.data.in_domain, {}).get("reference", {})
-    print(f"\njoint model: the reference segmenter scores {joint['miou']:.4f} "
-          f"mIoU against the generator's labels of {joint['samples']} samples"
-          + (f", {real['miou']:.4f} on real pictures" if real else ""))
-  return found
+    real = scored.get(config.data.in_domain, {}).get("fully_supervised", {})
+    print("\njoint model: the fully supervised segmenter scores "
+          f"{joint['miou']:.4f} mIoU against the generator's labels of "
+          f"{joint['samples']} samples"
+          + (f", {real['miou']:.4f} on real images" if real else ""))
+  return scored
 
 
 def save_record(config, workdir, split: str, methods: dict, *,
@@ -214,19 +216,19 @@ def save_record(config, workdir, split: str, methods: dict, *,
       | (extra or {})))
 
 
-def label(config, workdir, *, pictures, out) -> dict:
-  """Labels the picture files of a folder with a trained run.
+def label(config, workdir, *, images, out) -> dict:
+  """Labels the image files of a folder with a trained run.
 
   Args:
     config: the experiment's config.
     workdir: its folder, with the stages that the method's `labeling` needs.
-    pictures: folder of picture files of any sizes.
+    images: folder of image files of any sizes.
     out: folder for masks, overlays and reconstructions.
 
   Returns:
     What `evaluation.labels.write` returns.
   """
-  source = picture_files.Pictures(pictures, config.data.channels)
+  source = image_folder.ImageFolder(images, config.data.channels)
   module = module_of(config, "labeling")
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
@@ -243,20 +245,20 @@ def label(config, workdir, *, pictures, out) -> dict:
 
 def _reports(config, workdir, source, folder) -> dict:
   """{stage: what its module reports of a split beside segmentations}."""
-  found = {}
+  reports = {}
   for name in config.stages:
     module = module_of(config, name)
     if hasattr(module, "report"):
-      found[name] = module.report(config, workdir, source, folder)
-      curves = {k: v.pop("roc") for k, v in found[name].items() if "roc" in v}
+      reports[name] = module.report(config, workdir, source, folder)
+      curves = {k: v.pop("roc") for k, v in reports[name].items() if "roc" in v}
       if curves:
         run_dir.write_json(folder / "roc.json", curves)
         figures.save(folder / "roc.png", figures.roc(curves))
-  return found
+  return reports
 
 
 def limited(source, config):
-  """The first `config.evaluation.limit` pictures of a split."""
+  """The first `config.evaluation.limit` images of a split."""
   limit = config.evaluation.limit
   if not limit or limit >= len(source):
     return source
@@ -264,22 +266,22 @@ def limited(source, config):
 
 
 def _predictor(config, workdir):
-  """predict(source, pictures, indices) -> rows of every trained stage.
+  """predict(source, images, indices) -> rows of every trained stage.
 
   A stage's `combiner` makes further rows of those that the others gave.
   """
   modules = [module_of(config, name) for name in config.stages]
-  if "encoder" in config.stages and config.data.labels:
+  if "encoder" in config.stages and config.data.num_labeled:
     modules.append(module_of(config, "labeling"))
   parts = [m.predictor(config, workdir) for m in modules
            if hasattr(m, "predictor")]
   combiners = [m.combiner(config, workdir) for m in modules
                if hasattr(m, "combiner")]
 
-  def predict(source, pictures, indices):
+  def predict(source, images, indices):
     methods = {}
     for part in parts:
-      methods |= part(pictures, indices)
+      methods |= part(images, indices)
     for combine in combiners:
       methods |= combine(source, indices, methods)
     return methods
@@ -301,20 +303,20 @@ def write_table(results, config, workdir):
     deviation over seeds) where there are several seeds, and the number of
     seeds.
   """
-  places = {"in_domain": (config.data.in_domain,),
-            "out_of_domain": config.data.out_of_domain}
+  domains = {"in_domain": (config.data.in_domain,),
+             "out_of_domain": config.data.out_of_domain}
   rows = []
   for method in results[0][config.data.in_domain]:
     row = {"method": method}
-    for place, names in places.items():
+    for domain, names in domains.items():
       if not names:
         continue
       values = [np.mean([r[n][method]["miou"] for n in names])
                 for r in results]
-      row[f"{place}_miou"] = round(float(np.mean(values)), 4)
+      row[f"{domain}_miou"] = round(float(np.mean(values)), 4)
       if len(results) > 1:
-        row[f"{place}_spread"] = round(float(np.std(values, ddof=1)), 4)
-        row[f"{place}_seeds"] = [round(float(v), 4) for v in values]
+        row[f"{domain}_spread"] = round(float(np.std(values, ddof=1)), 4)
+        row[f"{domain}_seeds"] = [round(float(v), 4) for v in values]
     rows.append(row | {"seeds": len(results)})
   workdir = epath.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
-"""How well a joint generator's labels fit its own pictures, as a number.
+"""How well a joint generator's labels fit its own images, as a number.
 
-A segmenter trained on all real labels (stage `reference`) labels the
+A segmenter trained on all real labels (stage `fully_supervised`) labels the
 generator's samples; its mIoU against the generator's own labels is set beside
-its mIoU on real test pictures. The nearer the two, the better the joint model.
+its mIoU on real test images. The nearer the two, the better the joint model.
 """
 
 import numpy as np
 
 from semseg_jax import monitoring
-from semseg_jax.methods import reference
+from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import generator as trained
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 
 
@@ -19,18 +19,19 @@ def score(config, workdir, n: int) -> dict:
 
   Returns:
     {"samples", "miou", "pixel_accuracy", "per_class_iou" (list; None where a
-    class is absent)} of the reference segmenter against the generator's labels.
+    class is absent)} of the fully supervised segmenter against the generator's
+    labels.
   """
-  predict = reference.predictor(config, workdir)
+  predict = fully_supervised.predictor(config, workdir)
   variables = trained.load_ema(config, workdir, "the joint model's score")
   counts = np.zeros((config.data.num_classes,) * 2, np.int64)
-  for pictures, labels in monitoring.sample_batches(
+  for images, labels in monitoring.sample_batches(
       config, variables, n, seed=config.seed):
-    padded = np.zeros((monitoring.BATCH, *pictures.shape[1:]), np.uint8)
-    padded[:len(pictures)] = pictures
-    logits = predict(padded, None)["reference"]["logits"][:len(pictures)]
+    padded = np.zeros((monitoring.BATCH, *images.shape[1:]), np.uint8)
+    padded[:len(images)] = images
+    logits = predict(padded, None)["fully_supervised"]["logits"][:len(images)]
     counts += scores.confusion_matrix(
-        labels, images.to_label(logits), config.data.num_classes).sum(0)
+        labels, image_ops.to_label(logits), config.data.num_classes).sum(0)
   return {
       "samples": n,
       "miou": float(scores.mean_iou(counts)),

@@ -1,4 +1,4 @@
-"""Watches the joint GAN train: how far samples are from real pictures.
+"""Watches the joint GAN train: how far samples are from real images.
 
 With a converted Inception file: FID, KID and Inception Score. Without one a
 Frechet distance between our own features, those of a fixed, untrained
@@ -19,7 +19,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
 from semseg_jax.models import discriminators
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import segmentation_losses
 
 BATCH = 32
@@ -34,7 +34,7 @@ def make(config):
 
   def validate(state, frozen):
     del frozen
-    fake = [network(images.from_uint8(x)) for x, _ in sample_batches(
+    fake = [network(image_ops.from_uint8(x)) for x, _ in sample_batches(
         config, {"params": state.ema}, config.monitor.samples)]
     fake = [np.concatenate(x) for x in zip(*fake, strict=True)]
     return compare(config, real(), fake) | scores(state)
@@ -43,7 +43,7 @@ def make(config):
 
 
 def feature_network(config):
-  """Jitted: pictures [N, S, S, C] -> (features, logits or [N, 0])."""
+  """Jitted: images [N, S, S, C] -> (features, logits or [N, 0])."""
   if config.monitor.inception:
     module, variables = interop.load(config.monitor.inception)
 
@@ -64,8 +64,8 @@ def feature_network(config):
   @jax.jit
   def features(variables, image):
     _, maps = module.apply(variables, image)
-    found = [x.mean((1, 2)) for k, x in maps.items() if k.startswith("block")]
-    return jnp.concatenate(found, -1), jnp.zeros((len(image), 0))
+    means = [x.mean((1, 2)) for k, x in maps.items() if k.startswith("block")]
+    return jnp.concatenate(means, -1), jnp.zeros((len(image), 0))
 
   return lambda image: jax.device_get(features(variables, image))
 
@@ -82,7 +82,7 @@ def compare(config, real, fake) -> dict[str, float]:
 
 
 def sample_batches(config, variables, n: int, *, seed: int = 0):
-  """Yields (pictures uint8, labels int32 or None) of `n` samples of G.
+  """Yields (images uint8, labels int32 or None) of `n` samples of G.
 
   Args:
     config: the experiment's config.
@@ -91,46 +91,47 @@ def sample_batches(config, variables, n: int, *, seed: int = 0):
     seed: of latents and noise.
   """
   generator = networks.generator(config)
-  draw = _drawer(generator)
+  sample = _sampler(generator)
   key = jax.random.key(seed)
   for first in range(0, n, BATCH):
     count = min(BATCH, n - first)
-    picture, labels = jax.device_get(
-        draw(variables, jax.random.fold_in(key, first)))
-    yield picture[:count], None if labels is None else labels[:count]
+    image, labels = jax.device_get(
+        sample(variables, jax.random.fold_in(key, first)))
+    yield image[:count], None if labels is None else labels[:count]
 
 
 @functools.lru_cache(maxsize=2)
-def _drawer(generator):
+def _sampler(generator):
   @jax.jit
-  def draw(variables, key):
+  def sample(variables, key):
     z_key, noise_key = jax.random.split(key)
     z = jax.random.normal(z_key, (BATCH, generator.style_dim))
     noise = stylegan2.random_noise(noise_key, BATCH, generator.noise_shapes)
-    sample, _ = generator.apply(variables, z, noise)
-    labels = None if sample.logits is None else images.to_label(sample.logits)
-    return images.to_uint8(sample.image), labels
+    output, _ = generator.apply(variables, z, noise)
+    labels = (None if output.logits is None
+              else image_ops.to_label(output.logits))
+    return image_ops.to_uint8(output.image), labels
 
-  return draw
+  return sample
 
 
 def real_features(config, network):
-  """(features, logits) of the first unlabelled pictures of `config.monitor`.
+  """(features, logits) of the first unlabeled images of `config.monitor`.
   """
-  _, unlabelled = data.train_sources(config)
-  found, total = [], 0
+  _, unlabeled = data.train_sources(config)
+  computed, total = [], 0
   for batch in pipeline.eval_batches(
-      unlabelled, size=config.data.size, batch_size=BATCH):
-    features = network(images.from_uint8(batch["image"]))
-    found.append([x[batch["mask"]] for x in features])
+      unlabeled, size=config.data.size, batch_size=BATCH):
+    features = network(image_ops.from_uint8(batch["image"]))
+    computed.append([x[batch["mask"]] for x in features])
     total += int(batch["mask"].sum())
     if total >= config.monitor.samples:
       break
-  return [np.concatenate(x) for x in zip(*found, strict=True)]
+  return [np.concatenate(x) for x in zip(*computed, strict=True)]
 
 
 def _scores(config):
-  """scores(state): Dr and Dm on the first validation pictures and labels."""
+  """scores(state): Dr and Dm on the first validation images and labels."""
   dr, dm = networks.image_discriminator(config), networks.patch_discriminator(
       config)
   channels = networks.label_channels(config)
@@ -138,29 +139,30 @@ def _scores(config):
   @functools.cache
   def batch():
     source = data.dataset(config).splits[config.data.validation]
-    # A multiple of Dr's group of 4; the first pictures again if there are few.
-    found = next(pipeline.train_batches(
+    # A multiple of Dr's group of 4; the first images again if there are few.
+    batches = next(pipeline.train_batches(
         source, None, size=config.data.size, batch_size=BATCH,
         unlabeled_batch_size=0, seed=0,
         augment=pipeline.AugmentOptions(flip_unlabeled=0.0)))
-    return found["labeled"]
+    return batches["labeled"]
 
   @jax.jit
   def apply(dr_params, dm_variables, batch):
-    image = images.from_uint8(batch["image"])
-    found = {"monitor/dr_validation": dr.apply(
+    image = image_ops.from_uint8(batch["image"])
+    scored = {"monitor/dr_validation": dr.apply(
         {"params": dr_params}, image)[0].mean()}
     if channels:
       label = 2 * segmentation_losses.one_hot(
           batch["label"], channels, config.data.ignore_index) - 1
       maps = dm.apply(dm_variables, jnp.concatenate([image, label], -1),
                       update_stats=False)
-      found["monitor/dm_validation"] = sum(
+      scored["monitor/dm_validation"] = sum(
           scale[-1].mean() for scale in maps) / len(maps)
-    return found
+    return scored
 
   def scores(state):
-    found = apply(state.image_discriminator, state.patch_discriminator, batch())
-    return {k: float(v) for k, v in found.items()}
+    scored = apply(
+        state.image_discriminator, state.patch_discriminator, batch())
+    return {k: float(v) for k, v in scored.items()}
 
   return scores

@@ -20,20 +20,20 @@ NEEDED = {"semantic_gan/folder": "size=16,classes=2,channels=1",
           "repurpose_gan/folder": "size=16,classes=2,channels=1"}
 
 # Methods whose generator is trained without labels; they count shots.
-UNLABELLED = ("repurpose_gan/", "fewshot_smis/")
+UNLABELED = ("repurpose_gan/", "fewshot_smis/")
 
 
 def _configs():
   """{name: get_config} of all files with a `get_config(arg)`."""
-  found = {}
+  functions = {}
   for path in sorted(ROOT.glob("*/*.py")):
     module = importlib.import_module(
         f"configs.{path.parent.name}.{path.stem}")
     function = getattr(module, "get_config", None)
     if function and "arg" in function.__code__.co_varnames[
         :function.__code__.co_argcount]:
-      found[f"{path.parent.name}/{path.stem}"] = function
-  return found
+      functions[f"{path.parent.name}/{path.stem}"] = function
+  return functions
 
 
 CONFIGS = _configs()
@@ -44,8 +44,8 @@ def load(name, *words):
   return CONFIGS[name](",".join((*needed, *words)))
 
 
-def test_every_data_set_config_is_found():
-  assert {"semantic_gan/parts", "repurpose_gan/coffee_leaf",
+def test_every_data_set_has_its_configs():
+  assert {"semantic_gan/toy_faces", "repurpose_gan/coffee_leaf",
           "fewshot_smis/ccp_person"} <= set(CONFIGS)
 
 
@@ -67,30 +67,30 @@ def test_loads_and_can_be_locked(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_seed_decides_draws_and_subset(name):
+def test_seed_decides_shots_and_subset(name):
   config = load(name, "seed=3")
   assert (config.seed, config.data.split_seed) == (3, 3)
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    ("parts", ()), ("coffee_leaf", ("cpu",))])
-@pytest.mark.parametrize("stage", ["gan", "reference"])
+    ("toy_faces", ()), ("coffee_leaf", ("cpu",))])
+@pytest.mark.parametrize("stage", ["gan", "fully_supervised"])
 def test_few_shot_methods_can_share_stages(data, words, stage, tmp_path):
   one = load(f"repurpose_gan/{data}", *words)
   other = load(f"fewshot_smis/{data}")
-  folder, kept = tmp_path / stage, lambda config: experiment.relevant(
+  folder, relevant = tmp_path / stage, lambda config: experiment.relevant(
       config, experiment.module_of(config, stage))
-  run_dir.prepare(folder, kept(one), {})
-  run_dir.check(folder, kept(other))
+  run_dir.prepare(folder, relevant(one), {})
+  run_dir.check(folder, relevant(other))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_number_of_labels(name):
-  if name.startswith(UNLABELLED):
+  if name.startswith(UNLABELED):
     config = load(name, "shots=5")
-    assert (config.shots.count, config.data.labels) == (5, 0)
+    assert (config.shots.count, config.data.num_labeled) == (5, 0)
   else:
-    assert load(name, "labels=5").data.labels == 5
+    assert load(name, "labels=5").data.num_labeled == 5
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -100,32 +100,32 @@ def test_unknown_argument_lists_the_known_ones(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("unlabelled", [False, True])
-def test_smoke_stages_can_be_built_without_data(name, unlabelled, tmp_path):
-  if unlabelled and name.startswith(UNLABELLED):
+@pytest.mark.parametrize("unlabeled", [False, True])
+def test_smoke_stages_can_be_built_without_data(name, unlabeled, tmp_path):
+  if unlabeled and name.startswith(UNLABELED):
     pytest.skip("the generator has no labels in any case")
-  config = load(name, "smoke", *(["labels=0"] if unlabelled else []))
+  config = load(name, "smoke", *(["labels=0"] if unlabeled else []))
   config.lock()
   for stage_name in config.stages:
-    if not config.data.labels and (
+    if not config.data.num_labeled and (
         stage_name == "supervised" or config.method == "semisup"):
-      with pytest.raises(ValueError, match="config.data.labels"):
+      with pytest.raises(ValueError, match="config.data.num_labeled"):
         experiment.make_stage(config, tmp_path, stage_name)
       continue
     stage = experiment.make_stage(config, tmp_path, stage_name)
     frozen = None
     if stage_name == "encoder" and config.method == "semantic_gan":
-      # It starts at the generator's mean code; shapes alone come from no run.
+      # It starts at the generator's mean latent; shapes alone come from no run.
       frozen = experiment.make_stage(config, None, stage_name).load_frozen()
     state = jax.eval_shape(stage.init, jax.random.key(0), frozen)
     assert state.step.dtype == np.int32
     assert stage.phases(0)
-    # Codes of shots are found while their stage is set up.
+    # Latents of shots are computed while their stage is set up.
     computes = name.startswith("fewshot_smis/") and stage_name == "shots"
     assert stage.steps == (0 if computes else 4)
     for phase in stage.phases(0):
       jax.eval_shape(
-          lambda key, s=stage, p=phase: s.draws(key, p), jax.random.key(0))
+          lambda key, s=stage, p=phase: s.rngs(key, p), jax.random.key(0))
 
 
 WORDS = st.text("abcdefgh_", min_size=1, max_size=6)
@@ -136,12 +136,12 @@ WORDS = st.text("abcdefgh_", min_size=1, max_size=6)
 def test_parse_arg_reads_what_was_written(count, rate, name, flag, order):
   written = {"count": f"count={count}", "rate": f"rate={rate!r}",
              "name": f"name={name}", "flag": "flag" if flag else "flag=false"}
-  found = common.parse_arg(
+  parsed = common.parse_arg(
       ",".join(written[k] for k in order), count=0, rate=0.5, name="",
       flag=False)
-  assert found == {"count": count, "rate": rate, "name": name, "flag": flag}
-  assert type(found["count"]) is int
-  assert type(found["rate"]) is float
+  assert parsed == {"count": count, "rate": rate, "name": name, "flag": flag}
+  assert type(parsed["count"]) is int
+  assert type(parsed["rate"]) is float
 
 
 @given(WORDS.filter(lambda x: x not in ("a", "b")))
@@ -169,12 +169,12 @@ def test_parse_arg_of_nothing_gives_defaults(text):
 def test_parse_arg_of_anything(text):
   defaults = dict(count=1, rate=0.5, name="", flag=False)
   try:
-    found = common.parse_arg(text, **defaults)
+    parsed = common.parse_arg(text, **defaults)
   except ValueError as error:
     said = str(error)
   else:
     said = "config argument"
-    assert {k: type(v) for k, v in found.items()} == {
+    assert {k: type(v) for k, v in parsed.items()} == {
         k: type(v) for k, v in defaults.items()}
   assert said.startswith("config argument")
   assert "\n" not in said

@@ -68,7 +68,7 @@ def test_killed_three_times_equals_unbroken(trained, tmp_path, stage):
 
 
 def test_killed_evaluation_continues(trained, tmp_path):
-  stages = ("supervised", "reference", "gan", "encoder")
+  stages = ("supervised", "fully_supervised", "gan", "encoder")
   smoke.copy_stages(trained, tmp_path, *stages)
   command = ("eval.py", f"--config={smoke.CONFIG}", f"--workdir={tmp_path}")
   folder = tmp_path / "eval"

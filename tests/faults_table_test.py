@@ -28,11 +28,11 @@ def test_there_is_a_table():
 
 @pytest.mark.parametrize("cell", ROWS)
 def test_tests_of_a_row(cell):
-  found = NAMED.findall(cell)
-  assert found, f"no test is named in {cell!r}"
+  names = NAMED.findall(cell)
+  assert names, f"no test is named in {cell!r}"
   assert NAMED.sub("", cell).strip(" ,") == ""
   name = None
-  for file, test, star in found:
+  for file, test, star in names:
     name = file or name
     # Several folders have a fuzz_test.py or a processes_test.py.
     functions = [

@@ -16,7 +16,7 @@ HARNESS = pathlib.Path(__file__).with_name("fuzz_atheris.py")
                     "has a wheel for this Python")
 @pytest.mark.parametrize(
     "target", ["torch", "safetensors", "mask", "ids", "config"])
-def test_nothing_is_found(target):
+def test_no_input_fails(target):
   process = subprocess.run(
       (sys.executable, str(HARNESS), target, "-runs=20000", "-seed=1",
        "-max_total_time=20", "-timeout=10", "-rss_limit_mb=2048"),

@@ -12,13 +12,13 @@ def test_table_has_every_case_and_the_step(capsys):
   if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
   with flagsaver.flagsaver(
-      files=5, per_batch=2, reads=2, step_ms=100.0, step_pictures=4):
+      files=5, per_batch=2, reads=2, step_ms=100.0, step_images=4):
     input_benchmark.main(["input"])
   out = capsys.readouterr().out
   rows = [line.split("|")[1:-1] for line in out.splitlines()
           if line.startswith(("| faces", "| scenes"))]
   assert len(rows) == len(input_benchmark.cases())
-  assert "takes 40 pictures a second" in out
+  assert "takes 40 images a second" in out
   for row in rows:
     wall, core, cores = (float(x) for x in row[2:])
     assert wall > 0

@@ -1,4 +1,4 @@
-"""Inversion: independence of pictures, one compile, segments and starts."""
+"""Inversion: independence of images, one compile, segments and starts."""
 
 import pathlib
 import subprocess
@@ -15,22 +15,22 @@ import pytest
 from semseg_jax import inversion
 from semseg_jax.models import stylegan2
 
-_CODES, _WIDTH, _SIZE = 4, 6, 8
+_NUM_WS, _WIDTH, _SIZE = 4, 6, 8
 _SHAPES = ((4, 4), (8, 8))
 _TOL = dict(rtol=2e-4, atol=2e-4)
 
 
-def _generate(frozen, codes, noise):
-  x = jnp.tanh(jnp.einsum("nld,ldhwc->nhwc", codes, frozen["draw"]))
+def _generate(frozen, latents, noise):
+  x = jnp.tanh(jnp.einsum("nld,ldhwc->nhwc", latents, frozen["basis"]))
   coarse = jnp.repeat(jnp.repeat(noise[0], 2, 1), 2, 2)
   return x + 0.1 * noise[1] + 0.1 * coarse, x @ frozen["label"]
 
 
 def _networks(encode=True):
   def encoder(frozen, image):
-    return jnp.einsum("nhwc,ldhwc->nld", image, frozen["draw"]) / 40
+    return jnp.einsum("nhwc,ldhwc->nld", image, frozen["basis"]) / 40
   return inversion.Networks(
-      num_codes=_CODES,
+      num_ws=_NUM_WS,
       noise_shapes=_SHAPES,
       generate=_generate,
       features=lambda frozen, image: (jnp.tanh(image @ frozen["label"]),),
@@ -41,8 +41,8 @@ def _networks(encode=True):
 @pytest.fixture(scope="module")
 def frozen():
   rng = np.random.default_rng(0)
-  draw = rng.normal(size=(_CODES, _WIDTH, _SIZE, _SIZE, 3)) / 4
-  return dict(draw=jnp.asarray(draw, jnp.float32),
+  basis = rng.normal(size=(_NUM_WS, _WIDTH, _SIZE, _SIZE, 3)) / 4
+  return dict(basis=jnp.asarray(basis, jnp.float32),
               label=jnp.asarray(rng.normal(size=(3, 5)), jnp.float32))
 
 
@@ -60,15 +60,15 @@ def _assert_same(a, b):
   jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **_TOL), a, b)
 
 
-def test_one_compilation_for_any_number_of_pictures(frozen, targets):
+def test_one_compilation_for_any_number_of_images(frozen, targets):
   inverter = inversion.Inverter(
       _networks(), inversion.Options(steps=2, snapshots=(1,)), batch_size=8)
   for n in (1, 7, 65):
     result = inverter.run(frozen, targets[:n], np.arange(n), _KEY)
-    assert result.codes.shape == (n, _CODES, _WIDTH)
+    assert result.latents.shape == (n, _NUM_WS, _WIDTH)
     assert [x.shape for x in result.noise] == [(n, 4, 4, 1), (n, 8, 8, 1)]
     assert result.losses["total"].shape == (2, n)
-    image, logits = inverter.render(frozen, result.codes, result.noise)
+    image, logits = inverter.render(frozen, result.latents, result.noise)
     assert image.shape == (n, _SIZE, _SIZE, 3)
     assert logits.shape == (n, _SIZE, _SIZE, 5)
   assert inverter.compilations() == dict(begin=1, advance=1, render=1)
@@ -76,7 +76,7 @@ def test_one_compilation_for_any_number_of_pictures(frozen, targets):
 
 @pytest.fixture(scope="module")
 def whole(frozen, targets):
-  """An inverter of threes and its result for nine pictures."""
+  """An inverter of threes and its result for nine images."""
   options = inversion.Options(steps=15, snapshots=(0, 4, 15))
   inverter = inversion.Inverter(_networks(), options, batch_size=3)
   return inverter, inverter.run(frozen, targets[:9], np.arange(9), _KEY)
@@ -102,13 +102,13 @@ def test_result_does_not_depend_on_chunk_size(
       other.run(frozen, targets[:9], np.arange(9), _KEY), expected)
 
 
-def test_a_broken_picture_leaves_the_others_alone(frozen, targets, whole):
+def test_a_broken_image_leaves_the_others_alone(frozen, targets, whole):
   inverter, expected = whole
   broken = targets[:3].copy()
   broken[1] = np.nan
   got = inverter.run(frozen, broken, np.arange(3), _KEY)
-  assert np.isnan(got.codes[1]).all()
-  _assert_same(got.codes[[0, 2]], expected.codes[[0, 2]])
+  assert np.isnan(got.latents[1]).all()
+  _assert_same(got.latents[[0, 2]], expected.latents[[0, 2]])
 
 
 @pytest.mark.parametrize("segment", [4, 50])
@@ -124,22 +124,23 @@ def test_segments_change_nothing(frozen, targets, whole, segment):
 def test_chunks_are_the_parts_of_the_whole(frozen, targets, whole):
   inverter, expected = whole
   chunks = list(inverter.chunks(frozen, targets[:8], np.arange(8), _KEY))
-  assert [len(c.codes) for c in chunks] == [3, 3, 2]
-  _assert_same(np.concatenate([c.codes for c in chunks]), expected.codes[:8])
+  assert [len(c.latents) for c in chunks] == [3, 3, 2]
+  _assert_same(
+      np.concatenate([c.latents for c in chunks]), expected.latents[:8])
 
 
 def test_snapshots_hold_start_middle_and_end(frozen, targets, whole):
   inverter, result = whole
-  codes, noise = result.snapshots[0]
+  latents, noise = result.snapshots[0]
   start = _networks().encode(frozen, targets[:9])
-  np.testing.assert_allclose(codes, start, **_TOL)
-  _assert_same(result.snapshots[15], (result.codes, result.noise))
-  # A picture's snapshot renders to the loss recorded at the same step.
+  np.testing.assert_allclose(latents, start, **_TOL)
+  _assert_same(result.snapshots[15], (result.latents, result.noise))
+  # An image's snapshot renders to the loss recorded at the same step.
   image, _ = inverter.render(frozen, *result.snapshots[4])
   np.testing.assert_allclose(
       ((image - targets[:9])**2).mean((1, 2, 3)), result.losses["mse"][4],
       rtol=1e-4)
-  assert np.abs(noise[0].mean((1, 2, 3))).max() > 0.01  # as drawn
+  assert np.abs(noise[0].mean((1, 2, 3))).max() > 0.01  # as sampled
 
 
 def test_first_rate_is_zero_and_noise_is_normalised(frozen, targets):
@@ -170,9 +171,9 @@ def test_mean_start(frozen, targets, space):
       steps=10, start="mean", space=space, snapshots=(0,))
   inverter = inversion.Inverter(_networks(encode=False), options, 2)
   result = inverter.run(frozen, targets[:2], np.arange(2), _KEY, mean=_MEAN)
-  codes = result.snapshots[0][0]
-  np.testing.assert_allclose(codes, np.broadcast_to(_MEAN, codes.shape))
-  spread = np.abs(result.codes - result.codes[:, :1]).max()
+  latents = result.snapshots[0][0]
+  np.testing.assert_allclose(latents, np.broadcast_to(_MEAN, latents.shape))
+  spread = np.abs(result.latents - result.latents[:, :1]).max()
   assert spread == 0 if space == "w" else spread > 0.01
   assert "encoder" not in result.losses
   expected = (result.losses["perceptual"] + 0.1 * result.losses["mse"]
@@ -180,7 +181,7 @@ def test_mean_start(frozen, targets, space):
   np.testing.assert_allclose(result.losses["total"], expected, rtol=1e-5)
 
 
-def test_noise_can_be_kept(frozen, targets):
+def test_noise_can_stay_as_sampled(frozen, targets):
   options = inversion.Options(steps=3, optimize_noise=False, snapshots=(0,))
   inverter = inversion.Inverter(_networks(), options, 2)
   result = inverter.run(frozen, targets[:2], np.arange(2), _KEY)
@@ -202,7 +203,7 @@ def test_zero_steps_keep_the_start(frozen, targets):
   inverter = inversion.Inverter(_networks(), inversion.Options(steps=0), 2)
   result = inverter.run(frozen, targets[:3], np.arange(3), _KEY)
   np.testing.assert_allclose(
-      result.codes, _networks().encode(frozen, targets[:3]), **_TOL)
+      result.latents, _networks().encode(frozen, targets[:3]), **_TOL)
   assert result.losses == {}
 
 
@@ -214,7 +215,7 @@ def test_initial_noise_follows_the_index_alone(frozen, targets):
   assert np.abs(a[0] - a[1]).max() > 1
 
 
-def test_larger_pictures_are_reduced_for_the_loss(frozen, targets):
+def test_larger_images_are_reduced_for_the_loss(frozen, targets):
   options = inversion.Options(steps=1, loss_size=4, snapshots=(0,))
   inverter = inversion.Inverter(_networks(), options, 2)
   result = inverter.run(frozen, targets[:2], np.arange(2), _KEY)
@@ -224,22 +225,22 @@ def test_larger_pictures_are_reduced_for_the_loss(frozen, targets):
   np.testing.assert_allclose(result.losses["mse"][0], expected, rtol=1e-4)
 
 
-def test_per_picture_undoes_batch_statistics(frozen, targets):
+def test_per_image_undoes_batch_statistics(frozen, targets):
   networks = _networks()
 
   def encode(frozen, image):
     return networks.encode(frozen, image) + image.mean()
 
   x = targets[:3]
-  alone = inversion.per_picture(encode)(frozen, x)
+  alone = inversion.per_image(encode)(frozen, x)
   expected = np.concatenate([encode(frozen, x[i:i + 1]) for i in range(3)])
   np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-6)
   assert np.abs(alone - encode(frozen, x)).max() > 1e-3
 
 
-def test_mean_code():
+def test_mean_latent():
   z = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-  mean = inversion.mean_code(lambda frozen, z: z @ frozen, np.eye(3) * 2, z)
+  mean = inversion.mean_latent(lambda frozen, z: z @ frozen, np.eye(3) * 2, z)
   np.testing.assert_allclose(mean, 2 * z.mean(0), rtol=1e-5, atol=1e-6)
 
 
@@ -279,12 +280,12 @@ def stylegan():
       lambda path, x: x + 0.1 if "noise_strength" in str(path) else x,
       variables)
 
-  def generate(variables, codes, noise):
-    sample, _ = module.apply(variables, codes, noise, method="synthesize")
+  def generate(variables, latents, noise):
+    sample, _ = module.apply(variables, latents, noise, method="synthesize")
     return sample.image, sample.logits
 
   networks = inversion.Networks(
-      num_codes=module.num_codes,
+      num_ws=module.num_ws,
       noise_shapes=module.noise_shapes,
       generate=generate,
       features=lambda variables, image: image,
@@ -298,10 +299,10 @@ def test_the_loss_of_a_real_generator_falls(stylegan):
   noise = tuple(
       rng.normal(size=(2, *shape, 1)).astype(np.float32)
       for shape in networks.noise_shapes)
-  codes = rng.normal(size=(2, networks.num_codes, 8)).astype(np.float32)
+  latents = rng.normal(size=(2, networks.num_ws, 8)).astype(np.float32)
   options = inversion.Options(steps=60, start="mean")
   inverter = inversion.Inverter(networks, options, 2)
-  targets, _ = inverter.render(variables, codes, noise)
+  targets, _ = inverter.render(variables, latents, noise)
   result = inverter.run(
       variables, targets, np.arange(2), _KEY, mean=np.zeros(8, np.float32))
   mse = result.losses["mse"]
@@ -322,16 +323,16 @@ module = stylegan2.Generator(
     channels=((4, 4), (8, 4)))
 variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 8)))
 
-def generate(variables, codes, noise):
-  sample, _ = module.apply(variables, codes, noise, method="synthesize")
+def generate(variables, latents, noise):
+  sample, _ = module.apply(variables, latents, noise, method="synthesize")
   return sample.image, sample.logits
 
 networks = inversion.Networks(
-    module.num_codes, module.noise_shapes, generate,
+    module.num_ws, module.noise_shapes, generate,
     features=lambda variables, image: image,
     distance=lambda variables, a, b: jnp.mean((a - b)**2, (1, 2, 3)),
     encode=lambda variables, image: jnp.broadcast_to(
-        image.mean((1, 2))[:, None, :1], (len(image), module.num_codes, 8)))
+        image.mean((1, 2))[:, None, :1], (len(image), module.num_ws, 8)))
 mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
 data = NamedSharding(mesh, P("data"))
 targets = np.random.default_rng(0).uniform(

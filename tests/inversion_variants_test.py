@@ -1,4 +1,4 @@
-"""Inversion with another optimiser, fresh noise and the best codes kept."""
+"""Inversion with another optimiser, fresh noise and the best latents."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import pytest
 from semseg_jax import inversion
 from semseg_jax.training import optimizers
 
-CODES, WIDTH, SIZE = 2, 6, 4
+NUM_WS, WIDTH, SIZE = 2, 6, 4
 KEY = jax.random.key(7)
 MEAN = np.linspace(-1, 1, WIDTH, dtype=np.float32)
 WEIGHTS = inversion.Weights(
@@ -19,8 +19,8 @@ WEIGHTS = inversion.Weights(
 @pytest.fixture(scope="module")
 def frozen():
   rng = np.random.default_rng(0)
-  return {"draw": jnp.asarray(
-      rng.normal(size=(CODES, WIDTH, SIZE, SIZE, 3)) / 4, jnp.float32)}
+  return {"basis": jnp.asarray(
+      rng.normal(size=(NUM_WS, WIDTH, SIZE, SIZE, 3)) / 4, jnp.float32)}
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,12 @@ def targets():
 
 
 def inverter(noise=0.0, batch_size=2, **fields):
-  def generate(frozen, codes, maps):
-    picture = jnp.einsum("nld,ldhwc->nhwc", codes, frozen["draw"])
-    return picture + noise * maps[0], None
+  def generate(frozen, latents, maps):
+    image = jnp.einsum("nld,ldhwc->nhwc", latents, frozen["basis"])
+    return image + noise * maps[0], None
 
   networks = inversion.Networks(
-      num_codes=CODES, noise_shapes=((SIZE, SIZE),), generate=generate,
+      num_ws=NUM_WS, noise_shapes=((SIZE, SIZE),), generate=generate,
       features=lambda frozen, image: image,
       distance=lambda frozen, a, b: jnp.zeros(len(a)))
   return inversion.Inverter(networks, inversion.Options(
@@ -43,33 +43,34 @@ def inverter(noise=0.0, batch_size=2, **fields):
       batch_size=batch_size)
 
 
-def test_given_optimiser_moves_the_codes(frozen, targets):
+def test_given_optimiser_moves_the_latents(frozen, targets):
   tool = inverter(steps=3, optimizer=optax.sgd(0.5), snapshots=(0, 1, 3))
   result = tool.run(frozen, targets, np.arange(3), KEY, mean=MEAN)
   start = result.snapshots[0][0]
 
-  def loss(codes):
-    picture = jnp.einsum("nld,ldhwc->nhwc", codes, frozen["draw"])
-    return jnp.square(picture - targets).mean((1, 2, 3)).sum()
+  def loss(latents):
+    image = jnp.einsum("nld,ldhwc->nhwc", latents, frozen["basis"])
+    return jnp.square(image - targets).mean((1, 2, 3)).sum()
 
   np.testing.assert_allclose(
       result.snapshots[1][0], start - 0.5 * jax.grad(loss)(start), rtol=1e-4,
       atol=1e-6)
 
 
-def test_ranger_centres_each_picture_alone(frozen, targets):
+def test_ranger_centres_each_image_alone(frozen, targets):
   tool = lambda: inverter(steps=8, start_noise=0.3,
                           optimizer=optimizers.ranger(0.1, output_axis=0))
   both = tool().run(frozen, targets, np.arange(3), KEY, mean=MEAN)
   alone = tool().run(frozen, targets[2:], np.arange(2, 3), KEY, mean=MEAN)
-  np.testing.assert_allclose(both.codes[2:], alone.codes, rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(
+      both.latents[2:], alone.latents, rtol=1e-4, atol=1e-5)
   assert (both.losses["mse"][-1] < both.losses["mse"][0]).all()
 
 
-def test_start_noise_is_each_pictures_own(frozen, targets):
+def test_start_noise_is_each_images_own(frozen, targets):
   result = inverter(steps=0, start_noise=0.5).run(
       frozen, targets, np.arange(3), KEY, mean=MEAN)
-  offset = result.codes - MEAN
+  offset = result.latents - MEAN
   assert 0.2 < offset.std() < 0.8
   assert len(np.unique(offset.round(5))) == offset.size
 
@@ -83,11 +84,11 @@ def test_best_codes_are_those_after_the_best_due_step(frozen, targets):
   expected = np.stack([
       result.snapshots[2 * (int(due[:, i].argmin()) + 1)][0][i]
       for i in range(3)])
-  np.testing.assert_array_equal(result.codes, expected)
+  np.testing.assert_array_equal(result.latents, expected)
   assert (due[0] < due[-1]).all()
 
 
-def test_fresh_noise_differs_by_step_and_picture_not_by_chunk(frozen, targets):
+def test_fresh_noise_differs_by_step_and_image_not_by_chunk(frozen, targets):
   tool = lambda: inverter(noise=1.0, steps=3, optimizer=optax.sgd(0.0),
                           fresh_noise=True)
   both = tool().run(frozen, targets, np.arange(3), KEY, mean=MEAN)
@@ -99,11 +100,11 @@ def test_fresh_noise_differs_by_step_and_picture_not_by_chunk(frozen, targets):
 
 @pytest.fixture(scope="module")
 def uneven(frozen, targets):
-  """Six pictures: every second one is far from all that can be drawn."""
-  codes = MEAN + np.random.default_rng(2).normal(size=(CODES, WIDTH))
-  drawn = np.einsum("ld,ldhwc->hwc", codes, frozen["draw"])
+  """Six images: every second one is far from all that can be generated."""
+  latents = MEAN + np.random.default_rng(2).normal(size=(NUM_WS, WIDTH))
+  generated = np.einsum("ld,ldhwc->hwc", latents, frozen["basis"])
   far = np.array([0.0, 2.0, 0.0, 2.0, 0.0, 1.0])[:, None, None, None]
-  return (drawn + far * targets[[0, 1, 2, 2, 1, 0]]).astype(np.float32)
+  return (generated + far * targets[[0, 1, 2, 2, 1, 0]]).astype(np.float32)
 
 
 STOPPING = dict(steps=24, optimizer=optax.sgd(2.0), stop_every=3,
@@ -111,7 +112,7 @@ STOPPING = dict(steps=24, optimizer=optax.sgd(2.0), stop_every=3,
 
 
 @pytest.mark.parametrize("segment", [1, 50])
-def test_stopped_pictures_stay_and_the_others_go_on(frozen, uneven, segment):
+def test_stopped_images_stay_and_the_others_go_on(frozen, uneven, segment):
   tool = inverter(batch_size=6, segment=segment, **STOPPING)
   result = tool.run(frozen, uneven, np.arange(6), KEY, mean=MEAN)
   endless = inverter(batch_size=6, **STOPPING | dict(stop_every=0)).run(
@@ -121,7 +122,7 @@ def test_stopped_pictures_stay_and_the_others_go_on(frozen, uneven, segment):
   assert tool.compilations()["advance"] == 2
   for i, n in enumerate(result.steps):
     np.testing.assert_allclose(
-        result.codes[i], endless.snapshots[n][0][i], rtol=1e-5, atol=1e-6)
+        result.latents[i], endless.snapshots[n][0][i], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
         result.losses["mse"][:n, i], endless.losses["mse"][:n, i], rtol=1e-4,
         atol=1e-7)
@@ -132,7 +133,7 @@ def test_stopped_pictures_stay_and_the_others_go_on(frozen, uneven, segment):
     assert falls[:-1].all()
     assert falls[-1] == (n == 24)
     np.testing.assert_array_equal(
-        result.snapshots[24][0][i], result.codes[i])
+        result.snapshots[24][0][i], result.latents[i])
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
@@ -145,13 +146,13 @@ def test_stopping_does_not_depend_on_the_chunk(frozen, uneven, batch_size):
       a, b, rtol=1e-4, atol=1e-6), got, expected)
 
 
-def test_a_broken_picture_stops(frozen, uneven):
+def test_a_broken_image_stops(frozen, uneven):
   broken = uneven[:2].copy()
   broken[0] = np.nan
   result = inverter(**STOPPING).run(
       frozen, broken, np.arange(2), KEY, mean=MEAN)
   assert result.steps[0] == 3
-  assert np.isfinite(result.codes[1]).all()
+  assert np.isfinite(result.latents[1]).all()
 
 
 @pytest.mark.parametrize(("fields", "said"), [

@@ -1,4 +1,4 @@
-"""Enforces the table of rooms in docs/architecture.md by reading imports."""
+"""Enforces the table of packages in docs/architecture.md by reading imports."""
 
 import ast
 import pathlib
@@ -8,8 +8,8 @@ import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _PACKAGE = "semseg_jax"
-# Other projects' packages that only certain files may import, and the rooms
-# that must do without.
+# Other projects' libraries that only certain files may import, and the
+# packages that must do without.
 _ONLY_IN = {
     "orbax": ("semseg_jax/training/checkpoint.py",),
     "clu": ("semseg_jax/training/writers.py",),
@@ -22,7 +22,7 @@ _NEVER_IN = {"jax": ("semseg_jax/data/",), "flax": ("semseg_jax/data/",)}
 
 
 def read_table(text: str) -> dict[str, set[str] | None]:
-  """Room -> rooms it may import (None: all); "!x" in the set: all but x."""
+  """Package -> what it may import (None: all); "!x" in the set: all but x."""
   table = {}
   for line in text.splitlines():
     cells = [c.strip() for c in line.strip().strip("|").split("|")]
@@ -37,8 +37,8 @@ def read_table(text: str) -> dict[str, set[str] | None]:
       allowed = None
     else:
       allowed = set(names)
-    for room in re.findall(r"`([^`]*)`", cells[0]):
-      table[room.removesuffix("/").removesuffix(".py")] = allowed
+    for package in re.findall(r"`([^`]*)`", cells[0]):
+      table[package.removesuffix("/").removesuffix(".py")] = allowed
   return table
 
 
@@ -59,37 +59,38 @@ def imported(source: str) -> list[str]:
 def violations(path: str, source: str, table) -> list[str]:
   """What the file at `path` (relative to the checkout) imports and must not."""
   parts = path.removesuffix(".py").split("/")
-  room = parts[1] if parts[0] == _PACKAGE else parts[0]
-  found = []
-  if room != "__init__" and room not in table:
-    found.append(f"{path}: room {room!r} is not in docs/architecture.md")
-  allowed = table.get(room, set())
+  package = parts[1] if parts[0] == _PACKAGE else parts[0]
+  problems = []
+  if package != "__init__" and package not in table:
+    problems.append(
+        f"{path}: package {package!r} is not in docs/architecture.md")
+  allowed = table.get(package, set())
   for name in imported(source):
     names = name.split(".")
     if name == "<relative>":
-      found.append(f"{path}: relative import; name the package")
-    for package, places in _ONLY_IN.items():
-      if names[0] == package and not path.startswith(places):
-        found.append(f"{path}: imports {name}, allowed in {places} only")
-    for package, places in _NEVER_IN.items():
-      if names[0] == package and path.startswith(places):
-        found.append(f"{path}: imports {name}")
+      problems.append(f"{path}: relative import; name the package")
+    for library, folders in _ONLY_IN.items():
+      if names[0] == library and not path.startswith(folders):
+        problems.append(f"{path}: imports {name}, allowed in {folders} only")
+    for library, folders in _NEVER_IN.items():
+      if names[0] == library and path.startswith(folders):
+        problems.append(f"{path}: imports {name}")
     if names[0] != _PACKAGE or len(names) == 1:
       continue
-    if names[1] == room:
+    if names[1] == package:
       # A method (a package) knows itself and what is common, not another one;
       # single-file stages such as the baseline are free to all.
-      if room == "methods" and len(names) > 2 and names[2] not in (
+      if package == "methods" and len(names) > 2 and names[2] not in (
           parts[2], "common") and not (
-              _ROOT / _PACKAGE / room / f"{names[2]}.py").exists():
-        found.append(f"{path}: imports another method, {name}")
+              _ROOT / _PACKAGE / package / f"{names[2]}.py").exists():
+        problems.append(f"{path}: imports another method, {name}")
     elif allowed is not None and not (
         names[1] in allowed
         or (any(a.startswith("!") for a in allowed)
             and f"!{names[1]}" not in allowed)):
-      found.append(f"{path}: imports {name}; {room} may import "
-                   f"{sorted(allowed) or 'nothing'}")
-  return found
+      problems.append(f"{path}: imports {name}; {package} may import "
+                      f"{sorted(allowed) or 'nothing'}")
+  return problems
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +98,14 @@ def table():
   return read_table((_ROOT / "docs/architecture.md").read_text())
 
 
-def test_rooms_import_what_the_table_allows(table):
+def test_packages_import_what_the_table_allows(table):
   files = sorted((_ROOT / _PACKAGE).rglob("*.py"))
   files += [_ROOT / n for n in ("train.py", "eval.py") if (_ROOT / n).exists()]
-  found = []
+  problems = []
   for file in files:
     path = file.relative_to(_ROOT).as_posix()
-    found += violations(path, file.read_text(), table)
-  assert not found, "\n".join(found)
+    problems += violations(path, file.read_text(), table)
+  assert not problems, "\n".join(problems)
 
 
 def test_table_is_read(table):
@@ -127,7 +128,7 @@ def test_table_is_read(table):
     ("semseg_jax/experiment.py", "from semseg_jax.cli import demo"),
     ("semseg_jax/attic/a.py", ""),
 ])
-def test_violations_are_found(table, path, source):
+def test_violations_are_reported(table, path, source):
   assert violations(path, source, table)
 
 

@@ -1,1 +1,1 @@
-"""Ours and the PyTorch peers, measured side by side: see `__main__`."""
+"""semseg_jax and the PyTorch peers, measured side by side: see `__main__`."""

@@ -1,13 +1,14 @@
-r"""One case, ours against PyTorch's, side by side.
+r"""One case, semseg_jax against PyTorch, side by side.
 
   python -m benchmarks.compare --case=generator --size=64 --batch=4
   python -m benchmarks.compare --case=inversion --size=64 --batch=1,8 --steps=10
 
 Cases: generator, gan, gan_regularised, encoder, inversion, deeplab,
 deeplab_gradient, s4gan, hypercolumn, input. Each side runs in a process of its
-own, ours with XLA's settings of train.py; they get the same weights and inputs,
-have to agree, and then run in turns. Lists of sizes and batches are measured
-one after the other. Rows go to benchmarks/results/<kind of machine>.md.
+own, semseg_jax with XLA's settings of train.py; they get the same weights and
+inputs, have to agree, and then run in turns. Lists of sizes and batches are
+measured one after the other. Rows go to
+benchmarks/results/<kind of machine>.md.
 """
 
 import pathlib
@@ -22,10 +23,10 @@ from benchmarks.compare import run
 from benchmarks.compare import settings as settings_lib
 
 _CASE = flags.DEFINE_enum("case", None, settings_lib.CASES, "What to compare.")
-_SIZES = flags.DEFINE_list("size", ["64"], "Sides of the pictures.")
-_BATCHES = flags.DEFINE_list("batch", ["4"], "Pictures of each stream.")
+_SIZES = flags.DEFINE_list("size", ["64"], "Sides of the images.")
+_BATCHES = flags.DEFINE_list("batch", ["4"], "Images of each stream.")
 _SIDES = flags.DEFINE_list(
-    "sides", list(settings_lib.SIDES), "Who is measured; ours always is.")
+    "sides", list(settings_lib.SIDES), "Who is measured; semseg_jax always is.")
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 7, "Counted runs of each side, at most.")
 _SECONDS = flags.DEFINE_float(
@@ -36,7 +37,7 @@ _OUT = flags.DEFINE_string(
     "Folder of the results; empty: the table is printed only.")
 _DTYPE = flags.DEFINE_enum(
     "dtype", "float32", ["float32", "bfloat16"],
-    "Compute type of ours and, by autocast, of the best peers.")
+    "Compute type of semseg_jax and, by autocast, of the best peers.")
 _PERCEPTUAL = flags.DEFINE_enum(
     "perceptual", "lpips", ["lpips", "dr"], "Of encoder and inversion.")
 _FIELDS = {
@@ -45,7 +46,7 @@ _FIELDS = {
         ("width", 512, "Widest layer; others keep their proportions."),
         ("classes", 8, "Classes of the labels."),
         ("steps", 10, "Steps of an inversion."),
-        ("pictures", 256, "Pictures that the case input reads."))}
+        ("images", 256, "Images that the case input reads."))}
 _VGG = flags.DEFINE_float("vgg", 1.0, "Scales the widths of LPIPS' network.")
 _SLACK = flags.DEFINE_float(
     "slack", 1.0, "Multiplies the tolerances within which sides must agree.")
@@ -67,7 +68,7 @@ def main(argv):
   folders = ("--out", "--compiled")  # Of this machine.
   command = shlex.join(["python", "-m", "benchmarks.compare", *(
       a for a in sys.argv[1:] if not a.startswith(folders))])
-  found = []
+  records = []
   for size in map(int, _SIZES.value):
     for batch in map(int, _BATCHES.value):
       s = settings_lib.Settings(
@@ -75,16 +76,16 @@ def main(argv):
           perceptual=_PERCEPTUAL.value, vgg=_VGG.value,
           **{k: f.value for k, f in _FIELDS.items()})
       try:
-        found.append(run.measure(
+        records.append(run.measure(
             s, sides, _ROUNDS.value, _SECONDS.value, _SLACK.value,
             _COMPILED.value) | {"command": command})
       except RuntimeError as error:
         print(f"{s.case}, {size} px, batch {batch}: {error}", file=sys.stderr)
         return 1
       if _OUT.value:
-        print(report.add(pathlib.Path(_OUT.value), found[-1]))
-  print(report.markdown(report.machine(found[-1]["device"]), found, False))
-  return int(any(run.DISAGREES in note for r in found for note in r["notes"]))
+        print(report.add(pathlib.Path(_OUT.value), records[-1]))
+  print(report.markdown(report.machine(records[-1]["device"]), records, False))
+  return int(any(run.DISAGREES in note for r in records for note in r["notes"]))
 
 
 if __name__ == "__main__":

@@ -15,40 +15,42 @@ def tolerances(dtype: str, device: str, slack=1.0) -> tuple[float, float]:
   return 10 * first, 5 * second  # Products round more off the CPU.
 
 
-def gaps(ours, theirs) -> dict[str, float]:
+def gaps(results, reference) -> dict[str, float]:
   """Largest difference of each output, relative to its largest value.
 
   Args:
-    ours, theirs: {name: array}; what is in both is compared.
+    results, reference: {name: array}; what is in both is compared.
 
   Raises:
     ValueError: nothing in common, or a shape differs.
   """
-  common = sorted(set(ours) & set(theirs))
+  common = sorted(set(results) & set(reference))
   if not common:
-    raise ValueError(f"no output in common: {sorted(ours)}, {sorted(theirs)}")
-  found = {}
+    raise ValueError(
+        f"no output in common: {sorted(results)}, {sorted(reference)}")
+  largest = {}
   for name in common:
-    a, b = (np.asarray(x[name], np.float64) for x in (ours, theirs))
+    a, b = (np.asarray(x[name], np.float64) for x in (results, reference))
     if a.shape != b.shape:
       raise ValueError(f"output {name!r} is {a.shape} and {b.shape}")
     scale = max(np.abs(b).max(), 1e-2)
-    found[name] = float(np.abs(a - b).max() / scale)
-  return found
+    largest[name] = float(np.abs(a - b).max() / scale)
+  return largest
 
 
-def verify(ours, theirs, limits) -> float:
+def verify(results, reference, limits) -> float:
   """The largest gap of the first run.
 
   Args:
-    ours, theirs: two runs' outputs each.
+    results, reference: two runs' outputs each.
     limits: from `tolerances`.
 
   Raises:
     ValueError: a gap is above its run's tolerance or not a number.
   """
   worst = 0.0
-  for i, (a, b, limit) in enumerate(zip(ours, theirs, limits, strict=True)):
+  for i, (a, b, limit) in enumerate(
+      zip(results, reference, limits, strict=True)):
     for name, gap in gaps(a, b).items():
       if not gap <= limit:
         raise ValueError(

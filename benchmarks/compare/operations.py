@@ -34,7 +34,7 @@ def described(text: str) -> dict[str, tuple[str, str, str]]:
   Args:
     text: a compiled program, `jax.stages.Compiled.as_text()`.
   """
-  found, inside, body = [], collections.defaultdict(set), ""
+  operations, inside, body = [], collections.defaultdict(set), ""
   for line in text.splitlines():
     if line.endswith("{") and not line.startswith((" ", "HloModule")):
       body = line.removeprefix("ENTRY ").split()[0].lstrip("%")
@@ -43,10 +43,10 @@ def described(text: str) -> dict[str, tuple[str, str, str]]:
       called = _CALLED.search(line)
       source = _SOURCE.search(line)
       inside[body].add(op)
-      found.append((name, op, re.sub(r"\{[^}]*\}", "", kind),
-                    called and called[1], source[1] if source else ""))
+      operations.append((name, op, re.sub(r"\{[^}]*\}", "", kind),
+                         called and called[1], source[1] if source else ""))
   known = {}
-  for name, op, result, called, source in found:
+  for name, op, result, called, source in operations:
     if op not in _HOLDERS:
       ops = inside[called] if op in ("fusion", "custom-call") and called else {
           op}
@@ -117,8 +117,8 @@ def table(run, programs, longest: int = 12) -> dict[str, list]:
     kind, result, scope = known[op]
     kinds[kind] += time
     scopes[name, scope, kind].append((time, result))
-  rows = [[*key, len(found), max(found)[1], sum(t for t, _ in found)]
-          for key, found in scopes.items()]
+  rows = [[*key, len(runs), max(runs)[1], sum(t for t, _ in runs)]
+          for key, runs in scopes.items()]
   rows.sort(key=lambda row: -row[-1])
   return {"kinds": [list(x) for x in kinds.most_common()],
           "longest": rows[:longest]}

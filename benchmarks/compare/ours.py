@@ -1,7 +1,7 @@
 """The cases in semseg_jax: `make(settings, root)` gives a `Program`.
 
 Weights come through the importers of checkpoints; training steps and the
-inversion are the product's own, with the draws that the peers get.
+inversion are the library's own, with the random numbers that the peers get.
 """
 
 import functools
@@ -70,7 +70,8 @@ class Case:
     """The published config with the sizes of the settings."""
     c, s = base.get_config(), self.s
     c.dtype = s.dtype
-    c.data.update(name="folder", size=s.size, num_classes=s.classes, labels=1)
+    c.data.update(
+        name="folder", size=s.size, num_classes=s.classes, num_labeled=1)
     for network in (c.generator, c.image_discriminator):
       network.update(max_channels=s.width, channel_multiplier=2 * s.share)
     c.gan.update(batch_size=s.batch, steps=1_000)
@@ -104,8 +105,8 @@ def single(function, args, names) -> Program:
 
   def start(compiled):
     def run():
-      found = jax.block_until_ready(compiled["program"](*args))
-      return dict(zip(names, found, strict=True))
+      outputs = jax.block_until_ready(compiled["program"](*args))
+      return dict(zip(names, outputs, strict=True))
     return run
 
   return Program(
@@ -113,9 +114,9 @@ def single(function, args, names) -> Program:
       start)
 
 
-def training(step, state, batch, draws, phases) -> Program:
+def training(step, state, batch, rngs, phases) -> Program:
   """An iteration: the phases of a stage's training step, state donated."""
-  batch, draws = jax.device_put((batch, draws))
+  batch, rngs = jax.device_put((batch, rngs))
   held = [jax.tree.map(jnp.copy, state)]  # No buffer may be donated twice.
 
   def named(phase):
@@ -125,14 +126,14 @@ def training(step, state, batch, draws, phases) -> Program:
 
   def lower():
     jitted = {p: jax.jit(named(p), donate_argnums=0) for p in phases}
-    return {p: (f.lower(held[0], {}, batch, draws[p]), 1)
+    return {p: (f.lower(held[0], {}, batch, rngs[p]), 1)
             for p, f in jitted.items()}
 
   def start(compiled):
     def run():
       logs = {}
       for p in phases:
-        held[0], metrics = compiled[p](held[0], {}, batch, draws[p])
+        held[0], metrics = compiled[p](held[0], {}, batch, rngs[p])
         logs |= metrics
       jax.block_until_ready((held[0], logs))
       return logs
@@ -144,10 +145,10 @@ def training(step, state, batch, draws, phases) -> Program:
 def generator(c):
   module, variables = c.network("g", "stylegan2/generator")
 
-  def forward(variables, codes, noise):
-    return module.apply(variables, codes, noise, method="synthesize")[0]
+  def forward(variables, latents, noise):
+    return module.apply(variables, latents, noise, method="synthesize")[0]
 
-  return single(forward, (variables, c.input("codes"), c.noise("image")),
+  return single(forward, (variables, c.input("latents"), c.noise("image")),
                 ("image", "logits"))
 
 
@@ -161,19 +162,19 @@ def gan_iteration(c, regularised=False):
   state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
       generator=gv["params"], ema=gv["params"], noise=gv["noise"],
       image_discriminator=drv["params"], patch_discriminator=dict(dmv))
-  draw = lambda k: {"z": c.input(f"{k}/z"), "noise": c.noise(k),
-                    "index": np.int32(g.num_codes // 2)}
+  numbers = lambda k: {"z": c.input(f"{k}/z"), "noise": c.noise(k),
+                       "index": np.int32(g.num_ws // 2)}
   none = {f"augment_{k}": () for k in ("real", "fake", "pair", "fake_pair")}
-  draws = {"d": none | {"dr": draw("dr"), "dm": draw("dm")}, "r1": none,
-           "g": none | {"g": draw("g")},
-           "path": none | {"path": draw("path"),
-                           "image_noise": c.input("path/image")}, "ema": none}
+  rngs = {"d": none | {"dr": numbers("dr"), "dm": numbers("dm")}, "r1": none,
+          "g": none | {"g": numbers("g")},
+          "path": none | {"path": numbers("path"),
+                          "image_noise": c.input("path/image")}, "ema": none}
   phases = [p for p in stage.phases(0)
             if regularised or p not in ("r1", "path")]
   batch = {"unlabeled": {"image": c.input("unlabeled")},
            "labeled": {"image": c.input("labeled"),
                        "label": c.input("label")}}
-  return training(stage.train_step, state, batch, draws, phases)
+  return training(stage.train_step, state, batch, rngs, phases)
 
 
 def encoder_iteration(c):
@@ -189,10 +190,10 @@ def encoder_iteration(c):
            "labeled": {"image": c.input("labeled"),
                        "label": c.input("label")}}
 
-  def step(state, none, batch_and_frozen, draws, *, phase):
+  def step(state, none, batch_and_frozen, rngs, *, phase):
     del none
     batch, frozen = batch_and_frozen
-    return stage.train_step(state, frozen, batch, draws, phase=phase)
+    return stage.train_step(state, frozen, batch, rngs, phase=phase)
 
   return training(
       step, state, (batch, frozen),
@@ -203,9 +204,9 @@ def invert(c):
   module, variables = c.network("g", "stylegan2/generator")
   distance, of_distance = c.perceptual()
   networks = inversion.Networks(
-      num_codes=module.num_codes, noise_shapes=module.noise_shapes,
-      generate=lambda v, codes, noise: module.apply(
-          v["generator"], codes, noise, method="synthesize")[0],
+      num_ws=module.num_ws, noise_shapes=module.noise_shapes,
+      generate=lambda v, latents, noise: module.apply(
+          v["generator"], latents, noise, method="synthesize")[0],
       features=lambda v, x: distance.features(v["perceptual"], x),
       distance=lambda v, a, b: distance.distance(v["perceptual"], a, b))
   options = inversion.Options(steps=c.s.steps, start="mean")
@@ -215,11 +216,11 @@ def invert(c):
 
   def start(compiled):
     del compiled  # The inverter compiles its own; counted by `lower`.
-    found = inverter()
+    search = inverter()
 
     def run():
-      result = found.run(*args, mean=c.input("mean"), noise=c.noise("image"))
-      return {"codes": result.codes, "total": result.losses["total"]}
+      result = search.run(*args, mean=c.input("mean"), noise=c.noise("image"))
+      return {"latents": result.latents, "total": result.losses["total"]}
     return run
 
   return Program(lambda: {"step": (
@@ -245,10 +246,10 @@ def segment_gradient(c):
           module, {**variables, "params": params}, image, train=False)
       return segmentation_losses.cross_entropy(
           logits, label, ignore_index=255)
-    value, found = jax.value_and_grad(loss)(variables["params"])
-    squares = jax.tree.map(lambda x: jnp.square(x).sum(), found)
+    value, gradients = jax.value_and_grad(loss)(variables["params"])
+    squares = jax.tree.map(lambda x: jnp.square(x).sum(), gradients)
     # All gradients are results, so that none is optimised away.
-    return value, jnp.sqrt(sum(jax.tree.leaves(squares))), found
+    return value, jnp.sqrt(sum(jax.tree.leaves(squares))), gradients
 
   return single(gradient, (variables, c.input("image"), c.input("label")),
                 ("loss", "gradient_norm", "_gradients"))
@@ -271,8 +272,8 @@ def s4gan_iteration(c):
   batch = {"labeled": {"image": c.input("labeled"), "label": c.input("label")},
            "unlabeled": {"image": c.input("unlabeled")},
            "real": {"image": c.input("real"), "label": c.input("real_label")}}
-  draws = {"step": stage.draws(jax.random.key(0), "step")}
-  return training(stage.train_step, state, batch, draws, ("step",))
+  rngs = {"step": stage.rngs(jax.random.key(0), "step")}
+  return training(stage.train_step, state, batch, rngs, ("step",))
 
 
 def hypercolumn(c):
@@ -281,11 +282,11 @@ def hypercolumn(c):
   few_shot = importlib.import_module("semseg_jax.models.few_shot")
   names = few_shot.layer_names(g, first=8)
 
-  def forward(gv, nv, codes, noise):
-    _, maps = g.apply(gv, codes, noise, method="synthesize")
+  def forward(gv, nv, latents, noise):
+    _, maps = g.apply(gv, latents, noise, method="synthesize")
     return (net.apply(nv, tuple(maps[n] for n in names)),)
 
-  return single(forward, (gv, nv, c.input("codes"), c.noise("image")),
+  return single(forward, (gv, nv, c.input("latents"), c.noise("image")),
                 ("logits",))
 
 
@@ -293,7 +294,7 @@ def input_pipeline(s, root):
   config = base.get_config()
   config.data.update(
       name="folder", data_dir=str(root / "data"), size=s.size,
-      num_classes=s.classes, labels=-1, cache_dir=str(root / "cache"))
+      num_classes=s.classes, num_labeled=-1, cache_dir=str(root / "cache"))
   config.data.augment.update(affine=0.0)
 
   def start(compiled):
@@ -303,7 +304,7 @@ def input_pipeline(s, root):
 
     def run():
       total = np.zeros(2)
-      for _ in range(s.pictures // s.batch):
+      for _ in range(s.images // s.batch):
         batch = next(batches)["labeled"]
         total += [batch["image"].sum(), batch["label"].sum()]
       return {"image": total[0], "label": total[1]}

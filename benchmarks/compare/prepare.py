@@ -58,7 +58,7 @@ def arrays(s: settings_lib.Settings) -> dict[str, np.ndarray]:
   """Weights "<network>/<entry>" and inputs "in/<name>", NCHW."""
   torch.manual_seed(0)
   nets = networks(s)
-  found = {}
+  weights = {}
   for name, net in nets.items():
     with torch.no_grad():
       for key, p in net.named_parameters():
@@ -71,18 +71,18 @@ def arrays(s: settings_lib.Settings) -> dict[str, np.ndarray]:
           torch.nn.init.kaiming_normal_(p)
         if name == "segmenter" and key.endswith("bn3.weight"):
           p.fill_(0.2)
-    found |= {f"{name}/{k}": v.numpy() for k, v in entries(name, net).items()}
+    weights |= {f"{name}/{k}": v.numpy() for k, v in entries(name, net).items()}
   rng = np.random.default_rng(0)
   normal = lambda *shape: rng.standard_normal(shape, np.float32)
-  picture = lambda: rng.uniform(
+  image = lambda: rng.uniform(
       -1, 1, (s.batch, 3, s.size, s.size)).astype(np.float32)
   label = lambda: rng.integers(
       0, s.classes, (s.batch, s.size, s.size)).astype(np.int64)
-  inputs = {k: picture() for k in ("image", "labeled", "unlabeled", "real")}
+  inputs = {k: image() for k in ("image", "labeled", "unlabeled", "real")}
   inputs |= {k: label() for k in ("label", "real_label")}
   if "g" in nets:
     g = nets["g"]
-    inputs["codes"] = normal(s.batch, g.num_codes, 512)
+    inputs["latents"] = normal(s.batch, g.num_ws, 512)
     inputs["mean"] = normal(512)
     for call in ("dr", "dm", "g", "path", "labeled", "unlabeled", "image"):
       n = max(1, s.batch // 2) if call == "path" else s.batch
@@ -90,7 +90,7 @@ def arrays(s: settings_lib.Settings) -> dict[str, np.ndarray]:
       for i, shape in enumerate(g.noise_shapes):
         inputs[f"{call}/noise{i}"] = normal(n, 1, *shape)
     inputs["path/image"] = normal(max(1, s.batch // 2), 3, s.size, s.size)
-  return found | {f"in/{k}": v for k, v in inputs.items()}
+  return weights | {f"in/{k}": v for k, v in inputs.items()}
 
 
 def folder(s: settings_lib.Settings, root: pathlib.Path):
@@ -98,7 +98,7 @@ def folder(s: settings_lib.Settings, root: pathlib.Path):
   rng = np.random.default_rng(0)
   for name in ("images", "masks", "splits"):
     (root / name).mkdir(parents=True)
-  names = [f"{i:05d}" for i in range(s.pictures)]
+  names = [f"{i:05d}" for i in range(s.images)]
   for name in names:
     coarse = rng.integers(0, 256, (8, 8, 3), np.uint8)
     Image.fromarray(coarse).resize((s.size, s.size)).save(

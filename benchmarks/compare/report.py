@@ -11,9 +11,9 @@ from benchmarks.compare import settings as settings_lib
 
 _NAMES = {"original": "PyTorch, original's way", "best": "PyTorch, best eager",
           "best_compiled": "PyTorch, best compiled", "ours": "semseg_jax"}
-_HEAD = ("size", "batch", "width", "dtype", "ours, ms",
-         *(f"{side}, x ours" for side in settings_lib.SIDES[1:]),
-         "pictures/s", "GFLOP", "of matmul", "of copy",
+_HEAD = ("size", "batch", "width", "dtype", "semseg_jax, ms",
+         *(f"{side}, ratio" for side in settings_lib.SIDES[1:]),
+         "images/s", "GFLOP", "of matmul", "of copy",
          "matmul, GFLOP/s " + " / ".join(settings_lib.SIDES[:3]),
          "compile cold / cached, s", "MiB " + " / ".join(settings_lib.SIDES),
          "gap")
@@ -36,7 +36,7 @@ def machine(device: str, about=pathlib.Path("/proc/cpuinfo")) -> str:
 
 
 def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
-  """Keeps a record, in the place of one of the same settings; makes the page.
+  """Keeps a record, instead of one of the same settings; makes the page.
 
   Args:
     folder: benchmarks/results.
@@ -70,13 +70,13 @@ def markdown(name: str, records, plotted: bool) -> str:
       f"# {name}", "",
       f"{', '.join(versions)}; {'; '.join(flags)}. Medians, and half the "
       "distance of the quartiles; all sides of a row were run in turns. "
-      "\"x ours\": their time over ours, above 1 where ours is faster. FLOPs "
-      "and bytes are the compiler's count of our programs; peaks were measured "
-      "in the same rounds (a product of square matrices in the row's type, an "
-      "array doubled into another). \"gap\": largest difference of outputs "
-      "before timing. With `--compiled` no cold compilation is timed.", ""]
+      "\"ratio\": their time over semseg_jax's, above 1 where that is faster. "
+      "FLOPs and bytes are the compiler's count of its programs; peaks were "
+      "measured in the same rounds (a product of square matrices in the row's "
+      "type, an array doubled into another). \"gap\": largest difference of "
+      "outputs before timing. With `--compiled` no cold compilation is timed.", ""]
   if plotted:
-    text += [f"![pictures a second]({name}.png)", ""]
+    text += [f"![images a second]({name}.png)", ""]
   for case in settings_lib.CASES:
     rows = [r for r in records if r["settings"]["case"] == case]
     if not rows:
@@ -93,18 +93,18 @@ def markdown(name: str, records, plotted: bool) -> str:
 
 def _cells(r):
   s, times = r["settings"], r["seconds"]
-  ours = times["ours"]
+  own = times["ours"]
   share = lambda x: "" if x is None else f"{x:.0%}"
   cold, cached = (
       "-" if None in x.values() else f"{sum(x.values()):.1f}"
       for x in r["compile"])
   return [
       str(s["size"]), str(s["batch"]), str(s["width"]), s["dtype"],
-      f"{ours['median'] * 1e3:.1f} ± {ours['spread']:.0%}",
-      *(f"{times[side]['median'] / ours['median']:.2f} ± "
+      f"{own['median'] * 1e3:.1f} ± {own['spread']:.0%}",
+      *(f"{times[side]['median'] / own['median']:.2f} ± "
         f"{times[side]['spread']:.0%}" if side in times else "-"
         for side in settings_lib.SIDES[1:]),
-      f"{r['work'] / ours['median']:.2f}",
+      f"{r['work'] / own['median']:.2f}",
       f"{r['flops'] / 1e9:.2f}" if r["flops"] else "",
       share(r["of_matmul"]), share(r["of_copy"]),
       " / ".join(f"{r['peaks'][side]['matmul'] / 1e9:.0f}"
@@ -117,25 +117,25 @@ def _cells(r):
 
 
 def _profile(r) -> list[str]:
-  """Where our time goes: a line of kinds, a table of the longest scopes."""
-  found = r.get("profile")
-  if not found or not found["kinds"]:
+  """Where the time goes: a line of kinds, a table of the longest scopes."""
+  profile = r.get("profile")
+  if not profile or not profile["kinds"]:
     return []
-  s, total = r["settings"], sum(t for _, t in found["kinds"])
-  kinds = ", ".join(f"{k} {t / total:.0%}" for k, t in found["kinds"])
+  s, total = r["settings"], sum(t for _, t in profile["kinds"])
+  kinds = ", ".join(f"{k} {t / total:.0%}" for k, t in profile["kinds"])
   return [
-      f"Where ours takes its time ({s['size']} px, batch {s['batch']}, width "
-      f"{s['width']}): {kinds}. The scopes that take most:", "",
+      f"Where semseg_jax takes its time ({s['size']} px, batch {s['batch']}, "
+      f"width {s['width']}): {kinds}. The scopes that take most:", "",
       "| program | scope | kind | operations | result of the longest | ms "
       "| share |", "|---|---|---|---|---|---|---|",
       *(f"| {' | '.join(map(str, row))} | {time * 1e3:.1f} | "
-        f"{time / total:.1%} |" for *row, time in found["longest"]), ""]
+        f"{time / total:.1%} |" for *row, time in profile["longest"]), ""]
 
 
 def plot(records, path: pathlib.Path) -> bool:
-  """A bar for each side of each record: its time over ours.
+  """A bar for each side of each record: its time over semseg_jax's.
 
-  Where batches of one case and size were measured, panels below show pictures a
+  Where batches of one case and size were measured, panels below show images a
   second against the batch.
   """
   from semseg_jax.evaluation import figures
@@ -157,16 +157,16 @@ def plot(records, path: pathlib.Path) -> bool:
       y.append(r["work"] / t["median"])
   if not groups:
     return False
-  picture = [figures.bars(
+  image = [figures.bars(
       {_NAMES[n]: [v[i] for v in groups.values()]
        for i, n in enumerate(sides)}, names=list(groups), level=1.0,
-      title="time over ours: above the line, ours is faster",
+      title="time over semseg_jax's: above the line semseg_jax is faster",
       size=(max(760, 145 * len(groups)), 320))]
-  picture += [figures.panel(
+  image += [figures.panel(
       {k: tuple(np.asarray(v)[:, np.argsort(v[0])].tolist())
        for k, v in series.items()},
-      title=f"{title}: pictures (x steps) a second", across="batch")
+      title=f"{title}: images (x steps) a second", across="batch")
               for title, series in panels.items()
               if max(len(x) for x, _ in series.values()) > 1]
-  figures.save(path, figures.stack(picture))
+  figures.save(path, figures.stack(image))
   return True

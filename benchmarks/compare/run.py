@@ -11,7 +11,7 @@ from benchmarks.compare import agreement
 from benchmarks.compare import settings as settings_lib
 from benchmarks.compare import worker
 
-DISAGREES = "not timed, its results are not ours"
+DISAGREES = "not timed, its results differ from semseg_jax's"
 
 
 class Side:
@@ -81,44 +81,44 @@ def measure(s: settings_lib.Settings, sides, rounds: int,
       raise RuntimeError(
           f"case {s.case!r}: weights and inputs could not be made; is PyTorch "
           "here (benchmarks/requirements.txt)?")
-    ours, notes = Side(s, "ours", root), []
-    running = [ours]
+    own, notes = Side(s, "ours", root), []
+    running = [own]
     try:
       if not compiled:  # Alone, for its compilations are timed.
-        ours.check()
+        own.check()
       running += [Side(s, name, root) for name in sides]
-      ours.check()
-      limits = agreement.tolerances(s.dtype, ours.described["device"], slack)
+      own.check()
+      limits = agreement.tolerances(s.dtype, own.described["device"], slack)
       gap = 0.0
       for side in running[1:]:
         try:
           side.check()
           gap = max(gap, agreement.verify(
-              ours.described["outputs"], side.described["outputs"], limits))
+              own.described["outputs"], side.described["outputs"], limits))
           continue
         except RuntimeError as error:
-          found = str(error)
+          reason = str(error)
         except ValueError as error:
-          found = f"{DISAGREES}: {error}"
-        notes.append(f"{side.name}, {s.size} px, batch {s.batch}: {found}")
+          reason = f"{DISAGREES}: {error}"
+        notes.append(f"{side.name}, {s.size} px, batch {s.batch}: {reason}")
         running.remove(side)
         side.close()
       if len(running) == 1:
         raise RuntimeError("; ".join(notes) or "no side to compare with")
       once = sum(side.described["run"] for side in running)
       rounds = int(min(rounds, max(3, seconds / once)))
-      found = record(s, running, rounds) | {"gap": gap, "notes": notes}
+      measured = record(s, running, rounds) | {"gap": gap, "notes": notes}
       if compiled:  # The others were starting at the same time.
-        found["compile"][0] = dict.fromkeys(found["compile"][0])
-      return found
+        measured["compile"][0] = dict.fromkeys(measured["compile"][0])
+      return measured
     finally:
       for side in running:
         side.close()
 
 
 def record(s, running, rounds) -> dict:
-  """Times the sides, which have agreed; ours is the first."""
-  ours = running[0]
+  """Times the sides, which have agreed; semseg_jax is the first."""
+  own = running[0]
   for side in running:
     side.ask("reset")
   times = timing.interleave(
@@ -128,7 +128,7 @@ def record(s, running, rounds) -> dict:
   seconds = {side.name: times[side.name, "run"] for side in running}
   peaks = {side.name: {what: times[side.name, what].median
                        for what in ("matmul", "copy")} for side in running}
-  d, median = ours.described, seconds["ours"].median
+  d, median = own.described, seconds["ours"].median
   rate = lambda x: x / median if x else None
   share = lambda x, peak: x and x / peaks["ours"][peak]
   return {
@@ -142,4 +142,4 @@ def record(s, running, rounds) -> dict:
       "compile": d["compile"],
       "first": {side.name: side.described["first"] for side in running[1:]},
       "memory": {side.name: side.ask("memory") for side in running},
-      "profile": ours.ask("profile")}
+      "profile": own.ask("profile")}

@@ -18,15 +18,15 @@ class Settings:
 
   Attributes:
     case: one of `CASES`.
-    size: side of the pictures.
-    batch: pictures of each stream.
+    size: side of the images.
+    batch: images of each stream.
     width: widest layer; the others keep the published proportions.
     classes: of the labels.
-    dtype: of ours and of "best"; "original" is float32 as released.
+    dtype: of semseg_jax and of "best"; "original" is float32.
     steps: of an inversion.
     perceptual: "lpips" or "dr", of encoder and inversion.
     vgg: scales the widths of LPIPS' network.
-    pictures: in the folder that the case "input" reads.
+    images: in the folder that the case "input" reads.
   """
   case: str
   size: int = 64
@@ -37,7 +37,7 @@ class Settings:
   steps: int = 10
   perceptual: str = "lpips"
   vgg: float = 1.0
-  pictures: int = 256
+  images: int = 256
 
   @property
   def share(self) -> float:
@@ -60,7 +60,7 @@ class Settings:
     return tuple(max(1, (side(s) - 1).bit_length()) for s in (16, 8, 4))
 
   def work(self) -> int:
-    """Pictures (times steps, in an inversion) of one run."""
+    """Images (times steps, in an inversion) of one run."""
     if self.case == "input":
-      return self.pictures // self.batch * self.batch
+      return self.images // self.batch * self.batch
     return self.batch * (self.steps if self.case == "inversion" else 1)

@@ -1,6 +1,6 @@
 """The cases in PyTorch: `make(settings, root, side)` gives a function to time.
 
-Both forms get the same weights and inputs as ours.
+Both forms get the same weights and inputs as semseg_jax.
 """
 
 import functools
@@ -74,11 +74,11 @@ def make(s, root: pathlib.Path, side: str):
 
 def generator(c):
   net = c.compiled(c.nets["g"].requires_grad_(False).eval())
-  codes, noise = c.input("codes"), c.noise("image")
+  latents, noise = c.input("latents"), c.noise("image")
 
   def run():
     with torch.no_grad(), c.autocast():
-      image, label = net(codes, noise)
+      image, label = net(latents, noise)
     return {"image": image, "logits": label}
   return run
 
@@ -88,17 +88,17 @@ def gan_iteration(c, regularised=False):
   trainer = gan.Trainer(
       c.nets["g"], c.nets["dr"], dm, gan.Options(), fused=c.best,
       autocast=c.autocast, compiled=c.compiled)
-  index = c.nets["g"].num_codes // 2
-  draws = {k: {"z": c.input(f"{k}/z"), "index": index, "noise": c.noise(k)}
-           for k in ("dr", "dm", "g", "path")}
-  draws["image_noise"] = c.input("path/image")
+  index = c.nets["g"].num_ws // 2
+  rngs = {k: {"z": c.input(f"{k}/z"), "index": index, "noise": c.noise(k)}
+          for k in ("dr", "dm", "g", "path")}
+  rngs["image_noise"] = c.input("path/image")
   label = F.one_hot(c.input("label"), c.s.classes)
   label = label[..., 1:] if c.s.labels == 1 else label
   label = (2.0 * label - 1).permute(0, 3, 1, 2)
   batch = {"unlabeled": c.input("unlabeled"), "labeled": c.input("labeled"),
            "label": label.contiguous(memory_format=c.layout)}
   return lambda: trainer.iteration(
-      batch, draws, r1=regularised, path=regularised)
+      batch, rngs, r1=regularised, path=regularised)
 
 
 def encoder_iteration(c):
@@ -114,21 +114,21 @@ def encoder_iteration(c):
 
 def invert(c):
   net = c.nets["g"]
-  # The release leaves the generator's weights to be differentiated.
+  # The official code leaves the generator's weights to be differentiated.
   net.requires_grad_(not c.best)
   nets = inversion.Networks(c.compiled(net), c.perceptual())
   options = inversion.Options(steps=c.s.steps)
   target, noise = c.input("image"), c.noise("image")
-  start = c.input("mean").expand(c.s.batch, net.num_codes, -1)
+  start = c.input("mean").expand(c.s.batch, net.num_ws, -1)
 
   def run():
     if c.best:
-      found = inversion.search(nets, target, start, noise, options, best=True,
-                               autocast=c.autocast)
+      search = inversion.search(nets, target, start, noise, options, best=True,
+                                autocast=c.autocast)
     else:
-      found = inversion.one_at_a_time(nets, target, start, noise, options)
+      search = inversion.one_at_a_time(nets, target, start, noise, options)
     net.zero_grad()
-    return {"codes": found[0], "total": found[2]["total"]}
+    return {"latents": search[0], "total": search[2]["total"]}
   return run
 
 
@@ -173,36 +173,36 @@ def s4gan_iteration(c):
 
 
 def hypercolumn(c):
-  def logits(codes, noise):
-    maps = c.nets["g"].features(codes, noise)[2][1:]
+  def logits(latents, noise):
+    maps = c.nets["g"].features(latents, noise)[2][1:]
     return c.nets["few_shot"](maps)
 
   forward = c.compiled(logits)
-  codes, noise = c.input("codes"), c.noise("image")
+  latents, noise = c.input("latents"), c.noise("image")
 
   def run():
     with torch.no_grad(), c.autocast():
-      return {"logits": forward(codes, noise).float()}
+      return {"logits": forward(latents, noise).float()}
   return run
 
 
-class _Pictures(torch.utils.data.Dataset):
-  """Pictures and masks, flipped at random; "best" decodes each once."""
+class _Images(torch.utils.data.Dataset):
+  """Images and masks, flipped at random; "best" decodes each once."""
 
   def __init__(self, root, best):
     self.images = sorted((root / "images").iterdir())
     self.masks = sorted((root / "masks").iterdir())
-    self.kept = {} if best else None
+    self.decoded = {} if best else None
 
   def __len__(self):
     return len(self.images)
 
   def __getitem__(self, i):
-    pair = (self.kept or {}).get(i)
+    pair = (self.decoded or {}).get(i)
     if pair is None:
       pair = [np.array(Image.open(p[i])) for p in (self.images, self.masks)]
-      if self.kept is not None:
-        self.kept[i] = pair
+      if self.decoded is not None:
+        self.decoded[i] = pair
     if torch.rand(()) < 0.5:
       pair = [x[:, ::-1] for x in pair]
     image, mask = (torch.from_numpy(np.ascontiguousarray(x)) for x in pair)
@@ -212,7 +212,7 @@ class _Pictures(torch.utils.data.Dataset):
 def input_pipeline(s, root, side):
   best = side != "original"
   loader = torch.utils.data.DataLoader(
-      _Pictures(root / "data", best), s.batch, shuffle=True, drop_last=True,
+      _Images(root / "data", best), s.batch, shuffle=True, drop_last=True,
       num_workers=0)
 
   def run():

@@ -2,8 +2,8 @@
 
 The process answers commands until the pipe closes: "run" does the case once
 and answers its seconds, "matmul" and "copy" measure the machine, "memory"
-answers the peak since the last "reset", and ours "profile" where a run's time
-goes.
+answers the peak since the last "reset", and semseg_jax's "profile" where a
+run's time goes.
 """
 
 import ctypes
@@ -68,7 +68,7 @@ class Ours:
     program = ours.make(s, root)
     cold, cached = {}, {}
     cache = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
-    kept = lambda: len(list(cache.glob("*"))) if cache.exists() else 0
+    num_cached = lambda: len(list(cache.glob("*"))) if cache.exists() else 0
     # The second time from the cache, if the first did not find all there.
     for _ in range(2):
       if cached and None not in cached.values():
@@ -78,31 +78,31 @@ class Ours:
       lowered = _lap(program.lower)
       cold.setdefault("tracing", lowered.seconds)
       cached["tracing"] = lowered.seconds
-      for name, (low, times) in lowered.found.items():
-        before = kept()
+      for name, (low, times) in lowered.result.items():
+        before = num_cached()
         lap = _lap(low.compile)
-        compiled[name] = lap.found
-        if kept() > before:
+        compiled[name] = lap.result
+        if num_cached() > before:
           cold[name], cached[name] = lap.seconds, None
         else:
           cached[name] = lap.seconds
           cold.setdefault(name, None)
-        counts = lap.found.cost_analysis() or {}
+        counts = lap.result.cost_analysis() or {}
         cost["flops"] += times * counts.get("flops", float("nan"))
         cost["bytes"] += times * counts.get("bytes accessed", float("nan"))
     self.cost, self.compile_seconds = cost, [cold, cached]
     run = program.start(compiled)
     laps = [_lap(run) for _ in range(2)]
     self.seconds = laps[1].seconds
-    self.outputs = [self._present(lap.found) for lap in laps]
+    self.outputs = [self._present(lap.result) for lap in laps]
     matmul, copy = self._peaks()
     self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
                      "copy": copy,
                      "profile": lambda: operations.table(run, compiled)}
 
-  def _present(self, found):
+  def _present(self, outputs):
     return {k: _channels_first(np.asarray(v, np.float32))
-            for k, v in found.items() if not k.startswith("_")}
+            for k, v in outputs.items() if not k.startswith("_")}
 
   def _peaks(self):
     jax = self.jax
@@ -139,7 +139,7 @@ class Theirs:
 
   def __init__(self, s, root, side):
     self.keep = allocator.keep_pages if side != "original" else (
-        lambda: None)  # As ours has it.
+        lambda: None)  # As semseg_jax has it.
     self.keep()
     import torch
 
@@ -153,9 +153,9 @@ class Theirs:
     self.dtype = s.dtype if side != "original" else "float32"
 
     def run():
-      found = work()
+      outputs = work()
       self.wait()
-      return found
+      return outputs
 
     # Fetched at once: later runs may write into what they return.
     self.outputs, self.seconds = [], []
@@ -163,7 +163,7 @@ class Theirs:
       lap = _lap(run)
       self.seconds.append(lap.seconds)
       self.outputs.append({
-          k: v.detach().float().cpu().numpy() for k, v in lap.found.items()})
+          k: v.detach().float().cpu().numpy() for k, v in lap.result.items()})
     matmul, copy = self._peaks()
     self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
                      "copy": copy}
@@ -204,11 +204,11 @@ class Theirs:
 
 
 class _Lap:
-  """What a function found and how long it took."""
+  """What a function returned and how long it took."""
 
   def __init__(self, function):
     start = time.perf_counter()
-    self.found = function()
+    self.result = function()
     self.seconds = time.perf_counter() - start
 
 

@@ -47,15 +47,15 @@ def main(argv=None) -> int:
       continue
     for form in layers.FORMS:
       try:
-        found = check(golden.cases.load(folder), form).found
+        errors = check(golden.cases.load(folder), form).ratios
       except NotImplementedError as error:
         print(f"{folder.name:34s} {form:9s} no peer: {error}")
         continue
-      worst = max(found, key=found.get)
-      bad = not found[worst] <= 1
+      worst = max(errors, key=errors.get)
+      bad = not errors[worst] <= 1
       ran, failed = ran + 1, failed + bad
       print(f"{folder.name:34s} {form:9s} {'FAIL' if bad else 'ok  '} "
-            f"{len(found):3d} outputs, worst {found[worst]:.2g} of its "
+            f"{len(errors):3d} outputs, worst {errors[worst]:.2g} of its "
             f"tolerance ({worst})", flush=True)
   print(f"{ran} runs, {failed} failed; without a peer: {', '.join(others)}")
   return int(failed > 0 or not ran)

@@ -18,14 +18,14 @@ def gan_steps(case, form):
   nets = [golden.network(case, form, i).train() for i in range(3)]
   trainer = gan.Trainer(*nets, gan.Options(
       s["lr"], s["r1"], s["d_reg_every"], s["path_regularize"],
-      s["g_reg_every"], s["lambda_dseg_feat"], s["ema_decay"], release=True),
-      fused=form == "best")
+      s["g_reg_every"], s["lambda_dseg_feat"], s["ema_decay"],
+      match_official=True), fused=form == "best")
   calls = {(r["iter"], r["phase"]): (n, r)
            for n, r in enumerate(case.manifest["tape"])}
   names = {"d_img": "dr", "d_seg": "dm", "g": "g", "path": "path"}
 
-  def draws(i):
-    found = {}
+  def rngs(i):
+    numbers = {}
     for phase, name in names.items():
       if (i, phase) not in calls:
         continue
@@ -33,34 +33,34 @@ def gan_steps(case, form):
       get = lambda k, n=n: golden.tensor(case.inputs[f"call{n:02d}_{k}"])
       z = get("z0")
       other = f"call{n:02d}_z1" in case.inputs
-      found[name] = {
+      numbers[name] = {
           "z": torch.stack([z, get("z1") if other else z]),
-          "index": record["inject_index"] or nets[0].num_codes,
+          "index": record["inject_index"] or nets[0].num_ws,
           "noise": [get(f"noise{j}")
                     for j in range(len(nets[0].noise_shapes))]}
       if phase == "path":
-        found["image_noise"] = get("plnoise")
-    return found
+        numbers["image_noise"] = get("plnoise")
+    return numbers
 
   rows = []
   for i in range(s["start_iter"], s["iter"]):
     batch = {"unlabeled": golden.tensor(case.inputs[f"it{i}_real_img"]),
              "labeled": golden.tensor(case.inputs[f"it{i}_seg_img"]),
              "label": golden.tensor(case.inputs[f"it{i}_seg_mask"])}
-    logs = trainer.iteration(batch, draws(i), r1=i % s["d_reg_every"] == 0,
+    logs = trainer.iteration(batch, rngs(i), r1=i % s["d_reg_every"] == 0,
                              path=i % s["g_reg_every"] == 0)
     rows.append((rows[-1] if rows else {}) | {
         k: v.item() for k, v in logs.items()})
-  ours = {"d_img": "dr/loss", "d_img_real_score": "dr/real_score",
-          "d_img_fake_score": "dr/fake_score", "d_seg": "dm/loss",
-          "r1_img": "dr/r1", "r1_seg": "dm/r1", "g_img": "g/image",
-          "g_seg_feat": "g/feature_matching", "g": "g/loss",
-          "path": "g/path", "path_length": "g/path_length",
-          "g_seg_adv": "g/label", "d_seg_real_score": "dm/real_score",
-          "d_seg_fake_score": "dm/fake_score"}
+  metrics = {"d_img": "dr/loss", "d_img_real_score": "dr/real_score",
+             "d_img_fake_score": "dr/fake_score", "d_seg": "dm/loss",
+             "r1_img": "dr/r1", "r1_seg": "dm/r1", "g_img": "g/image",
+             "g_seg_feat": "g/feature_matching", "g": "g/loss",
+             "path": "g/path", "path_length": "g/path_length",
+             "g_seg_adv": "g/label", "d_seg_real_score": "dm/real_score",
+             "d_seg_fake_score": "dm/fake_score"}
   loose = {"path": 5e-3, "g_seg_adv": 2e-2, "d_seg_real_score": 2e-2,
            "d_seg_fake_score": 2e-2}
-  for key, name in ours.items():
+  for key, name in metrics.items():
     e.rows(f"loss/{key}", [r[name] for r in rows], first=1e-5,
            later=loose.get(key, 1e-3))
   groups = {"g": nets[0], "d_img": nets[1], "d_seg": nets[2],
@@ -134,7 +134,7 @@ def invert(case, form):
     with torch.no_grad():
       mean = net.style(golden.tensor(golden.cases.base_draw(
           d["seed_name"], d["shape"]))).mean(0)
-    start = mean.expand(1, net.num_codes, -1)
+    start = mean.expand(1, net.num_ws, -1)
   else:
     encode = golden.network(case, form, 1)
     with torch.no_grad():
@@ -142,21 +142,21 @@ def invert(case, form):
     o.start, o.consistency = 0.0, 1e-3
   noise = [golden.tensor(case.inputs[f"noise_init_{i}"])
            for i in range(len(net.noise_shapes))]
-  kept = {int(m[1]): key for key in case.manifest["outputs"]
-          if (m := re.fullmatch(r"latent_after_(\d+)", key))}
-  codes, noise, logs, snapshots = inversion.search(
+  names = {int(m[1]): key for key in case.manifest["outputs"]
+           if (m := re.fullmatch(r"latent_after_(\d+)", key))}
+  latents, noise, logs, snapshots = inversion.search(
       inversion.Networks(net, distance, encode), target, start, noise, o,
-      best=form == "best", kept=kept)
+      best=form == "best", snapshots_at=names)
   e.rows("loss", logs["total"][:, 0], first=1e-5, later=1e-3)
   e.rows("lpips", logs["perceptual"][:, 0], first=3e-3)
   e.rows("mse", logs["mse"][:, 0], first=1e-2)
-  for step, key in kept.items():
+  for step, key in names.items():
     e.add(key, snapshots[step], 1e-3 if step < 4 else 2e-2, by="rel_l2")
-  e.add("latent_final", codes, 2e-2, by="rel_l2")
+  e.add("latent_final", latents, 2e-2, by="rel_l2")
   for i, x in enumerate(noise):
     e.add(f"noise_final_{i}", x, 2e-2, by="rel_l2")
   with torch.no_grad():
-    image, label = net(codes, noise)
+    image, label = net(latents, noise)
   e.add("img_final", image.clamp(-1, 1), 2e-2, by="rel_l2")
   e.add("seg_final", label, 2e-2, by="rel_l2")
   return e
@@ -188,12 +188,12 @@ def s4gan_steps(case, form):
       s["steps"], s["lr"], s["lrd"], ignore=s["ign"],
       threshold=case.manifest["threshold_st"], borrowed_range=True),
       head="conv2.")
-  drawn = list(case.manifest["inputs"].values())
+  inputs = list(case.manifest["inputs"].values())
   call = lambda text, i: golden.cases.evaluate(
       re.search(r"(normal_input|block_labels)\(.*?\)(?=\)|$)",
                 text.replace("<i>", str(i)))[0])
   for i, want in enumerate(case.manifest["iterations"]):
-    x_l, y_l, x_u, x_g, y_g = (call(text, i) for text in drawn)
+    x_l, y_l, x_u, x_g, y_g = (call(text, i) for text in inputs)
     x_u = np.round(x_u)
     factor = np.arange(1, len(x_u) + 1, dtype=np.float32)
     x_u = np.round(x_u * factor[:, None, None, None] * np.float32(0.5))
@@ -207,7 +207,7 @@ def s4gan_steps(case, form):
                       ("loss_fm", "s/feature_matching"), ("loss_D", "d/loss"),
                       ("loss_st", "s/self_training")):
       gap = abs(logs[name].item() - want[key]) / max(abs(want[key]), 1e-3)
-      e.found[f"it{i}/{key}"] = gap / 1e-5
+      e.ratios[f"it{i}/{key}"] = gap / 1e-5
     e.add(f"it{i}/score_unlabelled", logs["score"].sigmoid()[:, None], 1e-4)
     e.add(f"it{i}/score_real", logs["real_score"].sigmoid()[:, None], 1e-4)
     e.add(f"it{i}/fm_features_unlabelled", logs["features"], 1e-4)

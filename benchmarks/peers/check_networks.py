@@ -15,19 +15,19 @@ from benchmarks.peers import stylegan2
 def generator(case, form):
   net, e = golden.network(case, form), golden.Errors(case)
   inputs = {k: golden.tensor(v) for k, v in case.inputs.items()}
-  repeat = lambda w: w[:, None].expand(-1, net.num_codes, -1)
+  repeat = lambda w: w[:, None].expand(-1, net.num_ws, -1)
   w = net.style(inputs["z"])
   e.add("w", w, 3e-4)
-  codes = {"z": repeat(w)}
+  latents = {"z": repeat(w)}
   if "mean_latent" in inputs:
     mean = inputs["mean_latent"]
-    codes["trunc"] = repeat(mean + case.manifest["truncation"] * (w - mean))
+    latents["trunc"] = repeat(mean + case.manifest["truncation"] * (w - mean))
   if "z2" in inputs:
-    codes["mix"] = stylegan2.mix(w, net.style(
-        inputs["z2"]), case.manifest["inject_index"], net.num_codes)
+    latents["mix"] = stylegan2.mix(w, net.style(
+        inputs["z2"]), case.manifest["inject_index"], net.num_ws)
   if "wplus" in inputs:
-    codes["wplus"] = inputs["wplus"].requires_grad_()
-  for mode, c in codes.items():
+    latents["wplus"] = inputs["wplus"].requires_grad_()
+  for mode, c in latents.items():
     image, label, maps = net.features(c)
     e.add(f"{mode}_img", image, 3e-4)
     if label is not None:
@@ -51,13 +51,13 @@ def discriminator(case, form):
     size = case.manifest["networks"][0]["kwargs"]["size"]
     x = golden.tensor(x).repeat_interleave(size // x.shape[-1], 2)
     x = x.repeat_interleave(size // x.shape[-1], 3).requires_grad_()
-    found = net(x)
-    e.add(f"logit{mark}", found, 1e-4)
-    e.add("styles", found, 1e-4)
-    if net.num_codes:
+    output = net(x)
+    e.add(f"logit{mark}", output, 1e-4)
+    e.add("styles", output, 1e-4)
+    if net.num_ws:
       e.add("styles_first_alone", net(x[:1]), 1e-4)
     else:
-      e.add(f"gx{mark}", torch.autograd.grad(found.sum(), x)[0], 1e-4)
+      e.add(f"gx{mark}", torch.autograd.grad(output.sum(), x)[0], 1e-4)
     for i, y in enumerate(net.features(x)):
       e.add(f"feat{mark}/convs.{i}", y, 1e-4)
   return e
@@ -161,7 +161,7 @@ def few_shot_cnn(case, form):
   x = golden.tensor(case.draw("x"))
   net = few_shot.FewShot(x.shape[1], len(entries["conv9.bias"]),
                          size=x.shape[2], form=form)
-  # Two maps in the place of one: the stack is the case's input.
+  # Two maps instead of one: the stack is the case's input.
   with torch.no_grad():
     golden.load(net, entries)
     e.add("logits", net(x.split([40, x.shape[1] - 40], 1)), 1e-4)

@@ -32,7 +32,7 @@ class Bottleneck(nn.Module):
 
 
 class Classifier(nn.Module):
-  """Sum of dilated convolutions; the release forgets all but two."""
+  """Sum of dilated convolutions; the official code forgets all but two."""
 
   def __init__(self, inputs, classes, used):
     super().__init__()
@@ -46,7 +46,7 @@ class Classifier(nn.Module):
 
 
 class DeepLabV2(nn.Module):
-  """Pictures [N, 3, H, W] -> logits at 1/8 of the size.
+  """Images [N, 3, H, W] -> logits at 1/8 of the size.
 
   Scale and shift of batch normalisation are frozen, its statistics are not.
   """

@@ -55,11 +55,11 @@ class Trainer:
   def _half(self, name, batch, noise):
     o, image = self.o, batch["image"]
     with self.autocast():
-      found, logits = self.generate(self.encode(image), noise)
+      decoded, logits = self.generate(self.encode(image), noise)
       target = self.perceptual.features(image)
-      features = self.perceptual.features(found)
+      features = self.perceptual.features(decoded)
       distance = self.perceptual.distance(features, target).mean()
-    mse = (found - image).square().mean()
+    mse = (decoded - image).square().mean()
     logs = {"mse": mse, "perceptual": distance}
     loss = o.mse * mse + o.perceptual * distance
     if name == "labeled":

@@ -1,4 +1,4 @@
-"""SemanticGAN's encoder: ResNet-50, feature pyramid, a head for every code."""
+"""SemanticGAN's encoder: ResNet-50, feature pyramid, a head per latent."""
 
 import torch
 from torch import nn
@@ -31,7 +31,7 @@ class Bottleneck(nn.Module):
 
 
 class Pyramid(nn.Module):
-  """Pictures -> maps (P4, P3, P2)."""
+  """Images -> maps (P4, P3, P2)."""
 
   def __init__(self, image_channels, width, blocks, channels):
     super().__init__()
@@ -68,11 +68,11 @@ class Head(nn.Module):
 
   def __init__(self, inputs, channels, convs, style_dim):
     super().__init__()
-    found = []
+    convolutions = []
     for _ in range(convs):
-      found += [nn.Conv2d(inputs, channels, 3, 2, 1), nn.LeakyReLU(0.01)]
+      convolutions += [nn.Conv2d(inputs, channels, 3, 2, 1), nn.LeakyReLU(0.01)]
       inputs = channels
-    self.convs = nn.Sequential(*found)
+    self.convs = nn.Sequential(*convolutions)
     self.linear = layers.EqualLinear(channels, style_dim)
 
   def forward(self, x):
@@ -80,12 +80,12 @@ class Head(nn.Module):
 
 
 class FPNEncoder(nn.Module):
-  """Pictures [N, C, H, W] -> codes [N, num_codes, style_dim].
+  """Images [N, C, H, W] -> latents [N, num_ws, style_dim].
 
   `head_convs`: strided convolutions of the heads on P4, P3 and P2.
   """
 
-  def __init__(self, num_codes, *, image_channels=3, style_dim=512, width=64,
+  def __init__(self, num_ws, *, image_channels=3, style_dim=512, width=64,
                blocks=(3, 4, 6, 3), channels=512, head_channels=512,
                head_convs=(4, 5, 6)):
     super().__init__()
@@ -95,14 +95,14 @@ class FPNEncoder(nn.Module):
     coarse, medium, fine = head_convs
     self.course_styles = heads(3, coarse)  # The original's spelling.
     self.medium_styles = heads(4, medium)
-    self.fine_styles = heads(num_codes - 7, fine)
+    self.fine_styles = heads(num_ws - 7, fine)
 
   def forward(self, image):
     p4, p3, p2 = self.FPN_module(image)
-    codes = [head(x) for x, heads in (
+    latents = [head(x) for x, heads in (
         (p4, self.course_styles), (p3, self.medium_styles),
         (p2, self.fine_styles)) for head in heads]
-    return torch.stack(codes, 1).float()
+    return torch.stack(latents, 1).float()
 
 
 def _add(x, y):

@@ -1,4 +1,4 @@
-"""Joint training of pictures and labels: SemanticGAN's iteration."""
+"""Joint training of images and labels: SemanticGAN's iteration."""
 
 import contextlib
 import copy
@@ -13,7 +13,7 @@ from benchmarks.peers import stylegan2
 
 @dataclasses.dataclass
 class Options:
-  """The published settings; `release` takes R1 of a frozen Dr, as released."""
+  """The published settings; `match_official` takes R1 of a frozen Dr."""
   learning_rate: float = 0.002
   r1: float = 10.0
   r1_every: int = 16
@@ -21,7 +21,7 @@ class Options:
   path_every: int = 4
   feature_matching: float = 2.0
   ema_decay: float = 0.5 ** (32 / 10_000)
-  release: bool = False
+  match_official: bool = False
 
 
 class Trainer:
@@ -50,25 +50,25 @@ class Trainer:
         "g": adam(generator, options.path_every),
         "dr": adam(dr, options.r1_every), "dm": adam(dm, options.r1_every)}
 
-  def iteration(self, batch, draws, *, r1: bool, path: bool):
+  def iteration(self, batch, rngs, *, r1: bool, path: bool):
     """One iteration.
 
     Args:
-      batch: "unlabeled" and "labeled" pictures [N, C, H, W] and "label" maps
+      batch: "unlabeled" and "labeled" images [N, C, H, W] and "label" maps
         in {-1, 1} [N, K, H, W].
-      draws: of "dr", "dm", "g", "path": {"z": [2, n, D], "index": int,
+      rngs: of "dr", "dm", "g", "path": {"z": [2, n, D], "index": int,
         "noise": maps}; "image_noise".
       r1, path: whether the regularisers act.
 
     Returns:
       Scalars by name, tensors.
     """
-    logs = self._discriminators(batch, draws)
+    logs = self._discriminators(batch, rngs)
     if r1:
       logs |= self._r1(batch)
-    logs |= self._generator(batch, draws)
+    logs |= self._generator(batch, rngs)
     if path:
-      logs |= self._path(draws)
+      logs |= self._path(rngs)
     self._average()
     return logs
 
@@ -81,22 +81,22 @@ class Trainer:
     loss.backward()
     self.optimizers[name].step()
 
-  def _codes(self, d):
+  def _latents(self, d):
     w1, w2 = (self.g.style(z) for z in d["z"])
-    return stylegan2.mix(w1, w2, d["index"], self.g.num_codes)
+    return stylegan2.mix(w1, w2, d["index"], self.g.num_ws)
 
   def _fake(self, d):
     with self.autocast():
-      return self.run_g(self._codes(d), d["noise"])
+      return self.run_g(self._latents(d), d["noise"])
 
   def _maps(self, image, label):
     with self.autocast():
       return self.run_dm(torch.cat([image, label], 1))
 
-  def _discriminators(self, batch, draws):
+  def _discriminators(self, batch, rngs):
     self._learn("dr")
     with torch.no_grad():
-      fake, _ = self._fake(draws["dr"])
+      fake, _ = self._fake(rngs["dr"])
     with self.autocast():
       fake_score = self.run_dr(fake).float()
       real_score = self.run_dr(batch["unlabeled"]).float()
@@ -104,7 +104,7 @@ class Trainer:
     self._step("dr", dr_loss)
     self._learn("dm")
     with torch.no_grad():
-      image, label = self._fake(draws["dm"])
+      image, label = self._fake(rngs["dm"])
     fake_maps = self._maps(image, label)
     real_maps = self._maps(batch["labeled"], batch["label"])
     dm_loss = losses.hinge_discriminator(fake_maps, real_maps)
@@ -122,7 +122,7 @@ class Trainer:
     with self.autocast():
       score = self.dr(image).float().sum()
     dr_penalty = losses.r1_penalty(score, image)
-    if o.release:  # Dr is still frozen there: Adam sees a zero gradient.
+    if o.match_official:  # Dr is still frozen there: Adam sees a zero gradient.
       self.optimizers["dr"].zero_grad(set_to_none=False)
       self.optimizers["dr"].step()
     else:
@@ -137,9 +137,9 @@ class Trainer:
     self._step("dm", weight * dm_penalty)
     return {"dr/r1": dr_penalty, "dm/r1": dm_penalty}
 
-  def _generator(self, batch, draws):
+  def _generator(self, batch, rngs):
     self._learn("g")
-    image, label = self._fake(draws["g"])
+    image, label = self._fake(rngs["g"])
     with self.autocast():
       image_loss = F.softplus(-self.run_dr(image).float()).mean()
     fake_maps = self._maps(image.detach(), label)
@@ -152,13 +152,13 @@ class Trainer:
     return {"g/image": image_loss, "g/label": adversarial,
             "g/feature_matching": matching, "g/loss": loss}
 
-  def _path(self, draws):
-    d = draws["path"]
-    codes = self._codes(d)
+  def _path(self, rngs):
+    d = rngs["path"]
+    latents = self._latents(d)
     with self.autocast():
-      image = self.g(codes, d["noise"])[0]
+      image = self.g(latents, d["noise"])[0]
     penalty, self.mean_path_length, lengths = losses.path_length(
-        image, codes, draws["image_noise"], self.mean_path_length)
+        image, latents, rngs["image_noise"], self.mean_path_length)
     self._step("g", self.o.path * self.o.path_every * penalty)
     return {"g/path": penalty, "g/path_length": lengths.mean()}
 

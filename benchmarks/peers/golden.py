@@ -32,14 +32,14 @@ class Errors:
   """Gathers errors, each divided by its tolerance."""
 
   def __init__(self, case):
-    self.case, self.found = case, {}
+    self.case, self.ratios = case, {}
 
   def add(self, key, got, tolerance, *, by="error"):
     """Compares an output of the case, if it has it."""
     keys = self.case.manifest.get("outputs", self.case.arrays)
     if key in keys:
       got = got.detach().numpy() if torch.is_tensor(got) else np.asarray(got)
-      self.found[key] = getattr(self.case, by)(key, got) / tolerance
+      self.ratios[key] = getattr(self.case, by)(key, got) / tolerance
 
   def rows(self, key, got, *, first, later=None):
     """Compares a value of each iteration, relative to it."""
@@ -47,8 +47,8 @@ class Errors:
     gap = np.abs(np.asarray(got) - want) / np.maximum(np.abs(want), 1e-2)
     tolerance = np.full(len(want), later or first)
     tolerance[:1] = first
-    self.found[key] = float((gap.reshape(len(want), -1).max(1)
-                             / tolerance).max())
+    self.ratios[key] = float((gap.reshape(len(want), -1).max(1)
+                              / tolerance).max())
 
 
 def network(case, form, index=0):
@@ -69,7 +69,7 @@ def network(case, form, index=0):
   elif kind in ("discriminator", "residual_encoder"):
     net = stylegan2.Discriminator(
         size, image_channels=k["input_dim"], channels=channels,
-        num_codes=k.get("n_latent", 0), form=form)
+        num_ws=k.get("n_latent", 0), form=form)
   elif kind == "patch_discriminator":
     net = patch.PatchDiscriminator(
         k["input_nc"], width=k["ndf"], num_layers=k.get("n_layers", 3),
@@ -85,5 +85,5 @@ def network(case, form, index=0):
 
 
 def lpips(case):
-  found = case.state_dict("vgg") | case.state_dict("lin")
-  return perceptual.LPIPS().load({k: tensor(v) for k, v in found.items()})
+  entries = case.state_dict("vgg") | case.state_dict("lin")
+  return perceptual.LPIPS().load({k: tensor(v) for k, v in entries.items()})

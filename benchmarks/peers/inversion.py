@@ -1,4 +1,4 @@
-"""Labelling by optimising codes and noise maps of a frozen generator."""
+"""Labelling by optimising latents and noise maps of a frozen generator."""
 
 import contextlib
 import dataclasses
@@ -13,8 +13,11 @@ from benchmarks.peers import losses
 
 @dataclasses.dataclass
 class Options:
-  """The release's settings; with an encoder `consistency` acts and `start`
-  is the distance to the encoder's codes, without one to the mean code."""
+  """The official code's settings.
+
+  With an encoder `consistency` acts and `start` weighs the distance to the
+  encoder's latents, without one to the mean latent.
+  """
   steps: int = 200
   learning_rate: float = 0.1
   rampup: float = 0.05
@@ -35,28 +38,28 @@ def rate(step: int, o: Options) -> float:
 
 @dataclasses.dataclass
 class Networks:
-  """generate(codes, noise) -> (image, logits); perceptual; encode or None."""
+  """generate(latents, noise) -> (image, logits); perceptual; encode or None."""
   generate: Any
   perceptual: Any
   encode: Any = None
 
 
 def search(networks, target, start, noise, o, *, best=False,
-           autocast=contextlib.nullcontext, kept=()):
-  """Optimises a batch; its losses are summed, so pictures stay apart.
+           autocast=contextlib.nullcontext, snapshots_at=()):
+  """Optimises a batch; its losses are summed, so images stay apart.
 
   Args:
     networks: see `Networks`.
     target: [N, C, S, S] in [-1, 1].
-    start: codes [N, L, D].
+    start: latents [N, L, D].
     noise: maps [N, 1, h, w].
     o: see `Options`.
     best: the target's features are computed once, Adam is one kernel.
     autocast: () -> context in which networks run.
-    kept: numbers of steps after which codes are copied.
+    snapshots_at: numbers of steps after which latents are copied.
 
   Returns:
-    (codes, noise, {term: [steps, N]}, {steps: codes}).
+    (latents, noise, {term: [steps, N]}, {steps: latents}).
   """
   reduced = lambda x: F.interpolate(
       x, size=o.loss_size, mode="area") if x.shape[2] > o.loss_size else x
@@ -72,21 +75,21 @@ def search(networks, target, start, noise, o, *, best=False,
       group["lr"] = rate(step, o)
     with autocast():
       image, _ = networks.generate(latent, noise)
-      found = networks.perceptual.features(reduced(image))
+      reached = networks.perceptual.features(reduced(image))
       if features is None or not best:
         features = networks.perceptual.features(target)
-      distance = networks.perceptual.distance(found, features)
-    per_picture = lambda a, b: (a - b).square().flatten(1).mean(1)
+      distance = networks.perceptual.distance(reached, features)
+    per_image = lambda a, b: (a - b).square().flatten(1).mean(1)
     terms = {"perceptual": distance,
-             "mse": per_picture(reduced(image), target),
+             "mse": per_image(reduced(image), target),
              "noise": losses.noise_regulariser(noise),
-             "start": per_picture(latent, start)}
+             "start": per_image(latent, start)}
     total = (distance + o.mse * terms["mse"] + o.noise * terms["noise"]
              + o.start * terms["start"])
     if o.consistency:
       with torch.no_grad():
         again = networks.encode(image)
-      terms["encoder"] = per_picture(latent, again)
+      terms["encoder"] = per_image(latent, again)
       total = total + o.consistency * terms["encoder"]
     optimizer.zero_grad()
     total.sum().backward()
@@ -94,17 +97,18 @@ def search(networks, target, start, noise, o, *, best=False,
     losses.normalise_noise(noise)
     terms["total"] = total
     logs.append({k: v.detach() for k, v in terms.items()})
-    if step + 1 in kept:
+    if step + 1 in snapshots_at:
       snapshots[step + 1] = latent.detach().clone()
   logs = {k: torch.stack([row[k] for row in logs]) for k in logs[0]}
   return latent.detach(), [x.detach() for x in noise], logs, snapshots
 
 
 def one_at_a_time(networks, target, start, noise, o):
-  """The release's loop: a batch of one picture after the other."""
-  found = [search(networks, target[i:i + 1], start[i:i + 1],
-                  [x[i:i + 1] for x in noise], o) for i in range(len(target))]
-  codes = torch.cat([x[0] for x in found])
-  maps = [torch.cat(m) for m in zip(*(x[1] for x in found), strict=True)]
-  logs = {k: torch.cat([x[2][k] for x in found], 1) for k in found[0][2]}
-  return codes, maps, logs, {}
+  """The official code's loop: a batch of one image after the other."""
+  searches = [
+      search(networks, target[i:i + 1], start[i:i + 1],
+             [x[i:i + 1] for x in noise], o) for i in range(len(target))]
+  latents = torch.cat([x[0] for x in searches])
+  maps = [torch.cat(m) for m in zip(*(x[1] for x in searches), strict=True)]
+  logs = {k: torch.cat([x[2][k] for x in searches], 1) for k in searches[0][2]}
+  return latents, maps, logs, {}

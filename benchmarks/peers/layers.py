@@ -106,7 +106,7 @@ class Blur(nn.Module):
 
 
 class Upsample(nn.Module):
-  """Doubles the running picture of a skip branch."""
+  """Doubles the running image of a skip branch."""
 
   def __init__(self, form="original"):
     super().__init__()
@@ -136,8 +136,8 @@ class ModulatedConv2d(nn.Module):
     if down:
       self.blur = Blur((2, 2), 1.0, form)
 
-  def forward(self, x, code):
-    style = self.modulation(code)
+  def forward(self, x, latent):
+    style = self.modulation(latent)
     if self.form == "original":
       return self._grouped(x, style)
     return self._scaled(x, style)

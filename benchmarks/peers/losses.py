@@ -35,11 +35,11 @@ def r1_penalty(score, x):
   return gradient.float().square().sum() / len(x)
 
 
-def path_length(image, codes, noise, mean, decay=0.01):
+def path_length(image, latents, noise, mean, decay=0.01):
   """(penalty, new running mean, lengths [N])."""
   noise = noise / math.sqrt(image.shape[2] * image.shape[3])
   gradient, = torch.autograd.grad(
-      (image * noise).sum(), codes, create_graph=True)
+      (image * noise).sum(), latents, create_graph=True)
   lengths = gradient.float().square().sum(2).mean(1).sqrt()
   mean = mean + decay * (lengths.mean() - mean)
   return (lengths - mean).square().mean(), mean.detach(), lengths
@@ -47,12 +47,12 @@ def path_length(image, codes, noise, mean, decay=0.01):
 
 def dice(logits, target, *, background: bool):
   """Dice of sigmoid(logits / 0.3) against maps in {0, 1}."""
-  found = torch.sigmoid(logits / 0.3)
+  probability = torch.sigmoid(logits / 0.3)
   if not background:
-    found, target = found[:, 1:], target[:, 1:]
+    probability, target = probability[:, 1:], target[:, 1:]
   axes = (0, 2, 3)
-  both = (found * target).sum(axes)
-  size = (found.square() + target.square()).sum(axes)
+  both = (probability * target).sum(axes)
+  size = (probability.square() + target.square()).sum(axes)
   return (1 - 2 * both / size.clamp(min=1e-6)).mean()
 
 
@@ -72,7 +72,7 @@ def label_losses(logits, label):
 
 
 def noise_regulariser(noise):
-  """Squared autocorrelation over scales, for each picture: [N]."""
+  """Squared autocorrelation over scales, for each image: [N]."""
   total = 0
   for x in noise:
     while True:
@@ -86,7 +86,7 @@ def noise_regulariser(noise):
 
 @torch.no_grad()
 def normalise_noise(noise):
-  """Each map in place to mean 0 and unbiased deviation 1."""
+  """Each map changed to mean 0 and unbiased deviation 1."""
   for x in noise:
     x.sub_(x.mean((1, 2, 3), keepdim=True))
     x.div_(x.std((1, 2, 3), keepdim=True))

@@ -1,4 +1,4 @@
-"""Patch discriminator of pictures with labels at several scales (pix2pixHD)."""
+"""Patch discriminator of images with labels at several scales (pix2pixHD)."""
 
 from torch import nn
 from torch.nn import functional as F
@@ -19,14 +19,14 @@ class PatchDiscriminator(nn.Module):
     leaky = lambda: nn.LeakyReLU(0.2)
     conv = lambda a, b, stride, bias: nn.Conv2d(
         a, b, 4, stride=stride, padding=2, bias=bias)
-    found = [nn.Sequential(conv(channels, width, 2, True), leaky())]
+    layers = [nn.Sequential(conv(channels, width, 2, True), leaky())]
     for i in range(self.num_layers):
       inputs, width = width, min(2 * width, 512)
       stride = 2 if i < self.num_layers - 1 else 1
-      found.append(nn.Sequential(nn.Sequential(
+      layers.append(nn.Sequential(nn.Sequential(
           spectral_norm(conv(inputs, width, stride, False)),
           nn.InstanceNorm2d(width)), leaky()))
-    return [*found, nn.Sequential(conv(width, 1, 1, True))]
+    return [*layers, nn.Sequential(conv(width, 1, 1, True))]
 
   def forward(self, pair):
     scales = []

@@ -1,4 +1,4 @@
-"""Perceptual distances of pictures in [-1, 1]: LPIPS on VGG-16, Dr's features.
+"""Perceptual distances of images in [-1, 1]: LPIPS on VGG-16, Dr's features.
 
 Both have `features(image)` and `distance(features, features) -> [N]`.
 """
@@ -17,17 +17,17 @@ class LPIPS(nn.Module):
 
   def __init__(self, widths=WIDTHS):
     super().__init__()
-    found, taps, inputs = [], [], 3
+    layers, taps, inputs = [], [], 3
     widths = iter(widths)
     for stage, count in enumerate(_STAGES):
       if stage:
-        found.append(nn.MaxPool2d(2))
+        layers.append(nn.MaxPool2d(2))
       for _ in range(count):
         width = next(widths)
-        found += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
+        layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
         inputs = width
-      taps.append((len(found) - 1, width))
-    self.features_ = nn.Sequential(*found)
+      taps.append((len(layers) - 1, width))
+    self.features_ = nn.Sequential(*layers)
     self.taps = dict(taps)
     for i, (_, width) in enumerate(taps):
       lin = nn.Module()
@@ -57,14 +57,14 @@ class LPIPS(nn.Module):
   def features(self, image):
     """Taps of unit length over channels."""
     x = (image.expand(-1, 3, -1, -1) - self.shift) / self.scale
-    found = []
+    taps = []
     for i, layer in enumerate(self.features_):
       x = layer(x)
       if i in self.taps:
         y = x.float()
         norm = y.square().sum(1, keepdim=True).sqrt()
-        found.append(y / (norm + 1e-10))
-    return found
+        taps.append(y / (norm + 1e-10))
+    return taps
 
   def layer_distances(self, a, b):
     """Each tap's contribution to the distance, [N, 5]."""
@@ -84,8 +84,8 @@ class DiscriminatorFeatures(nn.Module):
     self.discriminator = discriminator.requires_grad_(False)
 
   def features(self, image):
-    found = [x.float() for x in self.discriminator.features(image)]
-    return [x / (x.square().sum(1, keepdim=True) + 1e-8).sqrt() for x in found]
+    values = [x.float() for x in self.discriminator.features(image)]
+    return [x / (x.square().sum(1, keepdim=True) + 1e-8).sqrt() for x in values]
 
   def distance(self, a, b):
     return sum((x - y).square().sum(1).mean((1, 2))

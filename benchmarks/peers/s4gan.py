@@ -11,7 +11,7 @@ from benchmarks.peers import deeplab
 
 
 class Discriminator(nn.Module):
-  """Class maps with pictures -> (logit [N], features [N, 8 * width])."""
+  """Class maps with images -> (logit [N], features [N, 8 * width])."""
 
   def __init__(self, channels, *, width=64, dropout=0.5):
     super().__init__()
@@ -34,14 +34,14 @@ class Discriminator(nn.Module):
 
 @dataclasses.dataclass
 class Options:
-  """The release's settings on PASCAL VOC.
+  """The official code's settings on PASCAL VOC.
 
-  `borrowed_range`: real pictures are divided by the labelled batch's range, a
-  slip of the release.
+  `borrowed_range`: real images are divided by the labelled batch's range, a
+  deviation of the official code.
   """
   steps: int = 40_000
   learning_rate: float = 2.5e-4
-  discriminator_rate: float = 1e-4
+  discriminator_learning_rate: float = 1e-4
   head_factor: float = 10.0
   feature_matching: float = 0.1
   self_training: float = 1.0
@@ -72,7 +72,8 @@ class Trainer:
          {"params": [p for k, p in named if k.startswith(head)]}],
         lr=options.learning_rate, momentum=0.9, weight_decay=5e-4)
     self.adam = torch.optim.Adam(
-        discriminator.parameters(), options.discriminator_rate, (0.9, 0.99))
+        discriminator.parameters(), options.discriminator_learning_rate,
+        (0.9, 0.99))
     self.step = 0
 
   def iteration(self, batch):
@@ -86,7 +87,7 @@ class Trainer:
     for group, factor in zip(
         self.sgd.param_groups, (1, o.head_factor), strict=True):
       group["lr"] = o.learning_rate * decay * factor
-    self.adam.param_groups[0]["lr"] = o.discriminator_rate * decay
+    self.adam.param_groups[0]["lr"] = o.discriminator_learning_rate * decay
     self.sgd.zero_grad()
     self.adam.zero_grad()
     self.discriminator.requires_grad_(False)

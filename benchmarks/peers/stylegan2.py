@@ -53,8 +53,8 @@ class StyledConv(nn.Module):
     self.noise = Noise()
     self.activate = layers.Activation(outputs)
 
-  def forward(self, x, code, noise):
-    return self.activate(self.noise(self.conv(x, code), noise))
+  def forward(self, x, latent, noise):
+    return self.activate(self.noise(self.conv(x, latent), noise))
 
 
 class Head(nn.Module):
@@ -68,8 +68,8 @@ class Head(nn.Module):
         inputs, outputs, 1, style_dim, demodulate=False, form=form)
     self.bias = nn.Parameter(torch.zeros(1, outputs, 1, 1))
 
-  def forward(self, x, code, skip=None):
-    y = self.conv(x, code).float() + self.bias
+  def forward(self, x, latent, skip=None):
+    y = self.conv(x, latent).float() + self.bias
     return y if skip is None else y + self.upsample(skip)
 
 
@@ -105,7 +105,7 @@ class Generator(nn.Module):
         self.to_segs.append(head(out, label_channels))
       self.noise_shapes += [(r, r)] * 2
       width = out
-    self.num_codes = 2 + 2 * len(rest)
+    self.num_ws = 2 + 2 * len(rest)
     self.noises = nn.Module()
     for i, shape in enumerate(self.noise_shapes):
       self.noises.register_buffer(f"noise_{i}", torch.randn(1, 1, *shape))
@@ -114,38 +114,38 @@ class Generator(nn.Module):
     return [getattr(self.noises, f"noise_{i}")
             for i in range(len(self.noise_shapes))]
 
-  def features(self, codes, noise=None):
+  def features(self, latents, noise=None):
     """(image, logits or None, maps of the styled convolutions)."""
     noise = self.buffers_of_noise() if noise is None else noise
-    x = self.conv1(self.input(len(codes)), codes[:, 0], noise[0])
+    x = self.conv1(self.input(len(latents)), latents[:, 0], noise[0])
     maps = [x]
-    image, label = self.to_rgb1(x, codes[:, 1]), None
+    image, label = self.to_rgb1(x, latents[:, 1]), None
     if self.label_channels:
-      label = self.to_seg1(x, codes[:, 1])
+      label = self.to_seg1(x, latents[:, 1])
     for j, rgb in enumerate(self.to_rgbs):
       for i in (2 * j, 2 * j + 1):
-        x = self.convs[i](x, codes[:, i + 1], noise[i + 1])
+        x = self.convs[i](x, latents[:, i + 1], noise[i + 1])
         maps.append(x)
-      image = rgb(x, codes[:, 2 * j + 3], image)
+      image = rgb(x, latents[:, 2 * j + 3], image)
       if self.label_channels:
-        label = self.to_segs[j](x, codes[:, 2 * j + 3], label)
+        label = self.to_segs[j](x, latents[:, 2 * j + 3], label)
     return image, label, maps
 
-  def forward(self, codes, noise=None):
-    return self.features(codes, noise)[:2]
+  def forward(self, latents, noise=None):
+    return self.features(latents, noise)[:2]
 
 
-def mix(w1, w2, index: int, num_codes: int):
-  """Codes [N, L, D]: those before `index` are w1, the others w2."""
+def mix(w1, w2, index: int, num_ws: int):
+  """Latents [N, L, D]: those before `index` are w1, the others w2."""
   return torch.cat([
       w1[:, None].expand(-1, index, -1),
-      w2[:, None].expand(-1, num_codes - index, -1)], 1)
+      w2[:, None].expand(-1, num_ws - index, -1)], 1)
 
 
 class Discriminator(nn.Module):
-  """StyleGAN2's residual discriminator; with `num_codes` the encoder."""
+  """StyleGAN2's residual discriminator; with `num_ws` the encoder."""
 
-  def __init__(self, size, *, image_channels=3, channels=None, num_codes=0,
+  def __init__(self, size, *, image_channels=3, channels=None, num_ws=0,
                style_dim=512, form="original"):
     super().__init__()
     channels = channels or widths(size)
@@ -161,9 +161,9 @@ class Discriminator(nn.Module):
         layers.EqualConv2d(width + 1, channels[4], 3, padding=1),
         layers.Activation(channels[4]))
     flat = channels[4] * 16
-    self.num_codes = num_codes
-    if num_codes:
-      self.final_linear = layers.EqualLinear(flat, num_codes * style_dim)
+    self.num_ws = num_ws
+    if num_ws:
+      self.final_linear = layers.EqualLinear(flat, num_ws * style_dim)
     else:
       self.final_linear = nn.Sequential(
           layers.EqualLinear(flat, channels[4], activate=True),
@@ -181,7 +181,7 @@ class Discriminator(nn.Module):
   def forward(self, image):
     x = standard_deviation(self.features(image)[-1].float())
     x = self.final_linear(self.final_conv(x).flatten(1))
-    return x.reshape(len(x), self.num_codes, -1) if self.num_codes else x
+    return x.reshape(len(x), self.num_ws, -1) if self.num_ws else x
 
 
 def standard_deviation(x):

@@ -6,7 +6,7 @@
       --config.perceptual.weights=lpips_alex.safetensors
 
 SHOTS is in the `folder` layout: `train_labeled` are the shots, `val` the test
-pairs. Class 0 is unknown. Arguments: shots, labelling, seed, smoke.
+pairs. Class 0 is unknown. Arguments: shots, labeling, seed, smoke.
 """
 
 from configs import common
@@ -15,5 +15,5 @@ from configs.fewshot_smis import base
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, **base.arguments(shots=1, labelling="sparse"))
+  a = common.parse_arg(arg, **base.arguments(shots=1, labeling="sparse"))
   return base.published(base.get_config(), a, size=512, classes=2)

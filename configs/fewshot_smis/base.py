@@ -1,8 +1,9 @@
 """Fewshot-SMIS as published (256 px); data sets' configs start from it.
 
-Values are the release's defaults unless a comment says otherwise. Generator,
-discriminators, GAN, baseline and data are SemanticGAN's blocks; the GAN is
-trained without labels (`data.labels` = 0), the shots are counted apart.
+Values are the official code's defaults unless a comment says otherwise.
+Generator, discriminators, GAN, baseline and data are SemanticGAN's blocks; the
+GAN is trained without labels (`data.num_labeled` = 0), the shots are counted
+apart.
 """
 
 import ml_collections
@@ -15,42 +16,42 @@ def get_config():
   """The published settings; `data` is left to the data set's config."""
   c = base.get_config()
   c.method = "fewshot_smis"
-  # `reference` is not the paper's: it judges layouts, and nothing else.
-  c.stages = ("gan", "shots", "encoder", "reference")
-  c.data.labels = 0
+  # `fully_supervised` is not the paper's: it judges layouts, and nothing else.
+  c.stages = ("gan", "shots", "encoder", "fully_supervised")
+  c.data.num_labeled = 0
   c.generator.update(
       weights="",  # converted stylegan2/generator instead of the stage `gan`
       allow_label_branch=False)
 
   c.shots = ml_collections.ConfigDict(dict(
-      count=5,  # annotated pictures: the paper has 1 and 5; -1 all
-      # Instead of the labelled pool: images/ and masks/ to be inverted, or
-      # painted samples of cli.sample, whose codes are known.
+      count=5,  # annotated images: the paper has 1 and 5; -1 all
+      # Instead of the labeled pool: images/ and masks/ to be inverted, or
+      # painted samples of cli.sample, whose latents are known.
       folder="",
       # "mask": whole masks (dense), or masks whose 0 is unknown (sparse);
-      # "scribbles", "points": drawn from whole masks, with unknown as class 0.
+      # "scribbles", "points": made of whole masks, with unknown as class 0.
       annotation="mask",
       strokes=3, stroke_length=0.25,  # per class; of the side
       steps=2000, learning_rate=1.0, start_noise=512 ** -0.5, best_every=50,
-      mse=1.0, perceptual=0.8, batch_size=1))
+      mse_weight=1.0, perceptual_weight=0.8, batch_size=1))
 
   c.pseudo = ml_collections.ConfigDict(dict(
       # "dense", "sparse"; "nearest" (ours): dense, by the most similar cell
-      labelling="dense",
+      labeling="dense",
       layer="",  # of the generator; "" = the last map of at most 64 px
       k=3, threshold=0.5))  # sparse: cells per vector, least cosine
 
   c.encoder = ml_collections.ConfigDict(dict(
-      widths=(64, 128, 256, 512), units=(3, 4, 14, 3), code_split=(3, 4),
+      widths=(64, 128, 256, 512), units=(3, 4, 14, 3), latent_split=(3, 4),
       steps=100_000, batch_size=2, learning_rate=1e-4,
-      validation_pictures=32,
-      # The best checkpoint is nearest to the validation "pictures", or, ours,
+      num_validation_images=32,
+      # The best checkpoint is nearest to the validation "images", or, ours,
       # to the "latents" of generated pairs.
-      select="pictures",
+      select="images",
       weights=""))  # converted psp/encoder, for synthesis without training
 
   c.synthesis = ml_collections.ConfigDict(dict(
-      styles="8-17",  # codes that are mixed
+      styles="8-17",  # latents that are mixed
       alpha=1.0, samples=3, batch_size=8))
 
   c.log.update(eval_every=2_500, checkpoint_every=5_000)
@@ -62,9 +63,9 @@ def published(c: ml_collections.ConfigDict, a: dict, *, size: int,
   """A published data set: a folder of shots and a converted generator.
 
   Args:
-    c: of `get_config`, changed in place.
+    c: of `get_config`, changed by this function.
     a: the parsed arguments `arguments` names.
-    size: of the generator: 1024, 512 or 256 px for 18, 16 or 14 codes.
+    size: of the generator: 1024, 512 or 256 px for 18, 16 or 14 latents.
     classes: of the labels (with unknown, where they are sparse).
     multiplier: of the generator's widths from 64 px on.
   """
@@ -73,7 +74,7 @@ def published(c: ml_collections.ConfigDict, a: dict, *, size: int,
                 split_seed=a["seed"])
   c.generator.channel_multiplier = multiplier
   c.shots.count = a["shots"]
-  c.pseudo.labelling = a["labelling"]
+  c.pseudo.labeling = a["labeling"]
   c.stages = ("shots", "encoder")
   c.synthesis.styles = f"8-{2 * size.bit_length() - 5}"
   if a["smoke"]:
@@ -83,22 +84,22 @@ def published(c: ml_collections.ConfigDict, a: dict, *, size: int,
 
 def arguments(**changes) -> dict:
   """Defaults of the arguments that every config of the method takes."""
-  return dict(shots=5, labelling="dense", seed=0, smoke=False) | changes
+  return dict(shots=5, labeling="dense", seed=0, smoke=False) | changes
 
 
-def ours(c: ml_collections.ConfigDict, a: dict):
+def whole_masks(c: ml_collections.ConfigDict, a: dict):
   """Sets what the arguments say, for data sets with whole masks.
 
-  Sparse labelling then gets scribbles that are drawn from the masks.
+  Sparse labeling then gets scribbles that are made of the masks.
   """
   c.seed = c.data.split_seed = a["seed"]
   c.shots.count = a["shots"]
-  if a["labelling"] == "sparse":
-    c.pseudo.labelling, c.shots.annotation = "sparse", "scribbles"
-  elif a["labelling"] in ("dense", "nearest"):
-    c.pseudo.labelling = a["labelling"]
+  if a["labeling"] == "sparse":
+    c.pseudo.labeling, c.shots.annotation = "sparse", "scribbles"
+  elif a["labeling"] in ("dense", "nearest"):
+    c.pseudo.labeling = a["labeling"]
   else:
-    raise ValueError(f"config argument labelling={a['labelling']!r}; use "
+    raise ValueError(f"config argument labeling={a['labeling']!r}; use "
                      "dense, nearest or sparse")
   if a["smoke"]:
     smoke(c)
@@ -111,12 +112,12 @@ def two_cores(c: ml_collections.ConfigDict):
   c.gan.update(ema_decay=0.995)  # the runs are short
   # Some thousand steps instead of 100,000: larger steps on larger batches.
   c.encoder.update(widths=(16, 32, 48, 64), units=(1, 2, 2, 1), batch_size=8,
-                   steps=2000, learning_rate=4e-3, validation_pictures=64,
-                   # Nothing tells the colours of a validation picture: the
-                   # nearest picture is the mean one, whatever the layout.
+                   steps=2000, learning_rate=4e-3, num_validation_images=64,
+                   # Nothing tells the colours of a validation image: the
+                   # nearest image is the mean one, whatever the layout.
                    select="latents")
-  # A rate of 1 takes codes of 128 numbers far from those of samples, which the
-  # pseudo labels are for.
+  # A rate of 1 takes latents of 128 numbers far from those of samples, which
+  # the pseudo labels are for.
   c.shots.update(steps=500, learning_rate=0.1, start_noise=0.0, batch_size=5)
   c.monitor.samples = 500
   c.log.update(log_every=25, sample_every=250, eval_every=250,
@@ -128,16 +129,16 @@ def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   two_cores(c)
   small.shrink_gan(c, width=8)
-  c.data.update(size=32, validation_pictures=6)
-  c.generator.update(style_dim=16, mlp_layers=2, channels=())
-  c.image_discriminator.channels = ()
+  c.data.update(size=32, num_validation_images=6)
+  c.generator.update(style_dim=16, mlp_layers=2, channels_per_resolution=())
+  c.image_discriminator.channels_per_resolution = ()
   c.supervised.update(width=4, levels=2, steps=4, batch_size=4)
   c.gan.update(steps=4, batch_size=4)
   c.shots.update(steps=4, best_every=2)
   c.encoder.update(widths=(4, 6, 8, 10), units=(1, 1, 1, 1), steps=4,
-                   batch_size=2, validation_pictures=4)
+                   batch_size=2, num_validation_images=4)
   c.synthesis.update(batch_size=4, styles="4-7")
-  c.evaluation.update(pictures=2, limit=6)
+  c.evaluation.update(num_visualized=2, limit=6)
   c.monitor.samples = 8
   c.log.update(log_every=1, sample_every=2, eval_every=2, checkpoint_every=2)
   return c

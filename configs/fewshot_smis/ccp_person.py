@@ -1,12 +1,12 @@
 """Fewshot-SMIS on standing persons (real photographs), 128 px, one GPU.
 
-  C=configs/fewshot_smis/ccp_person.py:shots=5,labelling=dense
+  C=configs/fewshot_smis/ccp_person.py:shots=5,labeling=dense
   python train.py --config=$C --config.data.data_dir=DATA/ccp_person \
       --workdir=runs/person_smis
   python -m semseg_jax.cli.score_synthesis  (the same flags)
 
-Arguments: shots (1 and 5 in the paper), labelling (dense, nearest, or sparse:
-scribbles drawn from the masks), seed, cpu (64 px, narrow), smoke. Pictures
+Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
+scribbles made of the masks), seed, cpu (64 px, narrow), smoke. Images
 become squares.
 """
 
@@ -24,8 +24,9 @@ def get_config(arg=""):
   if a["cpu"]:
     base.two_cores(c)
     c.data.size = 64
-    c.generator.channels = ((32, 48), (64, 24))
-    c.image_discriminator.channels = c.generator.channels
+    c.generator.channels_per_resolution = ((32, 48), (64, 24))
+    c.image_discriminator.channels_per_resolution = (
+        c.generator.channels_per_resolution)
     c.gan.steps = 6000
     c.supervised.steps = 1000
     c.synthesis.styles = "6-9"
@@ -36,4 +37,4 @@ def get_config(arg=""):
     c.gan.steps = 20_000
     c.encoder.update(steps=20_000, batch_size=8)
     c.supervised.steps = 4000
-  return base.ours(c, a)
+  return base.whole_masks(c, a)

@@ -1,13 +1,13 @@
 """Fewshot-SMIS on coffee leaves (real photographs), 64 px, two CPU cores.
 
-  C=configs/fewshot_smis/coffee_leaf.py:shots=5,labelling=dense
+  C=configs/fewshot_smis/coffee_leaf.py:shots=5,labeling=dense
   python train.py --config=$C --config.data.data_dir=DATA/coffee_leaf \
       --workdir=runs/leaf_smis
   python -m semseg_jax.cli.score_synthesis  (the same flags)
 
-Arguments: shots (1 and 5 in the paper), labelling (dense, nearest, or sparse:
-scribbles drawn from the masks), seed, smoke. All variants can share the stages
-`gan` and `reference` (docs/fewshot_smis.md).
+Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
+scribbles made of the masks), seed, smoke. All variants can share the
+stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
 """
 
 from configs import common
@@ -21,12 +21,13 @@ def get_config(arg=""):
   c.data.update(name="coffee_leaf", size=64, num_classes=3)
   base.two_cores(c)
   # Most of the time goes into the finest maps.
-  c.generator.channels = ((32, 48), (64, 24))
-  c.image_discriminator.channels = c.generator.channels
+  c.generator.channels_per_resolution = ((32, 48), (64, 24))
+  c.image_discriminator.channels_per_resolution = (
+      c.generator.channels_per_resolution)
   c.gan.steps = 4000
-  # By the pseudo labels' agreement with the reference segmenter.
+  # By the pseudo labels' agreement with the fully supervised segmenter.
   c.pseudo.layer = "conv32"
   c.encoder.steps = 1500
   c.supervised.update(steps=1000)
   c.synthesis.styles = "6-9"
-  return base.ours(c, a)
+  return base.whole_masks(c, a)

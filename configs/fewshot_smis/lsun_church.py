@@ -6,7 +6,7 @@
       --config.perceptual.weights=lpips_alex.safetensors
 
 SHOTS is in the `folder` layout: `train_labeled` are the shots, `val` the test
-pairs. Arguments: shots, labelling, seed, smoke.
+pairs. Arguments: shots, labeling, seed, smoke.
 """
 
 from configs import common
@@ -15,5 +15,5 @@ from configs.fewshot_smis import base
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, **base.arguments(shots=5, labelling="dense"))
+  a = common.parse_arg(arg, **base.arguments(shots=5, labeling="dense"))
   return base.published(base.get_config(), a, size=256, classes=151)

@@ -1,7 +1,7 @@
 """RepurposeGAN as published; data sets' configs start from it.
 
-Values are the release's unless a comment says otherwise. The blocks of the
-generator, its training and the inversion are those of SemanticGAN's config.
+Values are the official code's unless a comment says otherwise. The blocks of
+the generator, its training and the inversion are those of SemanticGAN's config.
 """
 
 from configs.semantic_gan import base as gan_base
@@ -19,24 +19,24 @@ def get_config(preset=None):
     preset(c)
   del c.encoder  # this method has none
   c.method = "repurpose_gan"
-  # `reference` is the annotator of experiments without a person.
-  c.stages = ("gan", "reference", "segmenter", "autoshot")
-  c.data.labels = 0  # of the generator: it must not have seen any
+  # `fully_supervised` is the annotator of experiments without a person.
+  c.stages = ("gan", "fully_supervised", "segmenter", "autoshot")
+  c.data.num_labeled = 0  # of the generator: it must not have seen any
   c.generator.update(
       weights="",  # converted stylegan2/generator; "" = the run's stage `gan`
       allow_label_branch=False)
 
   c.hypercolumn = dict(
-      size=0,  # side of hypercolumns; 0 = the picture's; 512 in the release
+      size=0,  # side of hypercolumns; 0 = the image's; 512 in the official code
       first=8,  # smallest map; 4 in the notebook
       layers=(),  # names such as "conv16_up" instead of all from `first` on
-      resize="")  # "aligned" (release) or "nearest"; "" = the segmenter's own
+      resize="")  # "aligned" (official) or "nearest"; "" = the segmenter's own
 
   c.shots = dict(
-      source="reference",  # or "folder" (painted by hand), "projected"
-      folder="",  # of cli.sample's pictures and their masks
-      count=1,  # labelled pictures; 1, 5 and 10 in the paper; 0 = all painted
-      draw=0,  # which pictures
+      source="fully_supervised",  # or "folder" (painted by hand), "projected"
+      folder="",  # of cli.sample's images and their masks
+      count=1,  # labeled images; 1, 5 and 10 in the paper; 0 = all painted
+      trial=0,  # which images
       truncation=1.0)  # 0.7 in the notebook
 
   c.few_shot = dict(
@@ -46,21 +46,23 @@ def get_config(preset=None):
       rate_factors=dict(linear=1.0))  # ours: a kind's share of learning_rate
 
   c.autoshot = dict(
-      pictures=5000, held_out=0.005, truncation=1.0,
-      steps=156_000,  # 1000 epochs, the release's most
+      num_samples=5000, held_out=0.005, truncation=1.0,
+      steps=156_000,  # 1000 epochs, the most in the official code
       batch_size=32, learning_rate=1e-3, weight_decay=1e-3, clip=0.1,
       patience=20, factor=0.1, floor=1e-6, width=64,
       augment=dict(degrees=10.0, shift=0.5, scale=(0.5, 2.0), flip=0.5))
 
-  # From the mean code, as there is no encoder; the release does not say how.
-  c.inversion.update(start="mean", consistency=0.0, snapshots=())
+  # From the mean latent, as there is no encoder; the official code does not
+  # say how.
+  c.inversion.update(start="mean", consistency_weight=0.0, snapshots=())
   return c
 
 
 def smoke(c):
   """A few steps of every stage at toy size, on a config that `small` sized."""
   c.few_shot.update(epochs=4)
-  c.autoshot.update(steps=4, batch_size=4, pictures=8, held_out=0.25, width=4)
+  c.autoshot.update(
+      steps=4, batch_size=4, num_samples=8, held_out=0.25, width=4)
   c.hypercolumn.size = 0
   c.evaluation.limit = 4
   return c
@@ -68,10 +70,10 @@ def smoke(c):
 
 def two_cores(c):
   """Segmenter and auto-shot for two CPU cores."""
-  # The release's schedule in a tenth of the epochs.
+  # The official code's schedule in a tenth of the epochs.
   c.few_shot.update(epochs=100, decay_epochs=5)
   # Chosen on samples: at 0.001 so short a run leaves a linear map unfinished.
   c.few_shot.rate_factors.linear = 30.0
-  c.autoshot.update(pictures=500, steps=1260, batch_size=8, width=16,
+  c.autoshot.update(num_samples=500, steps=1260, batch_size=8, width=16,
                     patience=5)
   return c

@@ -5,7 +5,7 @@
       --config.data.data_dir=DATA/ccp_person --workdir=runs/repurpose_person
   python eval.py  (the same flags)
 
-Arguments: shots (labelled generated pictures), segmenter (cnn, cnn_s, cnn_m,
+Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
 cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without
 `cpu`: 128 px for one GPU.
 """
@@ -25,7 +25,7 @@ def get_config(arg=""):
   c.data.update(
       name="ccp_person", num_classes=8, split_seed=a["seed"],
       size=32 if a["smoke"] else 64 if a["cpu"] else 128)
-  # Few pictures for a GAN.
+  # Few images for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.shots.count = a["shots"]
   c.few_shot.kind = a["segmenter"]

@@ -39,7 +39,7 @@ def get_config(arg=""):
   if a["smoke"]:
     c.data.size = 32
     # Nothing needs to be downloaded or painted for a smoke run.
-    c.stages = ("gan", "reference", "segmenter", "autoshot")
-    c.shots.source = "reference"
+    c.stages = ("gan", "fully_supervised", "segmenter", "autoshot")
+    c.shots.source = "fully_supervised"
     base.smoke(c)
   return c

@@ -5,7 +5,7 @@
       --config.data.data_dir=DATA/coffee_leaf --workdir=runs/repurpose_leaf
   python eval.py  (the same flags)
 
-Arguments: shots (labelled generated pictures), segmenter (cnn, cnn_s, cnn_m,
+Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
 cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without
 `cpu`: 128 px for one GPU.
 """
@@ -35,6 +35,6 @@ def get_config(arg=""):
     # The generator may be that of configs/fewshot_smis/coffee_leaf.py.
     c.gan.update(steps=4000, ema_decay=0.995)
   else:
-    # 1245 pictures are few for a GAN that runs this long.
+    # 1245 images are few for a GAN that runs this long.
     c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   return c

@@ -1,16 +1,16 @@
-"""RepurposeGAN on your own pictures, in the `folder` layout.
+"""RepurposeGAN on your own images, in the `folder` layout.
 
   A=size=64,classes=3,channels=3,shots=5,cpu
   python train.py --config=configs/repurpose_gan/folder.py:$A \
       --config.data.data_dir=my_set --workdir=runs/mine --stage=gan
-  (paint pictures: docs/repurpose_gan.md), then the same with
+  (paint images: docs/repurpose_gan.md), then the same with
       --config.shots.source=folder --config.shots.folder=my_shots \
       --stage=segmenter,autoshot
   python eval.py  (the same flags)
 
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
-power of two from 16 on; pictures are resized to it), classes, channels (3, or
-1 for gray pictures). Others: shots, segmenter (cnn, cnn_s, cnn_m, cnn_l,
+power of two from 16 on; images are resized to it), classes, channels (3, or
+1 for gray images). Others: shots, segmenter (cnn, cnn_s, cnn_m, cnn_l,
 linear, mlp), unlabeled, seed, cpu (narrow), smoke. Without `cpu`: settings for
 one GPU below 256 px, the published ones from there on.
 """
@@ -34,16 +34,17 @@ def get_config(arg=""):
             else small.one_gpu if a["size"] < 256 else None)
   c = base.get_config(preset)
   c.seed = a["seed"]
-  # Masks are painted; with `reference` in the stages they need not be.
+  # Masks are painted; with `fully_supervised` in the stages they need not be.
   c.stages = ("gan", "segmenter", "autoshot")
   c.data.update(
       name="folder", size=a["size"], num_classes=a["classes"],
-      channels=a["channels"], unlabeled=a["unlabeled"], split_seed=a["seed"])
+      channels=a["channels"], num_unlabeled=a["unlabeled"],
+      split_seed=a["seed"])
   c.shots.update(source="folder", count=a["shots"])
   c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
-    c.stages = ("gan", "reference", "segmenter", "autoshot")
-    c.shots.source = "reference"
+    c.stages = ("gan", "fully_supervised", "segmenter", "autoshot")
+    c.shots.source = "fully_supervised"
     base.smoke(c)
   elif a["cpu"]:
     base.two_cores(c)

@@ -9,7 +9,7 @@ Classes: head, body, leg, tail and rest.
       --config.shots.folder=my_shots --workdir=runs/repurpose_horse
   python eval.py  (the same flags)
 
-`my_horses` is a folder of real pictures with masks to score on (the layout of
+`my_horses` is a folder of real images with masks to score on (the layout of
 docs/add_a_dataset.md); docs/repurpose_gan.md shows how generator and `my_shots`
 are made. Arguments: shots, segmenter, seed, smoke.
 """
@@ -33,7 +33,7 @@ def get_config(arg=""):
   c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     c.data.size = 32
-    c.stages = ("gan", "reference", "segmenter", "autoshot")
-    c.shots.source = "reference"
+    c.stages = ("gan", "fully_supervised", "segmenter", "autoshot")
+    c.shots.source = "fully_supervised"
     base.smoke(c)
   return c

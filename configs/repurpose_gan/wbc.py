@@ -5,7 +5,7 @@
       --config.data.data_dir=DATA/wbc --workdir=runs/repurpose_wbc
   python eval.py  (the same flags)
 
-Arguments: shots (labelled generated pictures), segmenter (cnn, cnn_s, cnn_m,
+Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
 cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without
 `cpu`: 128 px for one GPU.
 """
@@ -26,11 +26,11 @@ def get_config(arg=""):
       name="wbc", num_classes=3, split_seed=a["seed"],
       size=32 if a["smoke"] else 64 if a["cpu"] else 128,
       out_of_domain=("ood_val",))
-  # 200 pictures are very few for a GAN.
+  # 200 images are very few for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.shots.count = a["shots"]
   c.few_shot.kind = a["segmenter"]
-  c.monitor.samples = 200  # as many as there are real pictures
+  c.monitor.samples = 200  # as many as there are real images
   if a["smoke"]:
     base.smoke(c)
   elif a["cpu"]:

@@ -1,6 +1,6 @@
 """SemanticGAN as published (256 px); data sets' configs start from it.
 
-Values are the release's defaults unless a comment says otherwise.
+Values are the official code's defaults unless a comment says otherwise.
 """
 
 import ml_collections
@@ -12,47 +12,52 @@ def get_config():
   """The published settings; `data` is left to the data set's config."""
   c = ml_collections.ConfigDict()
   c.method = "semantic_gan"
-  c.stages = ("supervised", "reference", "gan", "encoder")
+  c.stages = ("supervised", "fully_supervised", "gan", "encoder")
   c.seed = 0
   c.dtype = "float32"  # compute dtype: float32 or bfloat16; parameters float32
   c.matmul_precision = "default"  # jax_default_matmul_precision
   c.sharding = "replicated"  # or "fsdp": states split over the devices
-  c.microbatches = 1  # parts of a batch whose gradients are averaged
+  c.num_microbatches = 1  # parts of a batch, whose gradients are averaged
   c.remat = False  # compute blocks' activations again instead of keeping them
   c.faults = ml_collections.ConfigDict(dict(
-      broken_pictures=0,  # training pictures that may be unreadable
+      max_unreadable_images=0,  # training images that may be unreadable
       rollbacks=0))  # returns to the newest checkpoint after NaN, per stage
-  c.release = False  # reproduce the release's slips (docs/semantic_gan.md)
+  # Reproduce where the official code differs from the paper
+  # (docs/semantic_gan.md).
+  c.match_official = False
 
   c.data = ml_collections.ConfigDict(dict(
       name="", data_dir="", cache_dir=".cache/data",
       size=256, channels=3, num_classes=8, ignore_index=255,
-      labels=30,  # labelled pictures; -1 all, 0 none (plain StyleGAN2)
-      unlabeled=-1,  # unlabelled pictures; -1 all
+      num_labeled=30,  # labeled images; -1 all, 0 none (plain StyleGAN2)
+      num_unlabeled=-1,  # unlabeled images; -1 all
       split_seed=0,  # which nested subset
       seed=0,  # of procedural data sets
       validation="val",
-      validation_pictures=0,  # 0 = the whole split
+      num_validation_images=0,  # 0 = the whole split
       in_domain="test",
       out_of_domain=(),  # names of splits
       workers=0,  # input processes; 0 = threads
-      # Probabilities, then ranges; the release's --seg_aug for labelled pairs.
+      # Probabilities, then ranges; for labeled pairs --seg_aug of the official
+      # code.
       augment=dict(flip_unlabeled=0.5, flip_labeled=0.5, affine=0.5,
                    shift=0.1, scale=0.2, rotate=15.0)))
   c.data.geometry = common.geometry()
 
   c.generator = ml_collections.ConfigDict(dict(
       style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512,
-      channels=()))  # (size, width) pairs that override the table of widths
+      # (size, width) pairs that override the table of widths
+      channels_per_resolution=()))
   c.image_discriminator = ml_collections.ConfigDict(dict(
-      channel_multiplier=2.0, max_channels=512, channels=()))
+      channel_multiplier=2.0, max_channels=512, channels_per_resolution=()))
   c.patch_discriminator = ml_collections.ConfigDict(dict(
       width=64, num_layers=3, num_scales=3))
 
   c.gan = ml_collections.ConfigDict(dict(
-      steps=800_000, batch_size=16, learning_rate=0.002, mixing=0.9,
-      r1=10.0, r1_every=16, path=2.0, path_every=4, path_batch_shrink=2,
-      feature_matching=2.0, ema_decay=0.5 ** (32 / 10_000),
+      steps=800_000, batch_size=16, learning_rate=0.002, style_mixing_prob=0.9,
+      r1_gamma=10.0, r1_every=16, path_length_weight=2.0, path_every=4,
+      path_batch_shrink=2, feature_matching_weight=2.0,
+      ema_decay=0.5 ** (32 / 10_000),
       # Differentiable augmentation, for small data sets, of what Dr sees and of
       # the pairs that Dm sees; () = off as in the paper. target > 0 adapts the
       # strength (ADA) to Dr's mean sign.
@@ -70,17 +75,17 @@ def get_config():
       optimizer="ranger", learning_rate=1e-3, final_learning_rate=1e-5,
       decay_start=30_000, decay_end=100_000,
       unlabeled_clip=2.0, labeled_clip=5.0,
-      unlabeled_mse=1.0, unlabeled_perceptual=10.0,
-      labeled_mse=1.0, labeled_perceptual=10.0,
-      cross_entropy=1.0, dice=1.0,
-      # Ours, off as in the paper: start at the mean code; weight of the mean
-      # squared error to the codes of generated pictures.
-      mean_start=False, latent=0.0))
+      unlabeled_mse_weight=1.0, unlabeled_perceptual_weight=10.0,
+      labeled_mse_weight=1.0, labeled_perceptual_weight=10.0,
+      cross_entropy_weight=1.0, dice_weight=1.0,
+      # Ours, off as in the paper: start at the mean latent; weight of the mean
+      # squared error to the latents of generated images.
+      mean_start=False, latent_weight=0.0))
 
   # The baseline that every table compares with; ours, not the paper's.
   c.supervised = ml_collections.ConfigDict(dict(
       steps=20_000, batch_size=16, learning_rate=1e-3, weight_decay=1e-4,
-      dice=1.0, width=64, levels=4,
+      dice_weight=1.0, width=64, levels=4,
       optimizer="adamw", momentum=0.9, head_factor=10.0,  # these two: of "sgd"
       synthetic="",  # folder of synthetic pairs to train on besides
       # Beside the paired augmentation of `data`: largest relative changes.
@@ -90,18 +95,18 @@ def get_config():
 
   c.inversion = ml_collections.ConfigDict(dict(
       steps=200, learning_rate=0.1, space="w+", start="encoder",
-      optimize_noise=True, perceptual=1.0, mse=0.1, noise=100.0,
-      consistency=1e-3, start_distance=0.0, mean_distance=0.01,
-      loss_size=256, batch_size=16,
-      # After every so many steps a picture whose loss fell by less than this
+      optimize_noise=True, perceptual_weight=1.0, mse_weight=0.1,
+      noise_weight=100.0, consistency_weight=1e-3, start_distance_weight=0.0,
+      mean_distance_weight=0.01, loss_size=256, batch_size=16,
+      # After every so many steps an image whose loss fell by less than this
       # share stops; 0: none does, as published.
       stop_every=0, stop_below=0.02,
       segment=0,  # steps per compiled call; 0 = by platform
       snapshots=(50, 100, 200)))  # steps that are scored besides the encoder
 
   c.evaluation = ml_collections.ConfigDict(dict(
-      pictures=32,  # whose overlays and reconstructions are written
-      limit=0,  # pictures per split; 0 = all
+      num_visualized=32,  # whose overlays and reconstructions are written
+      limit=0,  # images per split; 0 = all
       batch_size=c.inversion.get_ref("batch_size"),
       joint_samples=1000))  # of the generator, for the joint model's score
 

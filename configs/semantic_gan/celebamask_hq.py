@@ -5,8 +5,9 @@
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/faces30
   python eval.py  (the same flags)
 
-Arguments: labels (30, 150 and 1500 in the paper), unlabeled, seed, release,
-smoke. The data set has no out-of-domain split; faces.py adds the paper's.
+Arguments: labels (30, 150 and 1500 in the paper), unlabeled, seed,
+match_official, smoke. The data set has no out-of-domain split; faces.py adds
+the paper's.
 """
 
 from configs import common
@@ -16,13 +17,14 @@ from configs.semantic_gan import small
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=30, unlabeled=-1, seed=0, release=False,
-                       smoke=False)
+  a = common.parse_arg(
+      arg, labels=30, unlabeled=-1, seed=0, match_official=False,
+      smoke=False)
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
-      name="celebamask_hq", size=256, num_classes=8, labels=a["labels"],
-      unlabeled=a["unlabeled"], split_seed=a["seed"])
+      name="celebamask_hq", size=256, num_classes=8, num_labeled=a["labels"],
+      num_unlabeled=a["unlabeled"], split_seed=a["seed"])
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:

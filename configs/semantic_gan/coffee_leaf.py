@@ -5,7 +5,7 @@
   python eval.py  (the same flags)
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow, two cores in about 90
-minutes), release, smoke. Without `cpu`: 128 px for one GPU.
+minutes), match_official, smoke. Without `cpu`: 128 px for one GPU.
 """
 
 from configs import common
@@ -16,14 +16,14 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False,
-                       release=False, smoke=False)
+                       match_official=False, smoke=False)
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
-      name="coffee_leaf", size=128, num_classes=3, labels=a["labels"],
-      unlabeled=a["unlabeled"], split_seed=a["seed"],
+      name="coffee_leaf", size=128, num_classes=3, num_labeled=a["labels"],
+      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=("ood_test",))
-  # 1245 pictures are few for a GAN, and the labelled ones very few for Dm.
+  # 1245 images are few for a GAN, and the labeled ones very few for Dm.
   c.gan.augment.update(policy=("translation",),
                        pair_policy=("color", "translation"), strength=0.6)
   if a["cpu"]:

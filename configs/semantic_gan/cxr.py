@@ -5,8 +5,9 @@
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/cxr9
   python eval.py  (the same flags)
 
-Arguments: labels (9, 35 and 175 in the paper), unlabeled, seed, release, smoke.
-DATA holds the downloads of `jsrt`, `nih_chest_xray` (the unlabelled pictures),
+Arguments: labels (9, 35 and 175 in the paper), unlabeled, seed,
+match_official, smoke.
+DATA holds the downloads of `jsrt`, `nih_chest_xray` (the unlabeled images),
 `montgomery` and `shenzhen` (docs/data.md). Where an out-of-domain set is not
 there, leave it out of --config.data.out_of_domain. Score: Dice.
 """
@@ -18,13 +19,15 @@ from configs.semantic_gan import small
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=9, unlabeled=-1, seed=0, release=False,
-                       smoke=False)
+  a = common.parse_arg(
+      arg, labels=9, unlabeled=-1, seed=0, match_official=False,
+      smoke=False)
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="chest_xray", size=256, channels=1, num_classes=2,
-      labels=a["labels"], unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_labeled=a["labels"], num_unlabeled=a["unlabeled"],
+      split_seed=a["seed"],
       out_of_domain=("ood_nlm", "ood_nih", "ood_sz"))
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2

@@ -1,4 +1,4 @@
-"""SemanticGAN on your own pictures, in the `folder` layout.
+"""SemanticGAN on your own images, in the `folder` layout.
 
   A=size=64,classes=3,channels=3,labels=20,cpu
   python train.py --config=configs/semantic_gan/folder.py:$A \
@@ -6,11 +6,11 @@
   python eval.py  (the same flags)
 
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
-power of two; pictures are resized to it), classes (with the background; 2 is
-binary), channels (3, or 1 for gray pictures). Others: labels (-1 all, 0 none:
+power of two; images are resized to it), classes (with the background; 2 is
+binary), channels (3, or 1 for gray images). Others: labels (-1 all, 0 none:
 plain StyleGAN2), unlabeled, seed, ood (out-of-domain splits, such as
-ood=ood_test or ood=ood_a+ood_b), cpu (narrow), release, smoke. Without `cpu`:
-settings for one GPU below 256 px, the published ones from there on.
+ood=ood_test or ood=ood_a+ood_b), cpu (narrow), match_official, smoke. Without
+`cpu`: settings for one GPU below 256 px, the published ones from there on.
 """
 
 from configs import common
@@ -22,18 +22,18 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(
       arg, size=0, classes=0, channels=0, labels=-1, unlabeled=-1, seed=0,
-      ood="", cpu=False, release=False, smoke=False)
+      ood="", cpu=False, match_official=False, smoke=False)
   missing = [n for n in ("size", "classes", "channels") if not a[n]]
   if missing:
     raise ValueError(
         f"this config needs the arguments {', '.join(missing)}: write e.g. "
         "--config=configs/semantic_gan/folder.py:size=64,classes=3,channels=3")
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="folder", size=a["size"], num_classes=a["classes"],
-      channels=a["channels"], labels=a["labels"], unlabeled=a["unlabeled"],
-      split_seed=a["seed"],
+      channels=a["channels"], num_labeled=a["labels"],
+      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=tuple(filter(None, a["ood"].split("+"))))
   if not a["labels"]:
     c.stages = ("gan",)

@@ -6,7 +6,7 @@
   python eval.py  (the same flags)
 
 Arguments: labels (in volumes: 8, 20 and 118 in the paper), unlabeled, seed,
-release, smoke.
+match_official, smoke.
 DATA holds the downloads of `lits` and `chaos` (docs/data.md). Where the latter
 is not there, leave it out of --config.data.out_of_domain. Trained on slices;
 score: Dice of a patient's volume.
@@ -19,13 +19,15 @@ from configs.semantic_gan import small
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=8, unlabeled=-1, seed=0, release=False,
-                       smoke=False)
+  a = common.parse_arg(
+      arg, labels=8, unlabeled=-1, seed=0, match_official=False,
+      smoke=False)
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
-      name="liver", size=256, channels=1, num_classes=2, labels=a["labels"],
-      unlabeled=a["unlabeled"], split_seed=a["seed"],
+      name="liver", size=256, channels=1, num_classes=2,
+      num_labeled=a["labels"], num_unlabeled=a["unlabeled"],
+      split_seed=a["seed"],
       out_of_domain=("ood_t1_in", "ood_t1_out"))
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2

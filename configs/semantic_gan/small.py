@@ -1,4 +1,4 @@
-"""Economical sizes for small pictures and few cores, by the same recipe."""
+"""Economical sizes for small images and few cores, by the same recipe."""
 
 import ml_collections
 
@@ -7,16 +7,16 @@ def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
   """Narrow networks and short batches; the data set's config sets the steps.
 
   Args:
-    c: a SemanticGAN config, changed in place.
+    c: a SemanticGAN config, changed by this function.
     width: widest layer of generator, discriminators and encoder heads.
   """
   shrink_gan(c, width=width)
   c.encoder.update(stem_width=16, blocks=(1, 1, 1, 1), fpn_channels=width,
                    head_channels=width, head_convs=(), batch_size=8,
                    unlabeled_batch_size=8,
-                   # Short runs end far from the codes that G knows without.
-                   mean_start=True, latent=1.0)
-  # Codes of 128 numbers move less than those of 512: 0.1 leaves the latents
+                   # Short runs end far from the latents that G knows without.
+                   mean_start=True, latent_weight=1.0)
+  # Latents of 128 numbers move less than those of 512: 0.1 leaves the latents
   # that the generator knows (chosen on validation).
   c.inversion.update(batch_size=32, learning_rate=0.02)
   return c
@@ -31,7 +31,7 @@ def shrink_gan(c: ml_collections.ConfigDict, *, width: int = 64):
   c.patch_discriminator.width = max(8, width // 4)
   # gamma = 10 is for 256 px: the penalty grows with the number of pixels, and
   # at these sizes it holds Dr back.
-  c.gan.update(batch_size=8, r1=1.0)
+  c.gan.update(batch_size=8, r1_gamma=1.0)
   c.supervised.update(width=32, levels=3, batch_size=8)
   return c
 
@@ -40,13 +40,14 @@ def two_cores(c: ml_collections.ConfigDict):
   """64 px on two CPU cores within about 90 minutes.
 
   Args:
-    c: a SemanticGAN config, changed in place.
+    c: a SemanticGAN config, changed by this function.
   """
   shrink(c, width=64)
   c.data.size = 64
   # Most of the time goes into the finest maps.
-  c.generator.channels = ((32, 48), (64, 24))
-  c.image_discriminator.channels = c.generator.channels
+  c.generator.channels_per_resolution = ((32, 48), (64, 24))
+  c.image_discriminator.channels_per_resolution = (
+      c.generator.channels_per_resolution)
   c.gan.steps = 4000
   c.gan.augment.policy = ()  # so short a run does not let Dr memorise
   c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
@@ -62,7 +63,7 @@ def one_gpu(c: ml_collections.ConfigDict):
   """64 to 128 px on one GPU: width 256, a fortieth of the published GAN steps.
 
   Args:
-    c: a SemanticGAN config, changed in place.
+    c: a SemanticGAN config, changed by this function.
   """
   c.generator.update(max_channels=256, channel_multiplier=1.0)
   c.image_discriminator.update(max_channels=256, channel_multiplier=1.0)
@@ -79,8 +80,8 @@ def one_gpu(c: ml_collections.ConfigDict):
 def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   shrink(c, width=8)
-  c.generator.update(style_dim=16, mlp_layers=2, channels=())
-  c.image_discriminator.channels = ()
+  c.generator.update(style_dim=16, mlp_layers=2, channels_per_resolution=())
+  c.image_discriminator.channels_per_resolution = ()
   c.patch_discriminator.update(width=4)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
   c.supervised.update(width=4, levels=2)
@@ -88,8 +89,8 @@ def smoke(c: ml_collections.ConfigDict):
     stage.update(steps=4, batch_size=4)
   c.encoder.unlabeled_batch_size = 4
   c.inversion.update(steps=4, snapshots=(2, 4), batch_size=4)
-  c.evaluation.update(pictures=2, limit=6, joint_samples=8)
+  c.evaluation.update(num_visualized=2, limit=6, joint_samples=8)
   c.monitor.samples = 8
-  c.data.validation_pictures = 6
+  c.data.num_validation_images = 6
   c.log.update(log_every=1, sample_every=2, eval_every=2, checkpoint_every=2)
   return c

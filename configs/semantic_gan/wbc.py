@@ -4,9 +4,10 @@
       --config.data.data_dir=DATA/wbc --workdir=runs/wbc10
   python eval.py  (the same flags)
 
-Arguments: labels, unlabeled, seed, cpu (64 px, narrow), release, smoke. Without
-`cpu`: 128 px for one GPU. Out of domain: `ood_val`, another stain. There is no
-unlabelled split: all 200 pictures of the labelled pool serve without labels.
+Arguments: labels, unlabeled, seed, cpu (64 px, narrow), match_official, smoke.
+Without `cpu`: 128 px for one GPU. Out of domain: `ood_val`, another stain.
+There is no unlabeled split: all 200 images of the labeled pool serve without
+labels.
 """
 
 from configs import common
@@ -17,21 +18,21 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False,
-                       release=False, smoke=False)
+                       match_official=False, smoke=False)
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
-      name="wbc", size=128, num_classes=3, labels=a["labels"],
-      unlabeled=a["unlabeled"], split_seed=a["seed"],
+      name="wbc", size=128, num_classes=3, num_labeled=a["labels"],
+      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
       out_of_domain=("ood_val",))
-  # 200 pictures are very few for a GAN.
+  # 200 images are very few for a GAN.
   c.gan.augment.update(policy=("translation",),
                        pair_policy=("color", "translation"), strength=0.6)
   if a["cpu"]:
     small.two_cores(c)
   else:
     small.one_gpu(c)
-  c.monitor.samples = 200  # as many as there are real pictures
+  c.monitor.samples = 200  # as many as there are real images
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:

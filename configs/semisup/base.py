@@ -1,6 +1,6 @@
 """s4GAN + MLMT as published on PASCAL VOC 2012; data sets' configs start here.
 
-Values are the release's defaults unless a comment says otherwise.
+Values are the official code's defaults unless a comment says otherwise.
 """
 
 import math
@@ -31,22 +31,23 @@ def get_config():
   c.dtype = "float32"  # compute dtype: float32 or bfloat16; parameters float32
   c.matmul_precision = "default"  # jax_default_matmul_precision
   c.sharding = "replicated"  # or "fsdp": states split over the devices
-  c.microbatches = 1  # of more only `supervised` knows
+  c.num_microbatches = 1  # of more only `supervised` knows
   c.remat = False  # of the generator and its discriminators: not used here
   c.faults = ml_collections.ConfigDict(dict(
-      broken_pictures=0,  # training pictures that may be unreadable
+      max_unreadable_images=0,  # training images that may be unreadable
       rollbacks=0))  # returns to the newest checkpoint after NaN, per stage
-  c.release = False  # reproduce the release's slips (docs/semisup.md)
+  # Reproduce where the official code differs from the paper (docs/semisup.md).
+  c.match_official = False
 
   c.data = ml_collections.ConfigDict(dict(
       name="", data_dir="", cache_dir=".cache/data",
       size=321, channels=3, num_classes=21, ignore_index=255,
-      labels=-1,  # labelled pictures; -1 all
-      unlabeled=-1,  # unlabelled pictures; -1 all
+      num_labeled=-1,  # labeled images; -1 all
+      num_unlabeled=-1,  # unlabeled images; -1 all
       split_seed=0,  # which nested subset
       seed=0,  # of procedural data sets
       validation="val",
-      validation_pictures=0,  # 0 = the whole split
+      num_validation_images=0,  # 0 = the whole split
       in_domain="test",
       out_of_domain=(),  # names of splits
       workers=0,  # input processes; 0 = threads
@@ -63,29 +64,29 @@ def get_config():
   sgd = dict(optimizer="sgd",  # or "adamw"
              learning_rate=2.5e-4, momentum=0.9, weight_decay=5e-4,
              head_factor=10.0,  # of "sgd": the classifier's rate / the trunk's
-             color=no_color)  # largest changes of labelled pictures' colours
+             color=no_color)  # largest changes of labeled images' colours
   c.supervised = ml_collections.ConfigDict(dict(
-      sgd, steps=40_000, batch_size=10, dice=0.0,
+      sgd, steps=40_000, batch_size=10, dice_weight=0.0,
       width=64, levels=4,  # these two: of the U-Net
       synthetic=""))  # folder of synthetic pairs to train on besides
   c.s4gan = ml_collections.ConfigDict(dict(
       sgd, steps=40_000, batch_size=8,  # of each of the three streams
-      discriminator_rate=1e-4, discriminator_width=64, dropout=0.5,
-      feature_matching=0.1, self_training=1.0, threshold=0.6,
+      discriminator_learning_rate=1e-4, discriminator_width=64, dropout=0.5,
+      feature_matching_weight=0.1, self_training_weight=1.0, threshold=0.6,
       self_training_start=1))  # iterations without it
   # Hung et al.'s own settings.
   c.adv_ssl = ml_collections.ConfigDict(dict(
-      sgd, steps=20_000, batch_size=10, discriminator_rate=1e-4,
-      discriminator_width=64, labeled_adversarial=0.01,
-      unlabeled_adversarial=0.001, self_training=0.1, threshold=0.2,
-      self_training_start=5_000))
+      sgd, steps=20_000, batch_size=10, discriminator_learning_rate=1e-4,
+      discriminator_width=64, labeled_adversarial_weight=0.01,
+      unlabeled_adversarial_weight=0.001, self_training_weight=0.1,
+      threshold=0.2, self_training_start=5_000))
 
   strong = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1,
                 blur=(0.1, 2.0))
   # Steps and batches as AdvSSL's; the rest but the decay is ours.
   c.mean_teacher = ml_collections.ConfigDict(dict(
       sgd, steps=20_000, batch_size=10, unlabeled_batch_size=10,
-      ema_decay=0.999, consistency=10.0,  # weight after `rampup` steps
+      ema_decay=0.999, consistency_weight=10.0,  # weight after `rampup` steps
       rampup=5_000, noise=0.05,  # standard deviation over the range
       strong=strong))
 
@@ -98,9 +99,10 @@ def get_config():
       normalize="imagenet",
       learning_rate=0.03, final_learning_rate=1e-4, momentum=0.9,
       weight_decay=1e-5, ema_decay=0.999,
-      consistency="mse",  # the paper's; the release's is "cosine"
-      weight=1.0, burn_in=10, ramp=0.02,  # epochs without it; then a slope
-      # Classes of the unlabelled pictures are known (weak annotation).
+      consistency="mse",  # as in the paper; "cosine" in the official code
+      consistency_weight=1.0,
+      burn_in=10, ramp=0.02,  # epochs without it; then a slope
+      # Classes of the unlabeled images are known (weak annotation).
       image_labels=False,
       strong=strong))
 
@@ -108,8 +110,8 @@ def get_config():
       tau=0.2))  # classes with a score of at most this are removed
 
   c.evaluation = ml_collections.ConfigDict(dict(
-      pictures=32,  # whose overlays are written
-      limit=0,  # pictures per split; 0 = all
+      num_visualized=32,  # whose overlays are written
+      limit=0,  # images per split; 0 = all
       batch_size=8))
 
   c.log = ml_collections.ConfigDict(dict(
@@ -121,7 +123,7 @@ def get_config():
 def arguments(**defaults):
   """The arguments that every config takes, with a data set's defaults."""
   return dict(
-      method="s4gan_mlmt", ratio=1.0, labels=-2, seed=0, release=False,
+      method="s4gan_mlmt", ratio=1.0, labels=-2, seed=0, match_official=False,
       smoke=False) | defaults
 
 
@@ -129,10 +131,10 @@ def choose(c, a, pool: int, *, separate: bool = False):
   """Sets what the arguments `a` say.
 
   Args:
-    c: config, changed in place.
+    c: config, changed by this function.
     a: parsed `arguments`; `labels`, where given, comes before `ratio`.
-    pool: pictures of the data set's labelled pool.
-    separate: the unlabelled pictures are a split of their own, not the rest of
+    pool: images of the data set's labeled pool.
+    separate: the unlabeled images are a split of their own, not the rest of
       the pool.
 
   Raises:
@@ -140,25 +142,26 @@ def choose(c, a, pool: int, *, separate: bool = False):
   """
   if not 0 < a["ratio"] <= 1:
     raise ValueError(
-        f"config argument ratio={a['ratio']}: a share of the {pool} labelled "
-        "pictures, above 0 and at most 1")
+        f"config argument ratio={a['ratio']}: a share of the {pool} labeled "
+        "images, above 0 and at most 1")
   choose_method(c, a)
   labels = a["labels"]
   if labels == -2:
-    # Counted as in the release: rounded down.
+    # Counted as in the official code: rounded down.
     labels = -1 if a["ratio"] == 1 else math.floor(a["ratio"] * pool)
     if not labels:
       raise ValueError(
           f"config argument ratio={a['ratio']}: less than one of the {pool} "
-          "labelled pictures")
-  c.data.labels = labels
-  # With all labels, all streams take all pictures.
-  c.data.unlabeled = -1 if separate or labels == -1 else max(0, pool - labels)
+          "labeled images")
+  c.data.num_labeled = labels
+  # With all labels, all streams take all images.
+  c.data.num_unlabeled = (
+      -1 if separate or labels == -1 else max(0, pool - labels))
   return c
 
 
 def choose_method(c, a):
-  """Sets stages, seed and release by the arguments `a`.
+  """Sets stages, seed and `match_official` by the arguments `a`.
 
   Raises:
     ValueError: no such method.
@@ -169,14 +172,15 @@ def choose_method(c, a):
         f"{', '.join(METHODS)}")
   c.stages = METHODS[a["method"]]
   c.seed = c.data.split_seed = a["seed"]
-  c.release = a["release"]
-  if a["release"]:
-    # The release's first two ASPP branches, repeated parameters, borrowed
-    # range, drawn teacher and multiplied logits follow `release` themselves.
+  c.match_official = a["match_official"]
+  if a["match_official"]:
+    # The stages read `match_official` themselves for the rest: two ASPP
+    # branches, repeated parameters, the range of the labeled batch, a teacher
+    # initialised separately and multiplied logits.
     c.mlmt.consistency = "cosine"
 
 
 def epochs_of(c, labels: int):
-  """Sets MLMT's steps: its epochs are passes over the labelled pictures."""
+  """Sets MLMT's steps: its epochs are passes over the labeled images."""
   c.mlmt.steps = c.mlmt.epochs * max(1, labels // c.mlmt.batch_size)
   return c

@@ -5,9 +5,9 @@
   python eval.py  (the same flags)
 
 Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
-wide_resnet (DeepLabv3+ with WRN-38 at the release's settings), release, smoke.
-Pictures and labels are halved to 512 x 1024 and scored there. Nearly every
-class is in every picture, so there is no MLMT by default.
+wide_resnet (DeepLabv3+ with WRN-38 at the settings of the official code),
+match_official, smoke. Images and labels are halved to 512 x 1024 and scored
+there. Nearly every class is in every image, so there is no MLMT by default.
 """
 
 from configs import common
@@ -23,20 +23,20 @@ def get_config(arg=""):
       arg, **base.arguments(method="s4gan", ratio=0.125, wide_resnet=False))
   c = base.get_config()
   c.data.update(name="cityscapes", size=256, num_classes=19, in_domain="val",
-                # The release's 250 becomes the data set's 255.
+                # 250 in the official code, here the data set's 255.
                 ignore_index=255)
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
   c.data.geometry.update(
       resize=(512, 1024), crop=True, shape=(256, 512), evaluate=(512, 1024))
   c.segmenter.normalize = "cityscapes"
-  c.s4gan.update(discriminator_rate=1e-5, threshold=0.7)
+  c.s4gan.update(discriminator_learning_rate=1e-5, threshold=0.7)
   if a["wide_resnet"]:
     c.segmenter.update(network="deeplabv3plus", depth=38)
     for stage in (c.supervised, c.s4gan):
       stage.learning_rate = 1e-3
     c.s4gan.threshold = 0.55
   base.choose(c, a, POOL)
-  base.epochs_of(c, POOL if c.data.labels < 0 else c.data.labels)
+  base.epochs_of(c, POOL if c.data.num_labeled < 0 else c.data.num_labeled)
   if a["smoke"]:
     small.smoke(c)
   return c

@@ -7,8 +7,8 @@
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (30, 150 and 1500 in the paper),
-unlabeled, seed, release, smoke. Data as for configs/semantic_gan/faces.py; see
-few_labels.py.
+unlabeled, seed, match_official, smoke. Data as for
+configs/semantic_gan/faces.py; see few_labels.py.
 """
 
 from configs.semantic_gan import faces

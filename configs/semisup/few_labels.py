@@ -1,8 +1,8 @@
 """The semi-supervised baselines of SemanticGAN's tables, as we read them.
 
 DeepLabv2 with ResNet-101 from ImageNet weights (`segmenter.weights`), on the
-data of configs/semantic_gan: the same labelled and unlabelled pictures, size
-and augmentation, changes of the labelled pictures' colours included. The paper
+data of configs/semantic_gan: the same labeled and unlabeled images, size
+and augmentation, changes of the labeled images' colours included. The paper
 names no network, schedule or initial weights of its baselines: those here are
 s4GAN's (supervised) and AdvSSL's.
 """
@@ -12,21 +12,21 @@ from configs.semisup import base
 from configs.semisup import small
 
 
-def make(arg, theirs, labels: int):
+def make(arg, published, labels: int):
   """The config of one data set.
 
   Args:
-    arg: text with method, labels, unlabeled, seed, release, smoke.
-    theirs: the module of SemanticGAN's config of the same data.
+    arg: text with method, labels, unlabeled, seed, match_official, smoke.
+    published: the module of SemanticGAN's config of the same data.
     labels: their number by default.
   """
   a = common.parse_arg(
       arg, method="baselines", labels=labels, unlabeled=-1, seed=0,
-      release=False, smoke=False)
+      match_official=False, smoke=False)
   c = base.get_config()
-  like = theirs.get_config(f"labels={a['labels']}")
+  like = published.get_config(f"labels={a['labels']}")
   c.data = like.data
-  c.data.unlabeled = a["unlabeled"]
+  c.data.num_unlabeled = a["unlabeled"]
   for stage in (c.supervised, c.adv_ssl, c.mean_teacher):
     stage.color.update(like.supervised.color)
   # As torchvision's network.

@@ -7,7 +7,7 @@
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (in volumes: 8, 20 and 118 in the
-paper), unlabeled, seed, release, smoke. Data as for
+paper), unlabeled, seed, match_official, smoke. Data as for
 configs/semantic_gan/liver.py; see few_labels.py.
 """
 

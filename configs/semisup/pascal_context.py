@@ -5,7 +5,8 @@
   python eval.py  (the same flags)
 
 Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
-release, smoke. Scored on centre squares of 512 px, as in the release.
+match_official, smoke. Scored on centre squares of 512 px, as in the official
+code.
 """
 
 from configs import common
@@ -24,13 +25,14 @@ def get_config(arg=""):
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
   c.data.geometry.update(
       crop=True, shape=(321, 321), short_side=(252, 1010), blur=0.5,
-      fill=(0, 0, 0), fill_label=0,  # the release's: background, not ignored
+      # Background, not ignored, as in the official code.
+      fill=(0, 0, 0), fill_label=0,
       evaluate_short_side=512, evaluate=(512, 512))
   c.segmenter.normalize = "imagenet"
   for stage in (c.supervised, c.s4gan):
     stage.steps = 60_000
   base.choose(c, a, POOL)
-  base.epochs_of(c, POOL if c.data.labels < 0 else c.data.labels)
+  base.epochs_of(c, POOL if c.data.num_labeled < 0 else c.data.num_labeled)
   if a["smoke"]:
     small.smoke(c)
   return c

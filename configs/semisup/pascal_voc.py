@@ -5,7 +5,7 @@
   python eval.py  (the same flags)
 
 Arguments: method, ratio (0.02, 0.05, 0.125 and 1 in the paper) or labels, seed,
-release, smoke. Initial weights (ImageNet or COCO, converted) go to
+match_official, smoke. Initial weights (ImageNet or COCO, converted) go to
 config.segmenter.weights and config.mlmt.weights.
 """
 
@@ -26,7 +26,7 @@ def get_config(arg=""):
       crop=True, shape=(321, 321), fill=(123, 117, 104),  # the mean: 0 inside
       evaluate=(505, 505), pad_evaluation=True)
   base.choose(c, a, POOL)
-  base.epochs_of(c, POOL if c.data.labels < 0 else c.data.labels)
+  base.epochs_of(c, POOL if c.data.num_labeled < 0 else c.data.num_labeled)
   if a["smoke"]:
     small.smoke(c)
   return c

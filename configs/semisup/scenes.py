@@ -5,8 +5,8 @@
   python eval.py  (the same flags)
 
 Arguments: method (supervised, adv_ssl, s4gan, mlmt or s4gan_mlmt: all), ratio
-of the 4000 pictures with labels, or labels (their number), seed, gpu (wider,
-longer), release, smoke.
+of the 4000 images with labels, or labels (their number), seed, gpu (wider,
+longer), match_official, smoke.
 """
 
 from configs import common
@@ -25,7 +25,7 @@ def get_config(arg=""):
     small.one_gpu(c)
   else:
     small.two_cores(c)
-  c.data.validation_pictures = 100
+  c.data.num_validation_images = 100
   base.choose(c, a, POOL)
   if a["smoke"]:
     small.smoke(c)

@@ -7,8 +7,8 @@
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (40, 200 and 2000 in the paper),
-unlabeled, seed, release, smoke. Data as for configs/semantic_gan/skin.py; see
-few_labels.py.
+unlabeled, seed, match_official, smoke. Data as for
+configs/semantic_gan/skin.py; see few_labels.py.
 """
 
 from configs.semantic_gan import skin

@@ -1,4 +1,4 @@
-"""Economical sizes, from scratch: no ImageNet weights, small pictures."""
+"""Economical sizes, from scratch: no ImageNet weights, small images."""
 
 import ml_collections
 
@@ -11,7 +11,7 @@ def from_scratch(c: ml_collections.ConfigDict):
   """What changes where nothing was trained before: all of batch norm learns.
 
   Args:
-    c: a config of `base`, changed in place.
+    c: a config of `base`, changed by this function.
   """
   c.segmenter.update(
       depth=18, width=32, stride_first=False, ceil_pool=False,
@@ -34,9 +34,9 @@ def _fast(c: ml_collections.ConfigDict, *, rate: float):
   c.segmenter.network = "deeplabv3plus"
   for stage in _segmenters(c):
     stage.update(optimizer="adamw", learning_rate=rate, weight_decay=1e-4)
-  c.adv_ssl.discriminator_rate = 2e-5  # at 1e-4 it is sure at once
-  # From the trunk that the same labels have taught the baseline: the classes of
-  # 200 pictures alone teach a classifier from scratch little. Its small things
+  c.adv_ssl.discriminator_learning_rate = 2e-5  # at 1e-4 it is sure at once
+  # From the trunk of the baseline, which has the same labels: from the classes
+  # of 200 images alone a classifier learns little from scratch. Small objects
   # are lost in the mean over a map (docs/semisup.md).
   c.mlmt.update(start="supervised", output_stride=16, pooling="max")
 
@@ -45,7 +45,7 @@ def two_cores(c: ml_collections.ConfigDict):
   """Some minutes on one CPU core for all stages at 64 px.
 
   Args:
-    c: a config of `base`, changed in place.
+    c: a config of `base`, changed by this function.
   """
   from_scratch(c)
   _fast(c, rate=3e-3)
@@ -58,7 +58,7 @@ def two_cores(c: ml_collections.ConfigDict):
   for stage in (c.s4gan, c.adv_ssl):
     stage.discriminator_width = 16
   # A discriminator that is neither blind nor sure after so few steps.
-  c.s4gan.update(discriminator_rate=2e-4, threshold=0.5,
+  c.s4gan.update(discriminator_learning_rate=2e-4, threshold=0.5,
                  self_training_start=400)
   c.adv_ssl.self_training_start = 300
   c.mean_teacher.update(rampup=300, unlabeled_batch_size=8)
@@ -69,12 +69,12 @@ def two_cores(c: ml_collections.ConfigDict):
 
 def two_cores_real(
     c: ml_collections.ConfigDict, *, steps: int, batch: int, views):
-  """Some 15 minutes on one CPU core where a picture has ten times the pixels.
+  """Some 15 minutes on one CPU core where an image has ten times the pixels.
 
   Args:
-    c: a config of `base`, changed in place.
-    steps, batch: of the segmenters' stages; pictures of each stream.
-    views: (height, width) of MLMT's pictures.
+    c: a config of `base`, changed by this function.
+    steps, batch: of the segmenters' stages; images of each stream.
+    views: (height, width) of MLMT's images.
   """
   two_cores(c)
   # Half the work of a forward pass at 8.
@@ -90,13 +90,13 @@ def two_cores_real(
 
 
 def one_gpu(c: ml_collections.ConfigDict):
-  """One GPU, pictures of some 200 px: half of the published widths.
+  """One GPU, images of some 200 px: half of the published widths.
 
   Not measured: network and optimiser are those that were better on a CPU, at a
   third of the rate there for ten times the steps.
 
   Args:
-    c: a config of `base`, changed in place.
+    c: a config of `base`, changed by this function.
   """
   from_scratch(c)
   _fast(c, rate=1e-3)
@@ -132,7 +132,7 @@ def smoke(c: ml_collections.ConfigDict):
   for stage in (c.s4gan, c.adv_ssl):
     stage.update(discriminator_width=4, self_training_start=2)
   c.mean_teacher.update(rampup=2, unlabeled_batch_size=4)
-  c.data.validation_pictures = 6
-  c.evaluation.update(pictures=2, limit=6, batch_size=4)
+  c.data.num_validation_images = 6
+  c.evaluation.update(num_visualized=2, limit=6, batch_size=4)
   c.log.update(log_every=1, sample_every=2, eval_every=2, checkpoint_every=2)
   return c

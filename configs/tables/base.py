@@ -8,7 +8,7 @@ the row of its method, in the order of the columns, with the key of its source;
 _SOURCES = {
     "SG-page": (
         "github nv-tlabs/semanticGAN @fbe36bb docs/resources/*-results.png, "
-        "the official project page's pictures of the paper's tables, "
+        "the official project page's images of the paper's tables, "
         "transcribed by eye"),
     "SG-poster": (
         "github nv-tlabs/semanticGAN @fbe36bb docs/resources/"
@@ -37,7 +37,7 @@ LPIPS = {"perceptual.weights": "lpips_vgg.safetensors"}
 _TRUNK = {"segmenter.weights": "resnet101.safetensors"}
 RESNET = _TRUNK | {"mlmt.weights": "resnet101.safetensors"}
 SYNTHESIS_NOTES = (
-    "mIoU of a real segmenter's labels of the pictures against their layouts.",
+    "mIoU of a real segmenter's labels of the images against their layouts.",
     "No result table of the paper could be found: no published number stands "
     "here.")
 
@@ -100,22 +100,22 @@ def semantic_gan_rows(config, unlabeled, numbers):
     unlabeled: the setting, as the tables put it.
     numbers: method -> published values.
   """
-  ours = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS}
+  new = {"config": f"configs/semantic_gan/{config}.py", "files": LPIPS}
   baseline = lambda method: {
       "config": f"configs/semisup/{config}.py", "method": method,
       "arguments": {"method": "baselines"}, "files": _TRUNK}
   runs = {
-      "U-Net": ours | {"method": "supervised", "baseline": True},
+      "U-Net": new | {"method": "supervised", "baseline": True},
       "DeepLab": baseline("supervised") | {"baseline": True},
       "MT": baseline("mean_teacher"),
       "AdvSSL": baseline("adv_ssl"),
       "GCT": {},
-      "Ours-NO": ours | {"method": "encoder"},
-      "Ours": ours | {"method": "inversion"},
+      "Ours-NO": new | {"method": "encoder"},
+      "Ours": new | {"method": "inversion"},
   }
   return [
       dict(name=name, published=values, source="SG-page", confidence="high",
-           setting="labelled only" if runs[name].get("baseline")
+           setting="labeled only" if runs[name].get("baseline")
            else unlabeled, **runs[name])
       for name, values in numbers.items()]
 
@@ -151,10 +151,10 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
       dict(name=name, setting=setting, config=config, arguments=arguments,
            method=method, **others)
       for name, setting, method, others in (
-          ("U-Net", "labelled only", "supervised", {"baseline": True}),
+          ("U-Net", "labeled only", "supervised", {"baseline": True}),
           ("SemanticGAN, encoder", unlabeled, "encoder", {}),
           ("SemanticGAN, inversion", unlabeled, "inversion", {}),
-          ("U-Net, all labels", all_labels, "reference",
+          ("U-Net, all labels", all_labels, "fully_supervised",
            {"note": "an upper bound on labels, not a competitor"}))]
 
 
@@ -165,36 +165,36 @@ def semisup_methods(config, **arguments):
              ("s4GAN + MLMT", "s4gan+mlmt"))
   return [
       dict(name=name, method=method, config=f"configs/semisup/{config}.py",
-           setting="labelled only" if method == "supervised"
-           else "+ unlabelled",
+           setting="labeled only" if method == "supervised"
+           else "+ unlabeled",
            arguments={"method": "s4gan_mlmt", **arguments},
            baseline=method == "supervised") for name, method in methods]
 
 
 def shared(config, **arguments):
-  """`needs` of runs whose generator and reference are trained once a seed."""
+  """`needs` of runs that share a generator and a fully supervised network."""
   return tuple({"stage": stage, "config": config, "arguments": arguments}
-               for stage in ("gan", "reference"))
+               for stage in ("gan", "fully_supervised"))
 
 
-def few_shot_rows(config, *, updates, baseline_draws, scoring, **arguments):
+def few_shot_rows(config, *, updates, baseline_trials, scoring, **arguments):
   """RepurposeGAN's segmenters, auto-shot, and a U-Net on as many labels.
 
-  All from one run and its `few_shot_table`, which inverts pictures once.
+  All from one run and its `few_shot_table`, which inverts images once.
 
   Args:
     config: its file.
-    updates, baseline_draws: flags of the command.
+    updates, baseline_trials: flags of the command.
     scoring: fields that are changed for it.
     **arguments: of the config.
   """
   run = dict(
       config=config, arguments=arguments,
-      overrides={"stages": ("gan", "reference")}, scoring=scoring,
+      overrides={"stages": ("gan", "fully_supervised")}, scoring=scoring,
       evaluate=f"-m semseg_jax.cli.few_shot_table --updates={updates} "
-               f"--baseline_draws={baseline_draws}")
+               f"--baseline_trials={baseline_trials}")
   return [
-      dict(name="U-Net", setting="labelled only", method="supervised",
+      dict(name="U-Net", setting="labeled only", method="supervised",
            baseline=True, **run)] + [
       dict(name=name, setting="generator without labels", method=method, **run)
       for name, method in (
@@ -204,12 +204,12 @@ def few_shot_rows(config, *, updates, baseline_draws, scoring, **arguments):
           ("RepurposeGAN, auto-shot", "auto-shot"))]
 
 
-def few_shot_notes(updates, baseline_draws, scoring):
+def few_shot_notes(updates, baseline_trials, scoring):
   """What a reader of these rows has to know."""
   return (
-      f"One generator; 5 draws of the shots (U-Net: {baseline_draws} of its "
+      f"One generator; 5 trials of the shots (U-Net: {baseline_trials} of its "
       "labels; auto-shot: one, by the segmenter that is best on validation). "
-      f"The first {scoring['evaluation.limit']} pictures of each split; "
+      f"The first {scoring['evaluation.limit']} images of each split; "
       f"{updates} updates of each segmenter, {scoring['autoshot.steps']} of "
       f"auto-shot, {scoring['supervised.steps']} of the U-Net.",
       "The annotator of the shots is a U-Net on all real labels; the U-Net row "
@@ -219,14 +219,14 @@ def few_shot_notes(updates, baseline_draws, scoring):
 
 def synthesis_rows(config, **arguments):
   """Fewshot-SMIS: dense and scribbled layouts, and what they compare with."""
-  run = lambda labelling: dict(
-      config=config, arguments={"labelling": labelling, **arguments},
+  run = lambda labeling: dict(
+      config=config, arguments={"labeling": labeling, **arguments},
       needs=shared(config, **arguments),
       evaluate="-m semseg_jax.cli.score_synthesis")
   return [
       dict(name="synthesis", setting=setting, method="synthesis",
-           **run(labelling))
-      for labelling, setting in (("dense", "masks"), ("sparse", "scribbles"))
+           **run(labeling))
+      for labeling, setting in (("dense", "masks"), ("sparse", "scribbles"))
   ] + [
-      dict(name=name, setting="reference", method=name, **run("dense"))
-      for name in ("random sample", "nearest shot", "real picture")]
+      dict(name=name, setting="fully_supervised", method=name, **run("dense"))
+      for name in ("random sample", "nearest shot", "real image")]

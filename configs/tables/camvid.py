@@ -13,6 +13,6 @@ def get_table():
                labels=labels, group="CamVid val")
           for name, labels in (("1/16", 23), ("1/8", 46), ("1/4", 92))],
       rows=base.semisup_methods("camvid", cpu=True),
-      notes=("mIoU on the 101 pictures of val, on which checkpoints are chosen "
-             "too, for every row alike; ratios of 367 pictures.",
+      notes=("mIoU on the 101 images of val, on which checkpoints are chosen "
+             "too, for every row alike; ratios of 367 images.",
              "No ImageNet weights: all networks start from random ones."))

@@ -11,5 +11,5 @@ def get_table():
       columns=[dict(name="100 labels", split="test",
                     arguments={"labels": 100}, labels=100, group="test")],
       rows=base.semisup_methods("ccp_person", cpu=True),
-      notes=("mIoU on the pictures of test; 1,086 more without labels.",
+      notes=("mIoU on the images of test; 1,086 more without labels.",
              "No ImageNet weights: all networks start from random ones."))

@@ -9,7 +9,7 @@ def get_table():
       title="Coffee leaves, 64 px",
       columns=base.domain_columns((5, 10, 20, 50), "test", ("ood_test",)),
       rows=base.joint_model_rows(
-          "configs/semantic_gan/coffee_leaf.py", "+ 1,245 unlabelled",
+          "configs/semantic_gan/coffee_leaf.py", "+ 1,245 unlabeled",
           cpu=True),
       notes=("mIoU over 3 classes. Out of domain: the test leaves un-cropped.",
              "No pre-trained weights are used."))

@@ -1,4 +1,4 @@
-"""Fewshot-SMIS on coffee leaves: do pictures follow their layouts?"""
+"""Fewshot-SMIS on coffee leaves: do images follow their layouts?"""
 
 from configs.tables import base
 
@@ -6,7 +6,7 @@ from configs.tables import base
 def get_table():
   """See evaluation/paper_table.py."""
   return dict(
-      title="Pictures from layouts: coffee leaves",
+      title="Images from layouts: coffee leaves",
       paper="Fewshot-SMIS (arXiv 2103.14877)",
       columns=base.shot_columns(("test",)),
       rows=base.synthesis_rows("configs/fewshot_smis/coffee_leaf.py"),

@@ -1,4 +1,4 @@
-"""RepurposeGAN, car parts, 10 labelled samples."""
+"""RepurposeGAN, car parts, 10 labeled samples."""
 
 from configs.tables import base
 

@@ -3,8 +3,8 @@
 from configs.tables import base
 
 _CUT = dict(
-    updates=120, baseline_draws=2,
-    scoring={"evaluation.limit": 48, "data.validation_pictures": 16,
+    updates=120, baseline_trials=2,
+    scoring={"evaluation.limit": 48, "data.num_validation_images": 16,
              "inversion.learning_rate": 0.1, "inversion.batch_size": 16,
              "autoshot.steps": 200, "supervised.steps": 200})
 
@@ -15,7 +15,7 @@ def get_table():
       title="Few shots: coffee leaves, 64 px",
       paper="RepurposeGAN (arXiv 2103.04379, CVPR 2021)",
       seeds=(0,),
-      spread_over="draws",
+      spread_over="trials",
       columns=base.few_shot_columns(("test", "ood_test")),
       rows=base.few_shot_rows("configs/repurpose_gan/coffee_leaf.py", **_CUT,
                               cpu=True),

@@ -1,4 +1,4 @@
-"""RepurposeGAN, faces, one labelled sample: eye, mouth and nose."""
+"""RepurposeGAN, faces, one labeled sample: eye, mouth and nose."""
 
 from configs.tables import base
 

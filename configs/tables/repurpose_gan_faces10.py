@@ -1,4 +1,4 @@
-"""RepurposeGAN, faces in ten parts, 10 labelled samples."""
+"""RepurposeGAN, faces in ten parts, 10 labeled samples."""
 
 from configs.tables import base
 

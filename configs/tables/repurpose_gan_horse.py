@@ -1,4 +1,4 @@
-"""RepurposeGAN, horse parts, 10 labelled samples."""
+"""RepurposeGAN, horse parts, 10 labeled samples."""
 
 from configs.tables import base
 

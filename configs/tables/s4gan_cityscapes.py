@@ -3,12 +3,12 @@
 from configs.tables import base
 
 _METHODS = {
-    "DeepLab baseline (labelled only)": ("s4gan", "supervised"),
+    "DeepLab baseline (labeled only)": ("s4gan", "supervised"),
     "Hung et al. (AdvSSL)": ("adv_ssl", "adv_ssl"),
     "s4GAN (no MLMT)": ("s4gan", "s4gan"),
 }
 _NUMBERS = (
-    ("DeepLab baseline (labelled only)", (56.2, 60.2, 66.0), "CutMixNB",
+    ("DeepLab baseline (labeled only)", (56.2, 60.2, 66.0), "CutMixNB",
      "medium", ""),
     ("Hung et al. (AdvSSL)", (57.1, 60.5, 66.2), "CutMixNB", "medium",
      "DMT quotes 58.8 (1/8) and 67.7 (full); the two sources disagree"),
@@ -31,5 +31,5 @@ def get_table():
               ("1/8", 0.125, 371), ("1/4", 0.25, 743), ("full", 1.0, 2975))],
       rows=rows,
       sources=base.sources("CutMixNB"),
-      notes=("mIoU over 19 classes; pictures and labels at 512x1024, half "
+      notes=("mIoU over 19 classes; images and labels at 512x1024, half "
              "the resolution that later papers score at.",))

@@ -4,12 +4,12 @@ from configs.tables import base
 
 _METHODS = {
     "s4GAN+MLMT": ("s4gan_mlmt", "s4gan+mlmt"),
-    "DeepLab baseline (labelled only)": ("s4gan_mlmt", "supervised"),
+    "DeepLab baseline (labeled only)": ("s4gan_mlmt", "supervised"),
     "Hung et al. (AdvSSL)": ("s4gan_mlmt", "adv_ssl"),
 }
 _NUMBERS = (
     ("s4GAN+MLMT", (35.3, 37.8, None), "PWC2", "medium", ""),
-    ("DeepLab baseline (labelled only)", (32.1, 35.4, 41.0), "memory", "low",
+    ("DeepLab baseline (labeled only)", (32.1, 35.4, 41.0), "memory", "low",
      ""),
     ("Hung et al. (AdvSSL)", (32.8, 34.8, 39.1), "memory", "low", ""),
 )
@@ -29,5 +29,5 @@ def get_table():
               ("1/8", 0.125, 624), ("1/4", 0.25, 1249), ("full", 1.0, 4996))],
       rows=rows,
       sources=base.sources("PWC2", "memory"),
-      notes=("mIoU over 60 classes, the background among them; pictures are "
+      notes=("mIoU over 60 classes, the background among them; images are "
              "scored on a centre crop of 512x512.",))

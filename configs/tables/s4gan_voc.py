@@ -3,13 +3,13 @@
 from configs.tables import base
 
 _METHODS = {
-    "DeepLab baseline (labelled only)": ("s4gan_mlmt", "supervised"),
+    "DeepLab baseline (labeled only)": ("s4gan_mlmt", "supervised"),
     "Hung et al. (AdvSSL)": ("s4gan_mlmt", "adv_ssl"),
     "s4GAN+MLMT": ("s4gan_mlmt", "s4gan+mlmt"),
     "s4GAN only": ("s4gan_mlmt", "s4gan"),
 }
 _NUMBERS = (
-    ("DeepLab baseline (labelled only)", (48.3, 56.8, 62.0, 70.7), "CutMixNB",
+    ("DeepLab baseline (labeled only)", (48.3, 56.8, 62.0, 70.7), "CutMixNB",
      "medium", ""),
     ("Hung et al. (AdvSSL)", (49.2, 59.1, 64.3, 71.4), "CutMixNB", "medium",
      ""),
@@ -28,9 +28,9 @@ _OTHERS = (
      "author's 69.8 for s4GAN alone"),
     ("s4GAN only", "DeepLabv2 ResNet-101, ImageNet+COCO pretraining",
      (None, None, 69.8, None), "S4-i15", "high", ""),
-    ("DeepLab baseline (labelled only)", _COCO, (53.2, 58.7, 65.2, 73.6),
+    ("DeepLab baseline (labeled only)", _COCO, (53.2, 58.7, 65.2, 73.6),
      "memory", "low", ""),
-    ("DeepLabv3+ baseline (labelled only)", _V3, (None, None, 63.5, 74.6),
+    ("DeepLabv3+ baseline (labeled only)", _V3, (None, None, 63.5, 74.6),
      "CutMixNB", "medium", '1/50 and 1/20 printed as "unstable"'),
     ("s4GAN+MLMT", _V3, (62.6, 66.6, 70.4, 74.7), "CutMixNB", "medium", ""),
 )
@@ -57,7 +57,7 @@ def get_table():
       rows=rows,
       sources=base.sources("CutMixNB", "S4-i15", "DMT", "memory"),
       notes=(
-          "mIoU over 21 classes on the 1,449 validation pictures; ratios of "
+          "mIoU over 21 classes on the 1,449 validation images; ratios of "
           "the 10,582 of train_aug.",
           "The paper's numbers are means over three random splits, of which "
           "only the first was released."))

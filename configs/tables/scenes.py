@@ -15,4 +15,4 @@ def get_table():
           for name, ratio, labels in (
               ("1/50", 0.02, 80), ("1/20", 0.05, 200), ("1/8", 0.125, 500))],
       rows=base.semisup_methods("scenes"),
-      notes=("mIoU on test; ratios of 4,000 pictures.",))
+      notes=("mIoU on test; ratios of 4,000 images.",))

@@ -29,11 +29,11 @@ def get_table():
       columns=base.label_columns(
           (9, 35, 175), (("JSRT", "test"), ("NLM", "ood_nlm"),
                          ("NIH", "ood_nih"), ("SZ", "ood_sz"))),
-      rows=base.semantic_gan_rows("cxr", "+ 108k unlabelled", _NUMBERS),
+      rows=base.semantic_gan_rows("cxr", "+ 108k unlabeled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(
           "Dice. Trained on JSRT; NLM, NIH and SZ are other hospitals' sets.",
           "MT and AdvSSL print the same 0.8846 at 175 labels on SZ: possibly "
-          "a slip of the paper's.",
+          "a deviation of the paper's.",
           "Ours-NO is taken to be the encoder alone; the source does not "
           "define it."))

@@ -22,11 +22,11 @@ def get_table():
           (30, 150, 1500),
           (("CelebA-Mask", "test"), ("MetFaces-40", "ood_metfaces"))),
       rows=base.semantic_gan_rows(
-          "faces", "+ 28k unlabelled", _NUMBERS),
+          "faces", "+ 28k unlabeled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(
           "mIoU over 8 classes, background included.",
           "U-Net prints 0.2803 on MetFaces-40 for 30 and for 150 labels: "
-          "possibly a slip of the paper's.",
+          "possibly a deviation of the paper's.",
           "Ours-NO is taken to be the encoder alone; the source does not "
           "define it."))

@@ -30,7 +30,7 @@ def get_table():
           (8, 20, 118), (("CT", "test"), ("CHAOS MRI T1-in", "ood_t1_in"),
                          ("CHAOS MRI T1-out", "ood_t1_out"))),
       rows=base.semantic_gan_rows(
-          "liver", "+ 70 LITS2017 test volumes unlabelled", _NUMBERS),
+          "liver", "+ 70 LITS2017 test volumes unlabeled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(
           "Dice of each patient's volume, averaged. Labels are counted in "

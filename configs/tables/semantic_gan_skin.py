@@ -29,7 +29,7 @@ def get_table():
       columns=base.label_columns(
           (40, 200, 2000), (("ISIC", "test"), ("PH2", "ood_ph2"),
                             ("IS", "ood_dermis"), ("Quest", "ood_dermquest"))),
-      rows=base.semantic_gan_rows("skin", "+ 33k unlabelled", _NUMBERS),
+      rows=base.semantic_gan_rows("skin", "+ 33k unlabeled", _NUMBERS),
       sources=base.sources("SG-page"),
       notes=(
           "Jaccard index. Trained on ISIC. IS and Quest are the columns as "

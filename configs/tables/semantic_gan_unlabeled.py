@@ -1,4 +1,4 @@
-"""SemanticGAN, ablation: numbers of labelled and of unlabelled faces."""
+"""SemanticGAN, ablation: numbers of labeled and of unlabeled faces."""
 
 from configs.tables import base
 
@@ -17,13 +17,13 @@ def get_table():
   for amount, values in _NUMBERS.items():
     count = _UNLABELED[amount]
     rows.append(dict(
-        name="Ours", setting=f"{amount} unlabelled", published=values,
+        name="Ours", setting=f"{amount} unlabeled", published=values,
         source="SG-poster", confidence="high",
         config="configs/semantic_gan/faces.py", files=base.LPIPS,
         arguments={} if count < 0 else {"unlabeled": count},
         method="inversion"))
   return dict(
-      title="Ablation: labelled vs unlabelled amount",
+      title="Ablation: labeled vs unlabeled amount",
       paper="SemanticGAN (arXiv 2104.05833, CVPR 2021)",
       columns=base.label_columns(
           (30, 150, 1500),

@@ -9,6 +9,6 @@ def get_table():
       title="White blood cells, 64 px",
       columns=base.domain_columns((5, 10, 20, 50), "test", ("ood_val",)),
       rows=base.joint_model_rows(
-          "configs/semantic_gan/wbc.py", "pool of 200, unlabelled", cpu=True),
+          "configs/semantic_gan/wbc.py", "pool of 200, unlabeled", cpu=True),
       notes=("mIoU over 3 classes. Out of domain: another stain.",
              "No pre-trained weights are used."))

@@ -5,13 +5,13 @@ r"""Checks a PyTorch checkpoint and writes it as a safetensors file.
   python -m semseg_jax.cli.convert --kind=lpips/vgg \
       --input=vgg16.pth --input=vgg_lin.pth --output=lpips_vgg.safetensors
 
-PyTorch is not needed and no code in the checkpoint is run. The file keeps the
+PyTorch is not needed and no code in the checkpoint is run. The file has the
 original names; `semseg_jax.interop.load` turns it into a module and variables.
 SemanticGAN's keys: g_ema and g are stylegan2/generator, d_img
 stylegan2/discriminator, d_seg semantic_gan/patch_discriminator, e one of the
 encoders. Fewshot-SMIS has two networks below one key: psp/encoder and
-stylegan2/generator each take theirs from iteration_n.pt:state_dict, and the
-mean code beside it.
+stylegan2/generator each take their entries from iteration_n.pt:state_dict, and
+the mean latent beside it.
 """
 
 from collections.abc import Mapping
@@ -59,25 +59,26 @@ def read(source: str, beside: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
   if not path or pathlib.Path(source).exists():
     path, key = source, ""
   if path.endswith(".safetensors"):
-    found, _ = torch_files.load_safetensors(path)
+    content, _ = torch_files.load_safetensors(path)
   else:
-    found = torch_files.load(path)
-  if not isinstance(found, Mapping):
-    raise ValueError(f"{path}: holds a {type(found).__name__}, not state dicts")
-  inside = [k for k, v in found.items() if isinstance(v, Mapping)
+    content = torch_files.load(path)
+  if not isinstance(content, Mapping):
+    raise ValueError(
+        f"{path}: holds a {type(content).__name__}, not state dicts")
+  inside = [k for k, v in content.items() if isinstance(v, Mapping)
             and any(isinstance(x, np.ndarray) for x in v.values())]
   if key:
     if key not in inside:
       raise ValueError(
           f"{path}: no state dict {key!r}; it has {inside or 'none by name'}")
-    found = dict(found[key]) | {
-        name: found[name] for name in beside
-        if isinstance(found.get(name), np.ndarray)}
+    content = dict(content[key]) | {
+        name: content[name] for name in beside
+        if isinstance(content.get(name), np.ndarray)}
   elif inside:
     raise ValueError(
         f"{path}: holds several state dicts; name one: " +
         ", ".join(f"{path}:{k}" for k in inside))
-  return dict(found)
+  return dict(content)
 
 
 def convert(kind: str, sources: list[str], output: str) -> list[str]:

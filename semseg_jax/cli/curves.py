@@ -1,6 +1,6 @@
 """Draws one metric of several trained stages in one plot.
 
-  python -m semseg_jax.cli.curves --metric=d_score/unlabelled \
+  python -m semseg_jax.cli.curves --metric=d_score/unlabeled \
       --run="self-training=runs/a/s4gan" --run="without=runs/b/s4gan" \
       --out=curves.png
 """
@@ -22,7 +22,7 @@ def curves(runs: dict[str, str], metrics) -> dict:
   Raises:
     ValueError: a folder has no such metric; the message lists those it has.
   """
-  found = {}
+  named = {}
   for name, folder in runs.items():
     lines = writers.read_metrics(pathlib.Path(folder) / "metrics.jsonl")
     for metric in metrics:
@@ -31,8 +31,8 @@ def curves(runs: dict[str, str], metrics) -> dict:
         known = sorted({k for x in lines for k in x} - {"step", "seconds"})
         raise ValueError(f"{folder}: no metric {metric!r}; there are {known}")
       title = f"{name}: {metric}" if len(metrics) > 1 else name
-      found[title] = tuple(zip(*points, strict=True))
-  return found
+      named[title] = tuple(zip(*points, strict=True))
+  return named
 
 
 def main(argv):
@@ -40,9 +40,9 @@ def main(argv):
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
   try:
     runs = arguments.named_folders(flags.FLAGS.run)
-    drawn = figures.panel(
+    plotted = figures.panel(
         curves(runs, flags.FLAGS.metric), title=", ".join(flags.FLAGS.metric))
-    figures.save(flags.FLAGS.out, drawn)
+    figures.save(flags.FLAGS.out, plotted)
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
   print(f"wrote {flags.FLAGS.out}")

@@ -3,7 +3,7 @@
   python -m semseg_jax.cli.demo --workdir=runs/demo
 
 Trains the supervised baseline, the joint GAN and the encoder on procedural
-faces with 20 labels, labels unseen pictures in and out of domain, prints one
+faces with 20 labels, labels unseen images in and out of domain, prints one
 table and writes it to table.json. With several seeds the table holds mean and
 spread. Run again after an interruption: it continues.
 """
@@ -26,20 +26,20 @@ _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds; one run each.")
 _VARIANT = flags.DEFINE_enum(
     "variant", "short", ["short", "long", "smoke"],
     "short: minutes on two cores; long: three times the steps; smoke: a test.")
-_LABELS = flags.DEFINE_integer("labels", 20, "Labelled pictures.")
+_LABELS = flags.DEFINE_integer("labels", 20, "Labeled images.")
 
 
 def main(argv):
   del argv
-  # Configs are data beside the package, found as train.py finds them.
+  # Configs are data beside the package; train.py imports them likewise.
   sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-  from configs.semantic_gan import parts
+  from configs.semantic_gan import toy_faces
 
   workdir = pathlib.Path(_WORKDIR.value)
   results = []
   for seed in _SEEDS.value:
     variant = "" if _VARIANT.value == "short" else f",{_VARIANT.value}"
-    config = parts.get_config(
+    config = toy_faces.get_config(
         f"labels={_LABELS.value},seed={int(seed)}{variant}")
     folder = workdir if len(_SEEDS.value) == 1 else workdir / f"seed{seed}"
     experiment.run(experiment.train, config, folder)

@@ -2,7 +2,7 @@
 
 What the table of shots and the ablation of layers share. The generator (and the
 annotator) are those of the run; each variant, a cell, has its own folder. Real
-pictures are inverted once for all cells.
+images are inverted once for all cells.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
@@ -66,21 +66,21 @@ def train(cell: Cell, stage_name: str, made, folder):
 def train_segmenters(cells, workdir, folder):
   """Trains the stage `segmenter` of every cell; skips what is done.
 
-  Cells may differ in draw and count of the shots and in the segmenter's kind
-  and layers. Those of one draw share the labelled pictures and their maps,
+  Cells may differ in trial and count of the shots and in the segmenter's kind
+  and layers. Those of one trial share the labeled images and their maps,
   those of one network and count the compiled step.
   """
-  draws, compiled = {}, {}
+  trials, compiled = {}, {}
   for cell in cells:
     source = shots_lib.source(cell.config, workdir)
     if _begin(cell, "segmenter", folder / cell.name / "segmenter",
               cell.config.few_shot.epochs * source.count):
-      draws.setdefault(cell.config.shots.draw, []).append((cell, source))
-  if not draws:
+      trials.setdefault(cell.config.shots.trial, []).append((cell, source))
+  if not trials:
     return
-  config = next(iter(draws.values()))[0][0].config
+  config = next(iter(trials.values()))[0][0].config
   generator = trained.load(config, workdir, "the table")
-  for group in draws.values():
+  for group in trials.values():
     # The shots of a smaller count are the first of a larger one.
     shots = max(
         (source for _, source in group), key=lambda s: s.count).load(generator)
@@ -94,7 +94,7 @@ def train_segmenters(cells, workdir, folder):
           compiled[resize, layers] = jax.jit(features.extractor(
               cell.config, generator.module, layers))
         maps[resize] = dict(zip(layers, features.stacked(
-            compiled[resize, layers], generator.variables, shots.codes,
+            compiled[resize, layers], generator.variables, shots.latents,
             shots.noise), strict=True))
       _fit(cell, {
           "maps": tuple(maps[resize][n][:source.count] for n in names),
@@ -103,7 +103,7 @@ def train_segmenters(cells, workdir, folder):
 
 
 def _fit(cell, frozen, compiled, path):
-  """Trains one segmenter and saves it; `compiled` keeps what others can use."""
+  """Trains one segmenter and saves it; `compiled` holds what others can use."""
   config, module = cell.config, segmenter.network(cell.config)
   stage = segmenter.build(
       config, module, frozen["maps"], len(frozen["label"]), lambda: frozen)
@@ -136,37 +136,37 @@ def _relevant(cell, stage_name):
 
 
 def predictor(config, workdir, folder, cells):
-  """predict(pictures, indices) -> {cell's name: logits}, by one inversion."""
+  """predict(images, indices) -> {cell's name: logits}, by one inversion."""
   project = projection.make(config, workdir)
   generator = project.generator
   variants = {
       c.name: (segmenter.network(c.config),
                segmenter.load(c.config, folder / c.name, "the table"),
                features.names(c.config, generator.module)) for c in cells}
-  synthesize = jax.jit(lambda v, codes, noise: generator.module.apply(
-      v, codes, noise, method="synthesize")[1])
+  synthesize = jax.jit(lambda v, latents, noise: generator.module.apply(
+      v, latents, noise, method="synthesize")[1])
   apply = jax.jit(lambda module, params, maps: module.apply(
       {"params": params}, maps), static_argnums=0)
 
-  def segment(codes, noise):
-    """{cell: logits} of pictures by what the generator makes them of."""
-    found = {name: [] for name in variants}
-    for row in features.single((codes, tuple(noise))):
+  def segment(latents, noise):
+    """{cell: logits} of images by what the generator makes them of."""
+    logits_of = {name: [] for name in variants}
+    for row in features.single((latents, tuple(noise))):
       maps = synthesize(generator.variables, *row)
       for name, (module, params, layers) in variants.items():
-        found[name].append(jax.device_get(
+        logits_of[name].append(jax.device_get(
             apply(module, params, tuple(maps[n] for n in layers))))
-    return {name: np.concatenate(rows) for name, rows in found.items()}
+    return {name: np.concatenate(rows) for name, rows in logits_of.items()}
 
-  def predict(pictures, indices):
-    found = project(pictures, indices)
-    return segment(found.codes, found.noise)
+  def predict(images, indices):
+    projected = project(images, indices)
+    return segment(projected.latents, projected.noise)
 
   return predict, segment
 
 
 def score(config, predict, split: str, folder, names, *, limit: int = 0):
-  """{method: mIoU} on a split of the data set; finished batches are kept.
+  """{method: mIoU} on a split of the data set; finished batches are reused.
 
   Args:
     config: the experiment's.
@@ -174,19 +174,19 @@ def score(config, predict, split: str, folder, names, *, limit: int = 0):
     split: name of the split.
     folder: for the counts.
     names: what stands for the trained networks: [(name, steps)].
-    limit: first pictures only; 0: `config.evaluation.limit`.
+    limit: first images only; 0: `config.evaluation.limit`.
   """
   dataset = data.dataset(config)
   source = experiment.limited(datasets.split(dataset, split), config)
   if limit and limit < len(source):
     source = sources.Subset(source, np.arange(limit))
   plain = json.loads(config.to_json_best_effort())
-  found = counting.count(
+  counts = counting.count(
       predict, source, spec=dataset.spec,
       batch_size=config.inversion.batch_size, size=config.data.size,
       out_dir=folder / split,
       fingerprint=record.config_hash({"config": plain, "names": names}))
-  return {name: float(scores.mean_iou(c)) for name, c in found.items()}
+  return {name: float(scores.mean_iou(c)) for name, c in counts.items()}
 
 
 def score_samples(config, workdir, segment, n: int) -> dict[str, float]:
@@ -200,19 +200,20 @@ def score_samples(config, workdir, segment, n: int) -> dict[str, float]:
     segment: the second function of `predictor`.
     n: how many samples.
   """
-  if config.shots.source != "reference" or not n:
+  if config.shots.source != "fully_supervised" or not n:
     return {}
-  # Numbers of draws are below this; no table draws so many.
-  first = shots_lib.DRAW * 1000
-  found = samples.draw(trained.load(config, workdir, "the table"),
-                       range(first, first + n), config.shots.truncation)
-  labels = shots_lib.annotate(config, workdir, found.image)
+  # Numbers of trials are below this; no table trials so many.
+  first = shots_lib.TRIAL * 1000
+  sampled = samples.draw(trained.load(config, workdir, "the table"),
+                         range(first, first + n), config.shots.truncation)
+  labels = shots_lib.annotate(config, workdir, sampled.image)
   counts = {}
   for i in range(n):
-    logits = segment(found.codes[i:i + 1],
-                     [x[i:i + 1] for x in found.noise])
+    logits = segment(sampled.latents[i:i + 1],
+                     [x[i:i + 1] for x in sampled.noise])
     for name, row in logits.items():
-      label = images.to_label(images.resize_logits(row[0], labels[i].shape))
+      label = image_ops.to_label(
+          image_ops.resize_logits(row[0], labels[i].shape))
       counts[name] = counts.get(name, 0) + scores.confusion_matrix(
           labels[i], label, config.data.num_classes)
   return {name: float(scores.mean_iou(c)) for name, c in counts.items()}

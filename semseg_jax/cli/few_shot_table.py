@@ -1,18 +1,19 @@
 r"""The table of shots x segmenters, beside the supervised baseline.
 
   python -m semseg_jax.cli.few_shot_table \
-      --config=configs/repurpose_gan/parts.py --workdir=runs/repurpose_parts
+      --config=configs/repurpose_gan/toy_faces.py \
+      --workdir=runs/repurpose_toy_faces
 
 The run's generator (and annotator) must be trained: train.py
---stage=gan,reference. Writes workdir/table/table.json (every cell, means and
-spreads over draws) and table.md. For each number of shots: each segmenter by
-inversion, over several draws of the shots; auto-shot with the segmenter that is
-best on validation, one draw; the supervised U-Net on as many real labels. With
-the annotator `reference` also each segmenter on fresh samples against its
-labels ("samples"), where no inversion blurs the answer. For result tables
-(cli/table.py) each split's numbers are also an ordinary record, of the config
-without the stages that the cells train, in workdir/eval/SPLIT. Run again after
-an interruption: what is done is kept.
+--stage=gan,fully_supervised. Writes workdir/table/table.json (every cell, means
+and spreads over trials) and table.md. For each number of shots: each segmenter
+by inversion, over several trials of the shots; auto-shot with the segmenter
+that is best on validation, one trial; the supervised U-Net on as many real
+labels. With the annotator `fully_supervised` also each segmenter on fresh
+samples against its labels ("samples"), where no inversion blurs the answer. For
+result tables (cli/table.py) each split's numbers are also an ordinary record,
+of the config without the stages that the cells train, in workdir/eval/SPLIT.
+After an interruption run it again: finished cells are not computed again.
 """
 
 from semseg_jax.training import xla_flags
@@ -40,17 +41,17 @@ from semseg_jax.training import run_dir  # noqa: E402
 _SAMPLES = 64  # fresh ones, to score on
 
 
-def write(config, workdir, *, shots, segmenters, draws: int,
-          baseline_draws: int = 0, updates: int = 0) -> list[dict]:
+def write(config, workdir, *, shots, segmenters, trials: int,
+          baseline_trials: int = 0, updates: int = 0) -> list[dict]:
   """Trains and scores everything; returns the rows that table.json holds.
 
   Args:
     config: the experiment's config.
     workdir: its folder, with the trained generator.
-    shots: numbers of labelled pictures.
+    shots: numbers of labeled images.
     segmenters: kinds of segmenter.
-    draws: how many draws of the shots.
-    baseline_draws: of the supervised U-Net's labels; 0: as many.
+    trials: how many trials of the shots.
+    baseline_trials: of the supervised U-Net's labels; 0: as many.
     updates: of each segmenter, whatever the number of shots, with the config's
       decay of the learning rate by steps of a twentieth; 0: the config's
       epochs.
@@ -60,23 +61,23 @@ def write(config, workdir, *, shots, segmenters, draws: int,
   folder = epath.Path(workdir) / "table"
   rows, cells = [], {}
   for k in shots:
-    for draw in range(draws):
+    for trial in range(trials):
       for kind in segmenters:
-        cells[k, kind, draw] = cells_lib.Cell(
-            f"{kind}_shots{k}_draw{draw}", cells_lib.changed(
+        cells[k, kind, trial] = cells_lib.Cell(
+            f"{kind}_shots{k}_draw{trial}", cells_lib.changed(
                 config, **{"few_shot.kind": kind, "shots.count": k,
-                           "shots.draw": draw}, **_epochs(updates, k)))
+                           "shots.trial": trial}, **_epochs(updates, k)))
   cells_lib.train_segmenters(cells.values(), workdir, folder)
   predict, segment = cells_lib.predictor(
       config, workdir, folder, cells.values())
   splits = _splits(config)
   names = [[c.name, checkpoint.latest(folder / c.name / "segmenter/ckpt")]
            for c in cells.values()]
-  found = {s: cells_lib.score(config, predict, s, folder / "inversion", names)
-           for s in splits}
+  scores = {s: cells_lib.score(config, predict, s, folder / "inversion", names)
+            for s in splits}
   valid = cells_lib.score(
       config, predict, config.data.validation, folder / "inversion", names,
-      limit=config.data.validation_pictures)
+      limit=config.data.num_validation_images)
 
   sampled = cells_lib.score_samples(config, workdir, segment, _SAMPLES)
   direct = {}
@@ -84,30 +85,31 @@ def write(config, workdir, *, shots, segmenters, draws: int,
     for kind in segmenters:
       for s in splits:
         rows.append(_row(k, f"inversion, {kind}", s, [
-            found[s][cells[k, kind, d].name] for d in range(draws)]))
+            scores[s][cells[k, kind, d].name] for d in range(trials)]))
       if sampled:
         rows.append(_row(k, f"features, {kind}", "samples", [
-            sampled[cells[k, kind, d].name] for d in range(draws)]))
+            sampled[cells[k, kind, d].name] for d in range(trials)]))
     best = max(segmenters, key=lambda kind, k=k: np.mean(
-        [valid[cells[k, kind, d].name] for d in range(draws)]))
+        [valid[cells[k, kind, d].name] for d in range(trials)]))
     cell = cells[k, best, 0]
     cells_lib.train(cell, "autoshot", autoshot.make(
         cell.config, workdir, teacher=folder / cell.name), folder)
     direct[f"auto-shot, {best}", k, 0] = (
         "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
         checkpoint.best(folder / cell.name / "autoshot/ckpt"))
-    for draw in range(baseline_draws or draws):
-      cell = cells_lib.Cell(f"supervised_labels{k}_draw{draw}",
+    for trial in range(baseline_trials or trials):
+      cell = cells_lib.Cell(f"supervised_labels{k}_draw{trial}",
                             cells_lib.changed(config, **{
-                                "data.labels": k, "data.split_seed": draw}))
+                                "data.num_labeled": k,
+                                "data.split_seed": trial}))
       cells_lib.train(
           cell, "supervised", supervised.make(cell.config, workdir), folder)
-      direct["supervised", k, draw] = (
+      direct["supervised", k, trial] = (
           "supervised", supervised.predictor(cell.config, folder / cell.name),
           checkpoint.best(folder / cell.name / "supervised/ckpt"))
 
-  def predict_direct(pictures, indices):
-    return {_name(key): p(pictures, indices)[method]["logits"]
+  def predict_direct(images, indices):
+    return {_name(key): p(images, indices)[method]["logits"]
             for key, (method, p, _) in direct.items()}
 
   names = [[_name(key), step] for key, (_, _, step) in direct.items()]
@@ -120,12 +122,12 @@ def write(config, workdir, *, shots, segmenters, draws: int,
   rows.sort(key=lambda r: (
       [*splits, "samples"].index(r["split"]), r["shots"]))
   run_dir.write_json(folder / "table.json", {"rows": rows})
-  shown = [{k: v for k, v in r.items() if k != "draws"} for r in rows]
+  shown = [{k: v for k, v in r.items() if k != "trials"} for r in rows]
   (folder / "table.md").write_text(tables.markdown(shown) + "\n")
   for s in splits:
     experiment.save_record(
         cells_lib.changed(config, stages=tuple(
-            x for x in config.stages if x in ("gan", "reference"))),
+            x for x in config.stages if x in ("gan", "fully_supervised"))),
         folder.parent, s, _methods(r for r in rows if r["split"] == s),
         seconds=time.monotonic() - started, extra={"updates": updates})
   print(f"{tables.text(shown)}\n\nwritten to {folder / 'table.json'}")
@@ -133,15 +135,15 @@ def write(config, workdir, *, shots, segmenters, draws: int,
 
 
 def _methods(rows) -> dict:
-  """{method: {"shots1": {"miou": one of each draw}, ...}}, for the record."""
-  found = {}
+  """{method: {"shots1": {"miou": one of each trial}, ...}}, for the record."""
+  methods = {}
   for row in rows:
     # Which segmenter is best may differ between numbers of shots.
     name, _, kind = row["method"].partition(", ")
     best = {"segmenter": kind} if name == "auto-shot" else {}
-    found.setdefault(name if best else row["method"], {})[
-        f"shots{row['shots']}"] = {"miou": row["draws"]} | best
-  return found
+    methods.setdefault(name if best else row["method"], {})[
+        f"shots{row['shots']}"] = {"miou": row["trials"]} | best
+  return methods
 
 
 def _epochs(updates, shots):
@@ -165,7 +167,7 @@ def _row(shots, method, split, values):
           "miou": round(float(np.mean(values)), 4),
           "spread": round(float(np.std(values, ddof=1)), 4)
           if len(values) > 1 else None,
-          "draws": [round(v, 4) for v in values]}
+          "trials": [round(v, 4) for v in values]}
 
 
 def main(argv):
@@ -173,8 +175,8 @@ def main(argv):
   given = flags.FLAGS
   experiment.run(
       write, given.config, given.workdir, shots=[int(k) for k in given.shots],
-      segmenters=given.segmenters, draws=given.draws,
-      baseline_draws=given.baseline_draws, updates=given.updates)
+      segmenters=given.segmenters, trials=given.trials,
+      baseline_trials=given.baseline_trials, updates=given.updates)
 
 
 def define_flags():
@@ -185,9 +187,9 @@ def define_flags():
   flags.DEFINE_list("shots", ["1", "5", "10"], "Numbers of shots.")
   flags.DEFINE_list(
       "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
-  flags.DEFINE_integer("draws", 5, "Draws of the shots.")
+  flags.DEFINE_integer("trials", 5, "Trials of the shots.")
   flags.DEFINE_integer(
-      "baseline_draws", 0, "Of the supervised U-Net's labels; 0: as many.")
+      "baseline_trials", 0, "Of the supervised U-Net's labels; 0: as many.")
   flags.DEFINE_integer(
       "updates", 0, "Of each segmenter; 0: the config's epochs.")
 

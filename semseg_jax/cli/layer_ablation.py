@@ -1,14 +1,15 @@
 r"""Which of a generator's layers matter: a table and a plot.
 
   python -m semseg_jax.cli.layer_ablation \
-      --config=configs/repurpose_gan/parts.py:shots=5,segmenter=linear \
-      --workdir=runs/repurpose_parts
+      --config=configs/repurpose_gan/toy_faces.py:shots=5,segmenter=linear \
+      --workdir=runs/repurpose_toy_faces
 
 Trains the config's segmenter on each layer alone ("only") and on all but each
 ("without"), with the same shots, and scores them on the in-domain split by
-inversion; with the annotator `reference` also on fresh samples against its
-labels, where no inversion blurs the answer. Writes workdir/ablation/table.json,
-table.md and layers.png. Run again after an interruption: what is done is kept.
+inversion; with the annotator `fully_supervised` also on fresh samples against
+its labels, where no inversion blurs the answer. Writes
+workdir/ablation/table.json, table.md and layers.png. After an interruption run
+it again: finished layers are not computed again.
 """
 
 from semseg_jax.training import xla_flags

@@ -49,7 +49,7 @@ _COMPILED_FOR = flags.DEFINE_string(
     "compiled_for", "", "Slice of as many chips whose programs are taken "
     "instead, where they are compiled already: only the chips' figures are "
     "those of --topology.")
-_KEPT = flags.DEFINE_string(
+_CACHE = flags.DEFINE_string(
     "kept", ".cache/plan", "Folder for the figures of compiled programs, which "
     "are not compiled again: an interrupted plan continues.")
 
@@ -65,11 +65,11 @@ def stages_of(config):
 
 def listed(config, mesh, stages=()):
   """All programs of `stages`, by default of those asked for."""
-  found = []
+  listing = []
   for name in stages or stages_of(config):
-    found += (programs.inversion(config, mesh) if name == "inversion"
-              else programs.training(config, name, mesh))
-  return found
+    listing += (programs.inversion(config, mesh) if name == "inversion"
+                else programs.training(config, name, mesh))
+  return listing
 
 
 def tpu_rows(config, topology: str) -> list[dict]:
@@ -82,34 +82,34 @@ def tpu_rows(config, topology: str) -> list[dict]:
   chip, mesh = chips.CHIPS[name], mesh_lib.make(chips.devices(compiled_for))
   config = programs.batch_for(config, count)
   with target.compiling_for("tpu"):
-    found = listed(config, mesh)
-    bar = tqdm.tqdm(found, desc=topology)
+    listing = listed(config, mesh)
+    bar = tqdm.tqdm(listing, desc=topology)
     costs = [cost_of(p, compiled_for, bar) for p in bar]
-    fits = (largest_batches(config, mesh, chip, compiled_for, found, costs)
+    fits = (largest_batches(config, mesh, chip, compiled_for, listing, costs)
             if _FIT.value else {})
     rows = [row(topology, p, c, chip, count)
-            for p, c in zip(found, costs, strict=True)]
+            for p, c in zip(listing, costs, strict=True)]
   return rows + totals(rows, fits)
 
 
 def cost_of(program, topology, bar) -> estimate.Cost:
   """A program's figures, those of a loop's body as often as it runs."""
   bar.set_postfix_str(f"compiling {program.stage}/{program.phase}")
-  cost, times = kept.cost(program, topology, _KEPT.value), program.repeats()
+  cost, times = kept.cost(program, topology, _CACHE.value), program.repeats()
   return cost._replace(flops=times * cost.flops, bytes=times * cost.bytes,
                        collective=times * cost.collective)
 
 
 def largest_batches(
-    config, mesh, chip, topology, found, costs) -> dict[str, int]:
+    config, mesh, chip, topology, listing, costs) -> dict[str, int]:
   """{stage: global batch that fits}, from compiling a phase at another size.
 
-  The phase that needs the most memory; at half the batch, or at two pictures a
+  The phase that needs the most memory; at half the batch, or at two images a
   chip where there is one. Where the config's own batch does not fit: at one and
   two.
   """
   count, most = mesh.size, {}
-  for program, cost in zip(found, costs, strict=True):
+  for program, cost in zip(listing, costs, strict=True):
     if program.stage not in most or cost.memory > most[program.stage][1].memory:
       most[program.stage] = (program, cost)
   fits = {}
@@ -153,24 +153,24 @@ def totals(rows, fits) -> list[dict]:
     rows: of `row`, of one topology.
     fits: {stage: largest batch}.
   """
-  found = []
+  lines = []
   for stage in dict.fromkeys(r["stage"] for r in rows):
     mine = [r for r in rows if r["stage"] == stage]
     mean = lambda key, mine=mine: sum(r["per_step"] * r[key] for r in mine)
     ms, batch = mean("ms"), max(r["batch"] for r in mine)
     count = chips.parse(mine[0]["topology"])[1]
-    found.append({
+    lines.append({
         "topology": mine[0]["topology"], "stage": stage,
         "phase": "search" if stage == "inversion" else "mean step",
         "batch": batch, "per_step": 1.0,
         "of_memory": max(r["of_memory"] for r in mine),
         "gflop": mean("gflop"), "traffic_gb": mean("traffic_gb"),
         "collective_mb": mean("collective_mb"), "ms": ms,
-        "pictures_per_chip_second": batch / count / ms * 1e3,
+        "images_per_chip_second": batch / count / ms * 1e3,
         "largest_batch": fits.get(stage),
         "scaling_256": ms and mean("ms") / sum(
             r["per_step"] * r["ms"] / r["scaling_256"] for r in mine)})
-  return found
+  return lines
 
 
 def gpu_rows(config) -> list[dict]:
@@ -197,11 +197,11 @@ def plan(config, workdir):
   config = programs.blank(config)
   rows = []
   for topology in _TOPOLOGY.value or [None]:
-    found = tpu_rows(config, topology) if topology else gpu_rows(config)
+    of_topology = tpu_rows(config, topology) if topology else gpu_rows(config)
     print(tables.markdown([
-        {k: shown(v) for k, v in r.items()} for r in found]) + "\n",
+        {k: shown(v) for k, v in r.items()} for r in of_topology]) + "\n",
           flush=True)
-    rows += found
+    rows += of_topology
   if _OUT.value:
     pathlib.Path(_OUT.value).write_text(json.dumps(rows, indent=1) + "\n")
 

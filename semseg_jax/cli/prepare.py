@@ -4,7 +4,7 @@
 
 The name may also be given as --name, the folder as --manual_dir, as TFDS calls
 it: that of the unpacked download, or the one above it. What is missing there is
-listed, with where to get it. --size decides how large the pictures of some sets
+listed, with where to get it. --size decides how large the images of some sets
 are stored.
 """
 
@@ -23,7 +23,7 @@ flags.DEFINE_alias("manual_dir", "data_dir")
 _CACHE_DIR = flags.DEFINE_string(
     "cache_dir", None, "Where to keep the prepared form.")
 _SIZE = flags.DEFINE_integer(
-    "size", None, "Picture side the training will use.", lower_bound=4)
+    "size", None, "Image side the training will use.", lower_bound=4)
 
 
 def main(argv):
@@ -46,7 +46,7 @@ def main(argv):
     kind = "with masks" if source.labeled else "images only"
     volumes = len(set(getattr(source, "volumes", None) or ()))
     of = f" of {volumes} volumes" if volumes else ""
-    print(f"  {name}: {len(source)} pictures{of}, {kind}")
+    print(f"  {name}: {len(source)} images{of}, {kind}")
   for field in ("licence", "citation"):
     if text := getattr(spec, field):
       print(f"  {field}: {text}")

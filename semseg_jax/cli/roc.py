@@ -29,13 +29,13 @@ def collect(runs: dict[str, str], split: str):
   for name, folder in runs.items():
     path = pathlib.Path(folder) / "eval" / split
     try:
-      found = json.loads((path / "roc.json").read_text())
+      by_stage = json.loads((path / "roc.json").read_text())
       scores = json.loads((path / "record.json").read_text())["extra"]["mlmt"]
     except FileNotFoundError:
       raise ValueError(
           f"{path}: no roc.json and record.json; eval.py writes them for runs "
           "with the stage 'mlmt'") from None
-    for stage, curve in found.items():
+    for stage, curve in by_stage.items():
       curves[f"{name}: {stage}"] = curve
       rows.append({
           "Run": name, "Classifier": stage,

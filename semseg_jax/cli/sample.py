@@ -1,13 +1,13 @@
-r"""Writes generated pictures for a person to label, with their latents.
+r"""Writes generated images for a person to label, with their latents.
 
-  python -m semseg_jax.cli.sample --config=configs/repurpose_gan/parts.py \
-      --workdir=runs/repurpose_parts --out=my_shots --n=10
+  python -m semseg_jax.cli.sample --config=configs/repurpose_gan/toy_faces.py \
+      --workdir=runs/repurpose_toy_faces --out=my_shots --n=10
 
-For each picture <number>.png and <number>.npz (codes and noise), for all
+For each image <number>.png and <number>.npz (latents and noise), for all
 samples.json and classes.json. Paint <number>_mask.png (class indices) or save
 LabelMe's <number>.json beside them, then train with
 --config.shots.folder=my_shots (RepurposeGAN: and --config.shots.source=folder;
-docs/repurpose_gan.md). Files that are there are kept.
+docs/repurpose_gan.md). Files that are there are not written again.
 """
 
 from semseg_jax.training import xla_flags
@@ -28,10 +28,10 @@ from semseg_jax.methods.common import samples  # noqa: E402
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file of the experiment.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_OUT = flags.DEFINE_string("out", None, "Folder for the pictures.")
-_N = flags.DEFINE_integer("n", 10, "How many pictures.", lower_bound=1)
+_OUT = flags.DEFINE_string("out", None, "Folder for the images.")
+_N = flags.DEFINE_integer("n", 10, "How many images.", lower_bound=1)
 _FIRST = flags.DEFINE_integer(
-    "first", 0, "Number of the first one; other numbers, other pictures.",
+    "first", 0, "Number of the first one; other numbers, other images.",
     lower_bound=0)
 
 
@@ -42,9 +42,9 @@ def write(config, workdir, *, out, n: int, first: int = 0):
   spec = data.dataset(config).spec if config.data.name else None
   names = samples.write(generator, spec, out, range(first, first + n),
                         config.shots.get("truncation", 1.0))
-  print(f"{len(names)} pictures in {out}, {names[0]}.png to {names[-1]}.png.\n"
+  print(f"{len(names)} images in {out}, {names[0]}.png to {names[-1]}.png.\n"
         f"Classes: {out}/classes.json. Paint <name>_mask.png or save LabelMe's "
-        "<name>.json beside them, at the pictures' size.")
+        "<name>.json beside them, at the images' size.")
   return names
 
 

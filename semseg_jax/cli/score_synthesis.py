@@ -1,24 +1,25 @@
-r"""How good synthesised pictures are, and how well they follow their layouts.
+r"""How good synthesised images are, and how well they follow their layouts.
 
   python -m semseg_jax.cli.score_synthesis \
-      --config=configs/fewshot_smis/parts.py --workdir=runs/smis
+      --config=configs/fewshot_smis/toy_faces.py --workdir=runs/smis
 
 The layouts are the masks of a split. A segmenter trained on all real labels
-(stage `reference`) labels each picture; its mIoU against the layout says how
-well the picture follows it. The distance is FID where `monitor.inception` names
-a file, else the Frechet distance of our own features (see monitoring.py). Rows:
-the encoder's pictures, in their own and in random styles, and beside them
-random samples (the floor), the picture of the shot with the nearest mask, and
-the real pictures (the ceiling). `share` is where a row stands between floor and
-ceiling. With dense labelling a last row scores samples against their own pseudo
-labels: what the encoder is taught. Writes table.json, table.md, grid.png and
-pseudo_labels.png to WORKDIR/synthesis/SPLIT, and an ordinary record, with a
-method for each row, to WORKDIR/eval/SPLIT, where eval.py has its own.
+(stage `fully_supervised`) labels each image; its mIoU against the layout says
+how well the image follows it. The distance is FID where `monitor.inception`
+names a file, else the Frechet distance of the run's own features (see
+monitoring.py). Rows: the encoder's images, in their own and in random styles,
+and beside them random samples (the floor), the image of the shot with the
+nearest mask, and the real images (the ceiling). `share` is where a row stands
+between floor and ceiling. With dense labeling a last row scores samples against
+their own pseudo labels: what the encoder is trained on. Writes table.json,
+table.md, grid.png and pseudo_labels.png to WORKDIR/synthesis/SPLIT, and an
+ordinary record, with a method for each row, to WORKDIR/eval/SPLIT, where
+eval.py has its own.
 
   --study --layers=conv8,conv16 --k=1,3,10 --thresholds=0.3,0.5,0.7
 
 instead trains an encoder for each map of the generator (default: the config's)
-and, if the labelling is sparse, each of its parameters, in WORKDIR/study/...,
+and, if the labeling is sparse, each of its parameters, in WORKDIR/study/...,
 and writes WORKDIR/study/table.json; with --config.encoder.steps=0 it only
 judges the pseudo labels.
 """
@@ -46,14 +47,14 @@ from semseg_jax.data import datasets  # noqa: E402
 from semseg_jax.data import transforms  # noqa: E402
 from semseg_jax.evaluation import figures  # noqa: E402
 from semseg_jax.evaluation import tables  # noqa: E402
-from semseg_jax.methods import reference  # noqa: E402
+from semseg_jax.methods import fully_supervised  # noqa: E402
 from semseg_jax.methods.common import data  # noqa: E402
 from semseg_jax.methods.common import generator as generators  # noqa: E402
 from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
 from semseg_jax.methods.fewshot_smis import pseudo_labels  # noqa: E402
 from semseg_jax.methods.fewshot_smis import shots as shots_lib  # noqa: E402
 from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
-from semseg_jax.ops import images  # noqa: E402
+from semseg_jax.ops import image_ops  # noqa: E402
 from semseg_jax.ops import scores  # noqa: E402
 
 _BATCH = 8
@@ -76,29 +77,29 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       config, synth.labeller.size, limit, split)
   truth = _masks(config, split, len(real))
   style_key, random_key = jax.random.split(jax.random.key(config.seed))
-  codes = synth.encode(layout)
-  own = synth.render(codes)
+  latents = synth.encode(layout)
+  own = synth.render(latents)
   styles = synthesis.parse_styles(config.synthesis.styles)
-  mixed = [synth.mixed(codes, jax.random.fold_in(style_key, i), styles=styles,
+  mixed = [synth.mixed(latents, jax.random.fold_in(style_key, i), styles=styles,
                        alpha=config.synthesis.alpha)
            for i in range(max(1, config.synthesis.samples))]
   shots = shots_lib.read(config)
-  found = {
+  rendered = {
       "synthesis": own,
       "synthesis, random styles": mixed[0],
       "random sample": synth.random(len(real), random_key),
       "nearest shot": shots.image[_nearest(
-          layout, shots.label, config.pseudo.labelling == "sparse")],
-      "real picture": real}
-  rows = [{"pictures of": name} | judge(pictures, truth)
-          for name, pictures in found.items()]
-  if config.pseudo.labelling != "sparse" and not config.encoder.weights:
-    _, pictures, label = synth.pairs(len(real), random_key)
-    rows.append({"pictures of": "sample, its own pseudo label"} | judge(
-        pictures, label))
+          layout, shots.label, config.pseudo.labeling == "sparse")],
+      "real image": real}
+  rows = [{"images of": name} | judge(images, truth)
+          for name, images in rendered.items()]
+  if config.pseudo.labeling != "sparse" and not config.encoder.weights:
+    _, images, label = synth.pairs(len(real), random_key)
+    rows.append({"images of": "sample, its own pseudo label"} | judge(
+        images, label))
   floor, ceiling = (
-      next(r["miou"] for r in rows if r["pictures of"] == name)
-      for name in ("random sample", "real picture"))
+      next(r["miou"] for r in rows if r["images of"] == name)
+      for name in ("random sample", "real image"))
   for row in rows:
     row["share"] = (row["miou"] - floor) / max(ceiling - floor, 1e-9)
   folder = workdir / "synthesis" / split
@@ -106,17 +107,17 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   _write(folder, rows, f"{config.data.name}, {split}, {len(real)} layouts")
   experiment.save_record(
       config, workdir, split,
-      {row["pictures of"]: {"pictures": len(real)} | {
-          k: v for k, v in row.items() if k != "pictures of"} for row in rows},
+      {row["images of"]: {"images": len(real)} | {
+          k: v for k, v in row.items() if k != "images of"} for row in rows},
       seconds=time.monotonic() - started)
   colors = encoder.annotation_colors(config)
-  judged = images.colorize(
+  judged = image_ops.colorize(
       judge.labels(own[:_ROWS]), data.dataset(config).spec.colors)
   figures.save(folder / "grid.png", figures.grid(
-      [[real[i], images.colorize(layout[i], colors), own[i],
+      [[real[i], image_ops.colorize(layout[i], colors), own[i],
         judged[i], *(m[i] for m in mixed)]
        for i in range(min(_ROWS, len(real)))],
-      columns=["real", "layout", "synthesis", "its label by reference",
+      columns=["real", "layout", "synthesis", "its label by fully supervised",
                *(f"style {i + 1}" for i in range(len(mixed)))],
       names=[""] * min(_ROWS, len(real))))
   if not config.encoder.weights:  # The shots are in the run's folder.
@@ -125,38 +126,40 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
 
 
 class Judge:
-  """The reference segmenter and the feature distance of a config."""
+  """The fully supervised segmenter and the feature distance of a config."""
 
   def __init__(self, config, workdir):
     self._config = config
-    self._predict = reference.predictor(config, workdir)
+    self._predict = fully_supervised.predictor(config, workdir)
     self._network = monitoring.feature_network(config)
     self._real = monitoring.real_features(config, self._network)
 
-  def __call__(self, pictures, truth) -> dict:
-    """Scores of pictures uint8 [N, S, S, C] for masks int [N, S, S]."""
+  def __call__(self, images, truth) -> dict:
+    """Scores of images uint8 [N, S, S, C] for masks int [N, S, S]."""
     c = self._config.data
     counts = scores.confusion_matrix(
-        truth, self.labels(pictures), c.num_classes, c.ignore_index).sum(0)
-    features = [self._network(images.from_uint8(x))
-                for x in _batches(self._sized(pictures))]
-    features = [np.concatenate(x)[:len(pictures)]
+        truth, self.labels(images), c.num_classes, c.ignore_index).sum(0)
+    features = [self._network(image_ops.from_uint8(x))
+                for x in _batches(self._sized(images))]
+    features = [np.concatenate(x)[:len(images)]
                 for x in zip(*features, strict=True)]
     distance = monitoring.compare(self._config, self._real, features)
     return {"miou": float(scores.mean_iou(counts)),
             "pixel_accuracy": float(scores.pixel_accuracy(counts)),
             **{k.removeprefix("monitor/"): v for k, v in distance.items()}}
 
-  def labels(self, pictures) -> np.ndarray:
-    """The segmenter's labels, int32 [N, S, S], at the pictures' size."""
-    found = [images.to_label(images.resize_logits(
-        self._predict(x, None)["reference"]["logits"], pictures.shape[1:3]))
-             for x in _batches(self._sized(pictures))]
-    return np.concatenate(found)[:len(pictures)]
+  def labels(self, images) -> np.ndarray:
+    """The segmenter's labels, int32 [N, S, S], at the images' size."""
+    logits = [self._predict(x, None)["fully_supervised"]["logits"]
+              for x in _batches(self._sized(images))]
+    predicted = [
+        image_ops.to_label(image_ops.resize_logits(x, images.shape[1:3]))
+        for x in logits]
+    return np.concatenate(predicted)[:len(images)]
 
-  def _sized(self, pictures):
+  def _sized(self, images):
     size = self._config.data.size
-    return np.stack([transforms.resize_image(p, size) for p in pictures])
+    return np.stack([transforms.resize_image(p, size) for p in images])
 
 
 def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
@@ -165,17 +168,17 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
 
   Args:
     config: the experiment's config.
-    workdir: its folder, with the stages `gan`, `shots` and `reference`.
+    workdir: its folder, with the stages `gan`, `shots` and `fully_supervised`.
     layers: maps of the generator; empty for the config's.
-    ks, thresholds: of sparse labelling; without a meaning for dense labelling.
-    split: whose masks the encoders' pictures are scored on; see `evaluate`.
+    ks, thresholds: of sparse labeling; without a meaning for dense labeling.
+    split: whose masks the encoders' images are scored on; see `evaluate`.
 
   Returns:
     The rows of the table.
   """
   workdir = epath.Path(workdir)
   judge = Judge(config, workdir)
-  sparse = config.pseudo.labelling == "sparse"
+  sparse = config.pseudo.labeling == "sparse"
   rows = []
   for layer, k, threshold in itertools.product(
       layers or [config.pseudo.layer],
@@ -191,12 +194,12 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
     row |= _pseudo_quality(one, workdir, judge)
     if config.encoder.steps:
       folder = workdir / "study" / name
-      for stage in ("gan", "shots", "reference"):
+      for stage in ("gan", "shots", "fully_supervised"):
         if (workdir / stage).exists():
           _copy(workdir / stage, folder / stage)
       experiment.train(one, folder, only=["encoder"])
       row |= {a: b for a, b in evaluate(
-          one, folder, split=split)[0].items() if a != "pictures of"}
+          one, folder, split=split)[0].items() if a != "images of"}
     rows.append(row)
   (workdir / "study").mkdir(exist_ok=True)
   _write(workdir / "study", rows, "parameters of the pseudo labels")
@@ -214,21 +217,21 @@ def _copy(source, target):
 
 
 def _pseudo_quality(config, workdir, judge):
-  """How much of samples is labelled, and how well the segmenter agrees."""
+  """How much of samples is labeled, and how well the segmenter agrees."""
   synth = synthesis.Synthesizer(config, workdir, encoder=False)
-  _, pictures, label = synth.pairs(
+  _, images, label = synth.pairs(
       max(_BATCH, min(config.monitor.samples, 256)),
       jax.random.key(config.seed))
-  known = label > (0 if config.pseudo.labelling == "sparse" else -1)
+  known = label > (0 if config.pseudo.labeling == "sparse" else -1)
   # Classes of partial annotations are those of the data set plus one.
   shift = config.shots.annotation != "mask"
   c = config.data
   counts = scores.confusion_matrix(
-      np.where(known, label - shift, c.ignore_index), judge.labels(pictures),
+      np.where(known, label - shift, c.ignore_index), judge.labels(images),
       c.num_classes, c.ignore_index).sum(0)
   if not known.any():
-    return {"labelled": 0.0, "label_accuracy": None, "label_miou": None}
-  return {"labelled": float(known.mean()),
+    return {"labeled": 0.0, "label_accuracy": None, "label_miou": None}
+  return {"labeled": float(known.mean()),
           "label_accuracy": float(scores.pixel_accuracy(counts)),
           "label_miou": float(scores.mean_iou(counts))}
 

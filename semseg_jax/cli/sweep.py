@@ -5,7 +5,7 @@
 
 Each seed has a folder; run again after an interruption: it continues. The
 seed is given to the config as its argument `seed`, so that it also chooses the
-labelled pictures. Fields are changed by --set=data.data_dir=DIR.
+labeled images. Fields are changed by --set=data.data_dir=DIR.
 """
 
 from semseg_jax.training import xla_flags
@@ -37,9 +37,9 @@ def load(config: str, seed: int, changes=()):
     raise ValueError(f"--config={path}: not a Python file")
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
-  found = module.get_config(
+  loaded = module.get_config(
       ",".join(filter(None, (argument, f"seed={seed}"))))
-  found.lock()
+  loaded.lock()
   for change in changes:
     name, equals, text = change.partition("=")
     try:
@@ -49,18 +49,18 @@ def load(config: str, seed: int, changes=()):
     try:
       if not equals:
         raise KeyError(name)
-      found.update_from_flattened_dict({name: value})
+      loaded.update_from_flattened_dict({name: value})
     except (AttributeError, KeyError, TypeError) as error:
       raise ValueError(
           f"--set={change}: write FIELD=VALUE with a field of the config and a "
           "value of its type") from error
-  return found
+  return loaded
 
 
 def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
-  # Configs are data beside the package, found as train.py finds them.
+  # Configs are data beside the package; train.py imports them likewise.
   sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
   workdir, results = pathlib.Path(flags.FLAGS.workdir), []
   try:

@@ -1,14 +1,15 @@
-r"""Pictures from masks, scribbles or landmarks with a trained Fewshot-SMIS run.
+r"""Images from masks, scribbles or landmarks with a trained Fewshot-SMIS run.
 
-  python -m semseg_jax.cli.synthesize --config=configs/fewshot_smis/parts.py \
-      --workdir=runs/smis --masks=FOLDER --out=FOLDER
+  python -m semseg_jax.cli.synthesize \
+      --config=configs/fewshot_smis/toy_faces.py --workdir=runs/smis \
+      --masks=FOLDER --out=FOLDER
 
 --masks: a folder of index PNGs of any size: whole masks for a dense run; for a
 sparse one partial ones, where 0 is unknown. --points: a CSV file of landmarks
-instead (columns picture, class, x, y; see data/annotations.py). Writes for each
+instead (columns image, class, x, y; see data/annotations.py). Writes for each
 layout <name>_0.png, the encoder's own style, and <name>_1.png, ...: the same
-layout with the codes --styles from random latents; grid.png shows all of them,
-pseudo_labels.png samples of the generator with their pseudo labels.
+layout with the latents --styles of random samples; grid.png shows all of
+them, pseudo_labels.png samples of the generator with their pseudo labels.
 
   --pairs=500   instead writes synthetic pairs, images/ and masks/, for
                 --config.supervised.synthetic: layouts are pseudo labels
@@ -34,13 +35,13 @@ from semseg_jax.data import transforms  # noqa: E402
 from semseg_jax.evaluation import figures  # noqa: E402
 from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
 from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
-from semseg_jax.ops import images  # noqa: E402
+from semseg_jax.ops import image_ops  # noqa: E402
 
-_SHOWN = 8  # pseudo-labelled samples in their figure
+_SHOWN = 8  # pseudo-labeled samples in their figure
 
 
 def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
-  """Writes pictures of layouts; see the module's docstring.
+  """Writes images of layouts; see the module's docstring.
 
   Args:
     config: the experiment's config.
@@ -53,24 +54,24 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
     {name: uint8 [1 + samples, S, S, C]}.
   """
   synth = synthesis.Synthesizer(config, workdir)
-  found = layouts(synth)
-  names, label = list(found), np.stack(list(found.values()))
-  codes = synth.encode(label)
-  drawn = [synth.render(codes)]
+  layout_of = layouts(synth)
+  names, label = list(layout_of), np.stack(list(layout_of.values()))
+  latents = synth.encode(label)
+  rendered = [synth.render(latents)]
   for i in range(samples):
-    drawn.append(synth.mixed(
-        codes, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
+    rendered.append(synth.mixed(
+        latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=alpha))
   colors = encoder.annotation_colors(config)
-  result = dict(zip(names, np.stack(drawn, 1), strict=True))
-  for name, pictures in result.items():
-    for i, picture in enumerate(pictures):
-      figures.save(out / f"{name}_{i}.png", picture)
+  result = dict(zip(names, np.stack(rendered, 1), strict=True))
+  for name, images in result.items():
+    for i, image in enumerate(images):
+      figures.save(out / f"{name}_{i}.png", image)
   columns = ["layout", "own style"] + [
       f"style {i + 1}" for i in range(samples)]
   figures.save(out / "grid.png", figures.grid(
-      [[images.colorize(found[name], colors), *pictures]
-       for name, pictures in result.items()], columns=columns, names=names))
+      [[image_ops.colorize(layout_of[name], colors), *images]
+       for name, images in result.items()], columns=columns, names=names))
   if not config.encoder.weights:  # The shots are in the run's folder.
     save_pseudo_labels(config, synth, out, jax.random.key(seed))
   return result
@@ -78,10 +79,10 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
 
 def save_pseudo_labels(config, synth, folder, key):
   """Writes pseudo_labels.png: samples of the generator and their labels."""
-  _, drawn, label = synth.pairs(_SHOWN, key)
+  _, rendered, label = synth.pairs(_SHOWN, key)
   colors = encoder.annotation_colors(config)
   figures.save(folder / "pseudo_labels.png", figures.grid(
-      [list(drawn), list(images.colorize(label, colors))],
+      [list(rendered), list(image_ops.colorize(label, colors))],
       columns=[""] * _SHOWN, names=["sample", "pseudo label"]))
 
 
@@ -89,10 +90,10 @@ def layouts_of(config, *, masks, points):
   """Function (Synthesizer) -> {name: int32 [S, S]} that reads the files."""
   if bool(masks) == bool(points):
     raise ValueError("give either --masks=FOLDER or --points=FILE.csv")
-  sparse = config.pseudo.labelling == "sparse"
+  sparse = config.pseudo.labeling == "sparse"
   if points and not sparse:
     raise ValueError("--points: this run's encoder was trained on whole masks; "
-                     "landmarks need config.pseudo.labelling='sparse'")
+                     "landmarks need config.pseudo.labeling='sparse'")
 
   def from_masks(synth):
     source = pairs.Masks(
@@ -111,18 +112,18 @@ def layouts_of(config, *, masks, points):
 
 def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
   """Writes `count` synthetic pairs: pseudo labels and what is made of them."""
-  if config.pseudo.labelling == "sparse":
-    raise ValueError("--pairs needs whole masks: config.pseudo.labelling is "
+  if config.pseudo.labeling == "sparse":
+    raise ValueError("--pairs needs whole masks: config.pseudo.labeling is "
                      "'sparse'")
   synth = synthesis.Synthesizer(config, workdir)
   latent_key, style_key = jax.random.split(jax.random.key(seed))
   _, _, label = synth.pairs(count, latent_key)
-  drawn = synth.mixed(synth.encode(label), style_key, styles=styles,
-                      alpha=alpha)
+  rendered = synth.mixed(
+      synth.encode(label), style_key, styles=styles, alpha=alpha)
   for part in ("images", "masks"):
     (out / part).mkdir(parents=True, exist_ok=True)
-  for i, (picture, mask) in enumerate(zip(drawn, label, strict=True)):
-    figures.save(out / f"images/{i:06}.png", picture)
+  for i, (image, mask) in enumerate(zip(rendered, label, strict=True)):
+    figures.save(out / f"images/{i:06}.png", image)
     figures.save(out / f"masks/{i:06}.png", mask.astype(np.uint8))
 
 
@@ -169,17 +170,17 @@ def define_flags():
   config_flags.DEFINE_config_file(
       "config", None, "Config file of the experiment.", lock_config=True)
   flags.DEFINE_string("workdir", None, "Folder of the trained run.")
-  flags.DEFINE_string("out", None, "Folder for the pictures.")
+  flags.DEFINE_string("out", None, "Folder for the images.")
   flags.DEFINE_string("masks", None, "Folder of index PNGs.")
   flags.DEFINE_string("points", None, "CSV file of landmarks.")
   flags.DEFINE_integer("pairs", 0, "Synthetic pairs to write instead.")
   flags.DEFINE_string(
-      "styles", None, "Codes to mix, such as 8-17; default: the config's.")
+      "styles", None, "Latents to mix, such as 8-17; default: the config's.")
   flags.DEFINE_float(
-      "alpha", None, "Share of the random codes; default: the config's.",
+      "alpha", None, "Share of the random latents; default: the config's.",
       lower_bound=0.0, upper_bound=1.0)
   flags.DEFINE_integer(
-      "samples", None, "Mixed pictures of each layout; default: the config's.",
+      "samples", None, "Mixed images of each layout; default: the config's.",
       lower_bound=0)
   flags.DEFINE_integer("seed", 0, "Of the random latents.")
 

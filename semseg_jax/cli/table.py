@@ -96,32 +96,32 @@ def run() -> list[str]:
   seeds = [int(s) for s in _SEEDS.value]
   tables = [table_actions.chosen(table_runs.load(name), rows=_ROWS.value,
                                  seeds=seeds) for name in names]
-  places = table_runs.Places(
+  folders = table_runs.Folders(
       pathlib.Path(_WORKDIR.value), _DATA.value, _WEIGHTS.value,
       table_actions.overrides(_OVERRIDE.value),
       records.below(_RUNS.value))
   problems, paths = [], []
   if _COMMANDS.value:
-    lines, problems = table_runs.commands(tables, places, ready=_READY.value)
+    lines, problems = table_runs.commands(tables, folders, ready=_READY.value)
     print("\n".join(lines), end="\n" if lines else "")
   elif _COST.value:
-    found, problems = table_cost.of_tables(tables, places)
-    if found:
+    costs, problems = table_cost.of_tables(tables, folders)
+    if costs:
       print(text_tables.markdown(
-          table_cost.rows(found, _TFLOPS.value * 1e12)))
+          table_cost.rows(costs, _TFLOPS.value * 1e12)))
       print(f"\nGPU-hours at {_TFLOPS.value:g} sustained TFLOP/s (assumed).")
   elif _SMOKE.value:
     xla_flags.quick()
-    paths, problems = table_smoke.run(tables, places)
+    paths, problems = table_smoke.run(tables, folders)
   else:
-    out = pathlib.Path(_OUT.value or places.root)
+    out = pathlib.Path(_OUT.value or folders.root)
     into = pathlib.Path(_INTO.value) if _INTO.value else None
     if into and _TABLE.value == ["all"]:
       tables = table_actions.with_block(tables, into)
     paths = [path for table in tables for path in table_actions.render(
-        table, places, out=out, into=into)]
-    for table in tables if places.elsewhere else ():
-      for line in table_actions.near_misses(table, places):
+        table, folders, out=out, into=into)]
+    for table in tables if folders.elsewhere else ():
+      for line in table_actions.near_misses(table, folders):
         print(f"{table.name}: {line}", file=sys.stderr)
   for path in dict.fromkeys(paths):
     print(path)

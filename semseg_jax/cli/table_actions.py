@@ -35,27 +35,27 @@ def chosen(
 
 def overrides(texts: Sequence[str]) -> dict:
   """{field: value} of FIELD=VALUE texts, values as Python writes them."""
-  found = {}
+  fields = {}
   for text in texts:
     field, equals, value = text.partition("=")
     if not equals:
       raise ValueError(f"--override={text}: write FIELD=VALUE")
     try:
-      found[field] = ast.literal_eval(value)
+      fields[field] = ast.literal_eval(value)
     except (SyntaxError, ValueError):
-      found[field] = value
-  return found
+      fields[field] = value
+  return fields
 
 
 def render(
-    table: paper_table.Table, places: table_runs.Places, *,
+    table: paper_table.Table, folders: table_runs.Folders, *,
     out: pathlib.Path, into: pathlib.Path | None = None,
 ) -> list[pathlib.Path]:
   """Writes a table from its runs' records.
 
   Args:
     table: which.
-    places: where the records are.
+    folders: where the records are.
     out: folder for NAME.md, NAME.csv, NAME.png.
     into: a document whose block of this table is replaced.
 
@@ -64,7 +64,7 @@ def render(
   """
   results = table_results.collect(
       table,
-      _config_of(table, places), places.root, places.elsewhere,
+      _config_of(table, folders), folders.root, folders.elsewhere,
       table_runs.unlike)
   paths = list(table_render.write(results, out))
   if into:
@@ -82,13 +82,13 @@ def with_block(
   return [t for t in tables if f"<!-- table:{t.name} -->" in text]
 
 
-def _config_of(table, places):
+def _config_of(table, folders):
   return functools.partial(
-      table_runs.plain_config, places=places, table=table)
+      table_runs.plain_config, folders=folders, table=table)
 
 
-def near_misses(table: paper_table.Table, places: table_runs.Places):
+def near_misses(table: paper_table.Table, folders: table_runs.Folders):
   """See `table_results.near_misses`."""
   return table_results.near_misses(
-      table, _config_of(table, places), places.root, places.elsewhere,
+      table, _config_of(table, folders), folders.root, folders.elsewhere,
       table_runs.unlike)

@@ -29,7 +29,7 @@ from semseg_jax.training import checkpoint
 
 # What costs do not depend on, below `data` and at the top.
 _IRRELEVANT = ("evaluation", "log", "monitor", "seed", "inversion")
-_IRRELEVANT_DATA = ("labels", "unlabeled", "split_seed", "seed")
+_IRRELEVANT_DATA = ("num_labeled", "num_unlabeled", "split_seed", "seed")
 
 
 class Cost(NamedTuple):
@@ -46,7 +46,7 @@ class Cost(NamedTuple):
     return sum(self.stages.values())
 
 
-def of_tables(tables: Sequence[paper_table.Table], places: table_runs.Places):
+def of_tables(tables: Sequence[paper_table.Table], folders: table_runs.Folders):
   """[(table name, config, runs, Cost of one)] and what stands in the way.
 
   Runs that several tables share count for the first.
@@ -56,7 +56,7 @@ def of_tables(tables: Sequence[paper_table.Table], places: table_runs.Places):
     folder = pathlib.Path(folder)
     for job in table_runs.jobs(tables):
       try:
-        config = table_runs.config(job.run, places, job.table)
+        config = table_runs.config(job.run, folders, job.table)
       except FileNotFoundError as error:
         problems[str(error)] = None
         continue
@@ -71,8 +71,8 @@ def of_tables(tables: Sequence[paper_table.Table], places: table_runs.Places):
           known[key] = None
           problems[f"{job.run.config}:{job.run.argument}: no cost: {error}"
                    ] = None
-      place = (job.table.name, job.run.config, key)
-      counts[place] = counts.get(place, 0) + 1
+      entry = (job.table.name, job.run.config, key)
+      counts[entry] = counts.get(entry, 0) + 1
   return [(table, path, count, known[key])
           for (table, path, key), count in counts.items()
           if known[key]], list(problems)
@@ -80,7 +80,7 @@ def of_tables(tables: Sequence[paper_table.Table], places: table_runs.Places):
 
 def _relevant(config):
   plain = json.loads(config.to_json_best_effort())
-  labels = bool(plain["data"]["labels"])
+  labels = bool(plain["data"]["num_labeled"])
   data = {k: v for k, v in plain["data"].items() if k not in _IRRELEVANT_DATA}
   return {k: v for k, v in plain.items() if k not in _IRRELEVANT} | {
       "data": data, "has_labels": labels}
@@ -112,10 +112,11 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
   trained = ["gan"] if changes.get("generator.weights") == "" else []
   for name in stages:
     stage = experiment.make_stage(config, workdir, name)
-    found = stage_cost(stage, lambda: _untrained(config, workdir, trained))
+    phase_costs = stage_cost(
+        stage, lambda: _untrained(config, workdir, trained))
     trained.append(name)
     totals[name] = 0.0
-    for phase, (operations, times) in found.items():
+    for phase, (operations, times) in phase_costs.items():
       phases[name, phase] = operations, times
       totals[name] += operations * times
       logging.info("  %s/%s: %.4g operations, %d times", name, phase,
@@ -164,22 +165,22 @@ def stage_cost(stage, prepare) -> dict[str, tuple[float, int]]:
   def operations(name):
     def step(state, frozen, batch, key):
       return stage.train_step(
-          state, frozen, batch, stage.draws(key, name), phase=name)
+          state, frozen, batch, stage.rngs(key, name), phase=name)
     lowered = jax.jit(step).lower(state, frozen, batch, key)
     return float((lowered.cost_analysis() or {}).get("flops", 0.0))
 
   return {name: (operations(name), count) for name, count in times.items()}
 
 
-def rows(found, rate: float) -> list[dict]:
+def rows(costs, rate: float) -> list[dict]:
   """A table's rows of `of_tables`' first part.
 
   Args:
-    found: see there.
+    costs: see there.
     rate: operations per second that the accelerator is taken to sustain.
   """
   made = []
-  for table, path, count, cost in found:
+  for table, path, count, cost in costs:
     made.append({
         "Table": table,
         "Config": path.removeprefix("configs/"),

@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
-class Places:
+class Folders:
   """Where things lie, and what the user changed.
 
   Attributes:
@@ -39,13 +39,13 @@ class Places:
   data: str = "data"
   weights: str = "weights"
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  elsewhere: Sequence[records.Found] = ()
+  elsewhere: Sequence[records.Entry] = ()
 
 
 def names() -> tuple[str, ...]:
   """Every table of configs/tables."""
-  found = pkgutil.iter_modules([str(ROOT / "configs/tables")])
-  return tuple(sorted(m.name for m in found if m.name != "base"))
+  modules = pkgutil.iter_modules([str(ROOT / "configs/tables")])
+  return tuple(sorted(m.name for m in modules if m.name != "base"))
 
 
 def load(name: str) -> paper_table.Table:
@@ -61,17 +61,17 @@ def load(name: str) -> paper_table.Table:
   return paper_table.parse(name, module.get_table())
 
 
-def overrides(run: paper_table.Run, places: Places, table: paper_table.Table):
+def overrides(run: paper_table.Run, folders: Folders, table: paper_table.Table):
   """{field: value} of a run's command line, beside the config's argument."""
-  found = dict(places.overrides)
+  fields = dict(folders.overrides)
   if table.data:
-    found.setdefault("data.data_dir", places.data)
+    fields.setdefault("data.data_dir", folders.data)
   for field, name in run.files:
-    found.setdefault(field, f"{places.weights}/{name}")
-  return found | dict(run.overrides)
+    fields.setdefault(field, f"{folders.weights}/{name}")
+  return fields | dict(run.overrides)
 
 
-def config(run: paper_table.Run, places: Places, table: paper_table.Table):
+def config(run: paper_table.Run, folders: Folders, table: paper_table.Table):
   """The config that a run is scored with, locked.
 
   Raises:
@@ -87,30 +87,30 @@ def config(run: paper_table.Run, places: Places, table: paper_table.Table):
   module = _configs_module(
       run.config.removesuffix(".py").replace("/", "."))
   try:
-    found = module.get_config(run.argument)
+    loaded = module.get_config(run.argument)
   except (TypeError, ValueError) as error:
     raise ValueError(f"{where}: {error}") from error
-  found.lock()
-  changed = overrides(run, places, table) | dict(run.scoring)
+  loaded.lock()
+  changed = overrides(run, folders, table) | dict(run.scoring)
   for field, value in changed.items():
     try:
-      found.update_from_flattened_dict({field: value})
+      loaded.update_from_flattened_dict({field: value})
     except (AttributeError, KeyError) as error:
       raise ValueError(f"{where}: no field {field!r}") from error
     except (TypeError, ValueError) as error:
       raise ValueError(f"{where}: {field}={value!r}: {error}") from error
-  return found
+  return loaded
 
 
-def plain_config(run, places, table) -> dict:
+def plain_config(run, folders, table) -> dict:
   """The same as nested dicts, as records hold it."""
-  return json.loads(config(run, places, table).to_json_best_effort())
+  return json.loads(config(run, folders, table).to_json_best_effort())
 
 
-def trained(run: paper_table.Run, places: Places, stages, plain) -> bool:
+def trained(run: paper_table.Run, folders: Folders, stages, plain) -> bool:
   """Whether every stage of a run has finished its steps."""
   for stage in stages:
-    done = run_dir.done_step(places.root / run.folder / stage)
+    done = run_dir.done_step(folders.root / run.folder / stage)
     wanted = (plain.get(stage) or {}).get("steps", 0)
     # 0: a stage that only computes; its config's steps are something else.
     if done is None or 0 < done < wanted:
@@ -118,7 +118,7 @@ def trained(run: paper_table.Run, places: Places, stages, plain) -> bool:
   return True
 
 
-def evaluated(run, places, plain, splits) -> bool:
+def evaluated(run, folders, plain, splits) -> bool:
   """Whether every split has a record made after the training's end.
 
   Raises:
@@ -127,7 +127,7 @@ def evaluated(run, places, plain, splits) -> bool:
   try:
     return all(
         table_results.find_record(
-            places.root, run, split, plain, places.elsewhere)
+            folders.root, run, split, plain, folders.elsewhere)
         for split in splits)
   except table_results.UnfinishedError:
     return False
@@ -188,14 +188,14 @@ def jobs(tables: Sequence[paper_table.Table]) -> list[Job]:
 
 
 def commands(
-    tables: Sequence[paper_table.Table], places: Places, *,
+    tables: Sequence[paper_table.Table], folders: Folders, *,
     ready: bool = False,
 ) -> tuple[list[str], list[str]]:
   """What is left to do for tables: one shell line a run, needed ones first.
 
   Args:
     tables: which; a run that several share is listed once.
-    places: where the runs are.
+    folders: where the runs are.
     ready: only those that need no other line; these may run in any order, or
       all at once.
 
@@ -208,18 +208,18 @@ def commands(
   lines, problems, left = [], {}, set()
   for job in jobs(tables):
     try:
-      found = line(job, places)
+      command = line(job, folders)
     except FileNotFoundError as error:
       problems[str(error)] = None
       continue
-    if found:
+    if command:
       left.add(job.run)
       if not (ready and any(other in left for _, other in job.run.needs)):
-        lines.append(found)
+        lines.append(command)
   return lines, list(problems)
 
 
-def line(job: Job, places: Places) -> str:
+def line(job: Job, folders: Folders) -> str:
   """The shell line of one run; empty where nothing is left to do.
 
   Raises:
@@ -227,21 +227,21 @@ def line(job: Job, places: Places) -> str:
     RecordMismatchError: a record that is there is of another config.
   """
   run, splits = job.run, job.splits
-  plain = plain_config(run, places, job.table)
+  plain = plain_config(run, folders, job.table)
   stages = job.stages or tuple(plain["stages"])
-  is_trained = trained(run, places, stages, plain)
+  is_trained = trained(run, folders, stages, plain)
   # A record elsewhere says that its training had finished.
-  if (is_trained or splits and places.elsewhere) and evaluated(
-      run, places, plain, splits):
+  if (is_trained or splits and folders.elsewhere) and evaluated(
+      run, folders, plain, splits):
     return ""
-  folder = places.root / run.folder
-  changed = overrides(run, places, job.table)
+  folder = folders.root / run.folder
+  changed = overrides(run, folders, job.table)
   parts = []
   if not is_trained:
     if run.needs:
       parts.append(["mkdir", "-p", str(folder)])
     for stage, other in run.needs:
-      target = os.path.relpath(places.root / other.folder / stage, folder)
+      target = os.path.relpath(folders.root / other.folder / stage, folder)
       parts.append(["ln", "-sfn", target, str(folder / stage)])
     only = [] if stages == tuple(plain["stages"]) else [
         f"--stage={','.join(stages)}"]
@@ -267,7 +267,7 @@ def _as_flag(value) -> str:
 
 
 def _configs_module(name: str):
-  # Configs are data beside the package, found as train.py finds them.
+  # Configs are data beside the package; train.py imports them likewise.
   if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
   return importlib.import_module(name)

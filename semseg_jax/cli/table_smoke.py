@@ -31,7 +31,7 @@ from semseg_jax.training import run_dir
 
 
 def run(
-    tables: Sequence[paper_table.Table], places: table_runs.Places
+    tables: Sequence[paper_table.Table], folders: table_runs.Folders
 ) -> tuple[list[pathlib.Path], list[str]]:
   """Runs the complete graph of the tables at toy size and renders them.
 
@@ -44,14 +44,14 @@ def run(
   # it; and nobody reads where its operations come from.
   jax.config.update("jax_enable_compilation_cache", False)
   jax.config.update("jax_traceback_in_locations_limit", 0)
-  root = places.root / "smoke"
-  places = dataclasses.replace(places, root=root)
+  root = folders.root / "smoke"
+  folders = dataclasses.replace(folders, root=root)
   paths, problems = [], {}
   for number, table in enumerate(tables):
     started, count = time.process_time(), 0
-    small = table_toy.shrink(table, places, (root / "toy").resolve())
+    small = table_toy.shrink(table, folders, (root / "toy").resolve())
     for job in table_runs.jobs([small]):
-      here = dataclasses.replace(places, elsewhere=_same_data(small, places))
+      here = dataclasses.replace(folders, elsewhere=_same_data(small, folders))
       try:
         line = table_runs.line(job, here)
         if line and _link(job, here):
@@ -67,29 +67,29 @@ def run(
       if problem:
         problems[f"{line}: {problem}"] = None
         print(f"failed: {problem}", flush=True)
-    here = dataclasses.replace(places, elsewhere=_same_data(small, places))
+    here = dataclasses.replace(folders, elsewhere=_same_data(small, folders))
     paths += table_actions.render(small, here, out=root)
     print(f"[{number + 1}/{len(tables)}] {table.name}: {count} runs, "
           f"{time.process_time() - started:.0f} s of CPU time", flush=True)
   return paths, list(problems)
 
 
-def _link(job: table_runs.Job, places: table_runs.Places) -> bool:
+def _link(job: table_runs.Job, folders: table_runs.Folders) -> bool:
   """Takes first stages that another run has trained in the same way."""
-  config = table_runs.config(job.run, places, job.table)
-  folder, found = places.root / job.run.folder, False
+  config = table_runs.config(job.run, folders, job.table)
+  folder, linked = folders.root / job.run.folder, False
   for name in job.stages or config.stages:
     relevant = experiment.relevant(
         config, experiment.module_of(config, name))
     if not (folder / name).exists():
-      other = next((x.parent for x in places.root.glob(f"**/{name}/DONE")
+      other = next((x.parent for x in folders.root.glob(f"**/{name}/DONE")
                     if _trained_alike(x.parent, relevant)), None)
       if other is None:
         break
       folder.mkdir(parents=True, exist_ok=True)
       (folder / name).symlink_to(other.resolve())
-      found = True
-  return found
+      linked = True
+  return linked
 
 
 def _trained_alike(folder, relevant) -> bool:
@@ -100,15 +100,15 @@ def _trained_alike(folder, relevant) -> bool:
   return True
 
 
-def _same_data(table, places):
+def _same_data(table, folders):
   """Records below the folder of all runs that are of this table's toy data.
 
-  Configs do not tell toy data sets apart: places of files do not count.
+  Configs do not tell toy data sets apart: paths of files do not count.
   """
-  used = {table_runs.plain_config(run, places, table)["data"]["data_dir"]
+  used = {table_runs.plain_config(run, folders, table)["data"]["data_dir"]
           for run in paper_table.runs(table)
           if (table_runs.ROOT / run.config).exists()}
-  return tuple(x for x in records.below([places.root])
+  return tuple(x for x in records.below([folders.root])
                if x.config["data"]["data_dir"] in used)
 
 
@@ -138,7 +138,7 @@ def _call(words: Sequence[str]):
   flags.DEFINE_string("workdir", None, "", flag_values=values)
   flags.DEFINE_list("stage", [], "", flag_values=values)
   flags.DEFINE_list("split", [], "", flag_values=values)
-  for name in ("updates", "draws", "baseline_draws"):
+  for name in ("updates", "trials", "baseline_trials"):
     flags.DEFINE_integer(name, 0, "", flag_values=values)
   values(given)
   function, arguments = {
@@ -149,6 +149,6 @@ def _call(words: Sequence[str]):
       "-m semseg_jax.cli.few_shot_table": (few_shot_table.write, {
           "shots": (1, 5, 10), "segmenters": ("linear", "cnn_s", "cnn"),
           **{k: values[k].value
-             for k in ("updates", "draws", "baseline_draws")}}),
+             for k in ("updates", "trials", "baseline_trials")}}),
   }[" ".join(words[:count])]
   experiment.run(function, values.config, values.workdir, **arguments)

@@ -14,7 +14,7 @@ from semseg_jax import interop
 from semseg_jax.cli import table_runs
 from semseg_jax.evaluation import paper_table
 
-_PICTURES = {"train_labeled": 10, "unlabeled": 12}  # Others have 6.
+_IMAGES = {"train_labeled": 10, "unlabeled": 12}  # Others have 6.
 _SIDE = 48
 _CLASSES = 10  # as many as a table scores
 # Widths of VGG-16's convolutions and their numbers in torchvision.
@@ -31,7 +31,7 @@ def folder(
   Args:
     path: where; made if absent.
     classes: names.
-    channels: of the pictures, 1 or 3.
+    channels: of the images, 1 or 3.
     splits: to write besides `train_labeled` and `unlabeled`.
     seed: of the random numbers.
 
@@ -43,17 +43,17 @@ def folder(
   for name in ("images", "masks", "splits"):
     (path / name).mkdir(parents=True, exist_ok=True)
   volumes = {}
-  for split in dict.fromkeys((*_PICTURES, *splits)):
-    ids = [f"{split}_{i}" for i in range(_PICTURES.get(split, 6))]
+  for split in dict.fromkeys((*_IMAGES, *splits)):
+    ids = [f"{split}_{i}" for i in range(_IMAGES.get(split, 6))]
     for i, name in enumerate(ids):
       volumes[name] = f"{split}_{i // 3}"
       mask = rng.integers(0, len(classes), (6, 6)).astype(np.uint8)
       mask = mask.repeat(_SIDE // 6, 0).repeat(_SIDE // 6, 1)
       noise = rng.normal(0, 20, (_SIDE, _SIDE, 3))
-      picture = np.clip(colors[mask] + noise, 0, 255).astype(np.uint8)
+      image = np.clip(colors[mask] + noise, 0, 255).astype(np.uint8)
       if channels == 1:
-        picture = picture[..., 0]
-      Image.fromarray(picture).save(path / "images" / f"{name}.png")
+        image = image[..., 0]
+      Image.fromarray(image).save(path / "images" / f"{name}.png")
       Image.fromarray(mask).save(path / "masks" / f"{name}.png")
     (path / "splits" / f"{split}.txt").write_text("\n".join(ids) + "\n")
   (path / "classes.json").write_text(json.dumps({
@@ -97,16 +97,16 @@ def on_toy_data(plain: dict, splits: Sequence[str], classes: Sequence[str],
   path = root / table_runs.short_hash(text)
   if not (path / "classes.json").exists():
     folder(path, classes=names, channels=data["channels"], splits=splits)
-  found = {"data.name": "folder", "data.data_dir": str(path)}
-  for field, available in (("labels", _PICTURES["train_labeled"]),
-                           ("unlabeled", _PICTURES["unlabeled"])):
+  fields = {"data.name": "folder", "data.data_dir": str(path)}
+  for field, available in (("num_labeled", _IMAGES["train_labeled"]),
+                           ("num_unlabeled", _IMAGES["unlabeled"])):
     if data[field] < 0 or data[field] > available:
-      found[f"data.{field}"] = available
-  return found
+      fields[f"data.{field}"] = available
+  return fields
 
 
 def shrink(
-    table: paper_table.Table, places: table_runs.Places, root: pathlib.Path
+    table: paper_table.Table, folders: table_runs.Folders, root: pathlib.Path
 ) -> paper_table.Table:
   """The table with `smoke` configs on toy data, and one seed.
 
@@ -122,26 +122,26 @@ def shrink(
                         for fields in (row.overrides, row.scoring))
     evaluate = row.evaluate
     if "few_shot_table" in evaluate:
-      evaluate += " --updates=10 --draws=1 --baseline_draws=1"
+      evaluate += " --updates=10 --trials=1 --baseline_trials=1"
     row = dataclasses.replace(
         row, arguments=smoke, files={}, needs=needs, overrides=changed,
         evaluate=evaluate, scoring=scoring)
     if not row.config:
       return row
-    found = {}
+    changes = {}
     for column in table.columns:
       run = paper_table.run_of(row, column, table.seeds[0])
       try:
-        plain = table_runs.plain_config(run, places, table)
+        plain = table_runs.plain_config(run, folders, table)
       except FileNotFoundError:
         return row
       # Binary or not is all that matters: more runs are the same.
       if plain["data"]["num_classes"] > 2:
         plain["data"]["num_classes"] = _CLASSES
-        found["data.num_classes"] = _CLASSES
-      found = on_toy_data(plain, [c.split for c in table.columns],
-                          _classes(table), root) | found
-    return dataclasses.replace(row, overrides={**row.overrides, **found})
+        changes["data.num_classes"] = _CLASSES
+      changes = on_toy_data(plain, [c.split for c in table.columns],
+                            _classes(table), root) | changes
+    return dataclasses.replace(row, overrides={**row.overrides, **changes})
 
   return dataclasses.replace(
       table, seeds=table.seeds[:1], rows=tuple(map(small, table.rows)),

@@ -1,4 +1,4 @@
-"""Partial annotations: drawn from whole masks, or read from files.
+"""Partial annotations: sampled from whole masks, or read from files.
 
 In a partial annotation 0 is unknown and class c of the data set is c + 1.
 """
@@ -26,7 +26,7 @@ def partial(label: np.ndarray, kind: str, *, ignore_index: int, strokes: int,
     ignore_index: label of pixels that are left unknown.
     strokes: strokes or points per class.
     length: of a stroke at most, as a fraction of the side.
-    seed: of the places; anything `numpy.random.default_rng` takes.
+    seed: of the positions; anything `numpy.random.default_rng` takes.
 
   Returns:
     int32 [H, W]: 0 unknown, c + 1 where class c is marked.
@@ -36,9 +36,9 @@ def partial(label: np.ndarray, kind: str, *, ignore_index: int, strokes: int,
   for c in np.unique(label):
     if c == ignore_index:
       continue
-    places = np.argwhere(label == c)
+    positions = np.argwhere(label == c)
     longest = max(1, round(length * max(label.shape)))
-    for start in places[rng.integers(len(places), size=strokes)]:
+    for start in positions[rng.integers(len(positions), size=strokes)]:
       if kind == "points":
         marked[tuple(start)] = c + 1
       else:
@@ -51,9 +51,9 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
                 ) -> dict[str, np.ndarray]:
   """Landmarks of a CSV file as partial annotations.
 
-  The file's columns are picture, class, x and y: the name that the result
-  gets, a class from 1 on, and the place as fractions of width and height, from
-  the upper left corner.
+  The file's columns are image, class, x and y: the name that the result
+  gets, a class from 1 on, and the position as fractions of width and height,
+  from the upper left corner.
 
   Args:
     path: the file.
@@ -61,7 +61,7 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
     num_classes: classes there are, unknown included.
 
   Returns:
-    {picture: int32 [size, size]}.
+    {image: int32 [size, size]}.
 
   Raises:
     errors.DataError: names the file and line and what is wrong there.
@@ -69,17 +69,17 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
   path = pathlib.Path(path)
   if not path.is_file():
     raise errors.DataError(f"{path}: no such file of landmarks")
-  found = {}
+  marks = {}
   with path.open(newline="") as file:
     rows = csv.DictReader(file)
-    if not {"picture", "class", "x", "y"} <= set(rows.fieldnames or ()):
+    if not {"image", "class", "x", "y"} <= set(rows.fieldnames or ()):
       raise errors.DataError(
-          f"{path}: the first line must name the columns picture, class, x "
+          f"{path}: the first line must name the columns image, class, x "
           f"and y; it is {','.join(rows.fieldnames or ())!r}")
     for row in rows:
       where = f"{path}, line {rows.line_num}"
       try:
-        name, c = row["picture"], int(row["class"])
+        name, c = row["image"], int(row["class"])
         x, y = float(row["x"]), float(row["y"])
       except (TypeError, ValueError):
         raise errors.DataError(
@@ -89,11 +89,11 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
         raise errors.DataError(
             f"{where}: class {c} at ({x}, {y}); classes are 1 to "
             f"{num_classes - 1}, x and y fractions in [0, 1)")
-      mark = found.setdefault(name, np.zeros((size, size), np.int32))
+      mark = marks.setdefault(name, np.zeros((size, size), np.int32))
       mark[int(y * size), int(x * size)] = c
-  if not found:
+  if not marks:
     raise errors.DataError(f"{path}: holds no landmark")
-  return found
+  return marks
 
 
 def to_cells(marked: np.ndarray, size: int) -> np.ndarray:

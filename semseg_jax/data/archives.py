@@ -28,8 +28,8 @@ class Archive:
   @property
   def source(self) -> str:
     """Where to get it, with addresses."""
-    found = " and ".join(addresses.ADDRESSES.get(self.name, ()))
-    return f"{self.page}: {found}" if found else self.page
+    where = " and ".join(addresses.ADDRESSES.get(self.name, ()))
+    return f"{self.page}: {where}" if where else self.page
 
   def locate(self, data_dir: str | None) -> pathlib.Path:
     """The download's folder: `data_dir` or `data_dir`/`name`.
@@ -64,37 +64,37 @@ class Archive:
   def items(
       self,
       root: pathlib.Path,
-      pictures: str,
+      images: str,
       masks: Sequence[str] = (),
       *,
       optional: bool = False,
       expect: int = 0,
   ) -> list[store.Item]:
-    """An item for every picture of a pattern, in the order of their ids.
+    """An item for every image of a pattern, in the order of their ids.
 
     Args:
       root: of the download.
-      pictures: glob pattern whose last part holds `{id}` ("CXR_png/{id}.png").
-      masks: patterns of all masks of a picture, with `{id}`, `{dir}`, the
-        picture's folder below root, and `{folder}`, that folder's own name.
-      optional: pictures may be without masks; else each has all of them.
-      expect: how many pictures the download has; fewer are warned about.
+      images: glob pattern whose last part holds `{id}` ("CXR_png/{id}.png").
+      masks: patterns of all masks of an image, with `{id}`, `{dir}`, the
+        image's folder below root, and `{folder}`, that folder's own name.
+      optional: images may be without masks; else each has all of them.
+      expect: how many images the download has; fewer are warned about.
 
     Raises:
-      errors.DataError: no pictures, masks missing, or two pictures of one id.
+      errors.DataError: no images, masks missing, or two images of one id.
     """
-    head, tail = re.escape(pathlib.PurePosixPath(pictures).name).split(
+    head, tail = re.escape(pathlib.PurePosixPath(images).name).split(
         re.escape("{id}"))
     named = re.compile(head.replace(r"\*", ".*") + "(.+)" + tail)
     items, without = {}, []
-    for path in root.glob(pictures.replace("{id}", "*")):
-      found = named.fullmatch(path.name)
-      if not found:
+    for path in root.glob(images.replace("{id}", "*")):
+      match = named.fullmatch(path.name)
+      if not match:
         continue
-      key, below = found[1], path.parent.relative_to(root).as_posix()
+      key, below = match[1], path.parent.relative_to(root).as_posix()
       if key in items:
         raise errors.DataError(
-            f"{path}: a second picture {key!r}, beside {items[key].image}")
+            f"{path}: a second image {key!r}, beside {items[key].image}")
       files = [
           _one(root, m.replace("{id}", key).replace("{dir}", below).replace(
               "{folder}", path.parent.name))
@@ -107,11 +107,11 @@ class Archive:
     self.complete(root, without, " and ".join(masks), len(items))
     if not items:
       raise errors.DataError(
-          f"{root}: no picture {pictures}; get data set {self.name!r} from "
+          f"{root}: no image {images}; get data set {self.name!r} from "
           f"{self.page}")
     if len(items) < expect:
-      logging.warning("%s: %d of %d pictures %s", root, len(items), expect,
-                      pictures)
+      logging.warning("%s: %d of %d images %s", root, len(items), expect,
+                      images)
     return [items[key] for key in sorted(items)]
 
   def complete(
@@ -121,7 +121,7 @@ class Archive:
     if missing:
       few = ", ".join(sorted(missing)[:5])
       raise errors.DataError(
-          f"{where}: {len(missing)} of {of} pictures lack {what}: {few}"
+          f"{where}: {len(missing)} of {of} images lack {what}: {few}"
           f"{', ...' if len(missing) > 5 else ''}; get data set "
           f"{self.name!r} from {self.page}")
 
@@ -149,7 +149,7 @@ def _one(root, pattern):
 
 
 def stored_side(size: int | None) -> int:
-  """Side of the stored squares where pictures are too large to be kept.
+  """Side of the stored squares where images are too large to be stored.
 
   256, the side most papers use, or a larger one that is asked for; 512 where
   none is.

@@ -41,19 +41,19 @@ def combine(
   splits = dict(whole.splits)
   for split, (part, of) in more.items():
     try:
-      found = load(part)
-      if of not in found.splits:
+      other = load(part)
+      if of not in other.splits:
         raise errors.AbsentError(f"data set {part!r} has no split {of!r} here")
     except errors.AbsentError as e:
       if not split.startswith("ood_"):
         raise
       logging.warning("%s: no split %r: %s", name, split, e)
       continue
-    if found.spec.class_names != whole.spec.class_names:
+    if other.spec.class_names != whole.spec.class_names:
       raise errors.DataError(
-          f"data set {part!r} has the classes {found.spec.class_names}, "
+          f"data set {part!r} has the classes {other.spec.class_names}, "
           f"{home!r} has {whole.spec.class_names}")
-    splits[split] = datasets.split(found, of)
+    splits[split] = datasets.split(other, of)
   join = lambda field: "; ".join(dict.fromkeys(
       f"{x.spec.name}: {getattr(x.spec, field)}" for x in loaded.values()))
   spec = dataclasses.replace(

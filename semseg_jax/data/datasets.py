@@ -1,4 +1,4 @@
-"""Data sets by name: `load("parts", size=32)` gives a spec and its splits.
+"""Data sets by name: `load("toy_faces", size=32)` gives a spec and its splits.
 
 A data set is one module in `semseg_jax/data/sets/` with a function
 `make(*, data_dir, cache_dir, size, seed) -> Dataset`; its name is the file's. A
@@ -22,7 +22,7 @@ from semseg_jax.data import tolerance
 
 _PACKAGE = "semseg_jax.data.sets"
 # More than any published number of labels.
-_BLANK_PICTURES = 100_000
+_BLANK_IMAGES = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Dataset:
     `unlabeled`, `val`, `test`, and `ood_*` for out-of-domain splits.
   lists: name -> ids, read by `subsets.select`: `labeled_{k}_seed{s}` and
     `unlabeled_{k}`.
-  labels_by_volume: label counts are volumes, of which all slices are labelled;
+  labels_by_volume: label counts are volumes, of which all slices are labeled;
     the lists `labeled_*` then hold names of volumes.
   """
 
@@ -74,15 +74,15 @@ BLANK = "blank"
 
 
 def blank(size: int, num_classes: int, channels: int) -> Dataset:
-  """Black pictures of class 0 in every usual split: for planning a run."""
+  """Black images of class 0 in every usual split: for planning a run."""
   spec = Spec(
       name=BLANK, class_names=tuple(f"class{i}" for i in range(num_classes)),
       colors=np.zeros((num_classes, 3), np.uint8), channels=channels)
-  picture = (np.zeros((size, size, channels), np.uint8),
-             np.zeros((size, size), np.uint8))
+  image = (np.zeros((size, size, channels), np.uint8),
+           np.zeros((size, size), np.uint8))
   return Dataset(spec, {
       name: sources.Rendered(
-          lambda i: picture, [str(i) for i in range(_BLANK_PICTURES)],
+          lambda i: image, [str(i) for i in range(_BLANK_IMAGES)],
           labeled=name != "unlabeled")
       for name in ("train_labeled", "unlabeled", "val", "test")})
 
@@ -113,12 +113,12 @@ def load(
     name: a module of `semseg_jax/data/sets/`, or module/variant.
     data_dir: where a file-based set lies: its own folder, or one that holds a
       folder `name`.
-    cache_dir: where the prepared form is kept; by default a folder
+    cache_dir: where the prepared form is stored; by default a folder
       `semseg_jax` in the user's cache folder.
-    size: side of the square pictures wanted. Rendered sets render at it (64 if
+    size: side of the square images wanted. Rendered sets render at it (64 if
       None); file-based sets keep their native sizes, the pipeline resizes.
-    seed: which world a rendered set draws; file-based sets ignore it.
-    broken: how many unreadable pictures are let pass; a source has them in
+    seed: of what a rendered set shows; file-based sets ignore it.
+    broken: how many unreadable images are let pass; a source has them in
       `broken`, {id: what is wrong}, and raises when asked for one. None: as
       many as the data set that this one is a part of, else 0.
 
@@ -156,13 +156,13 @@ def split(dataset: Dataset, name: str) -> sources.Source:
 
 
 def verify(dataset: Dataset, splits: Iterable[str]) -> None:
-  """Reads every picture of the splits once, so that no run fails on one late.
+  """Reads every image of the splits once, so that no run fails on one late.
 
   Prepared sources were checked when they were prepared, rendered ones are
-  right by construction: of these a single picture is read.
+  right by construction: of these a single image is read.
 
   Raises:
-    errors.DataError: names the first picture or split that cannot be used.
+    errors.DataError: names the first image or split that cannot be used.
   """
   for name in splits:
     source = split(dataset, name)

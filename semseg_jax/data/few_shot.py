@@ -1,9 +1,9 @@
-"""Sets of pictures with a handful of masks, as Fewshot-SMIS uses them.
+"""Sets of images with a handful of masks, as Fewshot-SMIS uses them.
 
   shots/images/<id>.png|.jpg    shots/masks/<id>.png        optional
 
-The masks that its release brings are not part of any archive: they go beside
-the pictures and become `train_labeled`.
+The masks that its official code brings are not part of any archive: they go
+beside the images and become `train_labeled`.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ def classes(count: int, names: Sequence[str] = ()) -> dict:
   return {"class_names": tuple(names), "colors": voc.palette(count)}
 
 
-def open_pictures(
+def open_images(
     archive: archives.Archive,
     spec: datasets.Spec,
-    pictures: str,
+    images: str,
     *,
     data_dir: str | None,
     cache_dir: str | None,
@@ -37,7 +37,7 @@ def open_pictures(
   root = archive.locate(data_dir)
   side = archives.stored_side(size)
   splits = store.open_splits(
-      spec, {"unlabeled": archive.items(root, pictures, expect=expect)},
+      spec, {"unlabeled": archive.items(root, images, expect=expect)},
       cache_dir=cache_dir, variant=f"side{side}", read=readers.squares(side))
   return datasets.Dataset(
       spec, splits | shots(archive, spec, root, cache_dir=cache_dir))
@@ -50,7 +50,7 @@ def shots(
     *,
     cache_dir: str | None,
 ) -> dict[str, sources.Source]:
-  """{"train_labeled": the pictures with masks}, {} where there are none."""
+  """{"train_labeled": the images with masks}, {} where there are none."""
   items = []
   for ending in ("png", "jpg"):
     if next((root / "shots/images").glob(f"*.{ending}"), None):

@@ -1,7 +1,7 @@
-"""Rectangular pictures: random crops for training, padding, fixed protocols.
+"""Rectangular images: random crops for training, padding, fixed protocols.
 
 The crops of s4GAN (Mittal et al. 2019) on PASCAL VOC, PASCAL-Context and
-Cityscapes. Pictures are uint8 [H, W, C], labels uint8 [H, W].
+Cityscapes. Images are uint8 [H, W, C], labels uint8 [H, W].
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from semseg_jax.data import sources
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-  """A random crop, out of the picture at a random size.
+  """A random crop, out of the image at a random size.
 
   shape: (height, width) of the crop.
-  scales: one is drawn as the picture's scale; empty: none.
-  short_side: (least, most) of the shorter side, drawn; empty: as it is.
-  fill: colour right of and below pictures that are too small; fill_label:
+  scales: one is picked at random as the image's scale; empty: none.
+  short_side: (least, most) of the shorter side, uniform; empty: as it is.
+  fill: colour right of and below images that are too small; fill_label:
     their class there.
   blur: probability of a Gaussian blur of a radius in [0, 1].
   """
@@ -51,44 +51,44 @@ def random_crop(example: dict, rng: np.random.Generator, crop: Crop) -> dict:
       fill=crop.fill, fill_label=crop.fill_label)
   top, left = (int(rng.integers(n - m + 1)) for n, m in zip(
       padded["image"].shape[:2], crop.shape, strict=True))
-  found = {k: x[top:top + crop.shape[0], left:left + crop.shape[1]]
-           for k, x in padded.items()}
+  cropped = {k: x[top:top + crop.shape[0], left:left + crop.shape[1]]
+             for k, x in padded.items()}
   radius = rng.uniform(0, 1)
   if rng.random() < crop.blur:
-    found["image"] = blurred(found["image"], radius)
-  return found
+    cropped["image"] = blurred(cropped["image"], radius)
+  return cropped
 
 
 def resized(example: dict, shape: tuple[int, int]) -> dict:
-  """Bilinear picture, nearest label; other entries are dropped."""
-  found = {"image": _pillow_resize(
+  """Bilinear image, nearest label; other entries are dropped."""
+  result = {"image": _pillow_resize(
       example["image"], shape, Image.Resampling.BILINEAR)}
   if "label" in example:
-    found["label"] = _pillow_resize(
+    result["label"] = _pillow_resize(
         example["label"], shape, Image.Resampling.NEAREST)
-  return found
+  return result
 
 
 def padded_to(example: dict, shape, *, fill, fill_label: int = 255) -> dict:
-  """Picture and label continued to the right and below up to `shape`.
+  """Image and label continued to the right and below up to `shape`.
 
   Raises:
-    errors.DataError: the picture is larger.
+    errors.DataError: the image is larger.
   """
   height, width = example["image"].shape[:2]
   if height > shape[0] or width > shape[1]:
     raise errors.DataError(
-        f"a picture of {height} x {width} (height x width) does not fit into "
+        f"an image of {height} x {width} (height x width) does not fit into "
         f"{shape[0]} x {shape[1]}: make config.data.geometry.evaluate larger")
   channels = example["image"].shape[2]
   image = np.empty((*shape, channels), np.uint8)
   image[...] = np.asarray(fill, np.uint8)[:channels]
   image[:height, :width] = example["image"]
-  found = {"image": image}
+  padded = {"image": image}
   if "label" in example:
-    found["label"] = np.full(shape, fill_label, np.uint8)
-    found["label"][:height, :width] = example["label"]
-  return found
+    padded["label"] = np.full(shape, fill_label, np.uint8)
+    padded["label"][:height, :width] = example["label"]
+  return padded
 
 
 def with_short_side(shape: tuple[int, int], side: int) -> tuple[int, int]:
@@ -102,16 +102,16 @@ def with_short_side(shape: tuple[int, int], side: int) -> tuple[int, int]:
 def blurred(image: np.ndarray, radius: float) -> np.ndarray:
   """Gaussian blur, standard deviation `radius` pixels."""
   gray = image.shape[2] == 1
-  picture = Image.fromarray(
+  image = Image.fromarray(
       np.ascontiguousarray(image[..., 0] if gray else image))
-  found = np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)))
-  return found[..., None] if gray else found
+  smooth = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)))
+  return smooth[..., None] if gray else smooth
 
 
 class Viewed:
-  """A source whose pictures, and labels, are changed first.
+  """A source whose images, and labels, are changed first.
 
-  Labels are changed too: what is scored is the changed picture, as some
+  Labels are changed too: what is scored is the changed image, as some
   published protocols do.
   """
 
@@ -130,19 +130,19 @@ class Viewed:
     rest = {k: v for k, v in example.items() if k not in ("image", "label")}
     if self._shape:
       return rest | resized(example, self._shape)
-    found = resized(example, with_short_side(
+    scaled = resized(example, with_short_side(
         example["image"].shape[:2], self._side))
-    top, left = ((n - self._side) // 2 for n in found["image"].shape[:2])
+    top, left = ((n - self._side) // 2 for n in scaled["image"].shape[:2])
     return rest | {
         k: x[top:top + self._side, left:left + self._side]
-        for k, x in found.items()}
+        for k, x in scaled.items()}
 
 
 def _pillow_resize(array, shape, method):
   if array.shape[:2] == tuple(shape):
     return array
   gray = array.ndim == 3 and array.shape[2] == 1
-  picture = Image.fromarray(
+  image = Image.fromarray(
       np.ascontiguousarray(array[..., 0] if gray else array))
-  found = np.asarray(picture.resize((shape[1], shape[0]), method))
-  return found[..., None] if gray else found
+  scaled = np.asarray(image.resize((shape[1], shape[0]), method))
+  return scaled[..., None] if gray else scaled

@@ -1,4 +1,4 @@
-"""Lists of picture ids: text files with one id a line."""
+"""Lists of image ids: text files with one id a line."""
 
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -23,20 +23,20 @@ def label_orders(
 ) -> dict[str, tuple[str, ...]]:
   """`Dataset.lists` of the label orders that this project brings.
 
-  splits/<name>/order_of_<n>_seed<s>.txt holds places from 0 in a labelled pool
-  of n pictures, in the order in which they get labels: subsets of any count
+  splits/<name>/order_of_<n>_seed<s>.txt holds positions from 0 in a labeled
+  pool of n images, in the order in which they get labels: subsets of any count
   that no random number generator can change.
 
   Args:
     name: of the data set.
-    pool: ids of its labelled pool; one of another size has no such lists.
+    pool: ids of its labeled pool; one of another size has no such lists.
   """
-  found = {}
+  orders = {}
   for path in sorted((_SHIPPED / name).glob(
       f"order_of_{len(pool)}_seed*.txt")):
-    ids = tuple(pool[int(place)] for place in read(path))
-    found[f"labeled_{len(ids)}_{path.stem.rpartition('_')[2]}"] = ids
-  return found
+    ids = tuple(pool[int(position)] for position in read(path))
+    orders[f"labeled_{len(ids)}_{path.stem.rpartition('_')[2]}"] = ids
+  return orders
 
 
 def class_names(name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Reading picture and mask files, with one clear line for each that is broken.
+"""Reading image and mask files, with one clear line for each that is broken.
 """
 
 import io
@@ -11,7 +11,7 @@ from semseg_jax.data import errors
 
 # 80 million pixels: far above any set here, far below what fills the memory.
 MAX_PIXELS = 80_000_000
-# No picture of MAX_PIXELS has more, however stored.
+# No image of MAX_PIXELS has more, however stored.
 MAX_BYTES = 1 << 30
 # Pillow reads more, some by running other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -35,16 +35,16 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
-  """Encoded picture -> uint8 [H, W, channels].
+  """Encoded image -> uint8 [H, W, channels].
 
   Gray becomes RGB and RGB gray as asked; transparency is dropped. The pixels
   are taken as stored: an EXIF orientation is not applied, because masks are
-  drawn on the stored grid.
+  sampled on the stored grid.
   """
   image = _load(content, where)
   if image.mode in _DEEP_MODES:
     raise errors.DataError(
-        f"{where}: {image.mode} picture with more than 8 bits; choose a value "
+        f"{where}: {image.mode} image with more than 8 bits; choose a value "
         "window and store it with 8 bits")
   array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
   return array[..., None] if channels == 1 else array
@@ -58,13 +58,13 @@ def decode_mask(content: bytes, where: str) -> np.ndarray:
   image = _load(content, where)
   if image.mode not in ("L", "P", "1"):
     raise errors.DataError(
-        f"{where}: mask is a {image.mode} picture; it must hold class indices "
+        f"{where}: mask is a {image.mode} image; it must hold class indices "
         "in one 8-bit channel")
   return np.asarray(image).astype(np.uint8)
 
 
 def decode_binary(content: bytes, where: str) -> np.ndarray:
-  """Encoded black-and-white picture of any mode -> bool [H, W].
+  """Encoded black-and-white image of any mode -> bool [H, W].
 
   White is 1 where no value is larger, else more than 127.
   """
@@ -73,7 +73,7 @@ def decode_binary(content: bytes, where: str) -> np.ndarray:
 
 
 def decode_gray(content: bytes, where: str) -> np.ndarray:
-  """Encoded picture -> its gray values, uint8 or, if deeper, uint16 [H, W]."""
+  """Encoded image -> its gray values, uint8 or, if deeper, uint16 [H, W]."""
   image = _load(content, where)
   if image.mode not in _DEEP_MODES:
     return np.asarray(image.convert("L"))
@@ -140,7 +140,7 @@ def _load(content, where):
     width, height = image.size
     if width * height > MAX_PIXELS:
       raise errors.DataError(
-          f"{where}: {width} x {height} pixels; the largest picture read is "
+          f"{where}: {width} x {height} pixels; the largest image read is "
           f"{MAX_PIXELS // 1_000_000} million pixels")
     image.load()
   except errors.DataError:
@@ -150,5 +150,5 @@ def _load(content, where):
     if isinstance(e, Image.UnidentifiedImageError):
       reason = "no known image format"
     raise errors.DataError(
-        f"{where}: not a readable picture ({reason})") from e
+        f"{where}: not a readable image ({reason})") from e
   return image

@@ -1,4 +1,4 @@
-"""Gray values of medical pictures to 8 bits."""
+"""Gray values of medical images to 8 bits."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ def equalized(values: np.ndarray) -> np.ndarray:
   """Unsigned integers [H, W] -> float64 in [0, 1] of nearly even histogram.
 
   The usual map through the cumulative histogram, in which the smallest value
-  becomes 0; the depth of `values` is used in full. A picture of one value
+  becomes 0; the depth of `values` is used in full. An image of one value
   becomes 0.
   """
   counts = np.cumsum(np.bincount(values.ravel()))
@@ -29,8 +29,8 @@ def to_uint8(unit: np.ndarray) -> np.ndarray:
 def radiograph(values: np.ndarray, *, plain: bool = False) -> np.ndarray:
   """Unsigned integers [H, W] -> uint8 [H, W, 1].
 
-  Histogram equalisation, then gamma 0.5, as SemanticGAN's release prepares
-  X-rays (spec section 6). `plain`: 8-bit values as they are, deeper ones
+  Histogram equalisation, then gamma 0.5, as SemanticGAN's code prepares
+  X-rays. `plain`: 8-bit values as they are, deeper ones
   spread over 8 bits.
   """
   if not plain:

@@ -1,6 +1,6 @@
-"""Masks that a person painted beside the pictures of one folder.
+"""Masks that a person painted beside the images of one folder.
 
-  0000.png  the picture          0000_mask.png  class indices, 8 bits, or
+  0000.png  the image          0000_mask.png  class indices, 8 bits, or
   classes.json                   0000.json      LabelMe polygons
 
 `classes.json` names the classes as in the `folder` layout; the first one is
@@ -31,46 +31,47 @@ def spec(folder, num_classes: int) -> datasets.Spec:
     errors.DataError: classes.json is missing, broken, or names another number
       of classes.
   """
-  found = folder_layout.read_spec("shots", pathlib.Path(folder))
-  if found.num_classes != num_classes:
+  layout_spec = folder_layout.read_spec("shots", pathlib.Path(folder))
+  if layout_spec.num_classes != num_classes:
     raise errors.DataError(
         f"config.data.num_classes is {num_classes}, but {folder}/classes.json "
-        f"names {found.num_classes}: {', '.join(found.class_names)}")
-  return found
+        f"names {layout_spec.num_classes}: "
+        f"{', '.join(layout_spec.class_names)}")
+  return layout_spec
 
 
 def names(folder) -> tuple[str, ...]:
-  """Names of the pictures that have a mask, in order.
+  """Names of the images that have a mask, in order.
 
   Raises:
-    errors.DataError: no such folder, a mask without its picture, or two masks
-      of one picture.
+    errors.DataError: no such folder, a mask without its image, or two masks
+      of one image.
   """
   folder = pathlib.Path(folder)
   if not folder.is_dir():
-    raise errors.DataError(f"{folder}: no such folder of painted pictures")
+    raise errors.DataError(f"{folder}: no such folder of painted images")
   indexed = {p.name.removesuffix(_MASK) for p in folder.glob(f"*{_MASK}")}
-  drawn = {p.stem for p in folder.glob("*.json") if _is_labelme(p)}
-  for name in sorted(indexed & drawn):
+  polygons = {p.stem for p in folder.glob("*.json") if _is_labelme(p)}
+  for name in sorted(indexed & polygons):
     raise errors.DataError(
         f"{folder}: {name} has two masks, {name}{_MASK} and {name}.json: "
         "remove one")
-  for name in sorted(indexed | drawn):
+  for name in sorted(indexed | polygons):
     if not (folder / f"{name}.png").exists():
       raise errors.DataError(
-          f"{folder}: a mask of {name}, but no picture {name}.png")
-  return tuple(sorted(indexed | drawn))
+          f"{folder}: a mask of {name}, but no image {name}.png")
+  return tuple(sorted(indexed | polygons))
 
 
 def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
-  """{"image": uint8 [H, W, C], "label": uint8 [H, W], "id"} of one picture.
+  """{"image": uint8 [H, W, C], "label": uint8 [H, W], "id"} of one image.
 
   Raises:
-    errors.DataError: a file is missing or broken, picture and mask differ in
+    errors.DataError: a file is missing or broken, image and mask differ in
       size, or the mask holds a class that `spec` does not have.
   """
   folder = pathlib.Path(folder)
-  image = _picture(folder / f"{name}.png", spec.channels)
+  image = _image(folder / f"{name}.png", spec.channels)
   path = folder / f"{name}{_MASK}"
   if path.exists():
     label = image_files.decode_mask(image_files.read_bytes(path), str(path))
@@ -80,16 +81,16 @@ def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
     label = _rasterise(path, spec)
   else:
     raise errors.DataError(
-        f"{folder}: picture {name}.png has no mask: paint {name}{_MASK} or "
+        f"{folder}: image {name}.png has no mask: paint {name}{_MASK} or "
         f"save LabelMe's {name}.json")
   if label.shape != image.shape[:2]:
     raise errors.DataError(
         f"{path}: {label.shape[1]} x {label.shape[0]} pixels, but {name}.png "
-        f"has {image.shape[1]} x {image.shape[0]}: paint at the picture's size")
+        f"has {image.shape[1]} x {image.shape[0]}: paint at the image's size")
   return {"image": image, "label": label, "id": name}
 
 
-def _picture(path, channels):
+def _image(path, channels):
   return image_files.decode_image(
       image_files.read_bytes(path), channels, str(path))
 

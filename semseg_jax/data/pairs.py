@@ -1,4 +1,4 @@
-"""Folders of pictures with masks of the same names, and of masks alone."""
+"""Folders of images with masks of the same names, and of masks alone."""
 
 import pathlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
-from semseg_jax.data import pictures
+from semseg_jax.data import image_folder
 from semseg_jax.data import sources
 
 
@@ -38,14 +38,14 @@ class Masks:
 
 
 class Pairs:
-  """Labelled pictures: FOLDER/images/<id>.* with FOLDER/masks/<id>.png."""
+  """Labeled images: FOLDER/images/<id>.* with FOLDER/masks/<id>.png."""
 
   labeled = True
 
   def __init__(self, folder, channels: int, num_classes: int,
                ignore_index: int):
     folder = pathlib.Path(folder)
-    self._images = pictures.Pictures(folder / "images", channels)
+    self._images = image_folder.ImageFolder(folder / "images", channels)
     self._masks = Masks(folder / "masks", num_classes, ignore_index)
     self.ids = self._images.ids
     if self.ids != self._masks.ids:
@@ -62,6 +62,6 @@ class Pairs:
     label = self._masks[index]["label"]
     if label.shape != example["image"].shape[:2]:
       raise errors.DataError(
-          f"mask {self.ids[index]!r} is {label.shape}, its picture "
+          f"mask {self.ids[index]!r} is {label.shape}, its image "
           f"{example['image'].shape[:2]}")
     return example | {"label": np.asarray(label)}

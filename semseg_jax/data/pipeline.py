@@ -26,7 +26,7 @@ _DEFAULT_AUGMENT = AugmentOptions()
 
 _ENDLESS = sys.maxsize
 
-# Prepared examples of a source are kept up to this size.
+# Prepared examples of a source are cached up to this size.
 _CACHE_BYTES = 1 << 30
 
 
@@ -36,7 +36,7 @@ class Stream(NamedTuple):
   source: of the examples.
   batch_size: global, split over processes.
   prepare: example -> dict of arrays; without randomness, so that its results
-    are kept in memory when all of them fit.
+    are cached in memory when all of them fit.
   change: (what `prepare` gave, rng) -> dict of arrays of one shape.
   seed: of order and changes.
   """
@@ -63,11 +63,11 @@ def train_batches(
 
   Args:
     labeled, unlabeled: the streams; None leaves a stream's key away.
-    size: side S of the square pictures, or (height, width).
+    size: side S of the square images, or (height, width).
     batch_size, unlabeled_batch_size: global sizes, split over processes.
     seed: of order and augmentation.
-    augment: what is done to the pictures.
-    crop: random crops in place of resizing to `size`.
+    augment: what is done to the images.
+    crop: random crops instead of resizing to `size`.
     **rows: see `batches`.
 
   Yields:
@@ -89,9 +89,9 @@ def train_batches(
 
 
 def labeled_stream(source, batch_size, *, size, seed, augment, crop=None):
-  """The stream of augmented pictures and labels that `train_batches` gives."""
+  """The stream of augmented images and labels that `train_batches` gives."""
   if not source.labeled:
-    raise errors.DataError("a labelled stream needs a source with labels")
+    raise errors.DataError("a labeled stream needs a source with labels")
   prepare, cropped = _views(size, crop, with_label=True)
   return Stream(
       source, batch_size, prepare,
@@ -100,7 +100,7 @@ def labeled_stream(source, batch_size, *, size, seed, augment, crop=None):
 
 
 def unlabeled_stream(source, batch_size, *, size, seed, augment, crop=None):
-  """The stream of flipped pictures that `train_batches` gives."""
+  """The stream of flipped images that `train_batches` gives."""
   prepare, cropped = _views(size, crop, with_label=False)
   return Stream(
       source, batch_size, prepare,
@@ -122,13 +122,13 @@ def batches(
   Args:
     streams: by key.
     start_step: the first step asked for, e.g. the one to resume at.
-    process_index, process_count: which rows of the global batch are ours.
+    process_index, process_count: this process's rows of the global batch.
     workers: reading threads beside the main one.
-    broken: how many pictures of a stream may turn out unreadable; the next one
+    broken: how many images of a stream may turn out unreadable; the next one
       comes in their stead.
   """
   if not streams:
-    raise errors.DataError("neither labelled nor unlabelled pictures to train")
+    raise errors.DataError("neither labeled nor unlabeled images to train")
   return _joined({
       key: _stream(stream, start_step, workers, broken,
                    process_index=process_index, process_count=process_count)
@@ -139,36 +139,36 @@ def prepared(
     example, *, size: int | tuple[int, int] | None, with_label: bool
 ) -> dict[str, np.ndarray]:
   """{"image"} or {"image", "label"}, resized; None: at its own size."""
-  found = {"image": example["image"]}
+  result = {"image": example["image"]}
   if with_label:
-    found["label"] = example["label"]
+    result["label"] = example["label"]
   if size is not None:
-    found["image"] = transforms.resize_image(found["image"], size)
+    result["image"] = transforms.resize_image(result["image"], size)
     if with_label:
-      found["label"] = transforms.resize_label(found["label"], size)
-  return found
+      result["label"] = transforms.resize_label(result["label"], size)
+  return result
 
 
 def eval_batches(
     source: sources.Source, *, size: int | tuple[int, int], batch_size: int,
     fill: tuple[int, ...] | None = None,
 ) -> Iterator[dict]:
-  """All pictures once, in order, in batches of one shape.
+  """All images once, in order, in batches of one shape.
 
   Args:
-    source: of the pictures.
+    source: of the images.
     size: side S of squares, or (height, width), to resize to.
     batch_size: B.
-    fill: a colour; pictures are then not resized to `size`, but padded with it
+    fill: a colour; images are then not resized to `size`, but padded with it
       on the right and below.
 
   Yields:
     {"image": uint8 [B, S, S, C], "index": int32 [B], "mask": bool [B]}; the
-    last batch repeats the last picture where `mask` is False. Labels at native
+    last batch repeats the last image where `mask` is False. Labels at native
     size are `source[index]["label"]`.
   """
   if not len(source):
-    raise errors.DataError("a source without pictures")
+    raise errors.DataError("a source without images")
   for start in range(0, len(source), batch_size):
     wanted = np.arange(start, start + batch_size)
     index = np.minimum(wanted, len(source) - 1).astype(np.int32)
@@ -197,7 +197,7 @@ def _views(size, crop, *, with_label):
 
 
 class _Prepared:
-  """A source's prepared examples, kept in memory while they fit.
+  """A source's prepared examples, cached in memory while they fit.
 
   Decoding a JPEG costs more than everything else here, so a set that fits is
   decoded once per run.
@@ -205,7 +205,7 @@ class _Prepared:
 
   def __init__(self, source: sources.Source, prepare: Callable):
     if not len(source):
-      raise errors.DataError("a source without pictures")
+      raise errors.DataError("a source without images")
     self._source, self._prepare = source, prepare
     self._cache, self._free = {}, _CACHE_BYTES
 
@@ -216,12 +216,12 @@ class _Prepared:
     index = int(index)
     if index in self._cache:
       return self._cache[index]
-    found = self._prepare(self._source[index])
-    size = sum(x.nbytes for x in found.values())
+    example = self._prepare(self._source[index])
+    size = sum(x.nbytes for x in example.values())
     if size <= self._free:
       self._free -= size
-      self._cache[index] = found
-    return found
+      self._cache[index] = example
+    return example
 
 
 def _stream(stream, start_step, workers, broken, *, process_index,
@@ -249,7 +249,7 @@ def _stream(stream, start_step, workers, broken, *, process_index,
 def _shuffled_rounds(source, seed):
   """Position in the endless stream -> example; every round in a new order.
 
-  Grain's own shuffle costs a millisecond an index when there are few pictures
+  Grain's own shuffle costs a millisecond an index when there are few images
   (it searches 2**16 values for one in range), more than all the rest.
   """
   count = len(source)

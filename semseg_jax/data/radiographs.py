@@ -1,4 +1,4 @@
-"""What the chest X-ray data sets share: lungs on gray pictures.
+"""What the chest X-ray data sets share: lungs on gray images.
 
 Histogram equalisation and gamma 0.5 unless the variant is "plain"; see
 `intensity.radiograph`.
@@ -30,7 +30,7 @@ def open_lungs(
     citation: str,
     pixels: Callable = readers.radiograph,
 ) -> datasets.Dataset:
-  """A data set of lungs; the masks of a picture are joined.
+  """A data set of lungs; the masks of an image are joined.
 
   Args:
     name: of the data set.

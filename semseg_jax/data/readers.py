@@ -1,4 +1,4 @@
-"""From an item's files to an encoded picture and a mask (`store.Read`)."""
+"""From an item's files to an encoded image and a mask (`store.Read`)."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ def union(paths: Sequence[str]) -> np.ndarray:
   shapes = {m.shape for m in masks}
   if len(shapes) > 1:
     raise errors.DataError(
-        f"{paths[0]}: masks of one picture differ in size: {sorted(shapes)}")
+        f"{paths[0]}: masks of one image differ in size: {sorted(shapes)}")
   return np.any(masks, axis=0).astype(np.uint8)
 
 
-def picture(path: str, channels: int) -> np.ndarray:
-  """The picture of a file, uint8 [H, W, channels]."""
+def image(path: str, channels: int) -> np.ndarray:
+  """The image of a file, uint8 [H, W, channels]."""
   return image_files.decode_image(
       image_files.read_bytes(path), channels, path)
 
@@ -41,14 +41,14 @@ def squares(
     side: int,
     *,
     masks: Callable[[Sequence[str]], np.ndarray] = union,
-    pixels: Callable[[str, int], np.ndarray] = picture,
+    pixels: Callable[[str, int], np.ndarray] = image,
 ) -> store.Read:
-  """A reader of large pictures, stored as JPEG squares of one side.
+  """A reader of large images, stored as JPEG squares of one side.
 
   Args:
     side: of the squares.
     masks: an item's mask files -> uint8 [H, W]; the grid may be another one
-      than the picture's, of the same proportions.
+      than the image's, of the same proportions.
     pixels: (path, channels) -> uint8 [H, W, channels].
   """
   return functools.partial(_square, side=side, masks=masks, pixels=pixels)
@@ -63,6 +63,6 @@ def _square(item, channels, *, side, masks, pixels):
   (h, w), (mask_h, mask_w) = image.shape[:2], mask.shape
   if abs(h * mask_w - w * mask_h) > max(h * mask_w, w * mask_h) / 100:
     raise errors.DataError(
-        f"{item.masks[0]}: mask is {mask_w} x {mask_h}, but its picture "
+        f"{item.masks[0]}: mask is {mask_w} x {mask_h}, but its image "
         f"{item.image} is {w} x {h}")
   return content, transforms.resize_label(mask, side)

@@ -1,9 +1,9 @@
 """Random-access sources: what a split of a data set looks like to a reader.
 
-A source has `ids` (one string per picture), `labeled`, `len()` and `[i]`, which
+A source has `ids` (one string per image), `labeled`, `len()` and `[i]`, which
 gives {"image": uint8 [H, W, C], "id": str}, with "label": uint8 [H, W] where
-the source is labelled and "volume": str where the picture is a slice of one;
-such a source has `volumes`, one name per picture.
+the source is labeled and "volume": str where the image is a slice of one;
+such a source has `volumes`, one name per image.
 The returned arrays are shared and must not be written to.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 Example = Mapping[str, typing.Any]
 
-# Rendered pictures kept in memory per source; later ones are rendered anew.
+# Rendered images held in memory per source; later ones are rendered anew.
 _MEMO_BYTES = 256 << 20
 
 
@@ -35,7 +35,7 @@ class Source(typing.Protocol):
 
 
 class Rendered:
-  """Pictures computed from their index: nothing is stored on disk."""
+  """Images computed from their index: nothing is stored on disk."""
 
   checked = True  # `datasets.verify` need not render all of them
 
@@ -72,7 +72,7 @@ class Rendered:
 
 
 class Subset:
-  """Some pictures of another source, in the given order, labelled or not."""
+  """Some images of another source, in the given order, labeled or not."""
 
   def __init__(
       self, parent: Source, indices: Sequence[int], *, labeled: bool = True
@@ -95,18 +95,18 @@ class Subset:
 
 
 def broken(source: Source) -> dict[str, str]:
-  """{id: what is wrong} of pictures known to be unreadable."""
+  """{id: what is wrong} of images known to be unreadable."""
   if isinstance(source, Subset):
-    found = broken(source._parent)
-    return {i: found[i] for i in source.ids if i in found} if found else {}
+    faults = broken(source._parent)
+    return {i: faults[i] for i in source.ids if i in faults} if faults else {}
   return getattr(source, "broken", {})
 
 
 def sound(source: Source) -> Source:
-  """`source` without the pictures known to be unreadable, each named."""
+  """`source` without the images known to be unreadable, each named."""
   bad = broken(source)
   for message in bad.values():
-    logging.warning("left out, one of %d broken pictures: %s", len(bad),
+    logging.warning("left out, one of %d broken images: %s", len(bad),
                     message)
   if not bad:
     return source
@@ -114,7 +114,7 @@ def sound(source: Source) -> Source:
 
 
 def by_ids(parent: Source, ids: Sequence[str], *, labeled: bool = True):
-  """The pictures of `parent` with these ids; unknown ids raise KeyError."""
+  """The images of `parent` with these ids; unknown ids raise KeyError."""
   position = {name: i for i, name in enumerate(parent.ids)}
   return Subset(parent, [position[name] for name in ids], labeled=labeled)
 
@@ -122,5 +122,5 @@ def by_ids(parent: Source, ids: Sequence[str], *, labeled: bool = True):
 def _checked(index, length: int) -> int:
   index = int(index)
   if not -length <= index < length:
-    raise IndexError(f"picture {index} of {length}")
+    raise IndexError(f"image {index} of {length}")
   return index % length

@@ -1,4 +1,4 @@
-"""Prepared data sets: pictures checked once and kept for random access.
+"""Prepared data sets: images checked once and stored for random access.
 
 A file-based set is a list of items (files) that `open_items` turns into a
 store below the cache folder, on first use. The folder's name holds a
@@ -42,21 +42,21 @@ _AHEAD = 64
 
 
 class Item(typing.NamedTuple):
-  """One picture of a data set on disk, or one file that holds several."""
+  """One image of a data set on disk, or one file that holds several."""
 
   key: str  # unique in the data set
   image: str  # path
   masks: tuple[str, ...] = ()  # paths; none where there is no label
 
 
-# (item, channels) -> (encoded picture, mask uint8 [H, W] or None), unchecked.
+# (item, channels) -> (encoded image, mask uint8 [H, W] or None), unchecked.
 Read = Callable[[Item, int], tuple[bytes, np.ndarray | None]]
-# The same for items of several pictures: each with a name of its own.
+# The same for items of several images: each with a name of its own.
 Expand = Callable[[Item, int], Iterator[tuple[str, bytes, np.ndarray | None]]]
 
 
 class Store:
-  """Random access by key to the prepared pictures of a data set."""
+  """Random access by key to the prepared images of a data set."""
 
   def __init__(self, folder: pathlib.Path, spec: datasets.Spec):
     # TFDS's own folder: <builder>/<version>.
@@ -75,7 +75,7 @@ class Store:
     self.folder = folder
 
   def keys_of(self, item: Item) -> Sequence[str]:
-    """Keys of the pictures that an item was expanded into, by their names."""
+    """Keys of the images that an item was expanded into, by their names."""
     return self._of_item[item.key]
 
   def source(
@@ -86,7 +86,7 @@ class Store:
       ids: Sequence[str] | None = None,
       volumes: Sequence[str] | None = None,
   ) -> "Stored":
-    """The pictures with these keys, in this order; `ids` default to keys."""
+    """The images with these keys, in this order; `ids` default to keys."""
     return Stored(self, tuple(keys), tuple(ids or keys), labeled, volumes)
 
   def read(self, key: str, labeled: bool) -> dict:
@@ -108,7 +108,7 @@ class Store:
 
 
 class Stored:
-  """A source (see `sources`) of prepared pictures."""
+  """A source (see `sources`) of prepared images."""
 
   checked = True
 
@@ -134,7 +134,7 @@ class Stored:
 
 
 def read_files(item: Item, channels: int) -> tuple[bytes, np.ndarray | None]:
-  """The picture's own bytes and the one mask file, if any."""
+  """The image's own bytes and the one mask file, if any."""
   del channels
   mask = None
   if item.masks:
@@ -156,11 +156,11 @@ def open_items(
 
   Args:
     spec: gives channels and class count, which are checked.
-    items: all pictures of the data set, each once.
+    items: all images of the data set, each once.
     cache_dir: see `datasets.load`.
     read: how an item becomes bytes and a mask.
-    expand: the same for items of several pictures, in the place of `read`; a
-      picture's key is `<item>//<name>`.
+    expand: the same for items of several images, instead of `read`; an
+      image's key is `<item>//<name>`.
     variant: names what `read` does beside reading, e.g. a stored size.
 
   Raises:
@@ -168,7 +168,7 @@ def open_items(
       more than `tolerance` allows.
   """
   if not items:
-    raise errors.DataError(f"data set {spec.name!r} has no pictures")
+    raise errors.DataError(f"data set {spec.name!r} has no images")
   root = cache_root(cache_dir)
   folder = root / f"{spec.name}-{_fingerprint(spec, items, variant)}"
   if not folder.exists():
@@ -187,13 +187,13 @@ def open_splits(
 ) -> dict[str, "Stored"]:
   """Opens the store of all splits' items, and each split as a source.
 
-  Splits named `unlabeled*` are without labels, even of pictures that have them
+  Splits named `unlabeled*` are without labels, even of images that have them
   in another split. Ids are the keys, with `_` for a slash.
 
   Args:
     spec: of the data set.
     splits: name -> items; an item may be in several.
-    volumes: the items are volumes, whose names the pictures carry.
+    volumes: the items are volumes, whose names the images carry.
     **options: of `open_items`.
   """
   items = {}
@@ -234,7 +234,7 @@ def _fingerprint(spec, items: Iterable[Item], variant: str) -> str:
         stat = os.stat(path)
       except OSError as e:
         raise errors.DataError(
-            f"{path}: cannot be read ({e.strerror}), but picture "
+            f"{path}: cannot be read ({e.strerror}), but image "
             f"{item.key!r} needs it") from e
       digest.update(json.dumps(
           [item.key, path, stat.st_size, stat.st_mtime_ns]).encode())
@@ -242,11 +242,11 @@ def _fingerprint(spec, items: Iterable[Item], variant: str) -> str:
 
 
 def _prepare(folder, spec, items, read, expand):
-  """Writes the store beside its place and moves it there in one step."""
+  """Writes the store beside its final folder and moves it there in one step."""
   folder.parent.mkdir(parents=True, exist_ok=True)
   partial = pathlib.Path(
       tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
-  tfds.disable_progress_bar()  # it cannot know how many pictures there are
+  tfds.disable_progress_bar()  # it cannot know how many images there are
   broken = {}
   try:
     builder = image_mask.ImageMask(
@@ -275,8 +275,8 @@ def _prepare(folder, spec, items, read, expand):
 def _examples(spec, items, read, expand, broken):
   """Yields all records that can be stored, in the items' order.
 
-  Puts {key: message} of the other pictures into `broken`. A volume or an
-  archive that cannot be read at all is no picture: its error ends this.
+  Puts {key: message} of the other images into `broken`. A volume or an
+  archive that cannot be read at all is no image: its error ends this.
   """
   for key, record in _records(spec, items, read, expand):
     if isinstance(record, errors.DataError):
@@ -287,15 +287,15 @@ def _examples(spec, items, read, expand, broken):
 
 
 def _records(spec, items, read, expand):
-  """(key, features, or the error that says what is wrong) of all pictures."""
+  """(key, features, or the error that says what is wrong) of all images."""
   bar = tqdm.tqdm(total=len(items), desc=f"preparing {spec.name}",
                   disable=not sys.stderr.isatty())
   with bar, futures.ThreadPoolExecutor() as pool:
     if expand:  # a volume or an archive: one at a time fills the memory enough
       for item in items:
-        for name, *found in expand(item, spec.channels):
+        for name, *arrays in expand(item, spec.channels):
           key = f"{item.key}//{name}"
-          yield key, _checked(spec, item, key, lambda *_, x=found: x)
+          yield key, _checked(spec, item, key, lambda *_, x=arrays: x)
         bar.update()
       return
     one = lambda i: (i.key, _checked(spec, i, i.key, read))
@@ -306,7 +306,7 @@ def _records(spec, items, read, expand):
 
 
 def _checked(spec, item, key, read):
-  """Features of one picture, or the error that its files raise."""
+  """Features of one image, or the error that its files raise."""
   try:
     return _features(spec, item, key, *read(item, spec.channels))
   except errors.DataError as error:
@@ -322,7 +322,7 @@ def _features(spec, item, key, content, mask):
     if mask.shape != image.shape[:2]:
       raise errors.DataError(
           f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
-          f"picture {item.image} is {image.shape[1]} x {image.shape[0]}")
+          f"image {item.image} is {image.shape[1]} x {image.shape[0]}")
     image_files.check_classes(mask, spec.num_classes, spec.ignore_index, where)
   return {"image": content, "label": image_files.encode_png(mask), "key": key}
 

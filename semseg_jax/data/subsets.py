@@ -1,21 +1,21 @@
-"""Which pictures a run may use with labels and which without.
+"""Which images a run may use with labels and which without.
 
-The protocol of SemanticGAN, section 4: a few labelled pictures of a pool and
-many unlabelled ones. Subsets of one split seed are nested: the pictures of a
+The protocol of SemanticGAN, section 4: a few labeled images of a pool and
+many unlabeled ones. Subsets of one split seed are nested: the images of a
 smaller label count are among those of a larger one.
 
-Order of the labelled pool for a split seed: first the data set's own lists
-`labeled_{k}_seed{s}`, the smallest first, then the rest in an order drawn from
+Order of the labeled pool for a split seed: first the data set's own lists
+`labeled_{k}_seed{s}`, the smallest first, then the rest in a random order from
 the split seed. `labels=k` takes the first k, so it is list k where there is
 one (a list not nested in the others is still taken as it stands).
 
-Unlabelled pool: the split `unlabeled` where there is one, as in the paper,
-whatever the label count. Without one it is every picture of the labelled pool,
+Unlabeled pool: the split `unlabeled` where there is one, as in the paper,
+whatever the label count. Without one it is every image of the labeled pool,
 images only, those without a label in this run first: the pool then does not
 change with the label count either.
 
-Where `Dataset.labels_by_volume` is set, the labelled pool is one of volumes:
-`labels` counts them, and all slices of those chosen are labelled.
+Where `Dataset.labels_by_volume` is set, the labeled pool is one of volumes:
+`labels` counts them, and all slices of those chosen are labeled.
 """
 
 from collections.abc import Mapping
@@ -34,34 +34,34 @@ _POOLS = ("train_labeled", "train")
 def select(
     dataset: datasets.Dataset,
     *,
-    labels: int,
-    unlabeled: int,
+    num_labeled: int,
+    num_unlabeled: int,
     split_seed: int,
 ) -> tuple[sources.Source | None, sources.Source | None]:
-  """The labelled and the unlabelled source of a run.
+  """The labeled and the unlabeled source of a run.
 
   Args:
     dataset: with a split `train_labeled` or `train`.
-    labels: how many labelled pictures (or volumes); -1 all, 0 none.
-    unlabeled: how many unlabelled pictures; -1 all, 0 none.
+    num_labeled: how many labeled images (or volumes); -1 all, 0 none.
+    num_unlabeled: how many unlabeled images; -1 all, 0 none.
     split_seed: which of the nested families of subsets.
 
   Returns:
-    (labelled, unlabelled), None in the place of a stream of no pictures.
+    (labeled, unlabeled), None instead of a stream of no images.
 
   Raises:
-    errors.DataError: more pictures wanted than there are, or an empty split.
+    errors.DataError: more images wanted than there are, or an empty split.
   """
   pool_name = next((n for n in _POOLS if n in dataset.splits), None)
   if pool_name is None:
     raise errors.DataError(
-        f"data set {dataset.spec.name!r} has no split of labelled pictures: "
+        f"data set {dataset.spec.name!r} has no split of labeled images: "
         f"neither {' nor '.join(_POOLS)}")
   pool = datasets.split(dataset, pool_name)
   units = pool.ids
   if dataset.labels_by_volume:
     units = tuple(dict.fromkeys(pool.volumes))
-  count = _count("data.labels", labels, len(units), pool_name)
+  count = _count("data.num_labeled", num_labeled, len(units), pool_name)
   chosen = _labeled_ids(dataset.lists, units, count, split_seed, pool_name)
   if dataset.labels_by_volume:
     slices = {unit: [] for unit in units}
@@ -78,7 +78,7 @@ def select(
     taken = set(chosen)
     order = _shuffled([x for x in pool.ids if x not in taken], split_seed)
     order += chosen
-  free_count = _count("data.unlabeled", unlabeled, len(free), of)
+  free_count = _count("data.num_unlabeled", num_unlabeled, len(free), of)
   if (exact := f"unlabeled_{free_count}") in dataset.lists:
     order = _checked(dataset.lists[exact], exact, free.ids, of)
   return (
@@ -94,7 +94,7 @@ def _count(field, wanted, available, split):
     raise errors.DataError(f"{field}={wanted}: give a count, 0 or -1 for all")
   if wanted > available:
     raise errors.DataError(
-        f"{field}={wanted}: split {split!r} has only {available} pictures")
+        f"{field}={wanted}: split {split!r} has only {available} images")
   return wanted
 
 
@@ -130,8 +130,8 @@ def _numbered(
     lists: Mapping[str, Sequence[str]], pattern: str
 ) -> dict[int, tuple[str, Sequence[str]]]:
   """Lists whose name fits, by the number in it."""
-  found = ((re.fullmatch(pattern, name), name) for name in lists)
-  return {int(m[1]): (name, lists[name]) for m, name in found if m}
+  matches = ((re.fullmatch(pattern, name), name) for name in lists)
+  return {int(m[1]): (name, lists[name]) for m, name in matches if m}
 
 
 def _checked(ids, name, pool, split):
@@ -143,6 +143,6 @@ def _checked(ids, name, pool, split):
   size = re.match(r"\w*?_(\d+)", name)
   if size and len(set(ids)) != int(size[1]):
     raise errors.DataError(
-        f"list {name!r} holds {len(set(ids))} different pictures, not "
+        f"list {name!r} holds {len(set(ids))} different images, not "
         f"{size[1]}")
   return ids

@@ -1,4 +1,4 @@
-"""How many unreadable pictures a run lets pass; by default none."""
+"""How many unreadable images a run lets pass; by default none."""
 
 import contextlib
 import contextvars
@@ -8,12 +8,12 @@ from absl import logging
 
 from semseg_jax.data import errors
 
-_limit = contextvars.ContextVar("broken_pictures", default=0)
+_limit = contextvars.ContextVar("max_unreadable_images", default=0)
 
 
 @contextlib.contextmanager
 def of(limit: int | None):
-  """Data sets opened in the body may have up to `limit` broken pictures.
+  """Data sets opened in the body may have up to `limit` broken images.
 
   None leaves the limit as it is: a data set may be made of others.
   """
@@ -25,7 +25,7 @@ def of(limit: int | None):
 
 
 def check(broken: dict[str, str], where: str) -> None:
-  """Raises if there are more than allowed: `broken` is {picture: message}."""
+  """Raises if there are more than allowed: `broken` is {image: message}."""
   limit = _limit.get()
   if len(broken) <= limit:
     return
@@ -33,15 +33,15 @@ def check(broken: dict[str, str], where: str) -> None:
   if limit == 0:
     raise errors.DataError(first)
   raise errors.DataError(
-      f"{where}: {len(broken)} broken pictures, and faults.broken_pictures "
+      f"{where}: {len(broken)} broken images, and faults.max_unreadable_images "
       f"allows {limit}; the first: {first}")
 
 
 class Skipping:
-  """A source in whose stead of a picture that cannot be read the next comes.
+  """A source in whose stead of an image that cannot be read the next comes.
 
   The choice depends on the files alone, so a resumed run sees the same
-  pictures. Each is named once; one more than `limit` raises errors.DataError.
+  images. Each is named once; one more than `limit` raises errors.DataError.
   """
 
   def __init__(self, source, limit: int):
@@ -58,7 +58,7 @@ class Skipping:
         return self._source[i]
       except errors.DataError as error:
         self._count(i, error)
-    raise errors.DataError("no picture of the data set can be read")
+    raise errors.DataError("no image of the data set can be read")
 
   def _count(self, index, error):
     with self._lock, of(self._limit):
@@ -66,5 +66,5 @@ class Skipping:
         return
       self._broken[index] = str(error)
       check(self._broken, "training data")
-      logging.warning("left out, %d of at most %d broken pictures: %s",
+      logging.warning("left out, %d of at most %d broken images: %s",
                       len(self._broken), self._limit, error)

@@ -1,6 +1,6 @@
-"""Picture transforms: resizing to squares and paired augmentation.
+"""Image transforms: resizing to squares and paired augmentation.
 
-The labelled augmentation follows SemanticGAN's `seg_aug` (spec section 3):
+The labeled augmentation follows SemanticGAN's `seg_aug` (spec section 3):
 flip 1/2, and with probability 1/2 one affine map with shift 10 %, scale 20 %,
 rotation 15 degrees and a constant border.
 """
@@ -18,10 +18,10 @@ class AugmentOptions:
 
   flip_unlabeled, flip_labeled, affine: probabilities.
   shift: largest move as a fraction of the side; scale: largest relative change;
-    rotate: largest angle in degrees; all drawn uniformly both ways.
-  border_label: class given to pixels that come from outside the picture.
-  brightness, contrast, saturation: largest relative change of labelled
-    pictures; hue: largest turn as a fraction of the circle.
+    rotate: largest angle in degrees; all sampled uniformly both ways.
+  border_label: class given to pixels that come from outside the image.
+  brightness, contrast, saturation: largest relative change of labeled
+    images; hue: largest turn as a fraction of the circle.
   """
 
   flip_unlabeled: float = 0.5
@@ -77,8 +77,8 @@ def augment_labeled(
 ) -> dict:
   """Moves {"image", "label"} together and changes the image's colours.
 
-  All numbers are drawn whatever the options say, so that changing one
-  probability leaves the other draws as they were.
+  All random numbers are generated whatever the options say, so that changing
+  one probability leaves the others as they were.
   """
   image, label = example["image"], example["label"]
   flip, move = rng.random(2)
@@ -147,7 +147,7 @@ def jitter_colors(
 ) -> np.ndarray:
   """Colour changes of uint8 [H, W, C]: relative, but `hue` is a turn in [0, 1].
 
-  The hue turns in the YIQ plane; gray pictures have neither hue nor saturation.
+  The hue turns in the YIQ plane; gray images have neither hue nor saturation.
   """
   x = image.astype(np.float32) * (1 + brightness)
   x = x.mean() + (x - x.mean()) * (1 + contrast)

@@ -1,4 +1,4 @@
-"""Two views of a picture, a weak and a strong one, and its image-level labels.
+"""Two views of an image, a weak and a strong one, and its image-level labels.
 
 The views of MLMT (Mittal et al. 2019): a flip; and a flip, changed colours and
 a blur. Both flip on their own; for segmentation `in_place` flips nothing.
@@ -30,22 +30,22 @@ def prepared(
     example, *, size, num_classes: int, ignore_index: int, with_classes: bool
 ) -> dict[str, np.ndarray]:
   """{"image": resized} and, if asked for, "classes": float32 [C] in {0, 1}."""
-  found = {"image": transforms.resize_image(example["image"], size)}
+  view = {"image": transforms.resize_image(example["image"], size)}
   if with_classes:
-    found["classes"] = presence(example["label"], num_classes, ignore_index)
-  return found
+    view["classes"] = presence(example["label"], num_classes, ignore_index)
+  return view
 
 
 def presence(label, num_classes: int, ignore_index: int) -> np.ndarray:
   """float32 [C]: 1 for each class that a label map [H, W] holds."""
   values = np.unique(label)
-  found = np.zeros(num_classes, np.float32)
-  found[values[values != ignore_index]] = 1
-  return found
+  present = np.zeros(num_classes, np.float32)
+  present[values[values != ignore_index]] = 1
+  return present
 
 
 def weak(example: dict, rng: np.random.Generator) -> dict:
-  """`prepared`'s result with the picture flipped half the time."""
+  """`prepared`'s result with the image flipped half the time."""
   return example | {"image": _flipped(example["image"], rng)}
 
 

@@ -1,4 +1,4 @@
-"""What the sets on PASCAL VOC pictures share: colours, classes, lists."""
+"""What the sets on PASCAL VOC images share: colours, classes, lists."""
 
 import pathlib
 

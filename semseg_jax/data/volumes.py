@@ -1,4 +1,4 @@
-"""Volumes of CT and MRI as pictures: windowed slices, one after the other."""
+"""Volumes of CT and MRI as images: windowed slices, one after the other."""
 
 from collections.abc import Iterator
 

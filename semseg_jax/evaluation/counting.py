@@ -8,7 +8,7 @@ import numpy as np
 
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import chunks
 from semseg_jax.training import writers
@@ -16,15 +16,15 @@ from semseg_jax.training import writers
 
 def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
           fingerprint: str) -> dict[str, np.ndarray]:
-  """Confusion counts of every method on a labelled split.
+  """Confusion counts of every method on a labeled split.
 
   Args:
-    predict: (pictures uint8 [B, S, S, C], indices [B]) -> {method: logits
+    predict: (images uint8 [B, S, S, C], indices [B]) -> {method: logits
       [B, S, S, K]}.
-    source: labelled pictures; they are scored at their own sizes.
+    source: labeled images; they are scored at their own sizes.
     spec: the data set's `Spec`.
     batch_size, size: B and S.
-    out_dir: folder for one file per batch; finished ones are kept.
+    out_dir: folder for one file per batch; finished ones are reused.
     fingerprint: stands for all that the predictions depend on.
 
   Returns:
@@ -39,18 +39,18 @@ def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
     rows = np.arange(k * batch_size, min((k + 1) * batch_size, len(source)))
     (batch,) = pipeline.eval_batches(
         sources.Subset(source, rows), size=size, batch_size=batch_size)
-    found = predict(batch["image"], rows[batch["index"]].astype(np.int32))
+    predicted = predict(batch["image"], rows[batch["index"]].astype(np.int32))
     store.save(k, {
         method: sum(_one(logits[i], source[int(row)]["label"], spec)
                     for i, row in enumerate(rows))
-        for method, logits in found.items()})
+        for method, logits in predicted.items()})
     progress.report(total - len(missing) + number + 1, {})
   parts = [store.load(k) for k in range(total)]
   return {method: sum(p[method] for p in parts) for method in parts[0]}
 
 
 def _one(logits, label, spec):
-  found = images.to_label(images.resize_logits(
+  predicted = image_ops.to_label(image_ops.resize_logits(
       np.asarray(logits), label.shape))
   return scores.confusion_matrix(
-      label, found, spec.num_classes, spec.ignore_index)
+      label, predicted, spec.num_classes, spec.ignore_index)

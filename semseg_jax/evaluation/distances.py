@@ -1,4 +1,4 @@
-"""Distances between picture sets from features of any network.
+"""Distances between image sets from features of any network.
 
 Frechet distance (Heusel et al. 2017), kernel distance (Binkowski et al. 2018)
 and Inception Score (Salimans et al. 2016), in NumPy and float64.
@@ -47,9 +47,9 @@ class Moments:
 def moments(features) -> Moments:
   """Moments of features [n, size]."""
   features = np.asarray(features)
-  found = Moments(features.shape[1])
-  found.add(features)
-  return found
+  sums = Moments(features.shape[1])
+  sums.add(features)
+  return sums
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
@@ -98,11 +98,11 @@ def kernel_distance(
 
 
 def inception_score(logits, *, splits: int = 10) -> tuple[float, float]:
-  """exp(mean KL(p(class | picture) || p(class))) over splits of the pictures.
+  """exp(mean KL(p(class | image) || p(class))) over splits of the images.
 
   Args:
     logits: [n, classes] of a classifier.
-    splits: parts into which the pictures, in their order, are cut.
+    splits: parts into which the images, in their order, are cut.
 
   Returns:
     (mean, standard deviation) over the splits.

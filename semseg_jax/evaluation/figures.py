@@ -1,4 +1,4 @@
-"""Figures drawn with Pillow: picture grids, class legends, metric curves."""
+"""Figures drawn with Pillow: image grids, class legends, metric curves."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ def grid(
     names: Sequence[str],
     tile: int = 128,
 ) -> np.ndarray:
-  """Pictures in rows and columns with headings and row names.
+  """Images in rows and columns with headings and row names.
 
   Args:
-    rows: uint8 [H, W, 1 or 3] or [H, W] pictures of any size, each fitted into
-      a square; None leaves a place empty.
+    rows: uint8 [H, W, 1 or 3] or [H, W] images of any size, each fitted into
+      a square; None leaves a tile empty.
     columns: heading of each column.
     names: name of each row, may hold line breaks.
     tile: side of the squares in pixels.
@@ -45,7 +45,7 @@ def grid(
   if len(names) != len(rows) or any(len(r) != len(columns) for r in rows):
     raise ValueError(
         f"{len(names)} names and {len(columns)} columns for rows of "
-        f"{[len(r) for r in rows]} pictures")
+        f"{[len(r) for r in rows]} images")
   text = font(max(11, tile // 10))
   left = max([text_size(name, text)[0] for name in names] or [0]) + 2 * _GAP
   headings = [_fitted_text(c, text, tile) for c in columns]
@@ -62,12 +62,12 @@ def grid(
     y = top + r * (tile + _GAP)
     draw.multiline_text(
         (_GAP, y + tile / 2), names[r], fill=_INK, font=text, anchor="lm")
-    for c, picture in enumerate(row):
+    for c, image in enumerate(row):
       x = left + c * (tile + _GAP)
-      if picture is None:
+      if image is None:
         draw.rectangle((x, y, x + tile - 1, y + tile - 1), _MISSING)
       else:
-        fitted = _fitted(picture, tile)
+        fitted = _fitted(image, tile)
         canvas.paste(fitted, (x + (tile - fitted.width) // 2,
                               y + (tile - fitted.height) // 2))
   return np.asarray(canvas)
@@ -79,29 +79,29 @@ def legend(
   """Swatches with class names, wrapped to `width`; uint8 [height, width, 3]."""
   text = font(size)
   line = size + 3 * _GAP
-  places, x, y = [], _GAP, _GAP
+  positions, x, y = [], _GAP, _GAP
   for name in class_names:
     needed = size + 2 * _GAP + text_size(name, text)[0] + 2 * size
     if x > _GAP and x + needed > width:
       x, y = _GAP, y + line
-    places.append((x, y))
+    positions.append((x, y))
     x += needed
   canvas = Image.new("RGB", (width, y + line), _PAPER)
   draw = ImageDraw.Draw(canvas)
   for name, color, (x, y) in zip(
-      class_names, np.asarray(colors).tolist(), places, strict=True):
+      class_names, np.asarray(colors).tolist(), positions, strict=True):
     draw.rectangle((x, y, x + size, y + size), tuple(color), outline=_INK)
     draw.text((x + size + 2 * _GAP, y + size / 2), name, fill=_INK, font=text,
               anchor="lm")
   return np.asarray(canvas)
 
 
-def stack(pictures: Sequence[np.ndarray]) -> np.ndarray:
-  """RGB pictures below each other, padded with white on the right."""
-  width = max(p.shape[1] for p in pictures)
+def stack(images: Sequence[np.ndarray]) -> np.ndarray:
+  """RGB images below each other, padded with white on the right."""
+  width = max(p.shape[1] for p in images)
   return np.concatenate([
       np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)),
-             constant_values=255) for p in pictures])
+             constant_values=255) for p in images])
 
 
 def plot_metrics(path, out) -> bool:
@@ -153,7 +153,7 @@ def panel(
     title: above the plot.
     size: (width, least height) in pixels; many series make it higher.
     across: what the horizontal axis shows.
-    x_ticks: place -> text, instead of round numbers.
+    x_ticks: position -> text, instead of round numbers.
     spreads: name -> half height of the bar through each value; with it every
       value gets a mark.
     opened: names of series with open marks and thin lines -> name of the
@@ -298,19 +298,19 @@ def ticks(low: float, high: float) -> list[float]:
   return [i * step for i in range(first, last + 1)]
 
 
-def save(path, picture: np.ndarray) -> None:
+def save(path, image: np.ndarray) -> None:
   """Writes uint8 [H, W], [H, W, 1] or [H, W, 3] as PNG, whole or not at all."""
   path = epath.Path(path)
-  if picture.ndim == 3 and picture.shape[2] == 1:
-    picture = picture[..., 0]
+  if image.ndim == 3 and image.shape[2] == 1:
+    image = image[..., 0]
   temporary = path.parent / f"{path.name}.tmp"
   with temporary.open("wb") as f:
-    Image.fromarray(np.ascontiguousarray(picture)).save(f, format="PNG")
+    Image.fromarray(np.ascontiguousarray(image)).save(f, format="PNG")
   temporary.replace(path)
 
 
 def read(path) -> np.ndarray:
-  """A picture that `save` wrote: [H, W] or [H, W, 3] uint8."""
+  """An image that `save` wrote: [H, W] or [H, W, 3] uint8."""
   with epath.Path(path).open("rb") as f:
     return np.asarray(Image.open(f))
 
@@ -327,15 +327,15 @@ def text_size(text: str, face) -> tuple[int, int]:
   return int(np.ceil(box[2])), int(np.ceil(box[3]))
 
 
-def _fitted(picture, tile):
-  """The picture inside a square of `tile` pixels, its proportions kept."""
-  if picture.ndim == 3 and picture.shape[2] == 1:
-    picture = picture[..., 0]
-  image = Image.fromarray(np.ascontiguousarray(picture)).convert("RGB")
+def _fitted(image, tile):
+  """The image inside a square of `tile` pixels, its proportions unchanged."""
+  if image.ndim == 3 and image.shape[2] == 1:
+    image = image[..., 0]
+  image = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
   scale = tile / max(image.size)
   size = tuple(max(1, round(s * scale)) for s in image.size)
   enlarged = scale > 1
-  # Whole pixels stay visible in small pictures.
+  # Whole pixels stay visible in small images.
   return image.resize(
       size, Image.Resampling.NEAREST if enlarged else Image.Resampling.BOX)
 

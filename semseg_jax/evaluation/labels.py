@@ -1,4 +1,4 @@
-"""Writes the labels that a predictor finds for pictures without masks."""
+"""Writes the labels that a predictor finds for images without masks."""
 
 import json
 import time
@@ -9,7 +9,7 @@ import numpy as np
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.evaluation import figures
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.training import run_dir
 from semseg_jax.training import writers
 
@@ -18,14 +18,14 @@ _FILE = "labels.json"
 
 def write(predict, source, *, method: str, spec, batch_size: int, size: int,
           out_dir, fingerprint: str) -> dict:
-  """Labels every picture of `source` into files; finished ones are kept.
+  """Labels every image of `source` into files; finished ones are reused.
 
   Args:
     predict: as in `segmentation.evaluate`.
-    source: pictures; labels are not asked for.
+    source: images; labels are not asked for.
     method: which of the predictor's methods is written.
     spec: the data set's `Spec`, for colours.
-    batch_size: pictures per call of `predict`.
+    batch_size: images per call of `predict`.
     size: side of the squares that `predict` gets.
     out_dir: folder for <id>_{index,color,overlay,reconstruction}.png and
       labels.json.
@@ -53,9 +53,9 @@ def write(predict, source, *, method: str, spec, batch_size: int, size: int,
   reported = time.monotonic()
   for number, batch in enumerate(batches):
     index = np.asarray(missing, np.int32)[batch["index"]]
-    found = predict(batch["image"], index)[method]
+    outputs = predict(batch["image"], index)[method]
     for row, i in enumerate(index[batch["mask"]]):
-      confidence = _write_one(folder, source[int(i)], found, row, spec)
+      confidence = _write_one(folder, source[int(i)], outputs, row, spec)
       record["confidence"][source.ids[i]] = confidence
     run_dir.write_json(folder / _FILE, record)
     if number + 1 == total or time.monotonic() - reported > 5.0:
@@ -64,20 +64,20 @@ def write(predict, source, *, method: str, spec, batch_size: int, size: int,
   return record
 
 
-def _write_one(folder, example, found, row, spec):
-  picture, name = example["image"], example["id"]
-  label = images.to_label(images.resize_logits(
-      np.asarray(found["logits"][row]), picture.shape[:2]))
-  color = images.colorize(label, spec.colors)
-  if "reconstruction" in found:
+def _write_one(folder, example, outputs, row, spec):
+  image, name = example["image"], example["id"]
+  label = image_ops.to_label(image_ops.resize_logits(
+      np.asarray(outputs["logits"][row]), image.shape[:2]))
+  color = image_ops.colorize(label, spec.colors)
+  if "reconstruction" in outputs:
     figures.save(folder / f"{name}_reconstruction.png",
-                 np.asarray(found["reconstruction"][row]))
+                 np.asarray(outputs["reconstruction"][row]))
   figures.save(folder / f"{name}_color.png", color)
-  figures.save(folder / f"{name}_overlay.png", images.overlay(picture, color))
+  figures.save(folder / f"{name}_overlay.png", image_ops.overlay(image, color))
   figures.save(folder / f"{name}_index.png", label.astype(np.uint8))
-  if "confidence" not in found:
+  if "confidence" not in outputs:
     return None
-  return float(found["confidence"][row])
+  return float(outputs["confidence"][row])
 
 
 def _read(path) -> dict:

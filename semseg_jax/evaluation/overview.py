@@ -1,41 +1,41 @@
-"""Pictures of an evaluation: colour maps, overlays and one overview figure."""
+"""Images of an evaluation: colour maps, overlays and one overview figure."""
 
 from etils import epath
 import numpy as np
 
 from semseg_jax.evaluation import figures
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
-_ROWS = 8  # First pictures shown in the overview.
-_EXTREMES = 3  # Best, and worst, pictures shown.
+_ROWS = 8  # First images shown in the overview.
+_EXTREMES = 3  # Best, and worst, images shown.
 _NAME_LENGTH = 18
 
 
-def draw(folder, source, *, spec, pictures: int, stems, quality) -> None:
+def draw(folder, source, *, spec, images: int, stems, quality) -> None:
   """Draws what the index masks in `folder`/predictions show.
 
-  Writes predictions/*_color.png and *_overlay.png of the first `pictures`
-  pictures, and overview.png: the first few pictures, then the worst and the
+  Writes predictions/*_color.png and *_overlay.png of the first `images`
+  images, and overview.png: the first few images, then the worst and the
   best ones of the first method, each beside its truth.
 
   Args:
     folder: the evaluation's.
-    source: the labelled pictures.
+    source: the labeled images.
     spec: the data set's `Spec`.
-    pictures: how many pictures get files of their own.
-    stems: by method, start of each picture's file names.
-    quality: by method, [N] score of each picture in [0, 1].
+    images: how many images get files of their own.
+    stems: by method, start of each image's file names.
+    quality: by method, [N] score of each image in [0, 1].
   """
   folder = epath.Path(folder)
   predictions = folder / "predictions"
   for names in stems.values():
-    for i in range(min(pictures, len(source))):
+    for i in range(min(images, len(source))):
       image = source[i]["image"]
-      color = images.colorize(
+      color = image_ops.colorize(
           figures.read(predictions / f"{names[i]}_index.png"), spec.colors)
       figures.save(predictions / f"{names[i]}_color.png", color)
       figures.save(predictions / f"{names[i]}_overlay.png",
-                   images.overlay(image, color))
+                   image_ops.overlay(image, color))
   figures.save(
       folder / "overview.png",
       _overview(predictions, source, spec, stems, quality))
@@ -52,23 +52,23 @@ def _overview(predictions, source, spec, stems, quality):
   rows, names = [], []
   for prefix, i in shown:
     example = source[int(i)]
-    row = [example["image"], images.colorize(example["label"], spec.colors)]
+    row = [example["image"], image_ops.colorize(example["label"], spec.colors)]
     for method in stems:
       start = predictions / stems[method][i]
       mask = figures.read(f"{start}_index.png")
-      row += [images.colorize(mask, spec.colors),
+      row += [image_ops.colorize(mask, spec.colors),
               _if_there(f"{start}_reconstruction.png")]
     rows.append(row)
     names.append(f"{prefix}{_shortened(source.ids[i])}\n{100 * first[i]:.1f}")
   columns = ["input", "truth"]
   for method in stems:
     columns += [method, f"{method} reconstruction"]
-  # A column in which nothing was kept, such as reconstructions, is left out.
-  kept = [c for c in range(len(columns))
-          if any(row[c] is not None for row in rows)]
+  # A column with nothing in it, such as reconstructions, is left out.
+  filled = [c for c in range(len(columns))
+            if any(row[c] is not None for row in rows)]
   figure = figures.grid(
-      [[row[c] for c in kept] for row in rows],
-      columns=[columns[c] for c in kept], names=names)
+      [[row[c] for c in filled] for row in rows],
+      columns=[columns[c] for c in filled], names=names)
   grey = np.full((1, 3), 128, np.uint8)
   return figures.stack([figure, figures.legend(
       [*spec.class_names, "not scored"], np.concatenate([spec.colors, grey]),

@@ -27,7 +27,7 @@ class Column:
     metric: where in the record's scores the number is, such as "miou" or
       "per_class_iou.nose"; empty for the table's. It may be a list of numbers,
       of repetitions within the run.
-    labels: labelled pictures, for curves; None outside of them.
+    labels: labeled images, for curves; None outside of them.
     group: data set of a curve, such as "NLM".
     domain: "in" or "out", for curves.
   """
@@ -206,16 +206,16 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
 
 def runs(table: Table) -> dict[Run, tuple[str, ...]]:
   """Every run of a table and the splits it is scored on, needed ones first."""
-  found: dict[Run, dict[str, None]] = {}
+  splits_of: dict[Run, dict[str, None]] = {}
   for seed, row, column in itertools.product(
       table.seeds, table.rows, table.columns):
     run = run_of(row, column, seed)
     if run is None:
       continue
     for _, needed in run.needs:
-      found.setdefault(needed, {})
-    found.setdefault(run, {})[column.split] = None
-  return {run: tuple(splits) for run, splits in found.items()}
+      splits_of.setdefault(needed, {})
+    splits_of.setdefault(run, {})[column.split] = None
+  return {run: tuple(splits) for run, splits in splits_of.items()}
 
 
 def _pairs(mapping) -> tuple:

@@ -17,12 +17,12 @@ _FILE = "record.json"
 _IRRELEVANT = {
     "": ("faults", "monitor", "remat", "sharding"),
     "data": ("cache_dir", "data_dir", "workers"),
-    "evaluation": ("pictures",),
+    "evaluation": ("images",),
     "log": ("log_every", "sample_every")}
 
 
-class Found(NamedTuple):
-  """A record that was found: where, of what, made when."""
+class Entry(NamedTuple):
+  """Where a record is, of what it is and when it was made."""
   folder: pathlib.Path
   split: str
   methods: tuple[str, ...]
@@ -93,7 +93,7 @@ def load(folder, *, config: dict | None = None) -> Record:
   Args:
     folder: where `save` put it.
     config: if given, the config that the record has to belong to, apart from
-      the places of files.
+      the paths of files.
 
   Raises:
     FileNotFoundError: there is none.
@@ -118,12 +118,12 @@ def load(folder, *, config: dict | None = None) -> Record:
   return record
 
 
-def below(folders) -> list[Found]:
+def below(folders) -> list[Entry]:
   """Every record below some folders, the newest first.
 
   Files of the name that are no records are left out.
   """
-  found = []
+  entries = []
   paths = {path for folder in folders
            for path in pathlib.Path(folder).glob(f"**/eval/*/{_FILE}")}
   for path in sorted(paths):
@@ -131,9 +131,9 @@ def below(folders) -> list[Found]:
       record = load(path.parent)
     except ValueError:
       continue
-    found.append(Found(path.parent, record.split, tuple(record.methods),
-                       record.config, record.finished))
-  return sorted(found, key=lambda x: x.finished, reverse=True)
+    entries.append(Entry(path.parent, record.split, tuple(record.methods),
+                         record.config, record.finished))
+  return sorted(entries, key=lambda x: x.finished, reverse=True)
 
 
 def differences(there: dict, now: dict) -> list[tuple]:

@@ -1,7 +1,7 @@
-"""Scores a predictor on a labelled split: resumable, at native picture sizes.
+"""Scores a predictor on a labeled split: resumable, at native image sizes.
 
-Logits are resized to each picture's own size before the decision, so that no
-label map is ever resized. Confusion counts of each picture go to chunk files;
+Logits are resized to each image's own size before the decision, so that no
+label map is ever resized. Confusion counts of each image go to chunk files;
 all totals are computed from these alone.
 """
 
@@ -19,7 +19,7 @@ from semseg_jax.data import transforms
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import overview
 from semseg_jax.evaluation import summary
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import chunks
 from semseg_jax.training import writers
@@ -40,12 +40,12 @@ def evaluate(
     size: int | tuple[int, int],
     out_dir,
     fingerprint: str,
-    pictures: int = 16,
+    images: int = 16,
     fill: tuple[int, ...] | None = None,
     process: int = 0,
     num_processes: int = 1,
 ) -> dict[str, dict]:
-  """Labels every picture of `source`, scores and draws the predictions.
+  """Labels every image of `source`, scores and draws the predictions.
 
   One batch is one chunk; a chunk that an earlier attempt with the same
   fingerprint finished is not predicted again. Of several processes each takes
@@ -55,19 +55,19 @@ def evaluate(
     predict: (images uint8 [B, S, S, C], indices int32 [B]) -> for each method
       {"logits": [B, S, S, K], and optionally "reconstruction": uint8
       [B, S, S, C] and "confidence": [B]}. B is always `batch_size`: the last
-      batch repeats its last picture, and its rows beyond the end are dropped.
+      batch repeats its last image, and its rows beyond the end are dropped.
       K is the number of classes, or 1 for a binary task.
-    source: labelled pictures.
+    source: labeled images.
     spec: the data set's `Spec`.
     batch_size: B.
     size: S, the side of the squares that `predict` gets; or (height, width).
     out_dir: folder for predictions/*.png, overview.png and chunks/.
     fingerprint: stands for all that the predictions depend on besides the
       arguments here: parameters, config, split.
-    pictures: how many pictures, from the first on, get colour, overlay and
+    images: how many images, from the first on, get colour, overlay and
       reconstruction files; index masks are written for all.
-    fill: a colour; pictures are then padded to `size` with it, not resized.
-    process, num_processes: which of the chunks are ours, see
+    fill: a colour; images are then padded to `size` with it, not resized.
+    process, num_processes: which of the chunks are this process's, see
       `chunks.assigned`; `out_dir` is common to all processes.
 
   Returns:
@@ -78,7 +78,7 @@ def evaluate(
   """
   if not source.labeled or not len(source):
     raise ValueError(
-        f"data set {spec.name!r}: scoring needs a split with labelled pictures")
+        f"data set {spec.name!r}: scoring needs a split with labeled images")
   folder = epath.Path(out_dir)
   (folder / "predictions").mkdir(parents=True, exist_ok=True)
   store = chunks.ChunkStore(
@@ -90,11 +90,11 @@ def evaluate(
   names = file_names(source.ids)
   total = _num_chunks(source, batch_size)
   _fill(store, chunks.assigned(total, process, num_processes), predict, source,
-        spec, batch_size, (size, fill), folder, names, pictures)
+        spec, batch_size, (size, fill), folder, names, images)
   store.wait(range(total))
   counts = _collect(store, total, folder)
   methods = counts.pop("methods")
-  found = {
+  scored = {
       name: summary.summarise(
           counts[f"confusion/{name}"], spec.class_names,
           volumes=counts.get("volume"),
@@ -102,15 +102,15 @@ def evaluate(
       for name in methods}
   if process == 0:
     overview.draw(
-        folder, source, spec=spec, pictures=pictures,
+        folder, source, spec=spec, images=images,
         stems={m: stems(names, m, methods) for m in methods},
-        quality={m: summary.picture_quality(counts[f"confusion/{m}"])
+        quality={m: summary.image_quality(counts[f"confusion/{m}"])
                  for m in methods})
-  return found
+  return scored
 
 
 def file_names(ids) -> list[str]:
-  """A file name for each picture id; ids that would share one are numbered."""
+  """A file name for each image id; ids that would share one are numbered."""
   names = [_safe(i) for i in ids]
   seen = set()
   for i, name in enumerate(names):
@@ -121,7 +121,7 @@ def file_names(ids) -> list[str]:
 
 
 def stems(names, method: str, methods) -> list[str]:
-  """Start of each picture's files; names the method if there are several."""
+  """Start of each image's files; names the method if there are several."""
   if len(methods) == 1:
     return list(names)
   return [f"{name}_{_safe(method)}" for name in names]
@@ -135,14 +135,14 @@ def _num_chunks(source, batch_size):
   return -(-len(source) // batch_size)
 
 
-def _fill(store, ours, predict, source, spec, batch_size, view, folder, names,
-          pictures):
-  """Predicts those of our chunks that are missing; `view` is (size, fill)."""
+def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
+          names, images):
+  """Predicts the `assigned` chunks that are missing; `view` is (size, fill)."""
   there = {path.name for path in (folder / "predictions").iterdir()}
-  total = len(ours)
+  total = len(assigned)
   missing = [
-      k for k in ours
-      if not (store.done(k) and _drawn(store.load(k), names, there))]
+      k for k in assigned
+      if not (store.done(k) and _masks_exist(store.load(k), names, there))]
   if not missing:
     return
   # Whole chunks in order: batches of this subset are again those chunks.
@@ -156,17 +156,17 @@ def _fill(store, ours, predict, source, spec, batch_size, view, folder, names,
       fill=view[1])
   for i, (k, batch) in enumerate(zip(missing, batches, strict=True)):
     index = rows[batch["index"]].astype(np.int32)
-    found = predict(batch["image"], index)
+    predicted = predict(batch["image"], index)
     index = index[batch["mask"]]
     arrays, running = _score_chunk(
-        found, index, source, spec, view, folder, names, pictures)
+        predicted, index, source, spec, view, folder, names, images)
     store.save(k, arrays)
     if i + 1 == len(missing) or time.monotonic() - reported > _REPORT_EVERY:
       reported = time.monotonic()
       progress.report(total - len(missing) + i + 1, running)
 
 
-def _drawn(arrays, names, there) -> bool:
+def _masks_exist(arrays, names, there) -> bool:
   """Whether the index masks of a finished chunk are still in the folder."""
   methods = _methods(arrays)
   return all(
@@ -178,32 +178,32 @@ def _methods(arrays):
   return [k.split("/", 1)[1] for k in arrays if k.startswith("confusion/")]
 
 
-def _score_chunk(found, index, source, spec, view, folder, names, pictures):
+def _score_chunk(predicted, index, source, spec, view, folder, names, images):
   """(arrays to keep, accuracy by method) of one batch; writes its masks."""
   examples = [source[int(i)] for i in index]
   arrays = {"index": index}
   if "volume" in examples[0]:
     arrays["volume"] = np.array([x["volume"] for x in examples])
-  if not found:
+  if not predicted:
     raise ValueError("predict returned no method")
   running = {}
-  for method, outputs in found.items():
+  for method, outputs in predicted.items():
     # One transfer from the device each, not one a row.
     outputs = {name: np.asarray(x) for name, x in outputs.items()}
     logits = outputs["logits"]
     _check_logits(method, logits, spec, view[0])
-    files = stems([names[i] for i in index], method, found)
+    files = stems([names[i] for i in index], method, predicted)
     confusion = []
     for row, (example, stem) in enumerate(zip(examples, files, strict=True)):
       label = example["label"]
-      mask = images.to_label(images.fit_logits(
+      mask = image_ops.to_label(image_ops.fit_logits(
           logits[row], label.shape,
           padded=view[1] is not None)).astype(np.uint8)
       confusion.append(scores.confusion_matrix(
           label, mask, len(spec.class_names), spec.ignore_index))
       path = folder / "predictions" / stem
       figures.save(f"{path}_index.png", mask)
-      if "reconstruction" in outputs and index[row] < pictures:
+      if "reconstruction" in outputs and index[row] < images:
         figures.save(f"{path}_reconstruction.png",
                      outputs["reconstruction"][row])
     arrays[f"confusion/{method}"] = np.stack(confusion)

@@ -1,4 +1,4 @@
-"""Scores of a method from the confusion counts of each picture."""
+"""Scores of a method from the confusion counts of each image."""
 
 import math
 
@@ -10,26 +10,26 @@ from semseg_jax.ops import scores
 def summarise(
     confusion: np.ndarray, class_names, *, volumes=None, confidence=None
 ) -> dict:
-  """Scores from the counts of each picture; undefined ones are None.
+  """Scores from the counts of each image; undefined ones are None.
 
   Args:
     confusion: [N, C, C] counts.
     class_names: C names; the first is the background.
-    volumes: N ids of the volumes that the pictures are slices of.
+    volumes: N ids of the volumes that the images are slices of.
     confidence: [N] of the predictor, whatever its unit.
 
   Returns:
     miou, per_class_iou (by name), foreground_miou (without class 0),
     miou_absent_zero (classes that never occur count as 0), pixel_accuracy:
-    from the counts of all pictures together. dice, jaccard: foreground mean of
-    each picture, averaged over the pictures where it is defined;
-    dice_per_volume: the same over volumes. pictures: N. confidence: Pearson
-    and Spearman correlation with the pictures' pixel accuracy, and the mean.
+    from the counts of all images together. dice, jaccard: foreground mean of
+    each image, averaged over the images where it is defined;
+    dice_per_volume: the same over volumes. images: N. confidence: Pearson
+    and Spearman correlation with the images' pixel accuracy, and the mean.
   """
   total = confusion.sum(0)
   by_class = scores.iou(total)
-  found = {
-      "pictures": len(confusion),
+  summary = {
+      "images": len(confusion),
       "miou": _number(scores.mean_iou(total)),
       "miou_absent_zero": _number(scores.mean_iou(total, absent="zero")),
       "foreground_miou": _number(scores.foreground(by_class)),
@@ -44,18 +44,18 @@ def summarise(
   }
   if volumes is not None:
     _, by_volume = scores.sum_by_volume(confusion, volumes)
-    found["dice_per_volume"] = _mean(
+    summary["dice_per_volume"] = _mean(
         scores.foreground(scores.dice(by_volume)))
   if confidence is not None:
     accuracy = scores.pixel_accuracy(confusion)
     known = np.isfinite(accuracy) & np.isfinite(confidence)
     x, y = confidence[known].astype(np.float64), accuracy[known]
-    found["confidence"] = {
+    summary["confidence"] = {
         "mean": _mean(confidence),
         "pearson": correlation(x, y),
         "spearman": correlation(_ranks(x), _ranks(y)),
     }
-  return found
+  return summary
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -66,8 +66,8 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
   return float((x @ y) / math.sqrt((x @ x) * (y @ y)))
 
 
-def picture_quality(confusion: np.ndarray) -> np.ndarray:
-  """[N] that ranks pictures: foreground IoU, or accuracy where undefined."""
+def image_quality(confusion: np.ndarray) -> np.ndarray:
+  """[N] that ranks images: foreground IoU, or accuracy where undefined."""
   quality = scores.foreground(scores.iou(confusion))
   return np.where(
       np.isnan(quality), scores.pixel_accuracy(confusion), quality)

@@ -94,16 +94,17 @@ def _notes(results) -> list[str]:
 
 
 def _cell_text(table, row, cell, compared):
-  ours = "-"
+  measured = "-"
   if cell.values:
     spread = "" if cell.spread is None else f" ± {_number(table, cell.spread)}"
-    ours = f"{_number(table, cell.mean)}{spread} (n={len(cell.values)})"
+    measured = f"{_number(table, cell.mean)}{spread} (n={len(cell.values)})"
   if not compared:
-    return ours
+    return measured
   if cell.published is None:
-    return f"{ours} / -"
+    return f"{measured} / -"
   recalled = "?" if row.status == "recalled" else ""
-  return f"{ours} / {_number(table, cell.published, published=True)}{recalled}"
+  published = _number(table, cell.published, published=True)
+  return f"{measured} / {published}{recalled}"
 
 
 def _number(table, value, *, published=False):
@@ -113,7 +114,7 @@ def _number(table, value, *, published=False):
 
 
 def as_csv(results: table_results.Results) -> str:
-  """One line a cell: names, ours, published with source and status."""
+  """One line a cell: names, measured, published with source and status."""
   table = results.table
   out = io.StringIO()
   writer = csv.writer(out, lineterminator="\n")
@@ -135,33 +136,34 @@ def as_csv(results: table_results.Results) -> str:
 
 
 def plot(results: table_results.Results) -> np.ndarray | None:
-  """Curves over labels where a table has them, else one place a column."""
+  """Curves over labels where a table has them, else one position a column."""
   table = results.table
   groups = table_results.groups(table)
   if groups:
     panels = []
     for group, domain in groups.items():
-      ours, published = (
+      measured, published = (
           {table_results.row_name(table, table.rows[i]): points
            for i, points in table_results.curves(
                results, group, published=p).items()} for p in (False, True))
-      if ours or published:
-        place = table_results.group_name(group, domain)
+      if measured or published:
+        title = table_results.group_name(group, domain)
         panels.append(label_curve.draw(
-            ours, title=f"{table.title}: {place}", published=published))
+            measured, title=f"{table.title}: {title}", published=published))
     return figures.stack(panels) if panels else None
   series, spreads, opened = {}, {}, {}
   for row, cells in zip(table.rows, results.cells, strict=True):
     name = table_results.row_name(table, row)
-    ours = [(x, c.mean, c.spread or 0.0) for x, c in enumerate(cells)
-            if c.values]
-    theirs = [(x, c.published, 0.0) for x, c in enumerate(cells)
-              if c.published is not None and row.status == "seen"]
-    for label, points in ((name, ours), (f"{name}, published", theirs)):
+    measured = [(x, c.mean, c.spread or 0.0) for x, c in enumerate(cells)
+                if c.values]
+    published = [(x, c.published, 0.0) for x, c in enumerate(cells)
+                 if c.published is not None and row.status == "seen"]
+    for label, points in (
+        (name, measured), (f"{name}, published", published)):
       if points:
         x, y, spread = zip(*points, strict=True)
         series[label], spreads[label] = (x, y), spread
-        if points is theirs:
+        if points is published:
           opened[label] = name
   if not series:
     return None
@@ -183,10 +185,10 @@ def replace_block(text: str, name: str, block: str) -> str:
   pattern = re.compile(
       rf"(<!-- table:{re.escape(name)} -->\n)(?:(?!<!-- table:).)*?"
       r"(<!-- /table -->)", re.DOTALL)
-  found = pattern.findall(text)
-  if len(found) != 1:
+  blocks = pattern.findall(text)
+  if len(blocks) != 1:
     raise ValueError(
-        f"{len(found)} blocks of table {name!r}: the lines "
+        f"{len(blocks)} blocks of table {name!r}: the lines "
         f"<!-- table:{name} --> and <!-- /table --> must stand there once")
   return pattern.sub(lambda m: f"{m[1]}\n{block}\n\n{m[2]}", text)
 
@@ -202,8 +204,8 @@ def write(
                                       else "")
   paths[0].write_text(heading + markdown(results) + "\n")
   paths[1].write_text(as_csv(results))
-  picture = plot(results)
-  if picture is not None:
+  image = plot(results)
+  if image is not None:
     paths.append(folder / f"{table.name}.png")
-    figures.save(paths[-1], picture)
+    figures.save(paths[-1], image)
   return paths

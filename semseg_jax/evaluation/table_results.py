@@ -20,7 +20,7 @@ class UnfinishedError(records.RecordMismatchError):
 
 
 class Cell(NamedTuple):
-  """Ours, those of each seed that has a record, and the published value."""
+  """The value of each seed that has a record, and the published one."""
   values: tuple[float, ...]
   published: float | None
 
@@ -50,7 +50,7 @@ def collect(
     table: paper_table.Table,
     config_of: Callable[[paper_table.Run], dict],
     root: pathlib.Path,
-    elsewhere: Sequence[records.Found] = (),
+    elsewhere: Sequence[records.Entry] = (),
     unlike: Unlike = records.differences,
 ) -> Results:
   """Reads the records of a table's runs.
@@ -81,9 +81,9 @@ def collect(
     for seed in table.seeds:
       run = paper_table.run_of(row, column, seed)
       if run in configs:
-        found = find_record(root, run, column.split, configs[run], elsewhere,
-                            method=row.method, unlike=unlike)
-        values += _scores(table, row, column, *found) if found else ()
+        located = find_record(root, run, column.split, configs[run], elsewhere,
+                              method=row.method, unlike=unlike)
+        values += _scores(table, row, column, *located) if located else ()
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
 
@@ -95,12 +95,12 @@ def collect(
 
 def find_record(
     root: pathlib.Path, run: paper_table.Run, split: str, config: dict,
-    elsewhere: Sequence[records.Found] = (), *, method: str = "",
+    elsewhere: Sequence[records.Entry] = (), *, method: str = "",
     unlike: Unlike = records.differences,
 ) -> tuple[pathlib.Path, records.Record] | None:
   """A run's finished record of a split and its folder; None without one.
 
-  A record at the run's own place comes first, then the newest elsewhere.
+  A record in the run's own folder comes first, then the newest elsewhere.
 
   Args:
     root, elsewhere, unlike: see `collect`.
@@ -116,11 +116,11 @@ def find_record(
   record = load_record(own, config)
   if record is not None:
     return own, record
-  for found in elsewhere:
-    if (found.split == split and (not method or method in found.methods)
-        and not unlike(found.config, config)):
+  for entry in elsewhere:
+    if (entry.split == split and (not method or method in entry.methods)
+        and not unlike(entry.config, config)):
       try:
-        return found.folder, load_record(found.folder, found.config)
+        return entry.folder, load_record(entry.folder, entry.config)
       except UnfinishedError:
         continue
   return None
@@ -130,7 +130,7 @@ def near_misses(
     table: paper_table.Table,
     config_of: Callable[[paper_table.Run], dict],
     root: pathlib.Path,
-    elsewhere: Sequence[records.Found],
+    elsewhere: Sequence[records.Entry],
     unlike: Unlike = records.differences,
     most: int = 6,
 ) -> list[str]:
@@ -150,15 +150,15 @@ def near_misses(
     except FileNotFoundError:
       continue
     for split in splits:
-      found = find_record(root, run, split, config, elsewhere, unlike=unlike)
-      if found:
-        left.pop(found[0], None)
+      located = find_record(root, run, split, config, elsewhere, unlike=unlike)
+      if located:
+        left.pop(located[0], None)
       else:
         missing.append((run, split, config))
-  for folder, found in left.items():
+  for folder, entry in left.items():
     fields, run = min(
-        ((unlike(found.config, config), run)
-         for run, split, config in missing if split == found.split),
+        ((unlike(entry.config, config), run)
+         for run, split, config in missing if split == entry.split),
         key=lambda x: len(x[0]), default=((), None))
     if run and len(fields) <= most:
       shown = "; ".join(f"{name}: {old} there, {new} in the table"
@@ -210,7 +210,7 @@ def curves(results: Results, group: str, *, published: bool):
 
   Recalled numbers are left out.
   """
-  table, found = results.table, {}
+  table, points_of = results.table, {}
   for i, (row, cells) in enumerate(zip(table.rows, results.cells,
                                        strict=True)):
     points = []
@@ -222,15 +222,15 @@ def curves(results: Results, group: str, *, published: bool):
         spread = 0.0 if published else cell.spread or 0.0
         points.append(label_curve.Point(column.labels, value, spread))
     if points:
-      found[i] = sorted(points)
-  return found
+      points_of[i] = sorted(points)
+  return points_of
 
 
 def groups(table: paper_table.Table) -> dict[str, str]:
   """Data set -> "in" or "out", where a table has curves; else empty."""
-  found = {c.group: c.domain for c in table.columns if c.labels and c.group}
+  domains = {c.group: c.domain for c in table.columns if c.labels and c.group}
   counts = {c.labels for c in table.columns if c.labels}
-  return found if len(counts) > 1 else {}
+  return domains if len(counts) > 1 else {}
 
 
 def row_name(table: paper_table.Table, row: paper_table.Row) -> str:
@@ -248,16 +248,16 @@ def group_name(group: str, domain: str) -> str:
 def fewer_labels(results: Results) -> list[dict]:
   """Rows (method, data set, labels, one column a baseline) for `markdown`.
 
-  Each entry is "ours / published" as a `label_curve.Factor`. Baselines, the
-  reference and rows of published numbers only are not listed as methods.
+  Each entry is "measured / published" as a `label_curve.Factor`. Baselines, full
+  supervision and rows of published numbers only are not listed as methods.
   """
   table, rows = results.table, []
   baselines = [i for i, row in enumerate(table.rows) if row.baseline]
   for group, domain in groups(table).items():
     kinds = [curves(results, group, published=p) for p in (False, True)]
     for i, row in enumerate(table.rows):
-      # The reference has all labels, whatever its column says.
-      if row.baseline or not row.config or row.method == "reference" or (
+      # Full supervision has all labels, whatever its column says.
+      if row.baseline or not row.config or row.method == "fully_supervised" or (
           not any(i in k for k in kinds)):
         continue
       shown = {

@@ -20,7 +20,7 @@ SCORES = {
 def score_rows(methods: Mapping[str, Mapping]) -> list[dict]:
   """One row per method of `segmentation.evaluate`'s result, in percent."""
   return [
-      {"Method": name, "Pictures": scores["pictures"]}
+      {"Method": name, "Images": scores["images"]}
       | {heading: _percent(scores[key]) for key, heading in SCORES.items()
          if any(m.get(key) is not None for m in methods.values())}
       for name, scores in methods.items()]

@@ -104,7 +104,7 @@ def save(
     path: safetensors file to write; its folder must exist.
     kind: one of `kinds()`.
     state_dict: entries that `from_torch` accepts.
-    source: where they come from, kept for readers of the file.
+    source: where they come from, for readers of the file.
   """
   path = pathlib.Path(path)
   whole = path.with_name(path.name + ".part")  # Never leave half a file.

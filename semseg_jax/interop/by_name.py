@@ -11,7 +11,7 @@ import numpy as np
 
 from semseg_jax.interop import state_dict as state_dicts
 
-# Our leaf -> theirs.
+# Flax leaf -> PyTorch's.
 _LEAVES = {
     "kernel": "weight", "scale": "weight", "bias": "bias",
     "mean": "running_mean", "var": "running_var",

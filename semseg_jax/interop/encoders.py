@@ -1,4 +1,4 @@
-"""SemanticGAN's encoders: state dicts of the release to our variables."""
+"""SemanticGAN's encoders: variables from the official code's state dicts."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +8,7 @@ from semseg_jax.interop import stylegan2
 from semseg_jax.models import fpn_encoder as fpn_encoders
 from semseg_jax.models import residual_encoder as residual_encoders
 
-# The release spells it so; the number is the pyramid's level.
+# The official code spells it so; the number is the pyramid's level.
 _LEVELS = ("course_styles", "medium_styles", "fine_styles")
 
 
@@ -51,7 +51,7 @@ def fpn_encoder(state_dict, **options):
   split = tuple(
       sum(1 for level, _ in heads if level == wanted) for wanted in (0, 1))
   module = fpn_encoders.FPNEncoder(
-      num_codes=len(heads), style_dim=style_dim, code_split=split,
+      num_ws=len(heads), style_dim=style_dim, latent_split=split,
       head_channels=channels, head_convs=None if style_head else tuple(depths),
       style_head=style_head, **widths, **options)
   return module, {"params": params, "batch_stats": stats}
@@ -62,8 +62,8 @@ def residual_encoder(state_dict, *, style_dim: int = 512, **options):
 
   Args:
     state_dict: names to arrays.
-    style_dim: length of a code; the entries hold only its product with the
-      number of codes.
+    style_dim: length of a latent; the entries hold only its product with the
+      number of latents.
     **options: further attributes of the module (dtype).
 
   Returns:
@@ -81,7 +81,7 @@ def residual_encoder(state_dict, *, style_dim: int = 512, **options):
   widths = [reader.shape(f"convs.{i}.conv2.1.weight", 4)[0]
             for i in range(1, blocks + 1)]
   module = residual_encoders.ResidualEncoder(
-      size=size, num_codes=outputs // style_dim, style_dim=style_dim,
+      size=size, num_ws=outputs // style_dim, style_dim=style_dim,
       image_channels=image_channels,
       channels=((size, width), *(
           (size >> i, w) for i, w in enumerate(widths, start=1))), **options)
@@ -96,7 +96,7 @@ def residual_encoder(state_dict, *, style_dim: int = 512, **options):
 def residual_encoder_entries(
     module: residual_encoders.ResidualEncoder) -> list[stylegan2.Entry]:
   """Every entry of a residual encoder but the fixed FIR taps."""
-  linear = ("params", "codes")
+  linear = ("params", "latents")
   return stylegan2.trunk_entries(module.size, ("params", "trunk")) + [
       stylegan2.Entry(
           "final_linear.weight", (*linear, "kernel"), "flat_dense"),

@@ -48,26 +48,26 @@ def copy_agreeing(
   """
   if _TRUNK not in source["params"]:
     source = {name: {_TRUNK: tree} for name, tree in source.items()}
-  ours = flax.traverse_util.flatten_dict(variables)
-  theirs = flax.traverse_util.flatten_dict(source)
-  if differing := _first_difference(ours, theirs):
+  own = flax.traverse_util.flatten_dict(variables)
+  loaded = flax.traverse_util.flatten_dict(source)
+  if differing := _first_difference(own, loaded):
     raise ValueError(
         f"{what}: its trunk is not this network's: {differing}; name a file of "
         "the same depth, width and input channels")
-  for path, value in theirs.items():
-    if path in ours and ours[path].shape == value.shape:
-      ours[path] = jnp.asarray(value, ours[path].dtype)
-  return flax.traverse_util.unflatten_dict(ours)
+  for path, value in loaded.items():
+    if path in own and own[path].shape == value.shape:
+      own[path] = jnp.asarray(value, own[path].dtype)
+  return flax.traverse_util.unflatten_dict(own)
 
 
-def _first_difference(ours, theirs):
+def _first_difference(own, loaded):
   """Words about the first layer of the trunk that differs, or none."""
-  for path in [*ours, *theirs]:
+  for path in [*own, *loaded]:
     if path[1] != _TRUNK:
       continue
-    found = [tree[path].shape if path in tree else "none"
-             for tree in (ours, theirs)]
-    if found[0] != found[1]:
-      return (f"{'/'.join(path[2:])} has shape {found[1]} in the file, "
-              f"{found[0]} in the network")
+    shapes = [tree[path].shape if path in tree else "none"
+              for tree in (own, loaded)]
+    if shapes[0] != shapes[1]:
+      return (f"{'/'.join(path[2:])} has shape {shapes[1]} in the file, "
+              f"{shapes[0]} in the network")
   return None

@@ -73,10 +73,10 @@ def _lpips(state_dict, net, options):
         reader, lins.get(stage, [f"lin{stage}.model.1.weight"]), channels)
   for name, expected in _SCALING.items():
     if name in reader:
-      found = reader.take(name, (1, 3, 1, 1)).ravel()
-      if not np.allclose(found, expected, atol=1e-6):
+      stored = reader.take(name, (1, 3, 1, 1)).ravel()
+      if not np.allclose(stored, expected, atol=1e-6):
         raise ValueError(
-            f"{reader.kind}: entry {name!r} is {found.tolist()}, expected "
+            f"{reader.kind}: entry {name!r} is {stored.tolist()}, expected "
             f"{list(expected)} (version 0.1)")
   reader.finish()
   module = perceptual.LPIPS(net=net, widths=tuple(widths), **options)

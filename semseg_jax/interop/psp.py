@@ -62,10 +62,10 @@ def encoder(state_dict, **options):
       raise ValueError(
           f"{reader.kind}: entry 'latent_avg' has shape {list(mean.shape)}, "
           f"expected [{style_dim}] or [{styles}, {style_dim}]")
-    variables["mean"] = {"codes": mean}
+    variables["mean"] = {"latents": mean}
   reader.finish()
   module = psp_encoder.GradualStyleEncoder(
-      num_codes=styles, style_dim=style_dim, code_split=_split(depths),
+      num_ws=styles, style_dim=style_dim, latent_split=_split(depths),
       widths=tuple(groups),
       units=tuple(widths.count(w) for w in groups),
       head_convs=_three(depths), **options)
@@ -97,7 +97,7 @@ def _unit(reader, prefix, inputs, width):
 
 
 def _head(reader, prefix, width, style_dim):
-  """Parameters of a `fpn_encoder.CodeHead` and the length of its code."""
+  """Parameters of a `fpn_encoder.LatentHead` and the length of its code."""
   pattern = re.compile(re.escape(prefix) + r"\.convs\.\d+\.weight")
   convs = [n.removesuffix(".weight") for n in reader.names(f"{prefix}.convs.")
            if pattern.fullmatch(n)]
@@ -111,7 +111,7 @@ def _head(reader, prefix, width, style_dim):
 
 
 def _split(depths):
-  """How many codes have the depth of the coarse and of the middle heads."""
+  """How many latents have the depth of the coarse and of the middle heads."""
   levels = sorted(set(depths))
   return tuple(depths.count(levels[i]) if i < len(levels) else 0
                for i in (0, 1))

@@ -44,8 +44,8 @@ def segmenter(kind: str, state_dict, **options):
 
 def segmenter_name(kind: str, layer: int, leaf: str) -> str:
   """The original's name of an entry of a few-shot segmenter."""
-  place = f"conv{layer + 1}" if kind == "cnn" else f"layers.{2 * layer}"
-  return f"{place}.{leaf}"
+  name = f"conv{layer + 1}" if kind == "cnn" else f"layers.{2 * layer}"
+  return f"{name}.{leaf}"
 
 
 cnn, cnn_s, cnn_m, cnn_l = (
@@ -73,17 +73,17 @@ def unet(state_dict, **options):
 
 
 def _unet_name(path):
-  """Our path -> their name: down0 is inc, bottom down4, up3 up1."""
+  """Our path -> the official name: down0 is inc, bottom down4, up3 up1."""
   block, leaf = path[1], _LEAVES[path[-1]]
   if block == "logits":
     return f"outc.conv.{leaf}"
-  place = {"conv0": 0, "bn0": 1, "conv1": 3, "bn1": 4}[path[2]]
+  index = {"conv0": 0, "bn0": 1, "conv1": 3, "bn1": 4}[path[2]]
   number = int(block[-1]) if block != "bottom" else 4
   if block.startswith("up"):
     prefix = f"up{4 - number}.conv"
   else:
     prefix = f"down{number}.maxpool_conv.1" if number else "inc"
-  return f"{prefix}.double_conv.{place}.{leaf}"
+  return f"{prefix}.double_conv.{index}.{leaf}"
 
 
 def _read(module, reader, example, name_of):

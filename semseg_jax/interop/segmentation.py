@@ -22,12 +22,12 @@ _IMAGE_PX = 33  # Of the example whose shapes entries are compared with.
 
 
 def deeplabv2(state_dict, *, used_branches: int | None = 2, **options):
-  """DeepLabV2 as s4GAN released it, with that network's quirks.
+  """DeepLabV2 as in s4GAN's official code, with that network's quirks.
 
   Args:
     state_dict: names to arrays.
-    used_branches: how many of the classifier's branches count; the release
-      forgets all but two. None: all.
+    used_branches: how many of the classifier's branches count; the official
+      code forgets all but two. None: all.
     **options: further attributes of the module (dtype).
 
   Returns:
@@ -158,9 +158,9 @@ def deeplabv3plus_name(path):
     if layer == "image":
       return f"aspp.img_conv.{norm}"
     return f"aspp.features.{layer.removeprefix('conv')}.{norm}"
-  places = {"deep": "bot_aspp", "fine": "bot_fine", "logits": "final.6"}
-  if layer in places:
-    return places[layer]
+  prefixes = {"deep": "bot_aspp", "fine": "bot_fine", "logits": "final.6"}
+  if layer in prefixes:
+    return prefixes[layer]
   # Convolution, norm and ReLU, twice.
   return f"final.{3 * int(layer.removeprefix('final')) + norm}"
 

@@ -137,21 +137,23 @@ def generator_entries(module: stylegan2.Generator) -> list[Entry]:
   rows = [Entry("input.input", ("params", "const"), "map")]
   for i in range(module.mlp_layers):
     rows += _dense(f"style.{i + 1}", ("params", f"mapping{i}"))
-  heads = [("rgb", "image")] + [("seg", "label")] * bool(module.label_channels)
+  heads = [("rgb", "to_rgb")]
+  if module.label_channels:
+    heads.append(("seg", "to_logits"))
   for j, r in enumerate(module.resolutions):
     convs = [("conv1", f"conv{r}")] if not j else [
         (f"convs.{2 * j - 2}", f"conv{r}_up"),
         (f"convs.{2 * j - 1}", f"conv{r}")]
-    for name, ours in convs:
-      path = ("params", ours)
+    for name, layer in convs:
+      path = ("params", layer)
       rows += [
           Entry(f"{name}.conv.weight", (*path, "kernel"), "modulated"),
           *_dense(f"{name}.conv.modulation", (*path, "style")),
           Entry(f"{name}.noise.weight", (*path, "noise_strength"), "scalar"),
           Entry(f"{name}.activate.bias", (*path, "bias"), "same")]
-    for theirs, ours in heads:
-      name = f"to_{theirs}s.{j - 1}" if j else f"to_{theirs}1"
-      path = ("params", f"{ours}{r}")
+    for official, layer in heads:
+      name = f"to_{official}s.{j - 1}" if j else f"to_{official}1"
+      path = ("params", f"{layer}{r}")
       rows += [
           Entry(f"{name}.conv.weight", (*path, "kernel"), "head"),
           *_dense(f"{name}.conv.modulation", (*path, "style")),
@@ -187,14 +189,14 @@ def trunk_entries(size: int, path: tuple[str, ...]) -> list[Entry]:
 
 def patch_discriminator_entries(
     module: discriminators.PatchDiscriminator) -> list[Entry]:
-  """Every entry of a patch discriminator; their last scale is our first."""
+  """Every entry of a patch discriminator, its scales in reverse order."""
   rows = []
   for s in range(module.num_scales):
-    ours = f"scale{module.num_scales - 1 - s}"
+    scale = f"scale{module.num_scales - 1 - s}"
     for j in range(module.num_layers + 2):
       name = (f"scale{s}_layer{j}.0" if module.all_maps
               else f"layer{s}.{2 * j}")
-      path = (ours, f"conv{j}")
+      path = (scale, f"conv{j}")
       if 0 < j <= module.num_layers:
         rows += [
             Entry(f"{name}.0.weight_orig", ("params", *path, "kernel"), "conv"),
@@ -232,7 +234,7 @@ def _flat_dense_back(x):
   return x.transpose(3, 2, 0, 1).reshape(x.shape[-1], -1)
 
 
-# Layout -> (theirs to ours, ours to theirs).
+# Layout -> (PyTorch to Flax, Flax to PyTorch).
 _LAYOUTS = {
     "same": (lambda x: x, lambda x: x),
     "scalar": (lambda x: x.reshape(()), lambda x: x.reshape(1)),
@@ -269,10 +271,10 @@ def read(module, entries, reader, example, **kwargs) -> dict[str, Any]:
       lambda: module.init(jax.random.key(0), example, **kwargs)))
   flat = {}
   for e in entries:
-    to_ours, to_theirs = _LAYOUTS[e.layout]
+    to_flax, from_flax = _LAYOUTS[e.layout]
     like = np.broadcast_to(np.float32(0), expected.pop(e.path).shape)
     flat[e.path] = np.array(
-        to_ours(reader.take(e.name, to_theirs(like).shape)), order="C")
+        to_flax(reader.take(e.name, from_flax(like).shape)), order="C")
   assert not expected, f"no entry for {sorted(expected)}"
   reader.finish()
   return flax.traverse_util.unflatten_dict(flat)

@@ -55,15 +55,15 @@ class Unpickler(pickle.Unpickler):
     return super().load()
 
   def _check_memo(self):
-    """Refuses numbers of memo places that no pickle of this size has.
+    """Refuses memo indices that no pickle of this size has.
 
-    Python's reader makes room for the place named, in gigabytes if asked.
+    Python's reader allocates memory up to the index, gigabytes if asked.
     """
     start = self._file.tell()
-    for count, (opcode, place, _) in enumerate(pickletools.genops(self._file)):
-      if opcode.name in _MEMO and place > count:
+    for count, (opcode, index, _) in enumerate(pickletools.genops(self._file)):
+      if opcode.name in _MEMO and index > count:
         raise TorchFileError(
-            f"{self._path}: damaged: memo place {place} of a pickle that so "
+            f"{self._path}: damaged: memo index {index} of a pickle that so "
             f"far has {count} operations")
     self._file.seek(start)
 

@@ -1,12 +1,12 @@
-"""Codes and noise maps that make a frozen generator redraw given pictures.
+"""Latents and noise maps that make a frozen generator reproduce images.
 
 Test-time inversion of SemanticGAN (Li et al., CVPR 2021, section 3.4), a chunk
-of pictures at a time: Adam on the latent codes and the noise maps of each
-picture, for the perceptual distance to it, its squared error and priors. The
-label of a picture is then what the generator's label branch draws.
+of images at a time: Adam on the W+ latents and the noise maps of each image,
+for the perceptual distance to it, its squared error and priors. The label of an
+image is then what the generator's label branch gives.
 
-A picture's result depends on its own pixels, index and the key only: not on the
-other pictures of its chunk, on padding, or on how the loop is cut.
+An image's result depends on its own pixels, index and the key only: not on the
+other images of its chunk, on padding, or on how the loop is cut.
 """
 
 import jax
@@ -22,18 +22,19 @@ from semseg_jax.inversion.quasi_newton import lbfgs
 
 __all__ = [
     "Inverter", "MEAN_SAMPLES", "MEAN_START", "Networks", "Options", "Result",
-    "Weights", "lbfgs", "mean_code", "per_picture"]
+    "Weights", "lbfgs", "mean_latent", "per_image"]
 
-MEAN_SAMPLES = 10_000  # Latents averaged for the mean code in the release.
+# Latents averaged for the mean latent, as in the official code.
+MEAN_SAMPLES = 10_000
 
 
-def mean_code(mapping, frozen, z) -> jax.Array:
+def mean_latent(mapping, frozen, z) -> jax.Array:
   """Mean of mapped latents, where the mean start begins.
 
   Args:
     mapping: (frozen, z) -> w [n, D].
     frozen: the generator's variables.
-    z: [n, D] standard normal draws, n = `MEAN_SAMPLES` in the release.
+    z: [n, D] standard normal samples, n = `MEAN_SAMPLES` in the official code.
 
   Returns:
     [D].
@@ -41,11 +42,11 @@ def mean_code(mapping, frozen, z) -> jax.Array:
   return jnp.mean(jax.jit(mapping)(frozen, z), axis=0)
 
 
-def per_picture(encode):
-  """Applies a batch-dependent `encode` to each picture on its own.
+def per_image(encode):
+  """Applies a batch-dependent `encode` to each image on its own.
 
   For encoders with minibatch statistics (such as the residual one), whose
-  codes would otherwise depend on a picture's neighbours.
+  latents would otherwise depend on an image's neighbours.
   """
   def alone(frozen, image):
     # The parameters are not mapped, so the convolutions stay batched ones.

@@ -1,4 +1,4 @@
-"""Chunks of pictures through the jitted search, and back as NumPy arrays."""
+"""Chunks of images through the jitted search, and back as NumPy arrays."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -17,19 +17,19 @@ from semseg_jax.ops import target
 
 
 class Result(NamedTuple):
-  """What was found, as NumPy arrays; N pictures.
+  """The result of a search, as NumPy arrays; N images.
 
   Attributes:
-    codes: [N, L, D] (in W: one code, repeated); the last ones, or the best
-      that were kept.
+    latents: [N, L, D] (in W: one latent, repeated); the last ones, or the best
+      so far.
     noise: tuple of [N, h, w, 1].
-    snapshots: {steps done: (codes, noise)}.
+    snapshots: {steps done: (latents, noise)}.
     losses: {term: [steps, N]} before each step's update, unweighted, and
-      "total", the weighted sum. Empty if no step was done; a picture that has
+      "total", the weighted sum. Empty if no step was done; an image that has
       stopped keeps its last ones.
-    steps: [N], steps that each picture took.
+    steps: [N], steps that each image took.
   """
-  codes: np.ndarray
+  latents: np.ndarray
   noise: tuple[np.ndarray, ...]
   snapshots: dict[int, tuple[np.ndarray, tuple[np.ndarray, ...]]]
   losses: dict[str, np.ndarray]
@@ -37,7 +37,7 @@ class Result(NamedTuple):
 
 
 class Inverter:
-  """The jitted search: compiled once for any number of pictures.
+  """The jitted search: compiled once for any number of images.
 
   Attributes:
     options: as given, `weights` and `segment` filled in.
@@ -51,8 +51,8 @@ class Inverter:
     """Args:
       networks: frozen networks as functions.
       options: how to search.
-      batch_size: pictures per chunk; the last one is padded to it.
-      sharding: placement of a chunk's pictures, such as
+      batch_size: images per chunk; the last one is padded to it.
+      sharding: placement of a chunk's images, such as
         NamedSharding(mesh, P("data")); the variables are then replicated on
         its mesh. None: the default device.
     """
@@ -80,19 +80,19 @@ class Inverter:
 
   def run(self, frozen, targets, indices, key, *, mean=None, noise=None
           ) -> Result:
-    """Inverts pictures.
+    """Inverts images.
 
     Args:
       frozen: the networks' variables.
       targets: [N, S, S, C] float in [-1, 1], N >= 1.
-      indices: [N] ints, each picture's number in its data set; the initial
-        noise of a picture is drawn from `key` and this number.
+      indices: [N] ints, each image's number in its data set; the initial
+        noise of an image is sampled from `key` and this number.
       key: a JAX random key.
-      mean: [D], the mean code; needed by the mean start.
-      noise: tuple of [N, h, w, 1], initial maps in place of drawn ones.
+      mean: [D], the mean latent; needed by the mean start.
+      noise: tuple of [N, h, w, 1], initial maps instead of sampled ones.
 
     Returns:
-      Codes, noise maps and losses of the N pictures.
+      Latents, noise maps and losses of the N images.
     """
     results = list(self.chunks(
         frozen, targets, indices, key, mean=mean, noise=noise))
@@ -104,22 +104,22 @@ class Inverter:
 
   def chunks(self, frozen, targets, indices, key, *, mean=None, noise=None
              ) -> Iterator[Result]:
-    """Like `run`, but yields a `Result` per chunk of `batch_size` pictures."""
-    _check_pictures(targets, indices)
+    """Like `run`, but yields a `Result` per chunk of `batch_size` images."""
+    _check_images(targets, indices)
     if (mean is None) != (self.options.start == "encoder"):
       raise ValueError(
-          "give the mean code with start='mean', and only then; start is "
+          "give the mean latent with start='mean', and only then; start is "
           f"{self.options.start!r} and mean is of type {type(mean).__name__}")
     inputs = (targets, np.asarray(indices, np.int32), noise)
-    frozen = self._place(frozen)
+    frozen = self._on_devices(frozen)
     for count, chunk in self._split(inputs):
       yield self._run_chunk(frozen, *chunk, key, mean, count)
 
-  def render(self, frozen, codes, noise) -> tuple[np.ndarray, Any]:
-    """The generator's (image, logits) for a result's codes and noise maps."""
+  def render(self, frozen, latents, noise) -> tuple[np.ndarray, Any]:
+    """The generator's (image, logits) for a result's latents and noise maps."""
     parts = []
-    frozen = self._place(frozen)
-    for count, chunk in self._split((codes, tuple(noise))):
+    frozen = self._on_devices(frozen)
+    for count, chunk in self._split((latents, tuple(noise))):
       parts.append(_fetch(self._generate(frozen, *chunk), count))
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
@@ -161,20 +161,20 @@ class Inverter:
         logs.append((terms, todo, chunk.rows))
         done += todo
       if stop in o.snapshots:
-        snapshots[stop] = self._codes_and_noise(chunk.found(state), count)
+        snapshots[stop] = self._latents_and_noise(chunk.merged(state), count)
       if o.stop_every and len(chunk.rows):
         task, state = self._compacted(chunk, task, state)
-    found = chunk.found(state)
+    final = chunk.merged(state)
     if o.best_every:
-      found = found.replace(latent=found.best[1])
-    codes, noise = self._codes_and_noise(found, count)
+      final = final.replace(latent=final.best[1])
+    latents, noise = self._latents_and_noise(final, count)
     # Losses are fetched only now: the steps above run without waiting.
-    taken = np.asarray(found.taken)[:count]
+    taken = np.asarray(final.taken)[:count]
     losses = _histories(logs, taken, len(chunk.all), o.steps)
-    return Result(codes, noise, snapshots, losses, taken)
+    return Result(latents, noise, snapshots, losses, taken)
 
   def _compacted(self, chunk, task, state):
-    """A smaller chunk of the pictures that go on, if that halves it."""
+    """A smaller chunk of the images that go on, if that halves it."""
     running = np.flatnonzero(np.asarray(state.running))
     size = len(chunk.rows)
     least = 1 if self._sharding is None else self._sharding.num_devices
@@ -193,7 +193,7 @@ class Inverter:
             (task, state))
     return task, state
 
-  def _place(self, frozen):
+  def _on_devices(self, frozen):
     """The variables on the devices, so that no step sends them there again."""
     if self._sharding is None:
       return jax.tree.map(jnp.asarray, frozen)
@@ -201,13 +201,13 @@ class Inverter:
     return jax.device_put(
         frozen, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
 
-  def _codes_and_noise(self, state, count):
+  def _latents_and_noise(self, state, count):
     latent, noise = _fetch((state.latent, state.noise), count)
-    shape = (count, self._networks.num_codes, latent.shape[-1])
+    shape = (count, self._networks.num_ws, latent.shape[-1])
     return np.broadcast_to(latent, shape).copy(), noise
 
   def _split(self, arrays):
-    """Yields (count, chunk); the last chunk is padded by its last picture."""
+    """Yields (count, chunk); the last chunk is padded by its last image."""
     total = len(arrays[0])
     size = self._batch_size
     for first in range(0, total, size):
@@ -220,18 +220,18 @@ class Inverter:
 
 
 class _Chunk:
-  """Where the pictures of a chunk are: in the search, or have left it.
+  """Where the images of a chunk are: in the search, or have left it.
 
   Attributes:
-    all: positions in the chunk; rows: those of the search's pictures.
+    all: positions in the chunk; rows: those of the search's images.
   """
 
   def __init__(self, state):
     self.all = self.rows = np.arange(len(state.latent))
     self._left = None
 
-  def found(self, state):
-    """The state of all pictures, stopped ones as they were."""
+  def merged(self, state):
+    """The state of all images, stopped ones as they were."""
     if self._left is None:
       return state
 
@@ -244,26 +244,26 @@ class _Chunk:
 
   def leave(self, state, rows):
     """All but the search's `rows` leave it."""
-    self._left = jax.tree.map(np.array, self.found(state))
+    self._left = jax.tree.map(np.array, self.merged(state))
     self.rows = self.rows[rows]
 
 
 def _histories(logs, taken, size, steps):
   """{term: [steps, N]} of the losses that the segments left."""
-  found, done, count = {}, 0, len(taken)
+  histories, done, count = {}, 0, len(taken)
   for terms, todo, rows in logs:
     for name, values in terms.items():
-      into = found.setdefault(
+      into = histories.setdefault(
           name, np.zeros((steps, size), np.asarray(values).dtype))
       into[done:done + todo, rows] = np.asarray(values)[:todo]
     done += todo
   last = np.minimum(np.arange(steps)[:, None], np.maximum(taken - 1, 0))
   return {name: np.take_along_axis(x[:, :count], last, 0)
-          for name, x in found.items()}
+          for name, x in histories.items()}
 
 
 def _fetch(tree, count):
-  """NumPy copies of the first `count` pictures (the buffers are donated)."""
+  """NumPy copies of the first `count` images (the buffers are donated)."""
   return jax.tree.map(lambda x: np.array(np.asarray(x)[:count]), tree)
 
 
@@ -281,15 +281,15 @@ def _complete(options):
   return dataclasses.replace(options, weights=weights, segment=segment)
 
 
-def _check_pictures(targets, indices):
+def _check_images(targets, indices):
   if targets.ndim != 4 or targets.shape[1] != targets.shape[2]:
     raise ValueError(
-        f"targets are {targets.shape}; square pictures [N, S, S, C] are needed")
+        f"targets are {targets.shape}; square images [N, S, S, C] are needed")
   if not jnp.issubdtype(targets.dtype, jnp.floating):
     raise ValueError(
         f"targets are {targets.dtype}; give floats in [-1, 1], such as "
-        "ops.images.from_uint8 makes")
+        "ops.image_ops.from_uint8 makes")
   if not len(targets) or len(indices) != len(targets):
     raise ValueError(
-        f"{len(targets)} pictures and {len(indices)} indices; give one index "
-        "per picture, and at least one picture")
+        f"{len(targets)} images and {len(indices)} indices; give one index "
+        "per image, and at least one image")

@@ -12,18 +12,18 @@ import optax
 class Networks(NamedTuple):
   """The frozen networks as pure functions of one pytree, `frozen`.
 
-  Each must treat the pictures of a batch separately; see `per_picture`.
+  Each must treat the images of a batch separately; see `per_image`.
 
   Attributes:
-    num_codes: codes of a W+ latent, L.
+    num_ws: latents of a W+ latent, L.
     noise_shapes: (height, width) of each noise map.
-    generate: (frozen, codes [N, L, D], noise tuple of [N, h, w, 1]) ->
+    generate: (frozen, latents [N, L, D], noise tuple of [N, h, w, 1]) ->
       (image [N, S, S, C] float, not clamped; logits [N, S, S, K] or None).
     features: (frozen, image) -> pytree of perceptual features.
     distance: (frozen, features, features) -> [N].
-    encode: (frozen, image) -> codes [N, L, D]; None where nothing needs it.
+    encode: (frozen, image) -> latents [N, L, D]; None where nothing needs it.
   """
-  num_codes: int
+  num_ws: int
   noise_shapes: tuple[tuple[int, int], ...]
   generate: Callable[[Any, jax.Array, Any], tuple[jax.Array, Any]]
   features: Callable[[Any, jax.Array], Any]
@@ -32,11 +32,11 @@ class Networks(NamedTuple):
 
 
 class Weights(NamedTuple):
-  """Weight of each term of a picture's loss; the encoder start's values.
+  """Weight of each term of an image's loss; the encoder start's values.
 
   Attributes:
-    perceptual: perceptual distance to the picture.
-    mse: mean squared error to the picture.
+    perceptual: perceptual distance to the image.
+    mse: mean squared error to the image.
     noise: autocorrelation of the noise maps.
     encoder: MSE of the latent to E(G(latent)), which has no gradient.
     start: MSE of the latent to its start.
@@ -53,35 +53,34 @@ MEAN_START = Weights(encoder=0.0, start=0.01)  # The mean start's values.
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """How to search; the defaults are the release's.
+  """How to search; the defaults are those of the official code.
 
   Attributes:
     steps: number of steps; 0 keeps the start.
-    optimizer: what turns gradients into changes of the codes [N, L, D] (and of
-      the noise maps); it must treat pictures separately, and may ask for their
-      losses [N] as `value` (see
-      `inversion.lbfgs`). None: Adam with the next three
-      fields, which it has no use for otherwise.
+    optimizer: what turns gradients into changes of the latents [N, L, D]
+      (and of the noise maps); it must treat images separately, and may ask for
+      their losses [N] as `value` (see `inversion.lbfgs`). None: Adam with the
+      next three fields, which are unused otherwise.
     learning_rate: at its plateau; the first step has rate 0.
     rampup: share of the steps with a rising rate.
     rampdown: share of the steps with a falling one.
-    start: "encoder" (E(x)) or "mean" (the mean code).
-    space: "w+" (a code per layer) or "w" (one for all; mean start only).
-    start_noise: standard deviation of what is added to each code of the start.
-    optimize_noise: whether the noise maps are searched too, or kept.
-    fresh_noise: whether the noise maps are drawn anew at each step.
+    start: "encoder" (E(x)) or "mean" (the mean latent).
+    space: "w+" (a latent per layer) or "w" (one for all; mean start only).
+    start_noise: standard deviation of the noise added to each initial latent.
+    optimize_noise: whether the noise maps are optimised too, or fixed.
+    fresh_noise: whether the noise maps are sampled anew at each step.
     weights: of the loss terms; None = `Weights()` or `MEAN_START`, by start.
-    loss_size: larger pictures are averaged down to this height for the loss.
-    best_every: after every so many steps the codes become the result if the
+    loss_size: larger images are averaged down to this height for the loss.
+    best_every: after every so many steps the latents become the result if the
       loss measured at the beginning of that step is the lowest so far, for
-      each picture alone; 0: the last codes are the result.
-    stop_every: after every so many steps those pictures stop whose loss fell
+      each image alone; 0: the last latents are the result.
+    stop_every: after every so many steps those images stop whose loss fell
       by less than `stop_below` of itself since the last time (since the first
-      step: not before the second time). They keep codes and noise, and once
+      step: not before the second time). They keep latents and noise, and once
       half of a chunk has stopped the others go on as a smaller one. 0: every
-      picture takes all steps, as the release's.
+      image takes all steps, as in the official code.
     stop_below: see above; in [0, 1).
-    snapshots: numbers of steps after which codes and noise are kept.
+    snapshots: numbers of steps after which latents and noise are recorded.
     segment: most steps in one jitted call; None = what suits the platform.
   """
   steps: int = 200
@@ -109,7 +108,7 @@ class Options:
       raise ValueError(f"space is {self.space!r}; use 'w' or 'w+'")
     if self.space == "w" and self.start != "mean":
       raise ValueError(
-          "an encoder gives W+ codes: space 'w' needs start 'mean'")
+          "an encoder gives W+ latents: space 'w' needs start 'mean'")
     if self.steps < 0:
       raise ValueError(f"steps is {self.steps}; use 0 or more")
     for name in ("rampup", "rampdown"):
@@ -119,7 +118,7 @@ class Options:
     if self.segment is not None and self.segment < 1:
       raise ValueError(f"segment is {self.segment}; use 1 or more, or None")
     if self.fresh_noise and self.optimize_noise:
-      raise ValueError("noise drawn anew at each step cannot be searched: "
+      raise ValueError("noise sampled anew at each step cannot be optimised: "
                        "fresh_noise needs optimize_noise=False")
     if self.best_every and not 0 < self.best_every <= self.steps:
       raise ValueError(f"best_every is {self.best_every}; use 0, or 1 to "

@@ -1,9 +1,9 @@
-"""L-BFGS for every picture of a chunk on its own, without a line search.
+"""L-BFGS for every image of a chunk on its own, without a line search.
 
 Nocedal & Wright, "Numerical Optimization" (2006), algorithm 7.4. Each step
 evaluates loss and gradient once, as Adam's do. A step that has made a
-picture's loss larger is taken back and a quarter of it tried instead; what it
-has shown of the curvature is kept.
+image's loss larger is taken back and a quarter of it tried instead; what it
+has shown of the curvature is remembered.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ import optax
 
 
 class State(NamedTuple):
-  """The search after its last update (leading axis: pictures; D values each).
+  """The search after its last update (leading axis: images; D values each).
 
   Attributes:
     point, gradient: [N, D], the best so far; value: [N], its loss.
@@ -90,22 +90,22 @@ def lbfgs(
 
 def _inverse_hessian(state, leaves):
   """Its product with the gradient, [N, D]."""
-  found = state.gradient
+  direction = state.gradient
   memory = state.steps.shape[1]
   products = jnp.sum(state.steps * state.changes, -1)
   # Of steps that have not been taken yet: 0, which leaves them out.
   inverse = jnp.where(products > 0, 1 / jnp.where(products > 0, products, 1), 0)
   shares = {}
   for i in reversed(range(memory)):
-    shares[i] = inverse[:, i] * _dot(state.steps[:, i], found)
-    found = found - shares[i][:, None] * state.changes[:, i]
-  found = found * jnp.concatenate([
+    shares[i] = inverse[:, i] * _dot(state.steps[:, i], direction)
+    direction = direction - shares[i][:, None] * state.changes[:, i]
+  direction = direction * jnp.concatenate([
       jnp.broadcast_to(state.scale[:, i:i + 1], (len(x), x[0].size))
       for i, x in enumerate(leaves)], 1)
   for i in range(memory):
-    back = inverse[:, i] * _dot(state.changes[:, i], found)
-    found = found + (shares[i] - back)[:, None] * state.steps[:, i]
-  return found
+    back = inverse[:, i] * _dot(state.changes[:, i], direction)
+    direction = direction + (shares[i] - back)[:, None] * state.steps[:, i]
+  return direction
 
 
 def _join(leaves):
@@ -135,5 +135,5 @@ def _dot(a, b):
 
 
 def _where(condition, a, b):
-  """By picture."""
+  """By image."""
   return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)

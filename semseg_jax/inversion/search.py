@@ -1,6 +1,6 @@
 """The search itself: pure functions from a chunk's task and state to the next.
 
-By default SemanticGAN's loss and schedule: Adam on codes and noise maps, with
+By default SemanticGAN's loss and schedule: Adam on latents and noise maps, with
 StyleGAN2's noise regulariser (appendix D). Frozen variables are always an
 argument.
 """
@@ -14,30 +14,30 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import noise as noise_ops
 
 _ADAM = optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
 
 
 class Task(struct.PyTreeNode):
-  """What stays the same during a chunk's search (leading axis: pictures)."""
+  """What stays the same during a chunk's search (leading axis: images)."""
   target: jax.Array  # [N, S, S, C], reduced to the loss's size.
   features: Any  # Perceptual features of `target`.
   start: jax.Array  # [N, L or 1, D]
-  indices: jax.Array  # [N], each picture's number, for its own noise.
+  indices: jax.Array  # [N], each image's number, for its own noise.
   key: jax.Array | None  # Of fresh noise, where there is any.
 
 
 class State(struct.PyTreeNode):
-  """The search after `step` steps (leading axis: pictures)."""
+  """The search after `step` steps (leading axis: images)."""
   step: jax.Array
   latent: jax.Array  # [N, L or 1, D]
   noise: tuple[jax.Array, ...]
   optimizer: optax.OptState
   best: tuple[jax.Array, jax.Array] | None  # Losses [N] and their latents.
-  taken: jax.Array  # [N] int32, steps that each picture has taken.
-  running: jax.Array  # [N] bool, False for pictures that have stopped.
+  taken: jax.Array  # [N] int32, steps that each image has taken.
+  running: jax.Array  # [N] bool, False for images that have stopped.
   before: jax.Array  # [N], loss when last asked whether to stop.
 
 
@@ -49,17 +49,17 @@ def begin(networks, options, sharding, frozen, targets, indices, noise, key,
   if options.start == "encoder":
     start = networks.encode(frozen, targets).astype(jnp.float32)
   else:
-    layers = networks.num_codes if options.space == "w+" else 1
+    layers = networks.num_ws if options.space == "w+" else 1
     start = jnp.broadcast_to(mean, (count, layers, mean.shape[-1]))
   if options.start_noise:
-    start = start + options.start_noise * _draw_codes(
+    start = start + options.start_noise * _sample_latents(
         key, indices, start.shape[1:])
   if noise is None:
-    noise = _draw_noise(key, indices, networks.noise_shapes)
+    noise = _sample_noise(key, indices, networks.noise_shapes)
   else:
     # A copy: the state is donated, and the caller keeps what it gave.
     noise = jax.tree.map(jnp.copy, noise)
-  target = images.area_reduce(targets, options.loss_size)
+  target = image_ops.area_reduce(targets, options.loss_size)
   task = Task(target, networks.features(frozen, target), start, indices,
               key if options.fresh_noise else None)
   state = State(
@@ -71,7 +71,7 @@ def begin(networks, options, sharding, frozen, targets, indices, noise, key,
     # Its own buffer: the state is donated, so no leaf may stand twice.
     state = state.replace(
         best=(jnp.full(count, jnp.inf, jnp.float32), jnp.copy(start)))
-  return _place((task, state), sharding)
+  return _constrained((task, state), sharding)
 
 
 def advance(networks, options, rates, sharding, frozen, task, state, count):
@@ -79,7 +79,7 @@ def advance(networks, options, rates, sharding, frozen, task, state, count):
   step = functools.partial(_step, networks, options, rates, frozen, task)
   if options.segment == 1:
     state, terms = step(state)
-    return _place(state, sharding), jax.tree.map(lambda x: x[None], terms)
+    return _constrained(state, sharding), jax.tree.map(lambda x: x[None], terms)
 
   # The count is traced, so that cuts for snapshots and a last, shorter segment
   # share one program.
@@ -92,21 +92,21 @@ def advance(networks, options, rates, sharding, frozen, task, state, count):
   logs = jax.tree.map(
       lambda s: jnp.zeros((options.segment, *s.shape), s.dtype), shapes)
   state, logs = jax.lax.fori_loop(0, count, body, (state, logs))
-  return _place(state, sharding), logs
+  return _constrained(state, sharding), logs
 
 
 def _step(networks, options, rates, frozen, task, state):
-  """One step on every picture of the chunk; the losses before it."""
+  """One step on every image of the chunk; the losses before it."""
   if options.fresh_noise:
-    state = state.replace(noise=_draw_noise(
+    state = state.replace(noise=_sample_noise(
         jax.random.fold_in(task.key, state.step), task.indices,
         networks.noise_shapes))
 
   def loss(searched):
     terms = _losses(networks, options, frozen, task, state.replace(**searched))
-    # The sum over pictures: no term mixes them and Adam is elementwise, so
-    # every picture gets its own gradient. Nothing is vmapped, because mapped
-    # convolutions with per-picture styles would turn into grouped ones.
+    # The sum over images: no term mixes them and Adam is elementwise, so
+    # every image gets its own gradient. Nothing is vmapped, because mapped
+    # convolutions with per-image styles would turn into grouped ones.
     return jnp.sum(terms["total"]), terms
 
   searched = _searched(options, state)
@@ -117,17 +117,17 @@ def _step(networks, options, rates, frozen, task, state):
   rate = 1.0 if options.optimizer else -jnp.asarray(rates)[state.step]
   searched = jax.tree.map(lambda x, u: x + rate * u, searched, updates)
   if options.optimize_noise:
-    # Adam's moments are left as they are, like the release does.
+    # Adam's moments are left as they are, as in the official code.
     searched["noise"] = noise_ops.normalise_noise(searched["noise"])
   after = state.replace(
       step=state.step + 1, taken=state.taken + 1, optimizer=optimizer,
       **searched)
-  after = _kept(options, after, terms["total"])
+  after = _with_best(options, after, terms["total"])
   return _stopped(options, state, after, terms["total"]), terms
 
 
-def _kept(options, state, losses):
-  """The state with its latents kept where they are due and the best so far."""
+def _with_best(options, state, losses):
+  """The state with the best latents so far, updated at the steps due."""
   if not options.best_every:
     return state
   lowest, latent = state.best
@@ -138,13 +138,13 @@ def _kept(options, state, losses):
 
 
 def _stopped(options, state, after, losses):
-  """`after` a step, or as before it for pictures that have stopped."""
+  """`after` a step, or as before it for images that have stopped."""
   if not options.stop_every:
     return after
   running = state.running
 
   def keep(new, old):
-    if not new.ndim:  # Of all pictures together, such as a count of steps.
+    if not new.ndim:  # Of all images together, such as a count of steps.
       return new
     return jnp.where(running.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
@@ -158,7 +158,7 @@ def _stopped(options, state, after, losses):
 
 
 def take(task, state, rows):
-  """The pictures `rows` of a chunk, an array of positions, as a chunk."""
+  """The images `rows` of a chunk, an array of positions, as a chunk."""
   return jax.tree.map(lambda x: x[rows] if x.ndim else x, (task, state))
 
 
@@ -170,12 +170,12 @@ def _optimizer(options):
 def _losses(networks, options, frozen, task, state):
   """Unweighted terms and their weighted "total", each [N]."""
   weights = options.weights
-  codes = jnp.broadcast_to(
-      state.latent, (len(state.latent), networks.num_codes,
+  latents = jnp.broadcast_to(
+      state.latent, (len(state.latent), networks.num_ws,
                      state.latent.shape[-1]))
-  image, _ = networks.generate(frozen, codes, state.noise)
+  image, _ = networks.generate(frozen, latents, state.noise)
   image = image.astype(jnp.float32)
-  reduced = images.area_reduce(image, options.loss_size)
+  reduced = image_ops.area_reduce(image, options.loss_size)
   terms = dict(
       perceptual=networks.distance(
           frozen, networks.features(frozen, reduced), task.features),
@@ -196,18 +196,18 @@ def _searched(options, state):
   return {name: getattr(state, name) for name in names}
 
 
-def _draw_noise(key, indices, shapes):
-  """Standard normal maps, each picture's from its own key."""
-  def draw(index):
+def _sample_noise(key, indices, shapes):
+  """Standard normal maps, each image's from its own key."""
+  def sample(index):
     keys = jax.random.split(jax.random.fold_in(key, index), len(shapes))
     return tuple(
         jax.random.normal(k, (*shape, 1))
         for k, shape in zip(keys, shapes, strict=True))
-  return jax.vmap(draw)(indices)
+  return jax.vmap(sample)(indices)
 
 
-def _draw_codes(key, indices, shape):
-  """Standard normal codes, each picture's from its own key."""
+def _sample_latents(key, indices, shape):
+  """Standard normal latents, each image's from its own key."""
   # Apart from the keys of the noise maps, which are split off `index` itself.
   key = jax.random.fold_in(key, np.uint32(2**32 - 1))
   return jax.vmap(lambda index: jax.random.normal(
@@ -215,12 +215,12 @@ def _draw_codes(key, indices, shape):
 
 
 def _mse(a, b):
-  """Mean squared difference of each picture, [N]."""
+  """Mean squared difference of each image, [N]."""
   return jnp.mean(jnp.square(a - b), axis=tuple(range(1, a.ndim)))
 
 
-def _place(tree, sharding):
-  """Keeps per-picture arrays where the pictures lie."""
+def _constrained(tree, sharding):
+  """Keeps per-image arrays where the images lie."""
   if sharding is None:
     return tree
   return jax.tree.map(

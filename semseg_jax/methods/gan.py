@@ -1,8 +1,9 @@
-"""Stage `gan`: joint training of pictures and labels (SemanticGAN, section 3).
+"""Stage `gan`: joint training of images and labels (SemanticGAN, section 3).
 
 Li et al., "Semantic Segmentation with Generative Models", CVPR 2021. One
-iteration is the phases d (Dr and Dm), r1, g, path, ema. With `data.labels=0`
-the label branch and Dm are absent and this is StyleGAN2 on pictures alone.
+iteration is the phases d (Dr and Dm), r1, g, path, ema. With
+`data.num_labeled=0` the label branch and Dm are absent and this is StyleGAN2 on
+images alone.
 """
 
 from typing import Any
@@ -14,9 +15,9 @@ import jax.numpy as jnp
 import optax
 
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import draws as draws_lib
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import rngs as rngs_lib
 from semseg_jax.models import discriminators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import augment
@@ -27,7 +28,7 @@ from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("gan", "generator", "image_discriminator", "microbatches",
+FIELDS = ("gan", "generator", "image_discriminator", "num_microbatches",
           "patch_discriminator")
 PATH_DECAY = 0.01  # rate of the running mean of path lengths
 
@@ -76,8 +77,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   generator, dr, dm = modules or Modules(
       networks.generator(config), networks.image_discriminator(config),
       networks.patch_discriminator(config))
-  labelled = generator.label_channels > 0
-  parts = config.microbatches
+  labeled = generator.label_channels > 0
+  parts = config.num_microbatches
   microbatches.check(c.batch_size, parts, "config.gan.batch_size")
   policy = tuple(c.augment.policy)
   pair_policy = tuple(c.augment.pair_policy)
@@ -96,7 +97,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     params = {"generator": g["params"],
               "image_discriminator": dr.init(dr_key, image)["params"]}
     patch = {}
-    if labelled:
+    if labeled:
       labels = jnp.zeros(image.shape[:3] + (generator.label_channels,))
       patch = dict(dm.init(
           dm_key, jnp.concatenate([image, labels], -1), update_stats=False))
@@ -113,32 +114,32 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
         mean_path_length=jnp.zeros(()),
         augment_strength=jnp.float32(c.augment.strength))
 
-  def gradients_of(loss_fn, params, batch, draws):
-    """(gradients, aux) of loss_fn(params, batch, draws), by microbatches."""
+  def gradients_of(loss_fn, params, batch, rngs):
+    """(gradients, aux) of loss_fn(params, batch, rngs), by microbatches."""
     return microbatches.grad(lambda p, data: loss_fn(p, *data), parts)(
-        params, (batch, draws), (0, draws_lib.axes(draws)))
+        params, (batch, rngs), (0, rngs_lib.axes(rngs)))
 
-  def synthesize(params, draws):
+  def synthesize(params, rngs):
     w1, w2 = (generator.apply({"params": params}, z, method="mapping")
-              for z in draws["z"])
-    codes = stylegan2.mix_codes(w1, w2, draws["index"], generator.num_codes)
+              for z in rngs["z"])
+    latents = stylegan2.mix_latents(w1, w2, rngs["index"], generator.num_ws)
     sample, _ = generator.apply(
-        {"params": params}, codes, draws["noise"], method="synthesize")
+        {"params": params}, latents, rngs["noise"], method="synthesize")
     return sample
 
   def real_pair(batch):
-    """Labelled pictures with their labels as maps in {-1, 1}."""
+    """Labeled images with their labels as maps in {-1, 1}."""
     onehot = segmentation_losses.one_hot(
         batch["label"], generator.label_channels, config.data.ignore_index)
-    return data.picture(batch["image"]), 2 * onehot - 1
+    return data.to_float(batch["image"]), 2 * onehot - 1
 
-  def augmented(draws, strength, image):
+  def augmented(rngs, strength, image):
     return augment.augment(
-        draws, image, policy=policy, strength=strength) if policy else image
+        rngs, image, policy=policy, strength=strength) if policy else image
 
-  def augmented_pair(draws, strength, image, label):
+  def augmented_pair(rngs, strength, image, label):
     return augment.augment(
-        draws, image, label, policy=pair_policy,
+        rngs, image, label, policy=pair_policy,
         strength=strength) if pair_policy else (image, label)
 
   def dr_score(params, image):
@@ -173,15 +174,15 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     params, opt = update(state, "generator", state.generator, gradients)
     return state.replace(generator=params, optimizers=opt)
 
-  def phase_d(state, batch, draws):
-    """Spec 3.1 and 3.2: one step of Dr and one of Dm."""
+  def phase_d(state, batch, rngs):
+    """One step of Dr and one of Dm (SemanticGAN, section 3.3)."""
     strength = state.augment_strength
 
-    def dr_loss(params, batch, draws):
-      real = augmented(draws["augment_real"], strength,
-                       data.picture(batch["unlabeled"]["image"]))
-      fake = augmented(draws["augment_fake"], strength,
-                       synthesize(state.generator, draws["dr"]).image)
+    def dr_loss(params, batch, rngs):
+      real = augmented(rngs["augment_real"], strength,
+                       data.to_float(batch["unlabeled"]["image"]))
+      fake = augmented(rngs["augment_fake"], strength,
+                       synthesize(state.generator, rngs["dr"]).image)
       real_score, fake_score = dr_score(params, real), dr_score(params, fake)
       loss = gan_losses.logistic_discriminator(real_score, fake_score)
       return loss, {"dr/loss": loss, "dr/real_score": real_score.mean(),
@@ -189,21 +190,21 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
                     "dr/real_sign": jnp.sign(real_score).mean()}
 
     gradients, metrics = gradients_of(
-        dr_loss, state.image_discriminator, batch, draws)
+        dr_loss, state.image_discriminator, batch, rngs)
     state = update_dr(state, gradients)
     if c.augment.target:
       state = state.replace(augment_strength=adapted(
           strength, metrics["dr/real_sign"],
           batch["unlabeled"]["image"].shape[0]))
       metrics["augment/strength"] = state.augment_strength
-    if not labelled:
+    if not labeled:
       return state, metrics
 
-    def dm_loss(params, batch, draws):
-      fake_pair = augmented_pair(draws["augment_fake_pair"], strength,
-                                 *synthesize(state.generator, draws["dm"]))
+    def dm_loss(params, batch, rngs):
+      fake_pair = augmented_pair(rngs["augment_fake_pair"], strength,
+                                 *synthesize(state.generator, rngs["dm"]))
       pair = augmented_pair(
-          draws["augment_pair"], strength, *real_pair(batch["labeled"]))
+          rngs["augment_pair"], strength, *real_pair(batch["labeled"]))
       fake_maps, spectral = dm_maps(
           params, state.patch_discriminator["spectral"], *fake_pair)
       real_maps, spectral = dm_maps(params, spectral, *pair)
@@ -214,7 +215,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
           "dm/fake_score": last_score(fake_maps)})
 
     gradients, (spectral, dm_metrics) = gradients_of(
-        dm_loss, state.patch_discriminator["params"], batch, draws)
+        dm_loss, state.patch_discriminator["params"], batch, rngs)
     return update_dm(state, gradients, spectral), metrics | dm_metrics
 
   def adapted(strength, real_sign, n):
@@ -222,31 +223,31 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     change = jnp.sign(real_sign - c.augment.target) * n / c.augment.images
     return jnp.clip(strength + change, 0.0, c.augment.maximum)
 
-  def phase_r1(state, batch, draws):
-    """Spec 3.3: R1 on Dr, then R1 on Dm."""
-    weight = c.r1 / 2 * c.r1_every
+  def phase_r1(state, batch, rngs):
+    """R1 on Dr, then on Dm (Mescheder et al. 2018; lazily, as StyleGAN2)."""
+    weight = c.r1_gamma / 2 * c.r1_every
     strength = state.augment_strength
 
-    def dr_loss(params, batch, draws):
-      real = augmented(draws["augment_real"], strength,
-                       data.picture(batch["unlabeled"]["image"]))
+    def dr_loss(params, batch, rngs):
+      real = augmented(rngs["augment_real"], strength,
+                       data.to_float(batch["unlabeled"]["image"]))
       penalty = gan_losses.r1_penalty(
           lambda x: dr_score(params, x).sum(), real)
       return weight * penalty, {"dr/r1": penalty}
 
     gradients, metrics = gradients_of(
-        dr_loss, state.image_discriminator, batch, draws)
-    if config.release:
-      # Deviates from the paper as the release does: Dr is frozen there when
-      # its R1 is taken, so Adam sees a zero gradient.
+        dr_loss, state.image_discriminator, batch, rngs)
+    if config.match_official:
+      # Unlike the paper: the official code freezes Dr when it takes R1 of Dr,
+      # so Adam sees a zero gradient.
       gradients = jax.tree.map(jnp.zeros_like, gradients)
     state = update_dr(state, gradients)
-    if not labelled:
+    if not labeled:
       return state, metrics
 
-    def dm_loss(params, batch, draws):
+    def dm_loss(params, batch, rngs):
       image, label = augmented_pair(
-          draws["augment_pair"], strength, *real_pair(batch["labeled"]))
+          rngs["augment_pair"], strength, *real_pair(batch["labeled"]))
       channels = image.shape[-1]
       spectral = state.patch_discriminator["spectral"]
       _, advanced = dm_maps(params, spectral, image, label)
@@ -262,74 +263,75 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       return weight * penalty, (advanced, {"dm/r1": penalty})
 
     gradients, (spectral, dm_metrics) = gradients_of(
-        dm_loss, state.patch_discriminator["params"], batch, draws)
+        dm_loss, state.patch_discriminator["params"], batch, rngs)
     return update_dm(state, gradients, spectral), metrics | dm_metrics
 
-  def phase_g(state, batch, draws):
-    """Spec 3.4: Dr teaches the picture, Dm the label branch and trunk."""
+  def phase_g(state, batch, rngs):
+    """One step of G: Dr trains the image, Dm the label branch and trunk."""
     strength = state.augment_strength
 
-    def loss_fn(params, batch, draws):
-      sample = synthesize(params, draws["g"])
-      fake = augmented(draws["augment_fake"], strength, sample.image)
+    def loss_fn(params, batch, rngs):
+      sample = synthesize(params, rngs["g"])
+      fake = augmented(rngs["augment_fake"], strength, sample.image)
       image_loss = gan_losses.nonsaturating_generator(
           dr_score(state.image_discriminator, fake))
-      if not labelled:
+      if not labeled:
         return image_loss, ({}, {"g/image": image_loss, "g/loss": image_loss})
       dm_params = state.patch_discriminator["params"]
       fake_maps, spectral = dm_maps(
           dm_params, state.patch_discriminator["spectral"],
-          *augmented_pair(draws["augment_fake_pair"], strength,
+          *augmented_pair(rngs["augment_fake_pair"], strength,
                           jax.lax.stop_gradient(sample.image), sample.logits))
       real_maps, spectral = dm_maps(
           dm_params, spectral,
-          *augmented_pair(draws["augment_pair"], strength,
+          *augmented_pair(rngs["augment_pair"], strength,
                           *real_pair(batch["labeled"])))
       adversarial = gan_losses.patch_generator_loss(fake_maps)
       matching = gan_losses.feature_matching(
-          fake_maps, jax.lax.stop_gradient(real_maps), c.feature_matching)
+          fake_maps, jax.lax.stop_gradient(real_maps),
+          c.feature_matching_weight)
       loss = image_loss + adversarial + matching
       return loss, (spectral, {
           "g/image": image_loss, "g/label": adversarial,
           "g/feature_matching": matching, "g/loss": loss})
 
     gradients, (spectral, metrics) = gradients_of(
-        loss_fn, state.generator, batch, draws)
+        loss_fn, state.generator, batch, rngs)
     state = update_g(state, gradients)
-    if labelled:
+    if labeled:
       state = state.replace(patch_discriminator={
           **state.patch_discriminator, "spectral": spectral})
     return state, metrics
 
-  def phase_path(state, batch, draws):
-    """Spec 3.5: path-length regularisation of the picture."""
+  def phase_path(state, batch, rngs):
+    """Path-length regularisation of the image (StyleGAN2, section 3.2)."""
     del batch
 
-    def loss_fn(params, batch, draws):
+    def loss_fn(params, batch, rngs):
       del batch
-      d = draws["path"]
+      d = rngs["path"]
       variables = {"params": params}
       w1, w2 = (generator.apply(variables, z, method="mapping")
                 for z in d["z"])
-      codes = stylegan2.mix_codes(w1, w2, d["index"], generator.num_codes)
+      latents = stylegan2.mix_latents(w1, w2, d["index"], generator.num_ws)
 
-      def image_fn(codes):
+      def image_fn(latents):
         return generator.apply(
-            variables, codes, d["noise"], method="synthesize")[0].image
+            variables, latents, d["noise"], method="synthesize")[0].image
 
       penalty, mean, lengths = gan_losses.path_length_penalty(
-          image_fn, codes, draws["image_noise"], state.mean_path_length,
+          image_fn, latents, rngs["image_noise"], state.mean_path_length,
           decay=PATH_DECAY)
-      return c.path * c.path_every * penalty, (
+      return c.path_length_weight * c.path_every * penalty, (
           mean, {"g/path": penalty, "g/path_length": lengths.mean()})
 
     gradients, (mean, metrics) = gradients_of(
-        loss_fn, state.generator, (), draws)
+        loss_fn, state.generator, (), rngs)
     return update_g(state, gradients).replace(mean_path_length=mean), metrics
 
-  def phase_ema(state, batch, draws):
-    """Spec 3.6: the averaged generator; ends the iteration."""
-    del batch, draws
+  def phase_ema(state, batch, rngs):
+    """The averaged generator; ends the iteration."""
+    del batch, rngs
     return state.replace(
         step=state.step + 1,
         ema=optax.incremental_update(
@@ -338,9 +340,9 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   bodies = {"d": phase_d, "r1": phase_r1, "g": phase_g, "path": phase_path,
             "ema": phase_ema}
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     del frozen
-    return bodies[phase](state, batch, draws)
+    return bodies[phase](state, batch, rngs)
 
   def phases(step: int) -> tuple[str, ...]:
     return (("d",) + (("r1",) if step % c.r1_every == 0 else ()) + ("g",)
@@ -351,7 +353,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       load_frozen=lambda: {},
       init=init,
       phases=phases,
-      draws=draws_lib.of_phases(c, generator),
+      rngs=rngs_lib.of_phases(c, generator),
       train_step=train_step,
       train_data=lambda start: data.train_batches(
           config, batch_size=c.batch_size, unlabeled_batch_size=c.batch_size,

@@ -1,4 +1,4 @@
-"""Stage `supervised`: a network on the labelled pictures alone, the baseline.
+"""Stage `supervised`: a network on the labeled images alone, the baseline.
 
 Cross entropy and, unless its weight is 0, Dice on the same labels and with the
 same paired augmentation as the other methods get; the checkpoint is chosen on
@@ -23,7 +23,7 @@ from semseg_jax.training import microbatches
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("microbatches", "supervised", "segmenter")
+FIELDS = ("num_microbatches", "supervised", "segmenter")
 
 
 class State(struct.PyTreeNode):
@@ -48,11 +48,11 @@ def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes."""
   del workdir
   c = config.supervised
-  if not config.data.labels:
-    raise ValueError("stage 'supervised' needs labelled pictures: set "
-                     "config.data.labels to a count, or -1 for all")
+  if not config.data.num_labeled:
+    raise ValueError("stage 'supervised' needs labeled images: set "
+                     "config.data.num_labeled to a count, or -1 for all")
   microbatches.check(
-      c.batch_size, config.microbatches, "config.supervised.batch_size")
+      c.batch_size, config.num_microbatches, "config.supervised.batch_size")
   extra = None
   if c.synthetic:
     extra = pairs.Pairs(c.synthetic, config.data.channels,
@@ -68,7 +68,7 @@ def make(config, workdir) -> stage.Stage:
     return State(step=jnp.zeros((), jnp.int32), network=variables,
                  optimizer=tx.init(variables["params"]))
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     del frozen, phase
     streams = [batch[k] for k in ("labeled", "synthetic") if k in batch]
     batch = jax.tree.map(lambda *x: jnp.concatenate(x), *streams)
@@ -76,17 +76,17 @@ def make(config, workdir) -> stage.Stage:
     def loss_fn(params, batch):
       logits, variables = segmenter.apply(
           module, {**state.network, "params": params},
-          segmenter.picture(config, batch["image"]), train=True, key=draws)
+          segmenter.normalized(config, batch["image"]), train=True, key=rngs)
       entropy, dice = label_losses(
           logits, batch["label"], config.data.ignore_index)
-      loss = entropy + c.dice * dice
+      loss = entropy + c.dice_weight * dice
       changed = {k: v for k, v in variables.items() if k != "params"}
       return loss, (changed, {
           "loss": loss, "cross_entropy": entropy, "dice": dice})
 
-    # Where the network has dropout all parts draw it from the same key.
+    # Where the network has dropout all microbatches use the same key.
     gradients, (changed, metrics) = microbatches.grad(
-        loss_fn, config.microbatches)(state.network["params"], batch)
+        loss_fn, config.num_microbatches)(state.network["params"], batch)
     deltas, opt = tx.update(
         gradients, state.optimizer, state.network["params"])
     params = optax.apply_updates(state.network["params"], deltas)
@@ -112,14 +112,14 @@ def make(config, workdir) -> stage.Stage:
       load_frozen=lambda: segmenter.initial(config),
       init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: key,
+      rngs=lambda key, phase: key,
       train_step=train_step,
       train_data=train_data,
       **segmenter.watched(config, module))
 
 
 def predictor(config, workdir, *, stage_name: str = "supervised"):
-  """predict(pictures, indices) -> {"supervised": {"logits"}} of a run.
+  """predict(images, indices) -> {"supervised": {"logits"}} of a run.
 
   The checkpoint is the one that was best on validation.
   """

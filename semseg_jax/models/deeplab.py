@@ -35,8 +35,8 @@ class DeepLabV2(nn.Module):
     depth, width, blocks, output_stride, stride_first, ceil_pool,
       frozen_affine: see `resnet.ResNet`.
     branches: dilations of the classifier's 3x3 convolutions, which are summed.
-    used_branches: only the first so many are summed (the release of s4GAN: 2);
-      the others are parameters without effect. None: all.
+    used_branches: only the first so many are summed (2 in the official code of
+      s4GAN); the others are parameters without effect. None: all.
     dtype: compute dtype of the trunk; the classifier is float32.
   """
 

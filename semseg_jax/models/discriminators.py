@@ -23,10 +23,10 @@ def minibatch_stddev(x):
 
   Args:
     x: [N, H, W, C]. N below 4 is one group; otherwise 4 must divide N. Sample
-      i belongs to group i mod (N / 4), as in the reference networks.
+      i belongs to group i mod (N / 4), as in the official networks.
 
   Returns:
-    [N, H, W, 1], the same number at every place of a sample.
+    [N, H, W, 1], the same number at every position of a sample.
 
   Raises:
     ValueError: N is above 4 and no multiple of 4.
@@ -36,9 +36,9 @@ def minibatch_stddev(x):
   if n % group:
     raise ValueError(f"the batch must be < 4 or a multiple of 4, got {n}")
   y = x.astype(jnp.float32).reshape(group, n // group, h, w, c)
-  deviation = jnp.sqrt(jnp.var(y, axis=0) + 1e-8).mean((1, 2, 3))
-  deviation = jnp.tile(deviation, group).astype(x.dtype)
-  return jnp.broadcast_to(deviation[:, None, None, None], (n, h, w, 1))
+  stddev = jnp.sqrt(jnp.var(y, axis=0) + 1e-8).mean((1, 2, 3))
+  stddev = jnp.tile(stddev, group).astype(x.dtype)
+  return jnp.broadcast_to(stddev[:, None, None, None], (n, h, w, 1))
 
 
 class ResidualBlock(nn.Module):

@@ -1,4 +1,4 @@
-"""Segmenters of a generator's feature maps, learned from a few pictures.
+"""Segmenters of a generator's feature maps, learned from a few images.
 
 RepurposeGAN (Tritrong, Rewatbowornwong, Suwajanakorn: "Repurposing GANs for
 One-shot Semantic Part Segmentation", CVPR 2021): a small dilated CNN on
@@ -20,20 +20,20 @@ from semseg_jax.ops import hypercolumn
 # Kind -> widths of the hidden layers, kernels, dilations, slope, resizing.
 # "cnn" is the authors' ("61", its receptive field), "cnn_s", "cnn_m", "cnn_l"
 # a notebook's sizes; "linear" and "mlp" see single pixels.
-_RELEASE = dict(slope=0.01, resize="aligned")
+_OFFICIAL = dict(slope=0.01, resize="aligned")
 _NOTEBOOK = dict(slope=0.2, resize="nearest")
 KINDS = {
     "cnn": dict(widths=(128, *(64,) * 6, 32), kernels=(1, *(3,) * 8),
-                dilations=(1, 2, 4, 8, 1, 2, 4, 8, 1), **_RELEASE),
+                dilations=(1, 2, 4, 8, 1, 2, 4, 8, 1), **_OFFICIAL),
     "cnn_s": dict(widths=(128, 64, 64, 32), kernels=(3,) * 5,
                   dilations=(1, 2, 1, 2, 1), **_NOTEBOOK),
     "cnn_m": dict(widths=(128, *(64,) * 4, 32), kernels=(3,) * 7,
                   dilations=(1, 2, 4, 1, 2, 4, 1), **_NOTEBOOK),
     "cnn_l": dict(widths=(128, *(64,) * 6, 32), kernels=(3,) * 9,
                   dilations=(1, 2, 4, 8, 1, 2, 4, 8, 1), **_NOTEBOOK),
-    "linear": dict(widths=(), kernels=(1,), dilations=(1,), **_RELEASE),
+    "linear": dict(widths=(), kernels=(1,), dilations=(1,), **_OFFICIAL),
     "mlp": dict(widths=(128, 32), kernels=(1,) * 3, dilations=(1,) * 3,
-                **_RELEASE),
+                **_OFFICIAL),
 }
 
 
@@ -125,8 +125,8 @@ def layer_names(generator, *, first: int = 8, names=()) -> tuple[str, ...]:
 
   Args:
     generator: a `stylegan2.Generator`.
-    first: smallest resolution; the release takes 8 (all but the first map),
-      the notebook 4.
+    first: smallest resolution; 8 in the official code (all but the first map),
+      4 in its notebook.
     names: these instead; must be names of styled convolutions.
 
   Raises:
@@ -139,14 +139,14 @@ def layer_names(generator, *, first: int = 8, names=()) -> tuple[str, ...]:
   if unknown:
     raise ValueError(
         f"the generator has no layer {unknown[0]!r}; it has {', '.join(known)}")
-  found = tuple(
+  chosen = tuple(
       n for n in known
       if (n in names if names else
           int(n.removeprefix("conv").removesuffix("_up")) >= first))
-  if not found:
+  if not chosen:
     raise ValueError(
         f"no layer of at least {first} px in a generator of {generator.size}")
-  return found
+  return chosen
 
 
 def _parameters(module, kernel, inputs, features):

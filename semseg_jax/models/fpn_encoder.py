@@ -1,7 +1,7 @@
-"""Pictures to W+ codes: feature pyramid encoder (SemanticGAN, section 3.2).
+"""Images to W+ latents: feature pyramid encoder (SemanticGAN, section 3.2).
 
 A ResNet-50 goes down, a feature pyramid (Lin et al. 2017) comes up again, and
-every W+ code has a head of its own on one of the pyramid's levels.
+every W+ latent has a head of its own on one of the pyramid's levels.
 """
 
 import math
@@ -18,27 +18,28 @@ from semseg_jax.ops import pooling
 
 
 class FPNEncoder(nn.Module):
-  """Image [N, H, W, C] in [-1, 1] -> codes [N, num_codes, style_dim].
+  """Image [N, H, W, C] in [-1, 1] -> latents [N, num_ws, style_dim].
 
   Attributes:
-    num_codes: codes of the generator, 2 * log2(size) - 2.
-    style_dim: length of a code.
-    code_split: how many codes read P4 and P3; the others read P2. With fewer
-      codes than that, the later levels have fewer.
+    num_ws: latents of the generator, 2 * log2(size) - 2.
+    style_dim: length of a latent.
+    latent_split: how many latents read P4 and P3; the others read P2. With
+      fewer latents than that, the later levels have fewer.
     stem_width: channels after the first convolution; stage i of the ResNet is
       4 * 2**i times as wide.
     blocks: bottlenecks per stage.
     fpn_channels, head_channels: widths of the pyramid and of the heads.
     head_convs: strided convolutions of a head on P4, P3 and P2: (4, 5, 6) in
-      the release, made for 256 px. None: as many as take the map to one cell.
+      the official code, made for 256 px. None: as many as take the map to one
+      cell.
     style_head: heads are a 3x3 convolution, batch norm, ReLU, spatial mean and
       a linear layer instead.
-    dtype: compute dtype; codes are float32.
+    dtype: compute dtype; latents are float32.
   """
 
-  num_codes: int
+  num_ws: int
   style_dim: int = 512
-  code_split: tuple[int, int] = (3, 4)
+  latent_split: tuple[int, int] = (3, 4)
   stem_width: int = 64
   blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
   fpn_channels: int = 512
@@ -58,28 +59,29 @@ class FPNEncoder(nn.Module):
           for _ in levels]
     else:
       self.heads = [
-          CodeHead(self.head_channels, self.style_dim, convs[level], self.dtype)
+          LatentHead(
+              self.head_channels, self.style_dim, convs[level], self.dtype)
           for level in levels]
 
   def __call__(self, image, *, train: bool = False):
-    return self.codes(self.features(image, train=train), train=train)
+    return self.latents(self.features(image, train=train), train=train)
 
   def features(self, image, *, train: bool = False):
-    """Maps (P4, P3, P2): 1/16, 1/8 and 1/4 of the picture's size."""
+    """Maps (P4, P3, P2): 1/16, 1/8 and 1/4 of the image's size."""
     return self.fpn(image, train=train)
 
-  def codes(self, features, *, train: bool = False):
-    """Codes [N, num_codes, style_dim] from the maps (P4, P3, P2)."""
-    codes = [
+  def latents(self, features, *, train: bool = False):
+    """Latents [N, num_ws, style_dim] from the maps (P4, P3, P2)."""
+    latents = [
         head(features[level], train=train)
         for head, level in zip(self.heads, self._levels(), strict=True)]
-    return jnp.stack(codes, axis=1).astype(jnp.float32)
+    return jnp.stack(latents, axis=1).astype(jnp.float32)
 
   def _levels(self):
-    """Which of (P4, P3, P2) each code reads."""
-    coarse, medium = self.code_split
-    order = [0] * coarse + [1] * medium + [2] * self.num_codes
-    return order[:self.num_codes]
+    """Which of (P4, P3, P2) each latent reads."""
+    coarse, medium = self.latent_split
+    order = [0] * coarse + [1] * medium + [2] * self.num_ws
+    return order[:self.num_ws]
 
 
 class FeaturePyramid(nn.Module):
@@ -117,7 +119,7 @@ class FeaturePyramid(nn.Module):
             conv("smooth2", 3)(p2))
 
 
-class CodeHead(nn.Module):
+class LatentHead(nn.Module):
   """Strided convolutions down to one cell, then an equalised linear layer."""
 
   channels: int
@@ -135,7 +137,7 @@ class CodeHead(nn.Module):
     if side > 2 ** num_convs:
       raise ValueError(
           f"a head of {num_convs} strided convolutions takes maps up to "
-          f"{2 ** num_convs} px, found {x.shape}: use smaller pictures or more "
+          f"{2 ** num_convs} px, got {x.shape}: use smaller images or more "
           "head_convs")
     for i in range(num_convs):
       x = torch_layers.Conv(self.channels, 3, stride=2, padding=1,
@@ -162,7 +164,7 @@ class StyleHead(nn.Module):
     return x[:, 0, 0]
 
 
-def _resize_like(x, reference):
+def _resize_like(x, target):
   """Bilinear with half-pixel centres and without antialiasing."""
-  shape = (x.shape[0], *reference.shape[1:3], x.shape[-1])
+  shape = (x.shape[0], *target.shape[1:3], x.shape[-1])
   return jax.image.resize(x, shape, "linear", antialias=False)

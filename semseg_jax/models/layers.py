@@ -1,7 +1,7 @@
 """Layers with equalised learning rate (Karras et al. 2018, section 4.1).
 
-Parameters are drawn with unit variance and scaled at use, so that every layer
-sees the same effective step size.
+Parameters are initialised with unit variance and scaled at use, so that every
+layer sees the same effective step size.
 """
 
 import math

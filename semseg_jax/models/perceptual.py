@@ -1,4 +1,4 @@
-"""LPIPS: learned perceptual distance between pictures (Zhang et al. 2018).
+"""LPIPS: learned perceptual distance between images (Zhang et al. 2018).
 
 Linear calibration ("net-lin"), version 0.1, on VGG-16 or AlexNet.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from semseg_jax.models import torch_layers
 from semseg_jax.ops import pooling
 
-# Statistics that the v0.1 networks take pictures in [-1, 1] to be scaled with.
+# Statistics that the v0.1 networks take images in [-1, 1] to be scaled with.
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 
@@ -37,7 +37,7 @@ _PLANS = {
 
 
 class LPIPS(nn.Module):
-  """Distance of two batches of pictures [N, H, W, 3 or 1] in [-1, 1] -> [N].
+  """Distance of two batches of images [N, H, W, 3 or 1] in [-1, 1] -> [N].
 
   Attributes:
     net: "vgg" or "alex".
@@ -83,7 +83,7 @@ class LPIPS(nn.Module):
   def features(self, image) -> tuple:
     """Taps of unit length over channels: what `distance` compares.
 
-    Compute them once for a picture that many others are compared with.
+    Compute them once for an image that many others are compared with.
     """
     return tuple(_unit_length(t.astype(jnp.float32)) for t in self.taps(image))
 

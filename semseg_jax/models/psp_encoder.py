@@ -1,8 +1,8 @@
-"""Label maps to W+ codes: GradualStyleEncoder on an IR-SE-50 trunk.
+"""Label maps to W+ latents: GradualStyleEncoder on an IR-SE-50 trunk.
 
 The encoder of pSp (Richardson et al., CVPR 2021, section 3) as Fewshot-SMIS
-uses it: the input has a channel per class, and the codes are offsets from the
-mean code, which the collection "mean" adds where it is given.
+uses it: the input has a channel per class, and the latents are offsets from the
+mean latent, which the collection "mean" adds where it is given.
 """
 
 from typing import Any
@@ -17,26 +17,26 @@ from semseg_jax.ops import resample
 
 
 class GradualStyleEncoder(nn.Module):
-  """Maps [N, H, W, C] -> codes [N, num_codes, style_dim] float32.
+  """Maps [N, H, W, C] -> latents [N, num_ws, style_dim] float32.
 
   Attributes:
-    num_codes: codes of the generator, 2 * log2(size) - 2.
-    style_dim: length of a code.
-    code_split: how many codes read the coarse (1/16) and the middle (1/8) map;
-      the others read the fine one (1/4).
+    num_ws: latents of the generator, 2 * log2(size) - 2.
+    style_dim: length of a latent.
+    latent_split: how many latents read the coarse (1/16) and the middle (1/8)
+      map; the others read the fine one (1/4).
     widths: channels of the four groups of units; the first is the stem's too.
     units: units per group.
     head_convs: strided convolutions of a head on the coarse, middle and fine
       map; None: as many as take the map to one cell (4, 5, 6 at 256 px).
     dtype: compute dtype.
 
-  Variables: "params", "batch_stats", and optionally "mean": {"codes"} [D] or
-  [num_codes, D].
+  Variables: "params", "batch_stats", and optionally "mean": {"latents"} [D] or
+  [num_ws, D].
   """
 
-  num_codes: int
+  num_ws: int
   style_dim: int = 512
-  code_split: tuple[int, int] = (3, 4)
+  latent_split: tuple[int, int] = (3, 4)
   widths: tuple[int, int, int, int] = (64, 128, 256, 512)
   units: tuple[int, int, int, int] = (3, 4, 14, 3)
   head_convs: tuple[int, int, int] | None = None
@@ -55,52 +55,52 @@ class GradualStyleEncoder(nn.Module):
     self.lateral_middle, self.lateral_fine = lateral(), lateral()
     convs = self.head_convs or (None, None, None)
     self.heads = [
-        fpn_encoder.CodeHead(
+        fpn_encoder.LatentHead(
             self.widths[-1], self.style_dim, convs[level], self.dtype)
         for level in self._levels()]
 
   def __call__(self, x, *, train: bool = False):
-    codes = self.codes(self.features(x, train=train)["pyramid"])
-    if self.has_variable("mean", "codes"):
-      codes = codes + self.get_variable("mean", "codes")
-    return codes
+    latents = self.latents(self.features(x, train=train)["pyramid"])
+    if self.has_variable("mean", "latents"):
+      latents = latents + self.get_variable("mean", "latents")
+    return latents
 
   def features(self, x, *, train: bool = False) -> dict[str, Any]:
     """Maps by name: "stem", "unit0", ..., "lateral_middle", "lateral_fine".
 
-    "pyramid" is the (coarse, middle, fine) maps that `codes` takes.
+    "pyramid" is the (coarse, middle, fine) maps that `latents` takes.
     """
     side = x.shape[1]
     if x.ndim != 4 or side != x.shape[2] or side % 16:
       raise ValueError(
-          f"the encoder takes [N, S, S, C] with S a multiple of 16, found "
+          f"the encoder takes [N, S, S, C] with S a multiple of 16, got "
           f"{x.shape}")
-    found = {}
+    maps = {}
     x = self.stem_bn(self.stem(x.astype(self.dtype)), train=train)
-    x = found["stem"] = self.stem_prelu(x)
+    x = maps["stem"] = self.stem_prelu(x)
     for i, unit in enumerate(self.body):
-      x = found[f"unit{i}"] = unit(x, train=train)
+      x = maps[f"unit{i}"] = unit(x, train=train)
     _, fine, middle, coarse = (
-        found[f"unit{sum(self.units[:g + 1]) - 1}"] for g in range(4))
-    found["lateral_middle"] = self.lateral_middle(middle)
-    found["lateral_fine"] = self.lateral_fine(fine)
-    middle = _add_resized(coarse, found["lateral_middle"])
-    fine = _add_resized(middle, found["lateral_fine"])
-    found["pyramid"] = (coarse, middle, fine)
-    return found
+        maps[f"unit{sum(self.units[:g + 1]) - 1}"] for g in range(4))
+    maps["lateral_middle"] = self.lateral_middle(middle)
+    maps["lateral_fine"] = self.lateral_fine(fine)
+    middle = _add_resized(coarse, maps["lateral_middle"])
+    fine = _add_resized(middle, maps["lateral_fine"])
+    maps["pyramid"] = (coarse, middle, fine)
+    return maps
 
-  def codes(self, pyramid):
-    """Offsets [N, num_codes, style_dim] from the (coarse, middle, fine) maps.
+  def latents(self, pyramid):
+    """Offsets [N, num_ws, style_dim] from the (coarse, middle, fine) maps.
     """
-    codes = [head(pyramid[level], train=False) for head, level in zip(
+    latents = [head(pyramid[level], train=False) for head, level in zip(
         self.heads, self._levels(), strict=True)]
-    return jnp.stack(codes, axis=1).astype(jnp.float32)
+    return jnp.stack(latents, axis=1).astype(jnp.float32)
 
   def _levels(self):
-    """Which of the three maps each code reads."""
-    coarse, middle = self.code_split
-    order = [0] * coarse + [1] * middle + [2] * self.num_codes
-    return order[:self.num_codes]
+    """Which of the three maps each latent reads."""
+    coarse, middle = self.latent_split
+    order = [0] * coarse + [1] * middle + [2] * self.num_ws
+    return order[:self.num_ws]
 
 
 class Unit(nn.Module):
@@ -162,6 +162,6 @@ class PReLU(nn.Module):
     return jnp.where(x >= 0, x, slope.astype(x.dtype) * x)
 
 
-def _add_resized(x, reference):
-  """`x` resized bilinearly, corners aligned, to `reference`, and added."""
-  return resample.resize_aligned(x, reference.shape[1:3]) + reference
+def _add_resized(x, target):
+  """`x` resized like `target`, bilinearly, corners aligned, and added to it."""
+  return resample.resize_aligned(x, target.shape[1:3]) + target

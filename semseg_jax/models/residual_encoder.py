@@ -1,7 +1,7 @@
-"""Pictures to W+ codes: the image discriminator's trunk and one linear layer.
+"""Images to W+ latents: the image discriminator's trunk and one linear layer.
 
 SemanticGAN's second encoder (Li et al. 2021). The trunk holds a minibatch
-standard deviation, so a picture's codes depend on who shares its batch.
+standard deviation, so an image's latents depend on who shares its batch.
 """
 
 from typing import Any
@@ -14,19 +14,19 @@ from semseg_jax.models import layers
 
 
 class ResidualEncoder(nn.Module):
-  """Image [N, S, S, C] in [-1, 1] -> codes [N, num_codes, style_dim] float32.
+  """Image [N, S, S, C] in [-1, 1] -> latents [N, num_ws, style_dim] float32.
 
   Attributes:
     size: S, a power of two >= 8.
-    num_codes: codes of the generator, 2 * log2(S) - 2.
-    style_dim: length of a code.
+    num_ws: latents of the generator, 2 * log2(S) - 2.
+    style_dim: length of a latent.
     image_channels, channel_multiplier, max_channels, channels: see
       `discriminators.ImageDiscriminator`.
     dtype: compute dtype.
   """
 
   size: int
-  num_codes: int
+  num_ws: int
   style_dim: int = 512
   image_channels: int = 3
   channel_multiplier: float = 2.0
@@ -44,6 +44,6 @@ class ResidualEncoder(nn.Module):
     x, _ = discriminators.ImageTrunk(
         self.size, self.channel_multiplier, self.max_channels, self.channels,
         self.dtype, name="trunk")(image)
-    codes = layers.EqualDense(
-        self.num_codes * self.style_dim, dtype=self.dtype, name="codes")(x)
-    return codes.reshape(-1, self.num_codes, self.style_dim).astype(jnp.float32)
+    latents = layers.EqualDense(
+        self.num_ws * self.style_dim, dtype=self.dtype, name="latents")(x)
+    return latents.reshape(-1, self.num_ws, self.style_dim).astype(jnp.float32)

@@ -97,7 +97,7 @@ class ResNet(nn.Module):
   """Image [N, H, W, C] -> (last map, maps by name).
 
   Maps by name: "maxpool" and "layer1" to "layer4" in the compute dtype, of
-  1/4 of the picture's size (rounded up) and less, down to 1 / output_stride.
+  1/4 of the image's size (rounded up) and less, down to 1 / output_stride.
 
   Attributes:
     depth: 18, 34, 50 or 101.

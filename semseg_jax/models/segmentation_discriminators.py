@@ -1,6 +1,6 @@
 """Discriminators of label maps for semi-supervised segmentation.
 
-One verdict per picture (s4GAN: Mittal et al. 2019, "Semi-Supervised Semantic
+One verdict per image (s4GAN: Mittal et al. 2019, "Semi-Supervised Semantic
 Segmentation with High- and Low-Level Consistency") and one per pixel (Hung et
 al. 2018, "Adversarial Learning for Semi-Supervised Semantic Segmentation").
 """
@@ -16,7 +16,7 @@ from semseg_jax.ops import resample
 
 
 class ImageDiscriminator(nn.Module):
-  """s4GAN's: is this picture's segmentation drawn by hand?
+  """s4GAN's: is this image's segmentation drawn by hand?
 
   Four strided 4x4 convolutions, global mean, linear layer. The published
   network pools with a window that is the whole map at its crop sizes.
@@ -24,7 +24,7 @@ class ImageDiscriminator(nn.Module):
   Attributes:
     width: channels of the first convolution, doubled by each further one.
     dropout: rate at which whole channels are dropped in training after each of
-      the first three convolutions; draws from the stream "dropout".
+      the first three convolutions; uses the stream "dropout".
     dtype: compute dtype; logits and features are float32.
   """
 
@@ -34,11 +34,11 @@ class ImageDiscriminator(nn.Module):
 
   @nn.compact
   def __call__(self, pair, *, train: bool = False):
-    """Judges pictures with their class maps.
+    """Judges images with their class maps.
 
     Args:
       pair: [N, H, W, K + C] of at least 16 px: class probabilities or one-hot
-        labels, then the picture in [0, 1].
+        labels, then the image in [0, 1].
       train: drops channels.
 
     Returns:

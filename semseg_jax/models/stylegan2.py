@@ -2,7 +2,7 @@
 
 Karras et al. 2020 (StyleGAN2, skip architecture); the label branch is that of
 SemanticGAN (Li et al. 2021, section 3.1): a second skip branch of C logits fed
-by the same features and codes as the image branch.
+by the same features and latents as the image branch.
 """
 
 import math
@@ -57,12 +57,12 @@ class StyledConv(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x, code, noise):
-    """x [N, h, w, C], code [N, D], noise [N or 1, h', w', 1]."""
+  def __call__(self, x, latent, noise):
+    """x [N, h, w, C], latent [N, D], noise [N or 1, h', w', 1]."""
     width = x.shape[-1]
     kernel = self.param(
         "kernel", nn.initializers.normal(1), (3, 3, width, self.features))
-    style = layers.EqualDense(width, bias_init=1.0, name="style")(code)
+    style = layers.EqualDense(width, bias_init=1.0, name="style")(latent)
     strength = self.param("noise_strength", nn.initializers.zeros, ())
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     y = modulated_conv.modulated_conv(
@@ -71,19 +71,23 @@ class StyledConv(nn.Module):
     return layers.scaled_leaky_relu(y)
 
 
-class Head(nn.Module):
-  """Per-sample weights of a modulated 1x1 convolution, and its bias."""
+class ToRGB(nn.Module):
+  """Per-sample weights of the modulated 1x1 convolution to the image."""
 
   features: int
 
   @nn.compact
-  def __call__(self, code, width):
-    """code [N, D] -> ([N, width, features], [features]), float32."""
+  def __call__(self, latent, width):
+    """latent [N, D] -> ([N, width, features], [features]), float32."""
     kernel = self.param(
         "kernel", nn.initializers.normal(1), (width, self.features))
-    style = layers.EqualDense(width, bias_init=1.0, name="style")(code)
+    style = layers.EqualDense(width, bias_init=1.0, name="style")(latent)
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     return style[:, :, None] * modulated_conv.equalized(kernel), bias
+
+
+class ToLogits(ToRGB):
+  """The same of the label branch (SemanticGAN, section 3.1)."""
 
 
 class Generator(nn.Module):
@@ -91,7 +95,7 @@ class Generator(nn.Module):
 
   Attributes:
     size: resolution, a power of two >= 8.
-    style_dim: length D of z and of each code.
+    style_dim: length D of z and of each latent.
     mlp_layers: layers of the mapping network.
     image_channels: 3 or 1.
     label_channels: logits K of the label branch; 0 for none.
@@ -125,8 +129,8 @@ class Generator(nn.Module):
     return tuple(2**i for i in range(2, int(math.log2(self.size)) + 1))
 
   @property
-  def num_codes(self) -> int:
-    """L: codes that the synthesis network takes."""
+  def num_ws(self) -> int:
+    """L: latents that the synthesis network takes."""
     return 2 * len(self.resolutions)
 
   @property
@@ -149,19 +153,19 @@ class Generator(nn.Module):
         setattr(self, f"conv{r}_up", styled(
             table[r], up=True, dtype=self.dtype))
       setattr(self, f"conv{r}", styled(table[r], dtype=self.dtype))
-      setattr(self, f"image{r}", Head(self.image_channels))
+      setattr(self, f"to_rgb{r}", ToRGB(self.image_channels))
       if self.label_channels:
-        setattr(self, f"label{r}", Head(self.label_channels))
+        setattr(self, f"to_logits{r}", ToLogits(self.label_channels))
     self.constant_noise = ()
     if self.is_initializing() or self.has_variable("noise", "noise0"):
       self.constant_noise = tuple(
-          self.variable("noise", f"noise{i}", self._draw, (1, *hw, 1))
+          self.variable("noise", f"noise{i}", self._initial_noise, (1, *hw, 1))
           for i, hw in enumerate(self.noise_shapes))
 
   def __call__(self, z, noise=None):
-    """z [N, D] -> (Sample, features): one code for all layers."""
+    """z [N, D] -> (Sample, features): one latent for all layers."""
     return self.synthesize(
-        broadcast_codes(self.mapping(z), self.num_codes), noise)
+        broadcast_latents(self.mapping(z), self.num_ws), noise)
 
   def mapping(self, z):
     """z: [N, D], normal -> w: [N, D]."""
@@ -170,11 +174,11 @@ class Generator(nn.Module):
       x = getattr(self, f"mapping{i}")(x)
     return x
 
-  def synthesize(self, codes, noise=None):
-    """Renders codes.
+  def synthesize(self, latents, noise=None):
+    """Renders latents.
 
     Args:
-      codes: [N, L, D].
+      latents: [N, L, D].
       noise: tuple of [N or 1, h, w, 1] as in `noise_shapes`, or None for the
         constant maps in the collection "noise".
 
@@ -186,24 +190,24 @@ class Generator(nn.Module):
     Raises:
       ValueError: a shape does not fit.
     """
-    if codes.ndim != 3 or codes.shape[1] != self.num_codes:
+    if latents.ndim != 3 or latents.shape[1] != self.num_ws:
       raise ValueError(
-          f"codes must be [N, {self.num_codes}, {self.style_dim}], got "
-          f"{codes.shape}")
+          f"latents must be [N, {self.num_ws}, {self.style_dim}], got "
+          f"{latents.shape}")
     noise = self._noise(noise)
     features = {}
     x = jnp.broadcast_to(
-        self.const.astype(self.dtype), (codes.shape[0], *self.const.shape))
+        self.const.astype(self.dtype), (latents.shape[0], *self.const.shape))
     skip = None
     for j, r in enumerate(self.resolutions):
-      first = max(2 * j - 1, 0)  # Of this resolution's codes and noise maps.
+      first = max(2 * j - 1, 0)  # Of this resolution's latents and noise maps.
       if j:
-        x = getattr(self, f"conv{r}_up")(x, codes[:, first], noise[first])
+        x = getattr(self, f"conv{r}_up")(x, latents[:, first], noise[first])
         features[f"conv{r}_up"] = x
       index = 2 * j
-      x = getattr(self, f"conv{r}")(x, codes[:, index], noise[index])
+      x = getattr(self, f"conv{r}")(x, latents[:, index], noise[index])
       features[f"conv{r}"] = x
-      skip = self._skip(r, x, codes[:, index + 1], skip)
+      skip = self._skip(r, x, latents[:, index + 1], skip)
       features[f"image{r}"] = skip[..., :self.image_channels]
       if self.label_channels:
         features[f"label{r}"] = skip[..., self.image_channels:]
@@ -211,15 +215,15 @@ class Generator(nn.Module):
     return Sample(
         features[f"image{last}"], features.get(f"label{last}")), features
 
-  def _skip(self, resolution, x, code, skip):
+  def _skip(self, resolution, x, latent, skip):
     # Both branches in one batched product and one up-sampling.
-    heads = [getattr(self, f"image{resolution}")]
+    heads = [getattr(self, f"to_rgb{resolution}")]
     if self.label_channels:
-      heads.append(getattr(self, f"label{resolution}"))
+      heads.append(getattr(self, f"to_logits{resolution}"))
     kernels, biases = zip(
-        *(head(code, x.shape[-1]) for head in heads), strict=True)
-    # Places along one axis: the gradient's sum over two would be a transposed
-    # copy in XLA.
+        *(head(latent, x.shape[-1]) for head in heads), strict=True)
+    # Positions along one axis: the gradient's sum over two would be a
+    # transposed copy in XLA.
     y = jnp.einsum(
         "npi,nio->npo", x.reshape(x.shape[0], -1, x.shape[-1]),
         jnp.concatenate(kernels, -1).astype(x.dtype),
@@ -227,7 +231,7 @@ class Generator(nn.Module):
     y = y.reshape(*x.shape[:-1], -1) + jnp.concatenate(biases)
     return y if skip is None else y + resample.upsample(skip)
 
-  def _draw(self, shape):
+  def _initial_noise(self, shape):
     return jax.random.normal(self.make_rng("params"), shape)
 
   def _noise(self, noise):
@@ -243,25 +247,25 @@ class Generator(nn.Module):
     return noise
 
 
-def broadcast_codes(w, num_codes):
-  """[N, D] -> [N, L, D], the same code for every layer."""
+def broadcast_latents(w, num_ws):
+  """[N, D] -> [N, L, D], the same latent for every layer."""
   return jnp.broadcast_to(
-      w[:, None], (w.shape[0], num_codes, w.shape[-1]))
+      w[:, None], (w.shape[0], num_ws, w.shape[-1]))
 
 
-def mix_codes(w1, w2, index, num_codes):
-  """Codes before `index` from w1 [N, D], the others from w2; [N, L, D].
+def mix_latents(w1, w2, index, num_ws):
+  """Latents before `index` from w1 [N, D], the others from w2; [N, L, D].
 
   `index` may be traced: a number, or [N] for one per sample.
   """
-  first = jnp.arange(num_codes) < jnp.asarray(index)[..., None]
-  first = jnp.broadcast_to(first, (w1.shape[0], num_codes))
+  first = jnp.arange(num_ws) < jnp.asarray(index)[..., None]
+  first = jnp.broadcast_to(first, (w1.shape[0], num_ws))
   return jnp.where(first[..., None], w1[:, None], w2[:, None])
 
 
-def truncate(codes, mean, psi):
-  """mean + psi * (codes - mean); codes [..., D], mean broadcastable to it."""
-  return mean + psi * (codes - mean)
+def truncate(latents, mean, psi):
+  """mean + psi * (latents - mean); latents [..., D], mean broadcast to it."""
+  return mean + psi * (latents - mean)
 
 
 def random_noise(key, n, noise_shapes):

@@ -1,8 +1,8 @@
 """U-Nets for segmentation (Ronneberger et al. 2015).
 
-With padded convolutions and batch norm, so that logits have the picture's
+With padded convolutions and batch norm, so that logits have the image's
 size: the baseline that label-efficient methods are compared with, and the
-network that RepurposeGAN trains on pictures it has labelled itself.
+network that RepurposeGAN trains on images it has labeled itself.
 """
 
 import functools
@@ -38,7 +38,7 @@ class UNet(nn.Module):
     if image.shape[1] % step or image.shape[2] % step:
       raise ValueError(
           f"{self.levels} levels need sides that {step} divides, got "
-          f"{image.shape}: resize or pad the pictures")
+          f"{image.shape}: resize or pad the images")
     x, skips = image, []
     for level in range(self.levels):
       x = DoubleConv(self.width * 2 ** level, self.dtype,

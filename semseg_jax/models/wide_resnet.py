@@ -32,7 +32,7 @@ class WideResNet38(nn.Module):
     width: channels after the first convolution; 64 times as many at the end.
     blocks: blocks of mod2 to mod7.
     dropout: rates at which the blocks of mod6 and mod7 drop whole channels in
-      training; drawn from the stream "dropout".
+      training; from the stream "dropout".
     dtype: compute dtype.
   """
 

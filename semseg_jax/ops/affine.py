@@ -1,4 +1,4 @@
-"""Random affine changes of pictures and maps inside a compiled step."""
+"""Random affine changes of images and maps inside a compiled step."""
 
 import math
 
@@ -6,18 +6,18 @@ import jax
 import jax.numpy as jnp
 
 
-def affine_draws(key, n: int) -> dict[str, jax.Array]:
+def affine_rngs(key, n: int) -> dict[str, jax.Array]:
   """Everything random about moving `n` samples: arrays [n] in [0, 1)."""
   names = ("angle", "shift_y", "shift_x", "scale", "flip")
   return dict(zip(names, jax.random.uniform(key, (len(names), n)), strict=True))
 
 
-def places(draws, height: int, width: int, *, degrees: float, shift: float,
+def places(rngs, height: int, width: int, *, degrees: float, shift: float,
            scale: tuple[float, float], flip: float):
   """Where each pixel of the moved samples is read.
 
   Args:
-    draws: from `affine_draws`.
+    rngs: from `affine_rngs`.
     height, width: of the samples.
     degrees: largest rotation, to each side.
     shift: largest translation over the side, to each direction.
@@ -27,21 +27,21 @@ def places(draws, height: int, width: int, *, degrees: float, shift: float,
   Returns:
     [N, H, W, 2]: row and column in pixels, outside the map where it ends.
   """
-  centred = lambda name: 2 * draws[name][:, None, None] - 1
+  centred = lambda name: 2 * rngs[name][:, None, None] - 1
   angle = centred("angle") * math.radians(degrees)
-  size = scale[0] + draws["scale"][:, None, None] * (scale[1] - scale[0])
+  size = scale[0] + rngs["scale"][:, None, None] * (scale[1] - scale[0])
   y = jnp.arange(height)[None, :, None] - (height - 1) / 2
   x = jnp.arange(width)[None, None, :] - (width - 1) / 2
   y = (y - centred("shift_y") * shift * height) / size
   x = (x - centred("shift_x") * shift * width) / size
   y, x = (jnp.cos(angle) * y + jnp.sin(angle) * x,
           jnp.cos(angle) * x - jnp.sin(angle) * y)
-  x = jnp.where(draws["flip"][:, None, None] < flip, -x, x)
+  x = jnp.where(rngs["flip"][:, None, None] < flip, -x, x)
   return jnp.stack([y + (height - 1) / 2, x + (width - 1) / 2], -1)
 
 
 def read(maps, at):
-  """Bilinear values of [N, H, W, C] at `places`; the border's value beyond it.
+  """Bilinear values of [N, H, W, C] at positions `at`; beyond, the border's.
 
   Returns:
     (values [N, H, W, C], inside [N, H, W] float32: 1 within the map, else 0).
@@ -57,8 +57,8 @@ def read(maps, at):
 
   def pick(rows, columns):
     index = (rows * width + columns).reshape(n, -1, 1)
-    found = jnp.take_along_axis(flat, index, axis=1)
-    return found.reshape(n, *at.shape[1:3], channels)
+    values = jnp.take_along_axis(flat, index, axis=1)
+    return values.reshape(n, *at.shape[1:3], channels)
 
   py, px = part[..., :1], part[..., 1:]
   top = (1 - px) * pick(low[..., 0], low[..., 1]) + px * pick(

@@ -1,8 +1,8 @@
 """Differentiable augmentation (Zhao et al. 2020, "DiffAugment"), and flips.
 
-Draws are separate from their application, so that a training step can take
-them as arguments. Colour acts on the picture alone; what moves pixels acts on
-picture and label maps alike, so that pairs stay pairs. Each group of changes
+Random numbers are separate from their application, so that a training step can
+take them as arguments. Colour acts on the image alone; what moves pixels acts
+on image and label maps alike, so that pairs stay pairs. Each group of changes
 happens to a sample with probability `strength`, which may be traced (adaptive
 augmentation, Karras et al. 2020b).
 """
@@ -12,11 +12,11 @@ import jax.numpy as jnp
 
 GROUPS = ("color", "flip", "translation", "cutout")
 
-_TRANSLATION = 0.125  # Of the picture's side, to each direction.
-_CUTOUT = 0.5  # Side of the box over that of the picture.
+_TRANSLATION = 0.125  # Of the image's side, to each direction.
+_CUTOUT = 0.5  # Side of the box over that of the image.
 
 
-def augment_draws(key, n):
+def augment_rngs(key, n):
   """Everything random about augmenting `n` samples, whatever their size.
 
   Args:
@@ -35,14 +35,14 @@ def augment_draws(key, n):
 
 
 def augment(
-    draws, image, label=None, *, policy=("color", "translation", "cutout"),
+    rngs, image, label=None, *, policy=("color", "translation", "cutout"),
     strength=1.0):
-  """Augments pictures and, by the same motions, label maps.
+  """Augments images and, by the same motions, label maps.
 
   Args:
-    draws: from `augment_draws`.
+    rngs: from `augment_rngs`.
     image: [N, H, W, C] in [-1, 1]; the result may leave this range.
-    label: None or maps [N, H, W, K] (one-hot, logits); emptied places are 0.
+    label: None or maps [N, H, W, K] (one-hot, logits); emptied positions are 0.
     policy: which of GROUPS to apply, in the order of GROUPS.
     strength: probability of each group for each sample; may be traced.
 
@@ -55,9 +55,9 @@ def augment(
   unknown = sorted(set(policy) - set(GROUPS))
   if unknown:
     raise ValueError(f"unknown groups {unknown}; choose from {GROUPS}")
-  gates = {name: draws[name] < strength for name in GROUPS}
+  gates = {name: rngs[name] < strength for name in GROUPS}
   if "color" in policy:
-    image = _gated(gates["color"], _color(draws, image), image)
+    image = _gated(gates["color"], _color(rngs, image), image)
   motions = {
       "flip": lambda d, x: x[:, :, ::-1],
       "translation": _translate,
@@ -65,7 +65,7 @@ def augment(
   parts = [image] if label is None else [image, label]
   for name, motion in motions.items():
     if name in policy:
-      parts = [_gated(gates[name], motion(draws, x), x) for x in parts]
+      parts = [_gated(gates[name], motion(rngs, x), x) for x in parts]
   return parts[0] if label is None else tuple(parts)
 
 
@@ -77,12 +77,12 @@ def _gated(gate, changed, x):
   return jnp.where(_per_sample(gate), changed, x)
 
 
-def _color(draws, x):
-  x = x + (_per_sample(draws["brightness"]) - 0.5)
+def _color(rngs, x):
+  x = x + (_per_sample(rngs["brightness"]) - 0.5)
   grey = jnp.mean(x, 3, keepdims=True)
-  x = grey + (x - grey) * (2.0 * _per_sample(draws["saturation"]))
+  x = grey + (x - grey) * (2.0 * _per_sample(rngs["saturation"]))
   mean = jnp.mean(x, (1, 2, 3), keepdims=True)
-  return mean + (x - mean) * (_per_sample(draws["contrast"]) + 0.5)
+  return mean + (x - mean) * (_per_sample(rngs["contrast"]) + 0.5)
 
 
 def _shift(u, size):
@@ -90,10 +90,10 @@ def _shift(u, size):
   return jnp.floor(u * (2 * reach + 1)).astype(jnp.int32) - reach
 
 
-def _translate(draws, x):
+def _translate(rngs, x):
   for axis, name in ((1, "shift_y"), (2, "shift_x")):
     size = x.shape[axis]
-    source = jnp.arange(size) - _shift(draws[name], size)[:, None]  # [N, size]
+    source = jnp.arange(size) - _shift(rngs[name], size)[:, None]  # [N, size]
     inside = (source >= 0) & (source < size)
     shape = [x.shape[0], 1, 1, 1]
     shape[axis] = size
@@ -103,12 +103,12 @@ def _translate(draws, x):
   return x
 
 
-def _cut_out(draws, x):
+def _cut_out(rngs, x):
   inside = []
   for axis, name in ((1, "box_y"), (2, "box_x")):
     size = x.shape[axis]
     box = int(size * _CUTOUT + 0.5)
-    centre = jnp.floor(draws[name] * (size + 1 - box % 2)).astype(jnp.int32)
+    centre = jnp.floor(rngs[name] * (size + 1 - box % 2)).astype(jnp.int32)
     offset = jnp.arange(size) - (centre - box // 2)[:, None]
     inside.append((offset >= 0) & (offset < box))
   hole = inside[0][:, :, None] & inside[1][:, None, :]

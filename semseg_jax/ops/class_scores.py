@@ -6,48 +6,49 @@ and ROC curves. NumPy or JAX arrays where not said otherwise.
 
 import numpy as np
 
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 # Finite, as interpolating infinite logits gives NaN.
 _REMOVED = -1e9
 
 
 def present(scores, tau: float, *, inclusive: bool = False):
-  """Which classes a picture's scores leave: those above `tau`.
+  """Which classes an image's scores leave: those above `tau`.
 
   Args:
     scores: [N, C] in [0, 1].
     tau: threshold.
-    inclusive: a score of exactly `tau` stays (the release).
+    inclusive: a score of exactly `tau` stays (as in the official code).
 
   Returns:
-    [N, C] bool; all True in a picture that would be left without a class.
+    [N, C] bool; all True in an image that would be left without a class.
   """
-  kept = scores >= tau if inclusive else scores > tau
-  return kept | ~kept.any(-1, keepdims=True)
+  above = scores >= tau if inclusive else scores > tau
+  return above | ~above.any(-1, keepdims=True)
 
 
-def fuse(logits, kept, *, multiply: bool = False):
-  """Takes from each picture the classes that it does not have.
+def fuse(logits, remaining, *, multiply: bool = False):
+  """Takes from each image the classes that it does not have.
 
   Args:
     logits: [N, H, W, C].
-    kept: [N, C] bool.
+    remaining: [N, C] bool, the classes of each image.
     multiply: multiply logits by 0 or 1 instead of removing classes, as the
-      release does: a class at 0 wins where all others are negative.
+      official code does: a class at 0 wins where all others are negative.
   """
-  xp = images.namespace(logits)
-  kept = kept[:, None, None, :]
+  xp = image_ops.namespace(logits)
+  remaining = remaining[:, None, None, :]
   if multiply:
-    return logits * kept.astype(logits.dtype)
-  return xp.where(kept, logits, xp.asarray(_REMOVED, logits.dtype))
+    return logits * remaining.astype(logits.dtype)
+  return xp.where(remaining, logits, xp.asarray(_REMOVED, logits.dtype))
 
 
 def unroll(table: np.ndarray) -> np.ndarray:
-  """The [N, C] scores in a score file of MLMT's release, background first.
+  """The [N, C] scores in a score file of the official MLMT, background first.
 
-  The release moves its last column, the background, to the front by rolling
-  the whole table, so that column 0 of a row belongs to the row before. NumPy.
+  The official code moves the last column, the background, to the front by
+  rolling the whole table, so that column 0 of a row belongs to the row before.
+  NumPy.
 
   Returns:
     [N, C] with column 0 of the right rows.
@@ -65,16 +66,16 @@ def average_precision(scores, truth) -> np.ndarray:
     truth: [N, C] in {0, 1}.
 
   Returns:
-    float64 [C]; NaN where no picture has the class. Equal scores count as one
+    float64 [C]; NaN where no image has the class. Equal scores count as one
     threshold.
   """
-  found = np.full(scores.shape[1], np.nan)
+  precision = np.full(scores.shape[1], np.nan)
   for c in range(scores.shape[1]):
     hits, ranks = _hits(scores[:, c], truth[:, c])
     if hits[-1]:
       recall = hits / hits[-1]
-      found[c] = np.sum(np.diff(recall, prepend=0.0) * hits / ranks)
-  return found
+      precision[c] = np.sum(np.diff(recall, prepend=0.0) * hits / ranks)
+  return precision
 
 
 def roc_curve(scores, truth) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ every convolution that enlarges its input is such a case, so are 4x4 kernels on
 3x3 maps; strided and transposed convolutions are slow too. The "phases"
 formulation avoids all of these (reverse mode only: it has no rule for forward
 differentiation); "plain" leaves everything to XLA, as GPU and TPU libraries
-want it. `formulation` is the one place that chooses.
+want it. `formulation` is the only function that chooses.
 
 Wide 3x3 convolutions in the "phases" form go through `winograd`.
 """
@@ -144,8 +144,8 @@ def _pointwise_fwd(x, w):
 
 def _pointwise_bwd(residuals, g):
   x, w = residuals
-  # Places along one axis: a sum over several becomes a transposed copy in XLA,
-  # written with long strides. The cotangent on the left of both products.
+  # Positions along one axis: a sum over several becomes a transposed copy in
+  # XLA, written with long strides. The cotangent on the left of both products.
   flat = lambda x: x.reshape(-1, x.shape[-1])
   return (jnp.einsum("nhwo,io->nhwi", g, w),
           jnp.einsum("po,pi->oi", flat(g), flat(x)).T)
@@ -199,9 +199,9 @@ def _input_gradient(g, w, pad):
 def _spread(g, w, pad):
   """`_input_gradient` with the kernel as it is: one product, then sums.
 
-  Every place of g adds its product with each tap to the place it came from.
-  Where kernels have more entries than maps, turning them round costs more than
-  that.
+  Every position of g adds its product with each tap to the position it came
+  from. Where kernels have more entries than maps, turning them round costs more
+  than that.
   """
   n, h, wd, o = g.shape
   kh, kw, i, _ = w.shape
@@ -258,29 +258,29 @@ def _weight_gradient_bwd(pad, size, residuals, cotangent):
 _weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
 
 
-def wide(places: int, kernel, dtype, least: int = _WIDE) -> bool:
-  """Whether Winograd's form is taken: with many channels and places.
+def wide(positions: int, kernel, dtype, least: int = _WIDE) -> bool:
+  """Whether Winograd's form is taken: with many channels and positions.
 
   Not where more than the default precision of products is asked for
   (`jax_default_matmul_precision`), as its rounding is larger than the plain
   sum's.
 
   Args:
-    places: of the result, those of all pictures.
+    positions: of the result, those of all images.
     kernel: shape of the kernel, [kh, kw, Ci, Co].
     dtype: of the map.
     least: channels that it takes.
   """
   precise = jax.config.jax_default_matmul_precision not in (None, "default")
   return (not precise and tuple(kernel[:2]) == (3, 3) and dtype == jnp.float32
-          and min(kernel[2:]) >= least and places >= _MANY)
+          and min(kernel[2:]) >= least and positions >= _MANY)
 
 
 def _wide(x, kernel, pad):
   sides = {p for sides in pad for p in sides}
   grown = 2 * min(sides) - 2
-  places = x.shape[0] * (x.shape[1] + grown) * (x.shape[2] + grown)
-  return len(sides) == 1 and wide(places, kernel, x.dtype)
+  positions = x.shape[0] * (x.shape[1] + grown) * (x.shape[2] + grown)
+  return len(sides) == 1 and wide(positions, kernel, x.dtype)
 
 
 def _strided_phases(x, kernel, stride, pad):

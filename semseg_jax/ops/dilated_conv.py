@@ -50,9 +50,10 @@ def _choose(x, kernel, dilation):
   if few_outputs or lost:
     return "taps"
   n, h, w, _ = x.shape
-  places = n * -(-h // dilation) * -(-w // dilation) * dilation**2
+  positions = n * -(-h // dilation) * -(-w // dilation) * dilation**2
   # Fewer channels than 256 were not measured.
-  return "phases" if conv.wide(places, kernel.shape, x.dtype, 256) else "plain"
+  wide = conv.wide(positions, kernel.shape, x.dtype, 256)
+  return "phases" if wide else "plain"
 
 
 def _offsets(size, taps, dilation):
@@ -64,15 +65,15 @@ def _offsets(size, taps, dilation):
 def _by_taps(x, kernel, dilation):
   _, h, w, _ = x.shape
   outputs = kernel.shape[3]
-  places = [
+  taps = [
       (i, j, down, right)
       for i, down in _offsets(h, kernel.shape[0], dilation)
       for j, right in _offsets(w, kernel.shape[1], dilation)]
-  matrix = jnp.concatenate([kernel[i, j] for i, j, _, _ in places], axis=-1)
+  matrix = jnp.concatenate([kernel[i, j] for i, j, _, _ in taps], axis=-1)
   columns = x @ matrix
   y = 0
-  for place, (_, _, down, right) in enumerate(places):
-    part = columns[..., place * outputs:(place + 1) * outputs]
+  for tap, (_, _, down, right) in enumerate(taps):
+    part = columns[..., tap * outputs:(tap + 1) * outputs]
     part = part[:, max(down, 0):h + min(down, 0),
                 max(right, 0):w + min(right, 0)]
     y = y + jnp.pad(part, (

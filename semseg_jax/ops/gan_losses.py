@@ -90,12 +90,12 @@ def r1_penalty(score_fn, x):
   return jnp.sum(jnp.square(gradient)) / x.shape[0]
 
 
-def path_length_penalty(image_fn, codes, noise, mean_path_length, decay=0.01):
+def path_length_penalty(image_fn, latents, noise, mean_path_length, decay=0.01):
   """Penalises deviations of the mapping's Jacobian norm from its mean.
 
   Args:
-    image_fn: codes -> image [N, H, W, C].
-    codes: [N, L, D].
+    image_fn: latents -> image [N, H, W, C].
+    latents: [N, L, D].
     noise: [N, H, W, C], standard normal; divided by sqrt(H * W) here.
     mean_path_length: running mean, a constant.
     decay: rate of the running mean.
@@ -109,7 +109,7 @@ def path_length_penalty(image_fn, codes, noise, mean_path_length, decay=0.01):
     pixels = image.shape[1] * image.shape[2]
     return jnp.sum(image * noise) / jnp.sqrt(float(pixels))
 
-  gradient = jax.grad(projection)(codes)
+  gradient = jax.grad(projection)(latents)
   lengths = jnp.sqrt(jnp.mean(jnp.sum(jnp.square(gradient), 2), 1))
   mean = jax.lax.stop_gradient(mean_path_length)
   mean = mean + decay * (jnp.mean(lengths) - mean)

@@ -5,7 +5,7 @@ without ever forming it: resizing is linear and acts on each channel alone, so
 channels are mixed first, at each map's own size. The shift by a tap of the
 kernel goes into the matrices that resize, hence any odd kernel is exact.
 
-At 1024 px, StyleGAN2's stack is 5056 channels at 512 x 512 (5.3 GB a picture);
+At 1024 px, StyleGAN2's stack is 5056 channels at 512 x 512 (5.3 GB an image);
 mixed first to 128 channels, the largest array has 128 of them.
 """
 
@@ -34,7 +34,7 @@ def resize(x, size: tuple[int, int], method: str):
     size: (height, width) of the result.
     method: "aligned": bilinear with aligned corners for maps that are smaller
       than `size`, the average over cells for the others (RepurposeGAN's
-      release); "nearest": pixel floor(i * h / height).
+      official code); "nearest": pixel floor(i * h / height).
 
   Returns:
     [N, height, width, C].
@@ -109,7 +109,7 @@ def _apply(rows, columns, x):
 
 @functools.lru_cache(maxsize=256)
 def _matrix(before: int, after: int, method: str, taps: int) -> np.ndarray:
-  """[after, taps, before]: what each tap of a kernel at each place reads."""
+  """[after, taps, before]: what each tap of a kernel at each position reads."""
   if method not in METHODS:
     raise ValueError(f"resize method {method!r}; use one of {METHODS}")
   if method == "nearest":
@@ -126,9 +126,9 @@ def _matrix(before: int, after: int, method: str, taps: int) -> np.ndarray:
 
 
 def _aligned(before, after):
-  places = np.arange(after) * ((before - 1) / (after - 1))
-  low = np.clip(np.floor(places).astype(int), 0, max(before - 2, 0))
-  part = places - low
+  positions = np.arange(after) * ((before - 1) / (after - 1))
+  low = np.clip(np.floor(positions).astype(int), 0, max(before - 2, 0))
+  part = positions - low
   matrix = np.zeros((after, before))
   np.add.at(matrix, (np.arange(after), low), 1.0 - part)
   np.add.at(matrix, (np.arange(after), np.minimum(low + 1, before - 1)), part)

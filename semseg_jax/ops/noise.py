@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def noise_regulariser(noise):
-  """Squared autocorrelation of the maps over scales, for each picture.
+  """Squared autocorrelation of the maps over scales, for each image.
 
   At every scale down to 8 pixels: the squared mean of the map's product with
   itself rolled by one, in x and in y; then 2x2 averages.
@@ -29,7 +29,7 @@ def noise_regulariser(noise):
 
 
 def normalise_noise(noise):
-  """Each map of each picture moved to mean 0 and unbiased deviation 1."""
+  """Each map of each image, with mean 0 and unbiased standard deviation 1."""
   return tuple(_normalise(maps) for maps in noise)
 
 

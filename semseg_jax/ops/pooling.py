@@ -14,7 +14,7 @@ def max_pool(x, window: int, stride: int, padding: int = 0, *,
              ceil: bool = False):
   """Max over windows of [N, H, W, C]; cells outside count as -inf.
 
-  An incomplete last window is dropped, or with `ceil` kept if it meets the map
+  An incomplete last window is dropped, or with `ceil` used if it meets the map
   or the padding before it, as in PyTorch.
   """
   pad = [(0, 0)] * 4

@@ -1,12 +1,12 @@
 """Class prototypes in a generator's features, and labels by them.
 
 Fewshot-SMIS (Endo and Kanamori, "Few-shot Semantic Image Synthesis Using
-StyleGAN Prior", 2021), section 3.2: a few annotated pictures give
+StyleGAN Prior", 2021), section 3.2: a few annotated images give
 representative vectors, by which the features of any further sample are
-labelled. Dense annotations give one vector per class (or, ours, one per cell)
-and a label to every cell; sparse ones (scribbles, landmarks) give a vector per
-annotated cell and labels to the few cells most similar to each, class 0 meaning
-unknown.
+labeled. Dense annotations give one vector per class (or, not in the paper, one
+per cell) and a label to every cell; sparse ones (scribbles, landmarks) give a
+vector per annotated cell and labels to the few cells most similar to each,
+class 0 meaning unknown.
 
 All functions are pure and of fixed shapes. Features are [N, h, w, D], labels
 integers [N, H, W] with H a multiple of h, read at every (H / h)-th pixel.
@@ -19,7 +19,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import segmentation_losses
 
 _EPS = 1e-8
@@ -29,7 +29,7 @@ class Prototypes(NamedTuple):
   """Representative vectors of unit length and the class of each.
 
   vectors: [V, D] float32; classes: [V] int32, -1 labels nothing. A dense class
-  that no picture shows has the zero vector; class 0 of sparse ones labels
+  that no image shows has the zero vector; class 0 of sparse ones labels
   nothing.
   """
   vectors: jax.Array
@@ -37,15 +37,15 @@ class Prototypes(NamedTuple):
 
 
 def dense(features, label, num_classes: int) -> Prototypes:
-  """A vector per class: masked average pooling, averaged over pictures.
+  """A vector per class: masked average pooling, averaged over images.
 
   Args:
-    features: [N, h, w, D] of the annotated pictures.
+    features: [N, h, w, D] of the annotated images.
     label: [N, H, W]; labels outside [0, num_classes) are left out.
     num_classes: C.
 
   Returns:
-    C prototypes. A class's vector is the mean over the pictures that show it
+    C prototypes. A class's vector is the mean over the images that show it
     of the mean over its cells.
   """
   features = features.astype(jnp.float32)
@@ -62,8 +62,8 @@ def dense(features, label, num_classes: int) -> Prototypes:
 def every_cell(features, label, num_classes: int) -> Prototypes:
   """A vector for each of the N * h * w cells; arguments as of `dense`.
 
-  Not the paper's: a class that looks different in places, such as hair, keeps
-  all of its looks.
+  Not the paper's: a class whose look varies, such as hair, keeps all of its
+  looks.
   """
   label = cells(label, features.shape[1]).ravel()
   known = (label >= 0) & (label < num_classes)
@@ -73,18 +73,18 @@ def every_cell(features, label, num_classes: int) -> Prototypes:
 
 
 def sparse(features, label, capacity: int) -> Prototypes:
-  """A vector per annotated cell, in the order of pictures, rows and columns.
+  """A vector per annotated cell, in the order of images, rows and columns.
 
   Args:
-    features: [N, h, w, D] of the annotated pictures.
+    features: [N, h, w, D] of the annotated images.
     label: [N, H, W]; 0 is unknown.
     capacity: number of vectors V, at least the number of annotated cells
-      (`annotated_cells`); places left over get class 0.
+      (`annotated_cells`); entries left over get class 0.
   """
   label = cells(label, features.shape[1]).ravel()
-  (places,) = jnp.nonzero(label > 0, size=capacity, fill_value=-1)
-  vectors = features.reshape(-1, features.shape[-1])[places]
-  classes = jnp.where(places >= 0, label[places], 0)
+  (positions,) = jnp.nonzero(label > 0, size=capacity, fill_value=-1)
+  vectors = features.reshape(-1, features.shape[-1])[positions]
+  classes = jnp.where(positions >= 0, label[positions], 0)
   return Prototypes(
       _unit(vectors.astype(jnp.float32)), classes.astype(jnp.int32))
 
@@ -114,7 +114,7 @@ def label_dense(prototypes: Prototypes, features):
 
 def label_sparse(prototypes: Prototypes, features, num_classes: int, *,
                  k: int, threshold: float):
-  """Each prototype marks the k cells of a picture most similar to it.
+  """Each prototype marks the k cells of an image most similar to it.
 
   Only similarities above `threshold` count. A cell marked by several classes
   takes the one with the highest similarity (the lowest class on a tie); a cell
@@ -124,7 +124,7 @@ def label_sparse(prototypes: Prototypes, features, num_classes: int, *,
     prototypes: of `sparse`.
     features: [N, h, w, D].
     num_classes: C, with class 0 for unknown.
-    k: cells per prototype and picture; all where there are fewer.
+    k: cells per prototype and image; all where there are fewer.
     threshold: strict lower bound of a cosine.
 
   Returns:
@@ -132,12 +132,12 @@ def label_sparse(prototypes: Prototypes, features, num_classes: int, *,
   """
   n, h, w, _ = features.shape
   cosine = _cosine(prototypes, features).reshape(n, h * w, -1)
-  values, places = lax.top_k(
+  values, positions = lax.top_k(
       cosine.swapaxes(1, 2), min(k, h * w))  # [N, V, k]
   known = (prototypes.classes > 0)[None, :, None]
   values = jnp.where((values > threshold) & known, values, 0.0)
   best = jnp.zeros((n, num_classes, h * w)).at[
-      jnp.arange(n)[:, None, None], prototypes.classes[None, :, None], places
+      jnp.arange(n)[:, None, None], prototypes.classes[None, :, None], positions
   ].max(values)
   return jnp.argmax(best, 1).astype(jnp.int32).reshape(n, h, w)
 
@@ -156,7 +156,7 @@ def enlarge(label, size: int):
   step, rest = divmod(size, label.shape[1])
   if rest or label.shape[1] != label.shape[2]:
     raise ValueError(f"labels {label.shape} do not enlarge evenly to {size}")
-  xp = images.namespace(label)
+  xp = image_ops.namespace(label)
   return xp.repeat(xp.repeat(label, step, 1), step, 2)
 
 

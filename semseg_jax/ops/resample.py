@@ -22,7 +22,7 @@ def upfirdn2d(x, taps, *, up=1, down=1, pad=(0, 0)):
     taps: [k] (used along both axes) or [kh, kw]; applied as a true
       convolution (flipped), without normalisation.
     up: zeros are inserted after every sample so that H becomes H * up.
-    down: every `down`-th sample is kept.
+    down: every `down`-th sample stays.
     pad: (before, after) for both axes or ((top, bottom), (left, right));
       negative numbers crop.
 
@@ -99,7 +99,7 @@ def average_downsample(x):
 def resize_aligned(x, size):
   """Bilinear resizing with the corners' centres aligned.
 
-  Output i of n reads place i * (m - 1) / (n - 1) of m cells, as PyTorch does
+  Output i of n reads position i * (m - 1) / (n - 1) of m cells, as PyTorch does
   with align_corners=True. Two matrix products, in full precision everywhere.
 
   Args:
@@ -119,8 +119,8 @@ def resize_aligned(x, size):
 
 def _aligned_weights(outputs, inputs):
   """[outputs, inputs], float32."""
-  place = np.linspace(0, inputs - 1, outputs) if outputs > 1 else np.zeros(1)
-  distance = np.abs(place[:, None] - np.arange(inputs))
+  position = np.linspace(0, inputs - 1, outputs) if outputs > 1 else np.zeros(1)
+  distance = np.abs(position[:, None] - np.arange(inputs))
   return np.maximum(1 - distance, 0).astype(np.float32)
 
 

@@ -29,10 +29,10 @@ def ramp(step, total, learning_rate=1.0, rampdown=0.25, rampup=0.05):
 def cosine_window(learning_rate, final_learning_rate, start, end):
   """Schedule: constant, then half a cosine from step `start` to step `end`.
 
-  As in SemanticGAN's release the value of the last step in the window,
+  As in SemanticGAN's official code the value of the last step in the window,
   end - 1, stays afterwards, so `final_learning_rate` is approached and not
-  reached. (The release sets the rate at the end of an iteration, so iteration
-  i runs with the value of step i - 1.)
+  reached. (It sets the rate at the end of an iteration, so iteration i runs
+  with the value of step i - 1.)
 
   Returns:
     step -> learning rate.

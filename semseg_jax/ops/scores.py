@@ -10,12 +10,12 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 
 def confusion_matrix(
     label, prediction, num_classes: int, ignore_index: int | None = None):
-  """Counts pixels by true and predicted class, for each picture.
+  """Counts pixels by true and predicted class, for each image.
 
   Args:
     label: [..., H, W] integer classes.
@@ -33,7 +33,7 @@ def confusion_matrix(
   if label.shape != prediction.shape:
     raise ValueError(
         f"label {label.shape} against prediction {prediction.shape}")
-  xp = images.namespace(label, prediction)
+  xp = image_ops.namespace(label, prediction)
   kind = xp.int32 if xp is jnp else xp.int64
   label, prediction = label.astype(kind), prediction.astype(kind)
   counted = xp.ones(label.shape, bool)
@@ -50,13 +50,13 @@ def confusion_matrix(
         f"{np.unique(prediction[bad])[:5].tolist()}; is ignore_index "
         f"({ignore_index}) right?")
   lead = label.shape[:-2]
-  pictures = math.prod(lead)
+  images = math.prod(lead)
   cells = num_classes * num_classes
-  # One count for all pictures; pixels not counted fall into a last bin.
-  first = xp.arange(pictures, dtype=kind).reshape(*lead, 1, 1) * cells
+  # One count for all images; pixels not counted fall into a last bin.
+  first = xp.arange(images, dtype=kind).reshape(*lead, 1, 1) * cells
   cell = first + label * num_classes + prediction
-  cell = xp.where(inside, cell, pictures * cells).reshape(-1)
-  size = pictures * cells + 1
+  cell = xp.where(inside, cell, images * cells).reshape(-1)
+  size = images * cells + 1
   if xp is np:
     counts = np.bincount(cell, minlength=size)
   else:
@@ -82,7 +82,7 @@ def mean_iou(confusion, *, absent: str = "exclude"):
   Args:
     confusion: counts.
     absent: "exclude" leaves absent classes out of the mean; "zero" counts
-      them as 0 (the convention of the SemanticGAN and s4GAN code).
+      them as 0 (the convention of SemanticGAN's and s4GAN's official code).
   """
   return class_mean(iou(confusion), absent=absent)
 
@@ -97,7 +97,7 @@ def class_mean(scores, *, absent: str = "exclude"):
   """Mean of [..., C] scores over classes, NaN being an absent class."""
   if absent not in ("exclude", "zero"):
     raise ValueError(f"absent is 'exclude' or 'zero', not {absent!r}")
-  xp = images.namespace(scores)
+  xp = image_ops.namespace(scores)
   known = ~xp.isnan(scores)
   total = xp.where(known, scores, 0.0).sum(-1)
   if absent == "zero":
@@ -128,7 +128,7 @@ def sum_by_volume(confusion, volumes):
 
 def _counts(confusion):
   """(right, truth, predicted) pixels by class, each [..., C]."""
-  xp = images.namespace(confusion)
+  xp = image_ops.namespace(confusion)
   # float64 holds any count exactly; JAX has float32 unless x64 is on.
   confusion = confusion.astype(xp.float32 if xp is jnp else xp.float64)
   hit = xp.diagonal(confusion, axis1=-2, axis2=-1)
@@ -136,5 +136,5 @@ def _counts(confusion):
 
 
 def _ratio(part, whole):
-  xp = images.namespace(part, whole)
+  xp = image_ops.namespace(part, whole)
   return xp.where(whole > 0, part / xp.maximum(whole, 1), xp.nan)

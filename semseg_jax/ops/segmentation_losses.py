@@ -63,7 +63,7 @@ def cross_entropy(
 def soft_cross_entropy(logits, target, valid=None):
   """Cross-entropy with class probabilities as target.
 
-  The mean over a picture's counted pixels, then over pictures (RepurposeGAN's
+  The mean over an image's counted pixels, then over images (RepurposeGAN's
   auto-shot training).
 
   Args:
@@ -72,7 +72,7 @@ def soft_cross_entropy(logits, target, valid=None):
     valid: [N, H, W] with 0 where a pixel does not count; None: all count.
 
   Returns:
-    float32 scalar; a picture without a counted pixel adds 0.
+    float32 scalar; an image without a counted pixel adds 0.
   """
   if logits.shape != target.shape:
     raise ValueError(f"logits {logits.shape} against target {target.shape}")
@@ -111,7 +111,7 @@ def dice_loss(
     include_background: bool = False, weight=None, valid=None):
   """Soft Dice loss of sigmoid(logits / temperature), squared denominators.
 
-  Sums run over the batch and the picture; channels are averaged.
+  Sums run over the batch and the image; channels are averaged.
 
   Args:
     logits: [N, H, W, C].

@@ -53,7 +53,7 @@ def self_training(logits, weight):
 
   Args:
     logits: [N, H, W, C].
-    weight: [N] for whole pictures (s4GAN, eq. 4) or [N, H, W] for pixels
+    weight: [N] for whole images (s4GAN, eq. 4) or [N, H, W] for pixels
       (Hung et al., eq. 5), 0 or 1.
 
   Returns:
@@ -89,7 +89,7 @@ def value_range(image):
 
 
 def multi_label(logits, target):
-  """Mean binary cross entropy over pictures and classes.
+  """Mean binary cross entropy over images and classes.
 
   Args:
     logits: [N, C].
@@ -119,7 +119,7 @@ def pixel_consistency(student, teacher):
 
 
 def cosine_consistency(student, teacher):
-  """Mean over pictures of 1 - cosine of [N, C] logits (the release's)."""
+  """Mean over images of 1 - cosine of [N, C] logits (official code)."""
   a, b = student.astype(jnp.float32), teacher.astype(jnp.float32)
   square = lambda x: jnp.square(x).sum(-1) + 1e-12
   cosine = (a * b).sum(-1) / jnp.sqrt(square(a) * square(b))

@@ -2,8 +2,8 @@
 
 F(m x m, 3 x 3): the map is cut into tiles of m x m outputs, which need
 (m + 2) x (m + 2) inputs. Tiles and kernel are moved to a basis in which the
-convolution is a product of single places, one matrix product for each, and the
-results are moved back: (m + 2)^2 products for m * m outputs, in the place of
+convolution is a product of single positions, one matrix product for each, and
+the results are moved back: (m + 2)^2 products for m * m outputs, instead of
 9 m * m. Faster where the matrix products outweigh the changes of basis, that is
 with many channels; results differ from the direct sum by rounding.
 """
@@ -56,17 +56,17 @@ def correlate(x, kernel, pad: int, tile: int = 2):
   Returns:
     [N, H + 2 * pad - 2, W + 2 * pad - 2, Co].
   """
-  return _multiply(x, _kernel_places(kernel, tile), pad, tile,
+  return _multiply(x, _kernel_positions(kernel, tile), pad, tile,
                    lambda x, k: x @ k)
 
 
 def input_gradient(g, kernel, pad: int):
   """Gradient of `correlate` with respect to x, by tiles of 2 x 2.
 
-  That is g correlated with the kernel turned round, whose places are those of
-  the kernel as it is, the first and the last exchanged along rows and columns
-  (not with tile 4: 2 would turn into 1/2). Channels are exchanged by the
-  product. XLA on CPU would read a transposed kernel with long strides, and
+  That is g correlated with the kernel turned round, whose positions are those
+  of the kernel as it is, the first and the last exchanged along rows and
+  columns (not with tile 4: 2 would turn into 1/2). Channels are exchanged by
+  the product. XLA on CPU would read a transposed kernel with long strides, and
   slowly.
 
   Args:
@@ -78,30 +78,30 @@ def input_gradient(g, kernel, pad: int):
     [N, H' + 2 - 2 * pad, W' + 2 - 2 * pad, Ci].
   """
   around = (3, 1, 2, 0)
-  places = _kernel_places(kernel, 2)
-  places = [[places[i][j] for j in around] for i in around]
-  return _multiply(g, places, 2 - pad, 2,
+  positions = _kernel_positions(kernel, 2)
+  positions = [[positions[i][j] for j in around] for i in around]
+  return _multiply(g, positions, 2 - pad, 2,
                    lambda g, k: jnp.einsum("...o,io->...i", g, k))
 
 
-def _kernel_places(kernel, tile):
-  """Rows of columns of the transformed kernel's places, [Ci, Co]."""
+def _kernel_positions(kernel, tile):
+  """Rows of columns of the transformed kernel's positions, [Ci, Co]."""
   basis = _TRANSFORMS[tile][1]
   columns = [_combine(basis, [kernel[i, j] for i in range(3)])
              for j in range(3)]
   return [_combine(basis, row) for row in zip(*columns, strict=True)]
 
 
-def _multiply(x, places, pad, tile, product):
-  """The map's places times those of a kernel, and back to a map."""
+def _multiply(x, positions, pad, tile, product):
+  """The map's positions times those of a kernel, and back to a map."""
   back = _TRANSFORMS[tile][2]
   n, h, w, _ = x.shape
   h, w = h + 2 * pad - 2, w + 2 * pad - 2
   products = [
-      [product(place, k) for place, k in zip(*rows, strict=True)]
+      [product(position, k) for position, k in zip(*rows, strict=True)]
       for rows in zip(
-          _input_places(x, pad, h, w, tile), places, strict=True)]
-  # Columns of places first, then rows.
+          _input_positions(x, pad, h, w, tile), positions, strict=True)]
+  # Columns of positions first, then rows.
   half = [_combine(back, row) for row in products]
   parts = [_combine(back, column) for column in zip(*half, strict=True)]
   y = jnp.stack([jnp.stack(p, 3) for p in zip(*parts, strict=True)], 2)
@@ -122,24 +122,24 @@ def weight_gradient(x, g, pad: int, tile: int = 2):
   """
   _, basis, back = _TRANSFORMS[tile]
   h, w, outputs = g.shape[1:]
-  places = _input_places(x, pad, h, w, tile)
+  positions = _input_positions(x, pad, h, w, tile)
   g = jnp.pad(g, ((0, 0), (0, -h % tile), (0, -w % tile), (0, 0)))
   lines = _combine(back.T, [g[:, i::tile] for i in range(tile)])
   parts = [_combine(back.T, [line[:, :, j::tile] for j in range(tile)])
            for line in lines]
-  # Stacked, for XLA would write each place of a product of its own transposed,
-  # with long strides.
+  # Stacked, for XLA would write each position of a product of its own
+  # transposed, with long strides.
   flat = lambda rows: jnp.stack(
       [x.reshape(-1, x.shape[-1]) for row in rows for x in row])
-  products = jnp.einsum("kpi,kpo->kio", flat(places), flat(parts))
+  products = jnp.einsum("kpi,kpo->kio", flat(positions), flat(parts))
   products = products.reshape(tile + 2, tile + 2, -1, outputs)
   columns = [_combine(basis.T, list(products[:, j])) for j in range(tile + 2)]
   return jnp.stack([
       jnp.stack(_combine(basis.T, row)) for row in zip(*columns, strict=True)])
 
 
-def _input_places(x, pad, h, w, tile):
-  """Rows of columns of the transformed tiles' places, [N, rows, columns, C].
+def _input_positions(x, pad, h, w, tile):
+  """Rows of columns of the transformed tiles' positions, [N, rows, columns, C].
 
   `h` and `w` are the sides of the result.
   """
@@ -158,7 +158,7 @@ def _input_places(x, pad, h, w, tile):
 
 def _combine(matrix, parts):
   """Sums of `parts` with the weights of each row; zeros are left out."""
-  found = []
+  combined = []
   for row in matrix:
     total = None
     for weight, part in zip(row, parts, strict=True):
@@ -166,5 +166,5 @@ def _combine(matrix, parts):
         term = part if weight == 1 else -part if weight == -1 else (
             jnp.asarray(weight, part.dtype) * part)
         total = term if total is None else total + term
-    found.append(total)
-  return found
+    combined.append(total)
+  return combined

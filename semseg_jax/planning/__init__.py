@@ -1,6 +1,6 @@
-"""What a run will need, found by compiling it for machines that are not here.
+"""What a run will need, by compiling it for machines that are not here.
 
 `programs` lists what a config compiles, `chips` the accelerators' published
 figures, `estimate` turns a compiled program into memory, time and scaling, and
-`kept` keeps what it found.
+`kept` stores its results.
 """

@@ -49,7 +49,7 @@ def devices(topology: str) -> list[jax.Device]:
   Raises:
     ValueError: libtpu is missing, or does not know the topology.
   """
-  # Nothing runs on a TPU: it is not looked for, nor kept for one program.
+  # Nothing runs on a TPU: it is not looked for, nor reserved for one program.
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
   os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
   name, _ = parse(topology)

@@ -29,8 +29,8 @@ class Cost(NamedTuple):
   """One device's program.
 
   Attributes:
-    arguments, temporaries, output: bytes; reused: bytes of the output that lie
-      in the arguments' place.
+    arguments, temporaries, output: bytes; reused: bytes of the output that
+      reuse the arguments' memory.
     flops, bytes: work and traffic of one call; NaN for a program that the
       compiler refused because it does not fit.
     collective: bytes that collectives give back in one call.
@@ -54,10 +54,10 @@ def of(lowered) -> Cost:
   try:
     return cost(lowered.compile())
   except jax.errors.JaxRuntimeError as error:
-    found = _SHORTAGE.search(str(error))
-    if not found:
+    shortage = _SHORTAGE.search(str(error))
+    if not shortage:
       raise
-    size = float(found[1]) * _UNIT[found[2]]
+    size = float(shortage[1]) * _UNIT[shortage[2]]
     return Cost(0, size, 0, 0, math.nan, math.nan, math.nan)
 
 
@@ -94,7 +94,7 @@ def collective_seconds(size: float, chip, devices: int) -> float:
 
 
 def largest_batch(small, large, chip) -> int:
-  """Pictures per device that fit, from two (pictures per device, Cost).
+  """Images per device that fit, from two (images per device, Cost).
 
   Memory is taken to grow linearly between and beyond the two; 0 where not even
   what does not depend on the batch fits. `small` where `large` does not.

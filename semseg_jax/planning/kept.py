@@ -1,4 +1,4 @@
-"""Figures of compiled programs, kept: a program is compiled once per chip."""
+"""Stored figures of compiled programs: one compilation per program and chip."""
 
 import hashlib
 import importlib.metadata
@@ -25,7 +25,7 @@ def cost(program, topology: str, folder) -> estimate.Cost:
   path = epath.Path(folder) / f"{key.hexdigest()[:32]}.json"
   if path.exists():
     return estimate.Cost(**json.loads(path.read_text()))
-  found = estimate.of(lowered)
+  figures = estimate.of(lowered)
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(json.dumps(found._asdict()) + "\n")
-  return found
+  path.write_text(json.dumps(figures._asdict()) + "\n")
+  return figures

@@ -1,4 +1,4 @@
-"""Every program that a config runs, as shapes only: nothing is read or drawn.
+"""Every program that a config runs, as shapes only: nothing is read or sampled.
 
 The programs are those of training (`training.phases.lower`) and of inversion
 (`Inverter.lower_step`) themselves, on a mesh of any devices.
@@ -27,7 +27,7 @@ class Program(NamedTuple):
     stage, phase: names; the search of inversion is stage "inversion".
     per_step: how often it runs in a step, on average.
     steps: steps of its stage.
-    batch: pictures of a call, of the largest stream.
+    batch: images of a call, of the largest stream.
     lower: () -> the lowered program.
     repeats: () -> what its FLOPs and bytes are to be multiplied by: XLA counts
       the body of a loop, which microbatches are, once.
@@ -42,7 +42,7 @@ class Program(NamedTuple):
 
 
 def blank(config):
-  """A copy of `config` on blank pictures, so that no data need be there."""
+  """A copy of `config` on blank images, so that no data need be there."""
   config = copy.deepcopy(config)
   config.data.name = datasets.BLANK
   return config
@@ -69,15 +69,15 @@ def training(config, name: str, mesh) -> list[Program]:
     return []
   batch = _shapes(next(iter(stage.train_data(0))),
                   mesh_lib.batch_sharding(mesh))
-  pictures = max((x.shape[0] for x in jax.tree.leaves(batch)), default=0)
-  mesh_lib.check_divisible(pictures, mesh, f"the batch of stage {name!r}")
+  images = max((x.shape[0] for x in jax.tree.leaves(batch)), default=0)
+  mesh_lib.check_divisible(images, mesh, f"the batch of stage {name!r}")
   counts, period = frequencies(stage)
   whole = {}
-  if config.microbatches > 1:
+  if config.num_microbatches > 1:
     one = copy.deepcopy(config)
-    one.microbatches = 1
+    one.num_microbatches = 1
     whole = {p.phase: p for p in training(one, name, mesh)}
-  found = []
+  listing = []
   for phase, (position, count) in counts.items():
     def lower(phase=phase, position=position):
       return phases.lower(stage, phase, mesh, state, frozen, batch, key,
@@ -86,9 +86,9 @@ def training(config, name: str, mesh) -> list[Program]:
       if not whole or not (parts := _flops(lower())):
         return 1.0
       return _flops(whole[phase].lower()) / parts
-    found.append(Program(
-        name, phase, count / period, stage.steps, pictures, lower, repeats))
-  return found
+    listing.append(Program(
+        name, phase, count / period, stage.steps, images, lower, repeats))
+  return listing
 
 
 def _flops(lowered) -> float:
@@ -96,13 +96,13 @@ def _flops(lowered) -> float:
 
 
 def frequencies(stage, most: int = 960):
-  """({phase: (its place in a step, runs)}, steps looked at) of a stage."""
+  """({phase: (its position in a step, runs)}, steps looked at) of a stage."""
   steps = min(most, stage.steps)
   counts = {}
   for step in range(steps):
     for position, phase in enumerate(stage.phases(step)):
-      place, count = counts.get(phase, (position, 0))
-      counts[phase] = (place, count + 1)
+      first, count = counts.get(phase, (position, 0))
+      counts[phase] = (first, count + 1)
   return counts, steps
 
 
@@ -115,7 +115,7 @@ def inversion(config, mesh) -> list[Program]:
     module = experiment.module_of(config, "labeling")
   except ValueError:
     return []
-  if "encoder" not in config.stages or not config.data.labels:
+  if "encoder" not in config.stages or not config.data.num_labeled:
     return []
   config = copy.deepcopy(config)
   config.inversion.segment = 1

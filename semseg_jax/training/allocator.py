@@ -17,9 +17,9 @@ def keep_pages() -> str:
 
   XLA allocates the temporaries of a program anew in every call. glibc takes
   blocks of that size from the system and gives them back, so that on CPU each
-  call waits until all their pages are mapped and zeroed. Kept pages are ready;
-  the process stays as large as it has been. They are huge ones where Linux
-  gives them on request. Settings of the user's stay.
+  call waits until all their pages are mapped and zeroed. Pages that stay mapped
+  are ready; the process stays as large as it has been. They are huge ones where
+  Linux gives them on request. Settings of the user's stay.
 
   Returns:
     What was done, in words.

@@ -1,4 +1,4 @@
-"""Checkpoints: saved asynchronously, the two newest and the best are kept.
+"""Checkpoints: saved asynchronously; the two newest and the best remain.
 
 The only importer of orbax. A checkpoint holds the training state (any pytree
 of arrays) and a small JSON object; it can be restored on other devices than it
@@ -196,7 +196,7 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
            if k.split("/")[0] in abstract}
   _check_match(folder, saved, abstract)
   one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-  placed = jax.tree.map(
+  sharded = jax.tree.map(
       lambda x: x if x.sharding else x.update(sharding=one), abstract)
   me = jax.process_index()
   with ocp.Checkpointer(
@@ -204,8 +204,8 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
       multiprocessing_options=ocp.options.MultiprocessingOptions(
           primary_host=me, active_processes={me})) as checkpointer:
     return checkpointer.restore(folder / _STATE, args=ocp.args.PyTreeRestore(
-        item=placed,
-        restore_args=ocp.checkpoint_utils.construct_restore_args(placed),
+        item=sharded,
+        restore_args=ocp.checkpoint_utils.construct_restore_args(sharded),
         partial_restore=True))
 
 
@@ -219,7 +219,7 @@ def _saved_score(folder) -> float:
 
 def _damaged(directory) -> dict[int, Exception]:
   """{step: error} of checkpoints whose descriptions cannot be read."""
-  found = {}
+  errors = {}
   for step in _steps(directory):
     folder = directory / str(step)
     try:
@@ -228,8 +228,8 @@ def _damaged(directory) -> dict[int, Exception]:
       if not _saved_shapes(folder):
         raise ValueError("no arrays")
     except Exception as error:  # orbax promises no type for a damaged file
-      found[step] = error
-  return found
+      errors[step] = error
+  return errors
 
 
 def _steps(directory) -> list[int]:

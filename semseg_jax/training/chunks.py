@@ -81,12 +81,12 @@ class ChunkStore:
     if not path.exists():
       return ""
     try:
-      found = str(_read(path).pop(_FINGERPRINT))
+      stored = str(_read(path).pop(_FINGERPRINT))
     except (OSError, ValueError, KeyError, EOFError,
             zipfile.BadZipFile) as error:
       return f"is unreadable ({error})"
-    if found != self._fingerprint:
-      return f"is of another evaluation ({found}, now {self._fingerprint})"
+    if stored != self._fingerprint:
+      return f"is of another evaluation ({stored}, now {self._fingerprint})"
     return None
 
   def _path(self, chunk):

@@ -35,7 +35,7 @@ def one_line():
     from_jax = isinstance(error, jax.errors.JaxRuntimeError)
     if from_jax and "RESOURCE_EXHAUSTED" in first:
       _leave(f"error: the devices' memory does not suffice ({first}): set "
-             "config.microbatches, config.remat or config.sharding as "
+             "config.num_microbatches, config.remat or config.sharding as "
              "docs/clusters.md says, or a smaller batch", 1)
     if not jax.distributed.is_initialized():
       raise

@@ -1,4 +1,4 @@
-"""The training loop: runs any Stage, resumes it exactly, keeps its records.
+"""The training loop: runs any Stage, resumes it exactly, writes its records.
 
 The state lives on the devices and is donated to every phase; the host waits
 for them only for the metrics of the step before, and where it saves.
@@ -41,7 +41,7 @@ class LoopOptions(NamedTuple):
   sample_every: int = 0
   eval_every: int = 0
   checkpoint_every: int = 1000
-  best_metric: str | None = None  # of stage.validate; its maximum is kept
+  best_metric: str | None = None  # of stage.validate, the best
 
 
 class Preempted(SystemExit):
@@ -81,7 +81,7 @@ def train(
     mesh: from `mesh.make`; None: all devices.
     sharding: of the state, see `mesh.state_shardings`.
     rollbacks: how often a run that became NaN may go back to its newest
-      checkpoint and on from there with other draws.
+      checkpoint and on from there with other random numbers.
     config_json: the run's config; a folder with another one is refused.
     overrides_json: what the user changed on the command line, for the record.
 
@@ -107,8 +107,8 @@ def train(
       if rollback == rollbacks:
         raise
       logging.warning(
-          "%s: back to the newest checkpoint, on with other draws (rollback %d "
-          "of %d)", error, rollback + 1, rollbacks)
+          "%s: back to the newest checkpoint, on with other random "
+          "numbers (rollback %d of %d)", error, rollback + 1, rollbacks)
 
 
 def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
@@ -139,7 +139,7 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
     if start >= stage.steps and done is not None:
       logging.info("%s: already done", folder)
       return state
-    # Other draws than any attempt had that led to this checkpoint.
+    # Other random numbers than in any attempt that led to this checkpoint.
     meta["rollbacks"] = meta.get("rollbacks", 0) + rollback
     if meta["rollbacks"]:
       step_key = jax.random.fold_in(step_key, meta["rollbacks"])

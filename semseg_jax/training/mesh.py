@@ -105,14 +105,14 @@ def state_shardings(state, mesh: Mesh, kind: str):
   if kind not in SHARDINGS:
     raise ValueError(f"config.sharding is {kind!r}; use one of {SHARDINGS}")
 
-  def place(x):
+  def sharding_of(x):
     axes = [a for a, n in enumerate(x.shape) if n and n % mesh.size == 0]
     if kind == "replicated" or not axes or math.prod(x.shape) < MIN_SPLIT:
       return replicated(mesh)
     longest = max(axes, key=lambda a: (x.shape[a], a))
     return NamedSharding(mesh, P(*[None] * longest, "data"))
 
-  return jax.tree.map(place, state)
+  return jax.tree.map(sharding_of, state)
 
 
 def local(tree):

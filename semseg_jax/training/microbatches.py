@@ -1,13 +1,13 @@
 """Gradients of a batch from parts of it, one part in memory at a time.
 
 Gradients and auxiliary results are means over the parts: exactly those of the
-whole batch where the loss is a mean of terms that each depend on one picture.
+whole batch where the loss is a mean of terms that each depend on one image.
 What is computed over a batch (batch normalisation, a mean over valid pixels) is
 computed over a part instead.
 
-Part k takes the pictures k, k + parts, k + 2 parts, ...: every device has
-as many of each part, and the groups of StyleGAN2's minibatch deviation (picture
-i is in group i modulo N / 4) stay whole if a part has a multiple of 4 pictures.
+Part k takes the images k, k + parts, k + 2 parts, ...: every device has
+as many of each part, and the groups of StyleGAN2's minibatch standard deviation (image
+i is in group i modulo N / 4) stay whole if a part has a multiple of 4 images.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ def check(batch_size: int, parts: int, field: str) -> None:
   """Raises ValueError unless a batch splits into `parts` of one size."""
   if parts < 1 or batch_size % parts:
     raise ValueError(
-        f"{field} = {batch_size} does not split into config.microbatches = "
+        f"{field} = {batch_size} does not split into config.num_microbatches = "
         f"{parts} equal parts: change one of them")
 
 
@@ -35,7 +35,7 @@ def grad(loss_fn, parts: int):
 
   Returns:
     (params, data, axes=0) -> (gradients, aux). `axes` is a prefix of `data`,
-    as for `jax.vmap`: each leaf's axis of pictures, None for what all parts
+    as for `jax.vmap`: each leaf's axis of images, None for what all parts
     share.
   """
   one = jax.grad(loss_fn, has_aux=True)
@@ -78,7 +78,7 @@ def _spread(axes, data) -> list:
 
 
 def _stack(x, axis, parts):
-  """[.., N, ..] -> [parts, N / parts, ...], pictures k, k + parts, ... in k."""
+  """[.., N, ..] -> [parts, N / parts, ...], images k, k + parts, ... in k."""
   x = jnp.moveaxis(x, axis, 0)
   x = x.reshape(x.shape[0] // parts, parts, *x.shape[1:])
   return jnp.swapaxes(x, 0, 1)

@@ -161,10 +161,10 @@ def sgd(
       for them: the rate's factor; 0 leaves a parameter as it is. None: 1.
     repeats: the same of counts: how often a parameter stands in the optimiser's
       list. Old PyTorch (0.4) updates it that often, decaying into the same
-      gradient again (s4GAN's release trained so). None: 1.
+      gradient again (s4GAN's official code trains so). None: 1.
     fresh_gradient: with `repeats`, as recent PyTorch: each time decay is added
       to the gradient as it was, and in the first step every time starts its own
-      velocity, of which the last is kept.
+      velocity, of which the last remains.
 
   Returns:
     A transformation whose `update` needs `params`.

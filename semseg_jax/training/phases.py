@@ -19,12 +19,12 @@ def lower(stage, name, mesh, state, frozen, batch, key, position):
     name: one of the stage's phases.
     mesh: where it runs; the state comes out as it came in, metrics replicated.
     state, frozen, batch, key: arrays, or their shapes with shardings.
-    position: int32, the phase's place in its step.
+    position: int32, the phase's position in its step.
   """
   def step(state, frozen, batch, key, position):
     key = jax.random.fold_in(jax.random.fold_in(key, state.step), position)
-    draws = stage.draws(key, name)
-    return stage.train_step(state, frozen, batch, draws, phase=name)
+    rngs = stage.rngs(key, name)
+    return stage.train_step(state, frozen, batch, rngs, phase=name)
 
   shardings = (jax.tree.map(lambda x: x.sharding, state),
                mesh_lib.replicated(mesh))
@@ -55,7 +55,7 @@ class Phases:
       try:
         for name in names:
           start = time.monotonic()
-          # Its value is not compiled in; a phase's place is given to `run`.
+          # Its value is not compiled in; a phase's position is given to `run`.
           lowered = lower(self._stage, name, self._mesh, state, frozen, batch,
                           key, np.int32(0))
           started[name] = pool.submit(
@@ -72,9 +72,9 @@ class Phases:
   def run(self, name, state, frozen, batch, key, position):
     """(state, metrics) after phase `name`; the given state is deleted.
 
-    The draws' key is `key` folded with `state.step` and `position`, the
-    phase's place in the step. Raises ValueError if the batch's shapes differ
-    from those the phase was compiled for.
+    The key of `stage.rngs` is `key` folded with `state.step` and `position`,
+    the phase's position in the step. Raises ValueError if the batch's shapes
+    differ from those the phase was compiled for.
     """
     self.compile([name], state, frozen, batch, key)
     if _shapes(batch) != self._shapes[name]:

@@ -59,7 +59,7 @@ class Records:
     """Fetches what was pushed last, checks it, writes its line if due.
 
     The result of `validate` joins the line, and makes it due; it is called
-    only after the step's own metrics were found finite, and returned.
+    only after the step's own metrics were finite, and returned.
     """
     if self._pending is None:
       return {}
@@ -93,16 +93,16 @@ class Records:
       self._writer.write_scalars(step, line)
     return extra
 
-  def sample(self, step, pictures) -> None:
+  def sample(self, step, images) -> None:
     """Writes samples/<name>_<step>.png, uint8 [H, W, 3] or [H, W]."""
     if not self._primary:
       return
-    for name, picture in pictures.items():
-      picture = np.asarray(picture)
+    for name, image in images.items():
+      image = np.asarray(image)
       path = self._folder / "samples" / f"{name}_{step:07}.png"
       path.parent.mkdir(parents=True, exist_ok=True)
       data = io.BytesIO()
-      Image.fromarray(picture).save(data, "PNG")
+      Image.fromarray(image).save(data, "PNG")
       path.write_bytes(data.getvalue())
-      shape = (1, *picture.shape[:2], -1)
-      self._writer.write_images(step, {name: picture.reshape(shape)})
+      shape = (1, *image.shape[:2], -1)
+      self._writer.write_images(step, {name: image.reshape(shape)})

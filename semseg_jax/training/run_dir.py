@@ -89,27 +89,27 @@ def _as_on_disk(config):
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:
   """[(dotted field, old as JSON, new as JSON)] of nested dicts, by name."""
-  found = []
+  differing = []
   for name in sorted(old.keys() | new.keys()):
     field = f"{prefix}{name}"
     a, b = old.get(name), new.get(name)
     if isinstance(a, dict) and isinstance(b, dict):
-      found += differences(a, b, f"{field}.")
+      differing += differences(a, b, f"{field}.")
     elif a != b or (name in old) != (name in new):
       shown = lambda d, x, name=name: json.dumps(x) if name in d else "absent"
-      found.append((field, shown(old, a), shown(new, b)))
-  return found
+      differing.append((field, shown(old, a), shown(new, b)))
+  return differing
 
 
 def versions() -> dict[str, str | None]:
   """Versions of Python and the libraries, the device, the git revision."""
-  found = {"python": platform.python_version()}
-  found |= {name: importlib.metadata.version(name) for name in _LIBRARIES}
+  known = {"python": platform.python_version()}
+  known |= {name: importlib.metadata.version(name) for name in _LIBRARIES}
   device = jax.devices()[0]
-  found["device"] = f"{device.device_kind} ({device.platform})"
-  found["num_devices"] = str(jax.device_count())
-  found["git"] = _git_revision()
-  return found
+  known["device"] = f"{device.device_kind} ({device.platform})"
+  known["num_devices"] = str(jax.device_count())
+  known["git"] = _git_revision()
+  return known
 
 
 def done_step(folder) -> int | None:

@@ -20,19 +20,19 @@ class Stage(NamedTuple):
     phases: host-side schedule, step (from 0) -> names; each name is compiled
       once and the phases of a step run in order. Only the last one advances
       `state.step`.
-    draws: (key, phase) -> pytree, all randomness of the phase.
-    train_step: (state, frozen, batch, draws, *, phase) -> (state, metrics);
+    rngs: (key, phase) -> pytree, all randomness of the phase.
+    train_step: (state, frozen, batch, rngs, *, phase) -> (state, metrics);
       metrics is a dict of scalars, names like "g/loss".
     train_data: (start_step) -> iterator of pytrees of NumPy arrays; batch s of
       train_data(0) equals batch s - k of train_data(k).
-    sample: (state, frozen, key) -> {name: uint8 [H, W, 3] picture}, or None.
+    sample: (state, frozen, key) -> {name: uint8 [H, W, 3] image}, or None.
     validate: (state, frozen) -> {metric name: float}, or None.
   """
   steps: int
   load_frozen: Callable[[], PyTree]
   init: Callable[[Any, PyTree], PyTree]
   phases: Callable[[int], tuple[str, ...]]
-  draws: Callable[[Any, str], PyTree]
+  rngs: Callable[[Any, str], PyTree]
   train_step: Callable[..., tuple[PyTree, dict[str, Any]]]
   train_data: Callable[[int], Iterator[PyTree]]
   sample: Callable[..., dict[str, Any]] | None = None

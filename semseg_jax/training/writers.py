@@ -107,8 +107,8 @@ class MetricsFile:
 
   def __init__(self, path, *, first_step: int):
     path = epath.Path(path)
-    kept = [x for x in read_metrics(path) if x["step"] <= first_step]
-    self._text = "".join(json.dumps(x) + "\n" for x in kept)
+    earlier = [x for x in read_metrics(path) if x["step"] <= first_step]
+    self._text = "".join(json.dumps(x) + "\n" for x in earlier)
     temporary = path.parent / f"{path.name}.tmp"
     temporary.write_text(self._text)
     temporary.replace(path)

@@ -1,4 +1,4 @@
-"""The comparison of ours with the peers; speed is not tested."""
+"""The comparison with the peers; speed is not tested."""
 
 import json
 
@@ -21,28 +21,28 @@ def test_cases_take_turns_and_spread_is_that_of_quartiles():
     run()
     return next(values)
 
-  found = timing.interleave(cases, 3, clock=clock)
+  timings = timing.interleave(cases, 3, clock=clock)
   assert order == list("abababab")
-  assert found["a"] == timing.Timing(2.0, 1.0, 3, 0.25)
-  assert found["b"].median == 20.0
+  assert timings["a"] == timing.Timing(2.0, 1.0, 3, 0.25)
+  assert timings["b"].median == 20.0
 
 
 def test_gaps_are_relative_to_the_largest_value():
-  ours = {"x": np.array([1.0, 4.1]), "only_ours": np.zeros(2)}
-  theirs = {"x": np.array([1.0, 4.0]), "only_theirs": np.zeros(3)}
-  assert agreement.gaps(ours, theirs) == {"x": pytest.approx(0.025)}
+  new = {"x": np.array([1.0, 4.1]), "only_first": np.zeros(2)}
+  peer = {"x": np.array([1.0, 4.0]), "only_second": np.zeros(3)}
+  assert agreement.gaps(new, peer) == {"x": pytest.approx(0.025)}
   assert agreement.verify(
-      [ours, ours], [theirs, theirs], (0.03, 0.03)) == pytest.approx(0.025)
+      [new, new], [peer, peer], (0.03, 0.03)) == pytest.approx(0.025)
 
 
-@pytest.mark.parametrize(("ours", "theirs", "text"), [
+@pytest.mark.parametrize(("new", "peer", "text"), [
     ({"x": [1.0]}, {"x": [1.1]}, "run 1: 'x' differs"),
     ({"x": [np.nan]}, {"x": [1.0]}, "run 1: 'x' differs"),
     ({"x": [1.0]}, {"x": [1.0, 2.0]}, "'x' is"),
     ({"x": [1.0]}, {"y": [1.0]}, "no output in common")])
-def test_disagreement_is_an_error(ours, theirs, text):
+def test_disagreement_is_an_error(new, peer, text):
   with pytest.raises(ValueError, match=text):
-    agreement.verify([ours] * 2, [theirs] * 2, (0.01, 0.02))
+    agreement.verify([new] * 2, [peer] * 2, (0.01, 0.02))
 
 
 def test_second_run_may_differ_more():
@@ -77,7 +77,7 @@ def a_record(**changes):
 def test_page_has_a_row_for_each_setting(tmp_path):
   report.add(tmp_path, a_record())
   report.add(tmp_path, a_record(batch=8))
-  page = report.add(tmp_path, a_record())  # Takes the first one's place.
+  page = report.add(tmp_path, a_record())  # Replaces the first one.
   assert page.name.startswith("cpu-")
   assert len(json.loads(page.with_suffix(".json").read_text())) == 2
   assert page.with_suffix(".png").stat().st_size > 0
@@ -107,7 +107,7 @@ def test_side_by_side(tmp_path):
   pytest.importorskip("torch")
   s = settings_lib.Settings(
       "generator", size=8, batch=2, width=8, classes=3)
-  found = run.measure(s, ("original", "best"), 2)
-  assert set(found["seconds"]) == {"ours", "original", "best"}
-  assert found["flops"] > 0
-  assert found["gap"] < 1e-3
+  record = run.measure(s, ("original", "best"), 2)
+  assert set(record["seconds"]) == {"ours", "original", "best"}
+  assert record["flops"] > 0
+  assert record["gap"] < 1e-3

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from benchmarks import inversion_curve
-from configs.semantic_gan import parts
+from configs.semantic_gan import toy_faces
 from semseg_jax import experiment
 from semseg_jax.training import checkpoint
 
@@ -14,7 +14,7 @@ from semseg_jax.training import checkpoint
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
   """(config, folder) with untrained stages, as if trained."""
-  config = parts.get_config("labels=20,smoke")
+  config = toy_faces.get_config("labels=20,smoke")
   config.inversion.update(steps=3, snapshots=(1,), batch_size=2)
   config.evaluation.limit = 4
   folder = tmp_path_factory.mktemp("run")
@@ -45,7 +45,7 @@ def test_every_optimiser_has_its_steps(run, names, capsys):
 
 
 def test_a_rate_is_the_configs():
-  config = parts.get_config("labels=20,smoke")
+  config = toy_faces.get_config("labels=20,smoke")
   faster, optimizer = inversion_curve.chosen(config, "adam:0.3")
   assert optimizer is None
   assert faster.inversion.learning_rate == 0.3

@@ -33,14 +33,14 @@ def test_kinds_are_those_of_what_was_fused(compiled):
 
 def test_time_is_that_of_the_operations(compiled):
   run, args = compiled
-  found = operations.table(lambda: run(*args), {"p": run}, longest=100)
-  times = [t for _, t in found["kinds"]]
+  table = operations.table(lambda: run(*args), {"p": run}, longest=100)
+  times = [t for _, t in table["kinds"]]
   assert min(times) > 0
   assert times == sorted(times, reverse=True)
-  assert sum(row[-1] for row in found["longest"]) == pytest.approx(sum(times))
-  assert found["longest"][0][0] == "p"
+  assert sum(row[-1] for row in table["longest"]) == pytest.approx(sum(times))
+  assert table["longest"][0][0] == "p"
   # A loop lasts as long as what it holds, which is counted itself.
-  assert "while" not in {scope for _, scope, *_ in found["longest"]}
+  assert "while" not in {scope for _, scope, *_ in table["longest"]}
   few = operations.table(lambda: run(*args), {"p": run}, longest=2)
   assert len(few["longest"]) == 2
 
@@ -52,5 +52,5 @@ def test_programs_need_names_of_their_own(compiled):
 
 def test_other_programs_are_left_out(compiled):
   run, args = compiled
-  found = operations.table(lambda: run(*args), {})
-  assert found == {"kinds": [], "longest": []}
+  table = operations.table(lambda: run(*args), {})
+  assert table == {"kinds": [], "longest": []}

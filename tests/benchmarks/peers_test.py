@@ -14,8 +14,8 @@ def test_both_forms_of_modulation_agree(up):
   nets = {form: layers.ModulatedConv2d(3, 5, 3, 4, up=up, form=form)
           for form in layers.FORMS}
   nets["best"].load_state_dict(nets["original"].state_dict())
-  x, code = torch.randn(2, 3, 6, 6), torch.randn(2, 4)
-  original, best = (nets[f](x, code) for f in layers.FORMS)
+  x, latent = torch.randn(2, 3, 6, 6), torch.randn(2, 4)
+  original, best = (nets[f](x, latent) for f in layers.FORMS)
   torch.testing.assert_close(original, best, rtol=1e-4, atol=1e-5)
 
 

@@ -21,13 +21,13 @@ def test_formulations_agree(move):
   kernel = jax.random.normal(keys[1], (3, 3, 3, 4))
   style = 1 + jax.random.normal(keys[2], (2, 3))
   kwargs = {move: True} if move else {}
-  found = {}
+  outputs = {}
   for form in ("phases", "plain", "per_sample"):
     with train_step.formulated(form):
       assert conv.formulation() == form.replace("per_sample", "plain")
-      found[form] = modulated_conv.modulated_conv(x, kernel, style, **kwargs)
-  for y in found.values():
-    np.testing.assert_allclose(y, found["phases"], rtol=1e-4, atol=1e-5)
+      outputs[form] = modulated_conv.modulated_conv(x, kernel, style, **kwargs)
+  for y in outputs.values():
+    np.testing.assert_allclose(y, outputs["phases"], rtol=1e-4, atol=1e-5)
 
 
 def test_table_has_every_phase(capsys, monkeypatch):
@@ -84,16 +84,16 @@ def test_every_stage_has_its_phases(tmp_path):
     flags.FLAGS(["test"])
   with flagsaver.flagsaver(size=16, width=8, batch=4):
     c = train_step.config()
-    found = {name: [x.phase for x in train_step.make_cases(
+    phases = {name: [x.phase for x in train_step.make_cases(
         c, name, ["plain"], tmp_path)] for name in ("gan", "encoder")}
-  assert found == {"gan": ["d", "r1", "g", "path", "ema"],
-                   "encoder": ["unlabeled", "labeled"]}
+  assert phases == {"gan": ["d", "r1", "g", "path", "ema"],
+                    "encoder": ["unlabeled", "labeled"]}
 
 
 def test_compilations_are_timed():
   if not flags.FLAGS.is_parsed():
     flags.FLAGS(["test"])
   with flagsaver.flagsaver(size=16, width=8, batch=4, classes=3):
-    found, total = compilation.measure("supervised")
-  assert list(found) == ["step"]
-  assert 0 < sum(found["step"]) <= total
+    seconds, total = compilation.measure("supervised")
+  assert list(seconds) == ["step"]
+  assert 0 < sum(seconds["step"]) <= total

@@ -8,8 +8,9 @@ import pytest
 
 from tests.methods import smoke
 
-METHODS = ("supervised", "reference", "encoder", "inversion@2", "inversion")
-STAGES = ("supervised", "reference", "gan", "encoder")
+METHODS = (
+    "supervised", "fully_supervised", "encoder", "inversion@2", "inversion")
+STAGES = ("supervised", "fully_supervised", "gan", "encoder")
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +25,9 @@ def test_table_holds_every_method(demo):
   assert tuple(row["method"] for row in table["rows"]) == METHODS
   for row in table["rows"]:
     assert row["seeds"] == 1
-    for place in ("in_domain_miou", "out_of_domain_miou"):
-      assert isinstance(row[place], float)
-      assert 0 <= row[place] <= 1
+    for column in ("in_domain_miou", "out_of_domain_miou"):
+      assert isinstance(row[column], float)
+      assert 0 <= row[column] <= 1
   markdown = (folder / "table.md").read_text()
   for method in METHODS:
     assert f"| {method} " in markdown
@@ -42,20 +43,20 @@ def test_record_says_what_was_scored(demo, split):
   assert record["checkpoint_step"] == 4
   assert set(record["extra"]["checkpoint_steps"]) == set(STAGES)
   assert record["extra"]["joint_model"]["samples"] == 8
-  assert record["config"]["data"]["labels"] == 20
+  assert record["config"]["data"]["num_labeled"] == 20
   assert record["versions"]["jax"]
   for scores in record["methods"].values():
-    assert scores["pictures"] == 6
+    assert scores["images"] == 6
     assert 0 <= scores["miou"] <= 1
   # The table is a rounding of the records.
   rows = json.loads((folder / "table.json").read_text())["rows"]
-  place = {"test": "in_domain_miou", "ood_test": "out_of_domain_miou"}[split]
+  column = {"test": "in_domain_miou", "ood_test": "out_of_domain_miou"}[split]
   for row in rows:
     np.testing.assert_allclose(
-        row[place], record["methods"][row["method"]]["miou"], atol=5.1e-5)
+        row[column], record["methods"][row["method"]]["miou"], atol=5.1e-5)
 
 
-def test_pictures_are_there(demo):
+def test_images_are_there(demo):
   folder, _ = demo
   for stage, names in {
       "supervised": ["labels"], "gan": ["samples", "labels"],
@@ -67,8 +68,8 @@ def test_pictures_are_there(demo):
     assert (folder / stage / "curves.png").stat().st_size
   for split in ("test", "ood_test"):
     results = folder / "eval" / split
-    with Image.open(results / "overview.png") as picture:
-      assert min(picture.size) > 32
+    with Image.open(results / "overview.png") as image:
+      assert min(image.size) > 32
     for method in METHODS:
       stem = f"{split}_00000_{method.replace('@', '_')}"
       assert (results / "predictions" / f"{stem}_index.png").exists()
@@ -77,13 +78,13 @@ def test_pictures_are_there(demo):
 
 def test_second_call_trains_and_labels_nothing(demo):
   folder, _ = demo
-  kept = [*folder.glob("*/ckpt/*/_CHECKPOINT_METADATA"),
-          *folder.glob("*/metrics.jsonl"), *folder.glob("*/DONE"),
-          *folder.glob("eval/*/chunks/*.npz")]
-  assert len(kept) >= 4 + 4 + 4 + 4
-  before = [path.stat().st_mtime_ns for path in kept]
+  files = [*folder.glob("*/ckpt/*/_CHECKPOINT_METADATA"),
+           *folder.glob("*/metrics.jsonl"), *folder.glob("*/DONE"),
+           *folder.glob("eval/*/chunks/*.npz")]
+  assert len(files) >= 4 + 4 + 4 + 4
+  before = [path.stat().st_mtime_ns for path in files]
   table = (folder / "table.json").read_text()
   smoke.finish(smoke.start("-m", "semseg_jax.cli.demo",
                            f"--workdir={folder}", "--variant=smoke"))
-  assert [path.stat().st_mtime_ns for path in kept] == before
+  assert [path.stat().st_mtime_ns for path in files] == before
   assert (folder / "table.json").read_text() == table

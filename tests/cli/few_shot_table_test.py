@@ -11,7 +11,7 @@ from semseg_jax.cli import few_shot_table
 from semseg_jax.cli import layer_ablation
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
-from semseg_jax.methods import reference
+from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
@@ -31,10 +31,11 @@ def run(tmp_path_factory):
 def annotated(tmp_path_factory):
   """(config, folder) of a run whose annotator is an untrained U-Net."""
   folder = tmp_path_factory.mktemp("annotated")
-  config = toy.config(folder, stages=("reference", "segmenter", "autoshot"),
-                      **{"supervised.levels": 1})
-  stage = reference.make(config, folder)
-  with checkpoint.Checkpoints(folder / "reference/ckpt") as checkpoints:
+  config = toy.config(
+      folder, stages=("fully_supervised", "segmenter", "autoshot"),
+      **{"supervised.levels": 1})
+  stage = fully_supervised.make(config, folder)
+  with checkpoint.Checkpoints(folder / "fully_supervised/ckpt") as checkpoints:
     checkpoints.save(1, jax.jit(stage.init)(jax.random.key(0), {}), {})
   return config, folder
 
@@ -46,7 +47,7 @@ def test_fewer_shots_are_the_first_of_more(name, request):
   load = lambda **fields: shots.source(few_shot_cells.changed(
       config, **{f"shots.{k}": v for k, v in fields.items()}), folder).load(
           generator)
-  few, many, other = load(count=1), load(count=3), load(count=3, draw=1)
+  few, many, other = load(count=1), load(count=3), load(count=3, trial=1)
   assert many.label.shape == (3, toy.SIZE, toy.SIZE)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[:1], atol=1e-5),
                few, many)
@@ -56,41 +57,42 @@ def test_fewer_shots_are_the_first_of_more(name, request):
 @pytest.mark.slow
 def test_segmenters_do_not_depend_on_others_of_the_table(annotated, tmp_path):
   config, folder = annotated
-  cells = [few_shot_cells.Cell(f"{kind}{count}{draw}", few_shot_cells.changed(
+  cells = [few_shot_cells.Cell(f"{kind}{count}{trial}", few_shot_cells.changed(
       config, **{"few_shot.kind": kind, "shots.count": count,
-                 "shots.draw": draw}))
-           for draw in (0, 1) for count in (1, 2) for kind in ("linear", "mlp")]
+                 "shots.trial": trial}))
+           for trial in (0, 1) for count in (1, 2)
+           for kind in ("linear", "mlp")]
   few_shot_cells.train_segmenters(cells, folder, tmp_path / "all")
-  found = [segmenter.load(c.config, tmp_path / "all" / c.name, "a test")
-           for c in cells]
+  loaded = [segmenter.load(c.config, tmp_path / "all" / c.name, "a test")
+            for c in cells]
   few_shot_cells.train_segmenters(cells[-1:], folder, tmp_path / "one")
   jax.tree.map(
-      np.testing.assert_array_equal, found[-1],
+      np.testing.assert_array_equal, loaded[-1],
       segmenter.load(cells[-1].config, tmp_path / "one" / cells[-1].name,
                      "a test"))
-  kernels = [f["conv0"]["kernel"] for f in found[::2]]
+  kernels = [f["conv0"]["kernel"] for f in loaded[::2]]
   assert all((a != b).any() for a, b in zip(kernels, kernels[1:], strict=False))
 
 
 @pytest.mark.slow
 def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   config, folder = run
-  options = dict(shots=[1, 2], segmenters=["linear", "mlp"], draws=2,
-                 baseline_draws=1, updates=4)
+  options = dict(shots=[1, 2], segmenters=["linear", "mlp"], trials=2,
+                 baseline_trials=1, updates=4)
   rows = few_shot_table.write(config, folder, **options)
   assert json.loads((folder / "table/table.json").read_text())["rows"] == rows
-  assert [(r["shots"], r["method"].partition(",")[0], len(r["draws"]))
+  assert [(r["shots"], r["method"].partition(",")[0], len(r["trials"]))
           for r in rows] == [
       (k, *x) for k in (1, 2) for x in (
           ("inversion", 2), ("inversion", 2), ("auto-shot", 1),
           ("supervised", 1))]
   assert all(0 <= r["miou"] <= 1 for r in rows)
-  found = records.load(folder / "eval/test")
-  assert not found.config["stages"]  # no generator was trained here
-  assert set(found.methods) == {
+  record = records.load(folder / "eval/test")
+  assert not record.config["stages"]  # no generator was trained here
+  assert set(record.methods) == {
       "inversion, linear", "inversion, mlp", "auto-shot", "supervised"}
-  assert len(found.methods["inversion, mlp"]["shots2"]["miou"]) == 2
-  assert "segmenter" in found.methods["auto-shot"]["shots1"]
+  assert len(record.methods["inversion, mlp"]["shots2"]["miou"]) == 2
+  assert "segmenter" in record.methods["auto-shot"]["shots1"]
   inverted = list((folder / "inversion").iterdir())
   monkeypatch.setattr(segmenter.projection.inversion.Inverter, "run", None)
   monkeypatch.setattr(loop.checkpoint.Checkpoints, "save", None)

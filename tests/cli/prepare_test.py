@@ -27,7 +27,7 @@ def test_prepare(tmp_path):
                f"--cache_dir={tmp_path / 'cache'}")
   done = _run(*arguments)
   assert done.returncode == 0, done.stderr
-  assert "train: 1 pictures, with masks" in done.stdout
+  assert "train: 1 images, with masks" in done.stdout
   done = _run("folder", f"--manual_dir={root}", f"--cache_dir={tmp_path}")
   assert done.returncode == 0, done.stderr
   (root / "masks/a.png").unlink()

@@ -17,7 +17,7 @@ from semseg_jax.cli import processes
 from semseg_jax.training import writers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLAGS = ("--config=configs/semantic_gan/parts.py:labels=20,smoke",
+FLAGS = ("--config=configs/semantic_gan/toy_faces.py:labels=20,smoke",
          "--config.stages=('supervised',)", "--config.data.size=16",
          "--config.data.out_of_domain=()")
 
@@ -58,10 +58,10 @@ def run(script, workdir, count):
       (sys.executable, script, *FLAGS, f"--workdir={workdir}", *joined(i)),
       cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
       text=True) for i in range(count)]
-  found = [p.communicate(timeout=1500) for p in started]
-  for process, (_, err) in zip(started, found, strict=True):
+  outputs = [p.communicate(timeout=1500) for p in started]
+  for process, (_, err) in zip(started, outputs, strict=True):
     assert process.returncode == 0, err[-4000:]
-  return [out for out, _ in found]
+  return [out for out, _ in outputs]
 
 
 def scores(workdir, split="test"):

@@ -14,11 +14,12 @@ CONFIG = pathlib.Path(__file__).resolve().parents[2] / (
 
 
 def test_seed_and_changes():
-  found = sweep.load(f"{CONFIG}:ratio=0.05,smoke", 3, [
+  config = sweep.load(f"{CONFIG}:ratio=0.05,smoke", 3, [
       "s4gan.threshold=0.7", "data.data_dir=somewhere"])
-  assert (found.seed, found.data.split_seed, found.data.labels) == (3, 3, 200)
-  assert found.s4gan.threshold == 0.7
-  assert found.data.data_dir == "somewhere"
+  assert (config.seed, config.data.split_seed) == (3, 3)
+  assert config.data.num_labeled == 200
+  assert config.s4gan.threshold == 0.7
+  assert config.data.data_dir == "somewhere"
 
 
 @pytest.mark.parametrize("change", [
@@ -37,8 +38,8 @@ def test_curves(tmp_path):
   lines = [{"step": i, "d/loss": 1.0 / i} for i in (1, 2)]
   (tmp_path / "metrics.jsonl").write_text(
       "\n".join(map(json.dumps, lines)) + "\n")
-  found = curves.curves({"a": tmp_path}, ["d/loss"])
-  assert found == {"a": ((1, 2), (1.0, 0.5))}
+  series = curves.curves({"a": tmp_path}, ["d/loss"])
+  assert series == {"a": ((1, 2), (1.0, 0.5))}
   with pytest.raises(ValueError, match="no metric 'd/score'.*d/loss"):
     curves.curves({"a": tmp_path}, ["d/score"])
 
@@ -53,10 +54,10 @@ def test_roc_of_several_runs(tmp_path):
     (folder / "record.json").write_text(json.dumps(
         {"extra": {"mlmt": {"mlmt": quality, "classifier": quality}}}))
   runs = {"scratch": tmp_path / "a", "ImageNet": tmp_path / "b"}
-  drawn, rows = roc.collect(runs, "test")
-  assert list(drawn) == ["scratch: mlmt", "scratch: classifier",
+  rates, rows = roc.collect(runs, "test")
+  assert list(rates) == ["scratch: mlmt", "scratch: classifier",
                          "ImageNet: mlmt", "ImageNet: classifier"]
-  assert drawn["ImageNet: classifier"] == [[0, 1], [0, 1]]
+  assert rates["ImageNet: classifier"] == [[0, 1], [0, 1]]
   assert [row["mAP"] for row in rows] == [50, 50, 75, 75]
   with pytest.raises(ValueError, match="eval/val: .*eval.py"):
     roc.collect(runs, "val")

@@ -22,7 +22,7 @@ class State(struct.PyTreeNode):
 
 def stage(load_frozen=lambda: {}):
   """Phase "two" is twice phase "one", and runs every third step."""
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     for _ in range({"one": 1, "two": 2}[phase]):
       state = state.replace(matrix=state.matrix @ batch["x"])
     return state, {}
@@ -31,14 +31,14 @@ def stage(load_frozen=lambda: {}):
       steps=9, load_frozen=load_frozen,
       init=lambda key, frozen: State(jnp.int32(0), jnp.zeros((N, N))),
       phases=lambda step: ("one",) + (("two",) if step % 3 == 0 else ()),
-      draws=lambda key, phase: (), train_step=train_step,
+      rngs=lambda key, phase: (), train_step=train_step,
       train_data=lambda start: iter([{"x": np.zeros((N, N), np.float32)}]))
 
 
 def test_operations_of_each_phase_and_how_often():
-  found = table_cost.stage_cost(stage(), lambda: None)
-  assert found["one"] == (pytest.approx(2 * N ** 3, rel=0.05), 9)
-  assert found["two"] == (pytest.approx(4 * N ** 3, rel=0.05), 3)
+  cost = table_cost.stage_cost(stage(), lambda: None)
+  assert cost["one"] == (pytest.approx(2 * N ** 3, rel=0.05), 9)
+  assert cost["two"] == (pytest.approx(4 * N ** 3, rel=0.05), 3)
 
 
 def test_what_is_not_trained_is_prepared():
@@ -85,12 +85,13 @@ def test_a_whole_run_is_lowered_on_toy_data(tmp_path):
           name="r", config="configs/semantic_gan/coffee_leaf.py",
           arguments={"smoke": True}, method="encoder",
           files={"perceptual.weights": "lpips_vgg.safetensors"})]))
-  found, problems = table_cost.of_tables([table], table_runs.Places(tmp_path))
+  rows, problems = table_cost.of_tables([table], table_runs.Folders(tmp_path))
   assert not problems
-  [(name, path, count, cost)] = found
+  [(name, path, count, cost)] = rows
   assert (name, path, count) == ("toy", "configs/semantic_gan/coffee_leaf.py",
                                  2)
-  assert set(cost.stages) == {"supervised", "reference", "gan", "encoder"}
+  assert set(cost.stages) == {
+      "supervised", "fully_supervised", "gan", "encoder"}
   assert all(value > 0 for value in cost.stages.values())
   assert cost.phases["gan", "path"][1] == 1
   assert cost.phases["gan", "d"][1] == 4

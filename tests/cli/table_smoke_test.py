@@ -20,17 +20,17 @@ def test_toy_folder_is_a_data_set_with_all_that_is_asked_for(tmp_path):
   path = table_toy.folder(
       tmp_path / "toy", classes=("rest", "eye", "nose"), channels=1,
       splits=("val", "test", "ood_x"))
-  found = datasets.load("folder", data_dir=str(path),
-                        cache_dir=str(tmp_path / "cache"))
-  assert found.spec.class_names == ("rest", "eye", "nose")
-  assert found.spec.channels == 1
+  dataset = datasets.load("folder", data_dir=str(path),
+                          cache_dir=str(tmp_path / "cache"))
+  assert dataset.spec.class_names == ("rest", "eye", "nose")
+  assert dataset.spec.channels == 1
   assert {"train_labeled", "unlabeled", "val", "test", "ood_x"} == set(
-      found.splits)
-  datasets.verify(found, found.splits)
-  assert "volume" in found.splits["test"][0]
-  labelled, unlabelled = subsets.select(
-      found, labels=10, unlabeled=12, split_seed=0)
-  assert (len(labelled), len(unlabelled)) == (10, 12)
+      dataset.splits)
+  datasets.verify(dataset, dataset.splits)
+  assert "volume" in dataset.splits["test"][0]
+  labeled, unlabeled = subsets.select(
+      dataset, num_labeled=10, num_unlabeled=12, split_seed=0)
+  assert (len(labeled), len(unlabeled)) == (10, 12)
 
 
 def test_shrunk_table_has_the_same_graph_at_toy_size(tmp_path):
@@ -44,19 +44,19 @@ def test_shrunk_table_has_the_same_graph_at_toy_size(tmp_path):
   plain = table_runs.plain_config(job.run, where, small)
   assert plain["gan"]["steps"] < 10
   assert plain["data"]["name"] == "folder"
-  assert plain["data"]["labels"] == 10
+  assert plain["data"]["num_labeled"] == 10
   assert plain["perceptual"]["weights"] == ""
   assert "weights" not in lines[0]
 
 
 def test_toy_classes_are_those_that_the_columns_score(tmp_path):
   plain = {"data": dict(num_classes=3, channels=3, validation="val",
-                        in_domain="test", out_of_domain=(), labels=-1,
-                        unlabeled=40)}
-  found = table_toy.on_toy_data(plain, ("ood",), ["eye"], tmp_path)
-  assert found["data.unlabeled"] == 12
-  assert found["data.labels"] == 10
-  path = pathlib.Path(found["data.data_dir"])
+                        in_domain="test", out_of_domain=(), num_labeled=-1,
+                        num_unlabeled=40)}
+  overrides = table_toy.on_toy_data(plain, ("ood",), ["eye"], tmp_path)
+  assert overrides["data.num_unlabeled"] == 12
+  assert overrides["data.num_labeled"] == 10
+  path = pathlib.Path(overrides["data.data_dir"])
   assert json.loads((path / "classes.json").read_text())["classes"] == [
       "eye", "class1", "class2"]
   assert (path / "splits/ood.txt").exists()
@@ -94,25 +94,26 @@ def test_smoke_does_equal_runs_once_and_names_what_failed(
 
 
 def test_smoke_reads_a_line_as_a_shell_would(tmp_path, monkeypatch, capfd):
-  found = []
+  calls = []
   monkeypatch.setattr(
       table_smoke.experiment, "train", lambda config, workdir, only:
-      found.append((config.data.labels, config.stages, str(workdir), only)))
+      calls.append(
+          (config.data.num_labeled, config.stages, str(workdir), only)))
   assert table_smoke.execute(
       f"mkdir -p '{tmp_path}/a b' && "
-      f"python train.py --config={toy.PARTS}:labels=7 "
+      f"python train.py --config={toy.TOY_FACES}:labels=7 "
       "'--config.stages=(\"gan\",)' --workdir=w --stage=gan,encoder") == ""
-  assert found == [(7, ("gan",), "w", ["gan", "encoder"])]
+  assert calls == [(7, ("gan",), "w", ["gan", "encoder"])]
   assert (tmp_path / "a b").is_dir()
   assert "gann" in table_smoke.execute(
-      f"python eval.py --config={toy.PARTS} --config.gann=1 --workdir=w")
+      f"python eval.py --config={toy.TOY_FACES} --config.gann=1 --workdir=w")
 
 
 @pytest.mark.slow
 def test_smoke_of_every_table(tmp_path):
-  found = toy.run("--table=all", "--smoke", f"--workdir={tmp_path}",
-              f"--override=data.cache_dir={tmp_path}/cache")
-  assert found.returncode == 0, found.stderr[-4000:]
+  process = toy.run("--table=all", "--smoke", f"--workdir={tmp_path}",
+                    f"--override=data.cache_dir={tmp_path}/cache")
+  assert process.returncode == 0, process.stderr[-4000:]
   for name in table_runs.names():
     lines = csv.DictReader((tmp_path / f"smoke/{name}.csv").open())
     runnable = {(r.name, r.setting) for r in table_runs.load(name).rows

@@ -22,9 +22,9 @@ from tests.cli import toy
 def test_table_loads_and_states_runs(name):
   table = table_runs.load(name)
   assert table.notes
-  found = paper_table.runs(table)
-  assert found
-  assert len({run.folder for run in found}) == len(found)
+  runs = paper_table.runs(table)
+  assert runs
+  assert len({run.folder for run in runs}) == len(runs)
   for row in table.rows:
     assert row.config or row.published
 
@@ -44,17 +44,17 @@ def test_unknown_table_lists_the_known_ones():
 
 def _published(table):
   """{(method, setting, dataset-like key, column key): (value, status)}."""
-  found = {}
+  numbers = {}
   for row in table.rows:
     for column, value in zip(table.columns, row.published, strict=False):
       if value is not None:
-        found[row.name, row.setting, column.name] = (
+        numbers[row.name, row.setting, column.name] = (
             value, row.status, row.source, row.confidence)
-  return found
+  return numbers
 
 
 def _expected(table, rows):
-  found = {}
+  numbers = {}
   for row in rows:
     value = row["value"]
     value = row["value_recalled_unverified"] if value is None else value
@@ -65,9 +65,9 @@ def _expected(table, rows):
       column = f"{row['dataset'].rpartition(' (')[0]} @ {row['labels']}"
     else:
       column = str(row["labels"])
-    found[row["method"], setting, column] = (
+    numbers[row["method"], setting, column] = (
         value, row["status"], row["source"], row["confidence"])
-  return found
+  return numbers
 
 
 def test_numbers_agree_with_the_collected_sources(request):
@@ -101,7 +101,7 @@ def test_commands_train_then_evaluate_one_line_a_run(tmp_path):
   for line, labels in zip(lines, (5, 10), strict=True):
     train, evaluation = line.split(" && ")
     assert train.startswith(
-        f"python train.py --config={toy.PARTS}:labels={labels}")
+        f"python train.py --config={toy.TOY_FACES}:labels={labels}")
     assert "'--config.stages=(\"supervised\",)'" in train
     assert evaluation.startswith("python eval.py ")
     assert evaluation.endswith("--split=test")
@@ -141,17 +141,17 @@ def test_runs_of_several_tables_are_listed_once(tmp_path):
 
 
 def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
-  row = dict(name="r", config=toy.PARTS, method="encoder",
-             needs=({"stage": "gan", "config": toy.PARTS},
-                    {"stage": "reference", "config": toy.PARTS}))
+  row = dict(name="r", config=toy.TOY_FACES, method="encoder",
+             needs=({"stage": "gan", "config": toy.TOY_FACES},
+                    {"stage": "fully_supervised", "config": toy.TOY_FACES}))
   where, table = toy.places(tmp_path), toy.table(rows=[row])
   lines, _ = table_runs.commands([table], where)
   assert len(lines) == 3
-  assert lines[0].endswith("--stage=gan,reference")
+  assert lines[0].endswith("--stage=gan,fully_supervised")
   assert "eval.py" not in lines[0]
   assert lines[1].startswith("mkdir -p ")
   assert ("ln -sfn ../seed=0/gan "
-          f"{tmp_path}/semantic_gan/parts/labels=5,seed=0/gan") in lines[1]
+          f"{tmp_path}/semantic_gan/toy_faces/labels=5,seed=0/gan") in lines[1]
   assert table_runs.commands([table], where, ready=True)[0] == lines[:1]
   needed = next(job for job in table_runs.jobs([table]) if job.stages)
   plain = table_runs.plain_config(needed.run, where, table)
@@ -165,23 +165,23 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
 
 def test_links_lead_to_the_needed_stage(tmp_path):
   where = toy.places(tmp_path)
-  table = toy.table(rows=[dict(name="r", config=toy.PARTS, method="x",
-                         needs=({"stage": "gan", "config": toy.PARTS},))])
+  table = toy.table(rows=[dict(name="r", config=toy.TOY_FACES, method="x",
+                          needs=({"stage": "gan", "config": toy.TOY_FACES},))])
   lines, _ = table_runs.commands([table], where)
-  source = tmp_path / "semantic_gan/parts/seed=0/gan"
+  source = tmp_path / "semantic_gan/toy_faces/seed=0/gan"
   source.mkdir(parents=True)
   (source / "DONE").write_text("{}")
   link = lines[1].split(" && python")[0]
   for _ in range(2):  # and again, after an interruption
     subprocess.run(link, shell=True, check=True)
-  folder = tmp_path / "semantic_gan/parts/labels=5,seed=0/gan"
+  folder = tmp_path / "semantic_gan/toy_faces/labels=5,seed=0/gan"
   assert (folder / "DONE").read_text() == "{}"
 
 
 def test_missing_config_is_named_beside_the_other_lines(tmp_path):
   table = toy.table(rows=[
       dict(name="a", config="configs/nobody/set.py", method="x"),
-      dict(name="U-Net", config=toy.PARTS, method="supervised")])
+      dict(name="U-Net", config=toy.TOY_FACES, method="supervised")])
   lines, problems = table_runs.commands([table], toy.places(tmp_path))
   assert len(lines) == 2
   assert problems == [
@@ -190,13 +190,14 @@ def test_missing_config_is_named_beside_the_other_lines(tmp_path):
 
 
 def test_fields_of_the_scoring_alone(tmp_path):
-  row = dict(name="r", config=toy.PARTS, method="x",
-             evaluate="-m a.b --draws=5", scoring={"evaluation.limit": 7})
+  row = dict(name="r", config=toy.TOY_FACES, method="x",
+             evaluate="-m a.b --trials=5", scoring={"evaluation.limit": 7})
   table = toy.table(rows=[row])
   lines, _ = table_runs.commands([table], toy.places(tmp_path))
   train, evaluation = lines[0].split(" && ")
   assert "limit" not in train
-  assert evaluation.startswith(f"python -m a.b --draws=5 --config={toy.PARTS}")
+  assert evaluation.startswith(
+      f"python -m a.b --trials=5 --config={toy.TOY_FACES}")
   assert "--config.evaluation.limit=7" in evaluation
   run = next(iter(paper_table.runs(table)))
   plain = table_runs.plain_config(run, toy.places(tmp_path), table)
@@ -233,23 +234,23 @@ def test_a_record_of_another_config_is_refused(tmp_path):
 
 
 def test_command_line_mistakes_are_one_line():
-  found = toy.run("--table=nope", "--commands")
-  assert found.returncode == 1
-  assert found.stderr.strip().splitlines()[-1].startswith(
+  process = toy.run("--table=nope", "--commands")
+  assert process.returncode == 1
+  assert process.stderr.strip().splitlines()[-1].startswith(
       "error: no table 'nope'")
-  assert "Traceback" not in found.stderr
+  assert "Traceback" not in process.stderr
 
 
 def test_rendered_into_a_document(tmp_path):
-  table = table_runs.load("parts")
+  table = table_runs.load("toy_faces")
   where = toy.places(tmp_path)
   table = dataclasses.replace(table, rows=table.rows[:1], seeds=(0, 1))
   toy.finish(table, where, score=0.25)
   document = tmp_path / "README.md"
-  document.write_text("a\n<!-- table:parts -->\n<!-- /table -->\nb\n")
+  document.write_text("a\n<!-- table:toy_faces -->\n<!-- /table -->\nb\n")
   table_actions.render(table, where, out=tmp_path / "out", into=document)
   text = document.read_text()
-  assert text.startswith("a\n<!-- table:parts -->\n\n**Procedural faces")
+  assert text.startswith("a\n<!-- table:toy_faces -->\n\n**Procedural faces")
   assert text.endswith("<!-- /table -->\nb\n")
   assert "0.2500 ± 0.0000 (n=2)" in text
   assert (tmp_path / "out/parts.csv").exists()
@@ -276,15 +277,15 @@ def test_a_run_of_fewer_stages_has_what_its_stages_give():
 def test_all_tables_of_a_document_are_those_with_a_block(tmp_path):
   document = tmp_path / "README.md"
   document.write_text("<!-- table:wbc -->\n<!-- /table -->\n")
-  tables = [table_runs.load(name) for name in ("parts", "wbc")]
+  tables = [table_runs.load(name) for name in ("toy_faces", "wbc")]
   assert table_actions.with_block(tables, document) == tables[1:]
 
 
 def test_only_chosen_rows_and_seeds_are_run():
   table = table_runs.load("semantic_gan_faces")
-  found = table_actions.chosen(table, rows=["Ours"], seeds=[7])
-  assert len(found.rows) == len(table.rows)
-  assert [r.argument for r in paper_table.runs(found)] == [
+  chosen = table_actions.chosen(table, rows=["Ours"], seeds=[7])
+  assert len(chosen.rows) == len(table.rows)
+  assert [r.argument for r in paper_table.runs(chosen)] == [
       f"labels={n},seed=7" for n in (30, 150, 1500)]
   with pytest.raises(ValueError, match="has no row 'Theirs'.*GCT"):
     table_actions.chosen(table, rows=["Theirs"], seeds=[])

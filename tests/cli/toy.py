@@ -8,7 +8,7 @@ from semseg_jax.cli import table_runs
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
 
-PARTS = "configs/semantic_gan/parts.py"
+PARTS = "configs/semantic_gan/toy_faces.py"
 
 
 def table(**changes):
@@ -20,7 +20,7 @@ def table(**changes):
 
 
 def faces():
-  """A table that reads files: pictures and converted weights."""
+  """A table that reads files: images and converted weights."""
   return table(
       data=True, seeds=(0, 1),
       columns=[dict(name=str(k), arguments={"labels": k})
@@ -32,13 +32,13 @@ def faces():
 
 
 def places(root, **changes):
-  return table_runs.Places(root, **changes)
+  return table_runs.Folders(root, **changes)
 
 
-def finish(found, where, *, train=True, evaluate=True, score=0.5):
+def finish(finished, where, *, train=True, evaluate=True, score=0.5):
   """Leaves what a finished run of each of a table's runs would leave."""
-  for job in table_runs.jobs([found]):
-    plain = table_runs.plain_config(job.run, where, found)
+  for job in table_runs.jobs([finished]):
+    plain = table_runs.plain_config(job.run, where, finished)
     folder = where.root / job.run.folder
     stages = job.stages or plain["stages"]
     for stage in stages if train else ():

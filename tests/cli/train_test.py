@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from configs.semantic_gan import parts
+from configs.semantic_gan import toy_faces
 from semseg_jax import experiment
 from tests.methods import smoke
 
@@ -43,7 +43,7 @@ def error(config, folder, capsys, function=experiment.train, **arguments):
 
 @pytest.fixture
 def data(tmp_path):
-  """A `folder` data set of six 16 px pictures with two classes."""
+  """A `folder` data set of six 16 px images with two classes."""
   root = tmp_path / "data"
   for name in ("images", "masks", "splits"):
     (root / name).mkdir(parents=True)
@@ -63,7 +63,7 @@ def data(tmp_path):
 
 
 def on_folder(data, **changes):
-  config = parts.get_config("labels=2,unlabeled=-1,smoke")
+  config = toy_faces.get_config("labels=2,unlabeled=-1,smoke")
   config.data.update(
       name="folder", data_dir=str(data), cache_dir=str(data.parent / "cache"),
       size=16, num_classes=2, out_of_domain=())
@@ -84,7 +84,7 @@ def _truncated(data):
 
 
 def _no_image(data):
-  (data / "images/p5.png").write_text("no picture")
+  (data / "images/p5.png").write_text("no image")
   return "images/p5.png"
 
 
@@ -124,7 +124,7 @@ def test_data(data, tmp_path, capsys, spoil):
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({"data.labels": 5}, "data.labels=5.*only 4"),
+    ({"data.num_labeled": 5}, "data.num_labeled=5.*only 4"),
     ({"data.num_classes": 3}, "config.data.num_classes is 3.*2 classes"),
     ({"data.channels": 1}, "config.data.channels is 1.*of 3"),
     ({"data.name": "nowhere"}, "no data set 'nowhere'"),
@@ -132,8 +132,8 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"encoder.kind": "vit"}, "config.encoder.kind is 'vit'"),
     ({"encoder.optimizer": "sgd"}, "config.encoder.optimizer is 'sgd'"),
     ({"stages": ("supervised", "gann")}, "config.stages.*'gann'"),
-    ({"stages": ("gan", "supervised"), "data.labels": 0},
-     "'supervised'.*config.data.labels"),
+    ({"stages": ("gan", "supervised"), "data.num_labeled": 0},
+     "'supervised'.*config.data.num_labeled"),
     ({"perceptual.weights": "absent.safetensors"}, "absent.safetensors"),
     ({"monitor.inception": "absent.safetensors"}, "absent.safetensors"),
 ])
@@ -168,30 +168,30 @@ def workdir(trained, tmp_path):
 
 def test_run_of_another_config(workdir, capsys):
   config = smoke.config()
-  config.gan.update(r1=3.0, steps=5)  # the steps may differ
+  config.gan.update(r1_gamma=3.0, steps=5)  # the steps may differ
   line = error(config, workdir, capsys, only=["gan"])
   assert str(workdir / "gan") in line
   text = json.loads((workdir / "gan/config.json").read_text())
-  assert text["gan"]["r1"] != 3.0
+  assert text["gan"]["r1_gamma"] != 3.0
   assert text["gan"]["steps"] == 4
 
 
 def test_mismatch_lists_exactly_the_fields(workdir):
   config = smoke.config()
-  config.gan.update(r1=3.0, steps=5)
-  config.data.labels = 19
-  with pytest.raises(ValueError, match="gan.r1") as caught:
+  config.gan.update(r1_gamma=3.0, steps=5)
+  config.data.num_labeled = 19
+  with pytest.raises(ValueError, match="gan.r1_gamma") as caught:
     experiment.train(config, workdir, only=["gan"])
   shown = [line.split(":")[0].strip() for line in
            str(caught.value).splitlines() if line.startswith("  ")]
-  assert shown == ["data.labels", "gan.r1"]
+  assert shown == ["data.num_labeled", "gan.r1_gamma"]
 
 
 def test_later_stage_of_another_config_stops_before_training(workdir):
   shutil.rmtree(workdir / "supervised")
   config = smoke.config()
-  config.gan.r1 = 3.0
-  with pytest.raises(ValueError, match="gan.r1"):
+  config.gan.r1_gamma = 3.0
+  with pytest.raises(ValueError, match="gan.r1_gamma"):
     experiment.train(config, workdir, only=["supervised", "gan"])
   assert not (workdir / "supervised").exists()
 

@@ -18,10 +18,10 @@ def test_marks_lie_in_their_class(seed, kind):
   label = np.random.default_rng(seed).integers(0, 4, (4, 4))
   label = label.repeat(4, 0).repeat(4, 1)
   label[:2] = 255
-  draw = lambda: annotations.partial(
+  sample = lambda: annotations.partial(
       label, kind, ignore_index=255, strokes=2, length=0.5, seed=(seed, 1))
-  marked = draw()
-  np.testing.assert_array_equal(marked, draw())
+  marked = sample()
+  np.testing.assert_array_equal(marked, sample())
   np.testing.assert_array_equal(marked[marked > 0] - 1, label[marked > 0])
   shown = set(np.unique(label)) - {255}
   assert set(np.unique(marked)) - {0} == {c + 1 for c in shown}
@@ -47,21 +47,21 @@ def test_cells_lose_no_mark():
 
 def test_landmarks_are_read(tmp_path):
   path = tmp_path / "points.csv"
-  path.write_text("picture,class,x,y\na,2,0.5,0\nb,1,0,0.99\na,1,0,0\n")
-  found = annotations.read_points(path, 4, 3)
-  assert list(found) == ["a", "b"]
-  np.testing.assert_array_equal(found["a"][0], [1, 0, 2, 0])
-  assert found["b"][3, 0] == 1
+  path.write_text("image,class,x,y\na,2,0.5,0\nb,1,0,0.99\na,1,0,0\n")
+  points = annotations.read_points(path, 4, 3)
+  assert list(points) == ["a", "b"]
+  np.testing.assert_array_equal(points["a"][0], [1, 0, 2, 0])
+  assert points["b"][3, 0] == 1
 
 
 @pytest.mark.parametrize(("text", "said"), [
     ("", "must name the columns"),
-    ("picture,class,x\na,1,0\n", "must name the columns"),
-    ("picture,class,x,y\n", "holds no landmark"),
-    ("picture,class,x,y\na,one,0,0\n", "line 2.*class must be an integer"),
-    ("picture,class,x,y\na,1,0,0\na,1,1.5,0\n", r"line 3.*\[0, 1\)"),
-    ("picture,class,x,y\na,3,0,0\n", "line 2: class 3.*1 to 2"),
-    ("picture,class,x,y\na,0,0,0\n", "line 2: class 0"),
+    ("image,class,x\na,1,0\n", "must name the columns"),
+    ("image,class,x,y\n", "holds no landmark"),
+    ("image,class,x,y\na,one,0,0\n", "line 2.*class must be an integer"),
+    ("image,class,x,y\na,1,0,0\na,1,1.5,0\n", r"line 3.*\[0, 1\)"),
+    ("image,class,x,y\na,3,0,0\n", "line 2: class 3.*1 to 2"),
+    ("image,class,x,y\na,0,0,0\n", "line 2: class 0"),
 ])
 def test_bad_landmarks_name_the_line(tmp_path, text, said):
   path = tmp_path / "points.csv"

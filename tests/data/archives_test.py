@@ -12,14 +12,14 @@ from semseg_jax.data import readers
 from semseg_jax.data import store
 
 _ARCHIVE = archives.Archive(
-    "tiny", "the tiny page", ("pictures/*.png", "masks", "list.txt"))
+    "tiny", "the tiny page", ("images/*.png", "masks", "list.txt"))
 _SPEC = datasets.Spec(
     name="tiny", class_names=("a", "b"), colors=np.zeros((2, 3), np.uint8))
 
 
 def _whole(download, below=""):
   for i in (2, 10, 1):
-    download.picture(f"{below}pictures/p{i}.png", (8, 16), seed=i)
+    download.image(f"{below}images/p{i}.png", (8, 16), seed=i)
     download.save(f"{below}masks/p{i}_m.png", np.full((8, 16), 255, np.uint8))
   download.text(f"{below}list.txt", "p1")
 
@@ -44,22 +44,22 @@ def test_locate_lists_what_is_missing(download):
   download.text("else.txt")
   with pytest.raises(errors.AbsentError, match="the tiny page"):
     _ARCHIVE.locate(str(download.root))
-  download.picture("tiny/pictures/p1.png")
+  download.image("tiny/images/p1.png")
   with pytest.raises(errors.DataError) as error:
     _ARCHIVE.locate(str(download.root))
   assert not isinstance(error.value, errors.AbsentError)
   assert "missing masks, list.txt" in str(error.value)
 
 
-def test_items_pair_pictures_and_masks(download, caplog):
+def test_items_pair_images_and_masks(download, caplog):
   _whole(download)
   items = _ARCHIVE.items(
-      download.root, "pictures/{id}.png", ["masks/{id}_m.png"], expect=4)
+      download.root, "images/{id}.png", ["masks/{id}_m.png"], expect=4)
   assert [i.key for i in items] == ["p1", "p10", "p2"]
   assert items[0].masks[0].endswith("masks/p1_m.png")
   assert "3 of 4" in caplog.text
   below = _ARCHIVE.items(
-      download.root, "pict*/p{id}.png", ["{dir}/../masks/p{id}_m.png"])
+      download.root, "im*/p{id}.png", ["{dir}/../masks/p{id}_m.png"])
   assert [i.key for i in below] == ["1", "10", "2"]
   assert _ARCHIVE.listed(items, {"val": ["p2", "p1"]})["val"] == [
       items[2], items[0]]
@@ -70,11 +70,11 @@ def test_items_pair_pictures_and_masks(download, caplog):
 def test_items_without_masks(download):
   _whole(download)
   for i in range(20, 27):
-    download.picture(f"pictures/p{i}.png")
-  patterns = ("pictures/{id}.png", ["masks/{id}_m.png"])
+    download.image(f"images/p{i}.png")
+  patterns = ("images/{id}.png", ["masks/{id}_m.png"])
   with pytest.raises(errors.DataError) as error:
     _ARCHIVE.items(download.root, *patterns)
-  assert "7 of 10 pictures lack masks/{id}_m.png: p20, p21, p22, p23, p24, " \
+  assert "7 of 10 images lack masks/{id}_m.png: p20, p21, p22, p23, p24, " \
       "...; get data set 'tiny' from the tiny page" in str(error.value)
   items = _ARCHIVE.items(download.root, *patterns, optional=True)
   assert sum(bool(i.masks) for i in items) == 3
@@ -82,10 +82,10 @@ def test_items_without_masks(download):
 
 def test_items_of_one_id_or_none(download):
   _whole(download)
-  download.picture("more/p1.png")
-  with pytest.raises(errors.DataError, match="second picture 'p1'"):
+  download.image("more/p1.png")
+  with pytest.raises(errors.DataError, match="second image 'p1'"):
     _ARCHIVE.items(download.root, "*/{id}.png")
-  with pytest.raises(errors.DataError, match="no picture other/"):
+  with pytest.raises(errors.DataError, match="no image other/"):
     _ARCHIVE.items(download.root, "other/{id}.png")
 
 
@@ -97,7 +97,7 @@ def test_stored_side():
 def test_squares_join_masks_on_another_grid(download):
   _whole(download)
   item, *_ = _ARCHIVE.items(
-      download.root, "pictures/{id}.png", ["masks/{id}_m.png"])
+      download.root, "images/{id}.png", ["masks/{id}_m.png"])
   left = np.zeros((16, 32), np.uint8)
   left[:, :16] = 255
   download.save("masks/left.png", left)
@@ -132,9 +132,9 @@ def test_gray_values_keep_their_depth(tmp_path):
     image_files.decode_gray((tmp_path / "a.tif").read_bytes(), "x")
 
 
-def test_an_item_of_several_pictures(download):
+def test_an_item_of_several_images(download):
   _whole(download)
-  items = _ARCHIVE.items(download.root, "pictures/{id}.png")
+  items = _ARCHIVE.items(download.root, "images/{id}.png")
   pixels = np.zeros((4, 4, 3), np.uint8)
 
   def expand(item, channels):
@@ -156,8 +156,8 @@ def test_an_item_of_several_pictures(download):
 
 def test_more_items_than_are_read_ahead(download):
   for i in range(130):
-    download.picture(f"pictures/{i:03d}.png", (4, 4), seed=i)
-  items = _ARCHIVE.items(download.root, "pictures/{id}.png")
+    download.image(f"images/{i:03d}.png", (4, 4), seed=i)
+  items = _ARCHIVE.items(download.root, "images/{id}.png")
   cache = str(download.root.parent / "cache")
   source = store.open_splits(
       _SPEC, {"unlabeled": items}, cache_dir=cache)["unlabeled"]
@@ -165,6 +165,6 @@ def test_more_items_than_are_read_ahead(download):
     np.testing.assert_array_equal(
         source[i]["image"],
         np.random.default_rng(i).integers(0, 255, (4, 4, 3), np.uint8))
-  download("pictures/100.png").write_bytes(b"x")
+  download("images/100.png").write_bytes(b"x")
   with pytest.raises(errors.DataError, match="100.png"):
     store.open_splits(_SPEC, {"unlabeled": items}, cache_dir=cache)

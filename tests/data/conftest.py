@@ -41,14 +41,14 @@ class Download:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
-  def picture(self, path, shape=(24, 32), seed=0, **options):
+  def image(self, path, shape=(24, 32), seed=0, **options):
     """Random gray (two numbers) or coloured pixels, 8 bits a channel."""
     shape = shape if len(shape) == 3 else (*shape, 3)
     pixels = np.random.default_rng(seed).integers(0, 255, shape, np.uint8)
     self.save(path, pixels[..., 0] if shape[2] == 1 else pixels, **options)
 
   def save(self, path, array, palette=None, **options):
-    """An array of any depth; `palette` colours make it a palette picture."""
+    """An array of any depth; `palette` colours make it a palette image."""
     image = Image.fromarray(np.asarray(array))
     if palette is not None:
       image.putpalette(np.asarray(palette, np.uint8).ravel().tolist())
@@ -58,9 +58,9 @@ class Download:
     self(path).write_text("".join(f"{line}\n" for line in lines))
 
   def remove(self, pattern):
-    found = list(self.root.glob(pattern))
-    assert found, pattern
-    for path in found:
+    paths = list(self.root.glob(pattern))
+    assert paths, pattern
+    for path in paths:
       path.unlink()
 
   @staticmethod
@@ -99,7 +99,8 @@ def check_config():
         spec.num_classes, spec.channels, spec.ignore_index)
     assert {c.validation, c.in_domain, *c.out_of_domain} <= set(dataset.splits)
     labeled, unlabeled = subsets.select(
-        dataset, labels=c.labels, unlabeled=c.unlabeled, split_seed=0)
+        dataset, num_labeled=c.num_labeled, num_unlabeled=c.num_unlabeled,
+        split_seed=0)
     batch = next(pipeline.train_batches(
         labeled, unlabeled, size=32, batch_size=2, unlabeled_batch_size=2,
         seed=0))
@@ -115,7 +116,7 @@ def download(tmp_path):
 
 @pytest.fixture
 def tree(tmp_path):
-  """A `folder` data set: 6 labelled, 3 unlabelled pictures, 3 classes."""
+  """A `folder` data set: 6 labeled, 3 unlabeled images, 3 classes."""
   root = tmp_path / "tiny"
   names = [f"p{i}" for i in range(9)]
   rng = np.random.default_rng(1)

@@ -25,7 +25,7 @@ def test_unknown_name_lists_the_known():
 
 
 @pytest.mark.parametrize("name", ["folder", "coffee_leaf", "celebamask_hq",
-                                  "semantic_gan_release"])
+                                  "semantic_gan_official"])
 def test_file_sets_ask_for_a_folder(name, tmp_path):
   with pytest.raises(errors.DataError, match=r"data\.data_dir"):
     datasets.load(name)
@@ -36,7 +36,7 @@ def test_file_sets_ask_for_a_folder(name, tmp_path):
 
 
 def test_split_errors():
-  dataset = datasets.load("parts", size=16)
+  dataset = datasets.load("toy_faces", size=16)
   with pytest.raises(errors.DataError, match=r"no split 'tset'.*train_labeled"):
     datasets.split(dataset, "tset")
   empty = datasets.Dataset(
@@ -62,7 +62,7 @@ def test_verify_accepts_ignored_pixels():
 
 
 def test_subset_hides_labels_and_keeps_order():
-  val = datasets.load("parts", size=16).splits["val"]
+  val = datasets.load("toy_faces", size=16).splits["val"]
   subset = sources.by_ids(val, ["val_00007", "val_00002"], labeled=False)
   assert subset.ids == ("val_00007", "val_00002")
   assert set(subset[0]) == {"image", "id"}
@@ -74,6 +74,6 @@ def test_subset_hides_labels_and_keeps_order():
 def test_sets_do_not_import_jax_or_tensorflow():
   code = (
       "import sys; from semseg_jax.data import datasets, store, subsets;"
-      "datasets.load('parts', size=16);"
+      "datasets.load('toy_faces', size=16);"
       "assert not {'jax', 'tensorflow'} & set(sys.modules)")
   subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,7 @@ from semseg_jax.data.sets import lsun
 def _celebamask_hq(download):
   """Every part is a column of its own, but skin, which is everywhere."""
   for n in (0, 27500, 28000, 29500):
-    download.picture(f"CelebA-HQ-img/{n}.jpg", (64, 64), seed=n)
+    download.image(f"CelebA-HQ-img/{n}.jpg", (64, 64), seed=n)
     for i, part in enumerate(celebamask_hq.PARTS):
       mask = np.zeros((256, 256), np.uint8)
       mask[:, 10 * i:10 * (i + 1)] = 255
@@ -66,7 +66,7 @@ def _metfaces(download):
   colors = np.array(celebamask_hq.COLORS, np.uint8)
   label = np.repeat(np.arange(8, dtype=np.uint8), 8).reshape(8, 8)
   for i in range(4):
-    download.picture(f"images/{i:05d}-00.png", (8, 8), seed=i)
+    download.image(f"images/{i:05d}-00.png", (8, 8), seed=i)
   download.save("masks/00000-00.png", label)
   download.save("masks/00001-00.png", label, palette=colors[::-1])
   painted = colors[label]
@@ -131,8 +131,8 @@ def test_lsun(download, monkeypatch, variant, folder, classes):
 
 def test_lsun_shots_lie_beside_the_archive(download):
   _lmdb(download, "church_outdoor_train_lmdb", 1)
-  download.picture("shots/images/a.png")
-  download.picture("shots/images/b.jpg")
+  download.image("shots/images/a.png")
+  download.image("shots/images/b.jpg")
   for name in "ab":
     download.save(f"shots/masks/{name}.png", np.full((24, 32), 150, np.uint8))
   dataset = download.load("lsun/church")
@@ -156,7 +156,7 @@ def _celeba(download):
   lines = []
   for i in range(1, 5):
     name = f"{i:06d}.jpg"
-    download.picture(f"Img/img_align_celeba/{name}", (218, 178), seed=i)
+    download.image(f"Img/img_align_celeba/{name}", (218, 178), seed=i)
     lines.append(
         f"{name} 69  109  106  113   77  142   73  152  108  {150 + i}")
   download.text(
@@ -201,8 +201,8 @@ def test_celeba_landmarks_broken(download):
     ("ukiyo_e", "ukiyoe-1024-v2", 8), ("anime_faces", "portraits/0000", 2)])
 def test_drawn_faces(download, name, below, classes):
   for i in range(3):
-    download.picture(f"{below}/{i}.jpg", (32, 32), seed=i)
-  download.picture("shots/images/1.png", (32, 32))
+    download.image(f"{below}/{i}.jpg", (32, 32), seed=i)
+  download.image("shots/images/1.png", (32, 32))
   download.save("shots/masks/1.png",
                 np.full((32, 32), classes - 1, np.uint8))
   dataset = download.load(name)

@@ -1,4 +1,4 @@
-"""Miniature trees of the release's layout and of the CelebAMask-HQ download."""
+"""Small trees laid out as the official code's data and CelebAMask-HQ."""
 
 import json
 
@@ -12,7 +12,7 @@ from semseg_jax.data import subsets
 from semseg_jax.data.sets import celebamask_hq
 
 
-def _picture(path, seed, size=(16, 16)):
+def _image(path, seed, size=(16, 16)):
   path.parent.mkdir(parents=True, exist_ok=True)
   rng = np.random.default_rng(seed)
   Image.fromarray(rng.integers(0, 255, (*size, 3), np.uint8)).save(path)
@@ -24,14 +24,14 @@ def _gray(path, array):
 
 
 @pytest.fixture
-def release(tmp_path):
-  root = tmp_path / "release"
+def official(tmp_path):
+  root = tmp_path / "match_official"
   label = root / "label_data"
   for i in range(6):
-    _picture(label / f"image/{i}.jpg", i)
+    _image(label / f"image/{i}.jpg", i)
     _gray(label / f"label/{i}.png", np.full((16, 16), i))
-  for i in range(4):  # the same names as labelled ones, other pictures
-    _picture(root / f"unlabel_data/image/{i}.png", 100 + i)
+  for i in range(4):  # the same names as labeled ones, other images
+    _image(root / f"unlabel_data/image/{i}.png", 100 + i)
   lists = {
       label / "train_full_list.txt": ["0.jpg", "1.jpg", "2.jpg"],
       label / "train_2_list.txt": ["2.jpg", "0.jpg"],
@@ -44,38 +44,38 @@ def release(tmp_path):
   return root
 
 
-def _load_release(root):
-  return datasets.load("semantic_gan_release", data_dir=str(root),
+def _load_official(root):
+  return datasets.load("semantic_gan_official", data_dir=str(root),
                        cache_dir=str(root.parent / "cache"))
 
 
-def test_release_layout(release):
-  dataset = _load_release(release)
+def test_official_layout(official):
+  dataset = _load_official(official)
   assert dataset.spec.class_names == celebamask_hq.CLASSES
   assert {k: v.ids for k, v in dataset.splits.items()} == {
       "train_labeled": ("0", "1", "2"), "val": ("3",), "test": ("4", "5"),
       "unlabeled": ("0", "1", "2", "3")}
   assert (dataset.splits["test"][1]["label"] == 5).all()
   labeled, free = subsets.select(
-      dataset, labels=2, unlabeled=2, split_seed=0)
+      dataset, num_labeled=2, num_unlabeled=2, split_seed=0)
   assert labeled.ids == ("2", "0")
   assert free.ids == ("3", "1")
   np.testing.assert_array_equal(
       free[0]["image"],
-      np.asarray(Image.open(release / "unlabel_data/image/3.png")))
+      np.asarray(Image.open(official / "unlabel_data/image/3.png")))
 
 
-def test_release_layout_with_other_classes(release):
-  (release / "classes.json").write_text(json.dumps({
+def test_official_layout_with_other_classes(official):
+  (official / "classes.json").write_text(json.dumps({
       "classes": ["no", "yes"], "colours": [[0, 0, 0], [255, 0, 0]]}))
   with pytest.raises(errors.DataError, match="class index 2"):
-    _load_release(release)
+    _load_official(official)
 
 
-def test_release_layout_without_its_list(release):
-  (release / "label_data/train_full_list.txt").unlink()
+def test_official_layout_without_its_list(official):
+  (official / "label_data/train_full_list.txt").unlink()
   with pytest.raises(errors.DataError, match="train_full_list.txt.*missing"):
-    _load_release(release)
+    _load_official(official)
 
 
 _NUMBERS = (0, 1, 27500, 28000, 28001, 28002, 29500, 29999)
@@ -91,7 +91,7 @@ def _square(top, left, side=4):
 def faces(tmp_path):
   root = tmp_path / "faces"
   for n in _NUMBERS:
-    _picture(root / f"CelebA-HQ-img/{n}.jpg", n, (64, 64))
+    _image(root / f"CelebA-HQ-img/{n}.jpg", n, (64, 64))
     for part, mask in {
         "skin": np.full((32, 32), 255), "l_eye": _square(4, 4),
         "r_eye": _square(4, 20), "eye_g": _square(2, 2, 8),
@@ -125,7 +125,8 @@ def test_faces_splits_and_merge(faces):
   assert at(5, 21) == "eye"
   assert at(21, 11) == at(25, 11) == "mouth"
   assert at(30, 30) == "skin"
-  labeled, _ = subsets.select(dataset, labels=2, unlabeled=-1, split_seed=0)
+  labeled, _ = subsets.select(
+      dataset, num_labeled=2, num_unlabeled=-1, split_seed=0)
   assert labeled.ids == ("28000", "28001")
 
 

@@ -1,4 +1,4 @@
-"""Readers of lists, masks and pictures on anything: DataError or a result."""
+"""Readers of lists, masks and images on anything: DataError or a result."""
 
 import contextlib
 import io
@@ -50,7 +50,7 @@ def test_ids_that_lead_elsewhere(tmp_path, name):
 def test_list_of_absurd_size(tmp_path):
   path = tmp_path / "list.txt"
   with path.open("wb") as file:
-    file.truncate(id_lists.MAX_BYTES + 1)  # sparse: takes no room
+    file.truncate(id_lists.MAX_BYTES + 1)  # sparse: takes no disk space
   with pytest.raises(errors.DataError, match="no list of ids"):
     id_lists.read(path)
 
@@ -76,7 +76,7 @@ VALID = [_encoded(*x) for x in (
 
 @FAST
 @given(data=st.data())
-def test_pictures_and_masks(data):
+def test_images_and_masks(data):
   content = bytearray(data.draw(st.sampled_from(VALID)))
   for _ in range(data.draw(st.integers(1, 5))):
     at = data.draw(st.integers(0, len(content) - 1))
@@ -96,7 +96,7 @@ def test_pictures_and_masks(data):
 
 @FAST
 @given(content=st.binary(max_size=200))
-def test_any_bytes_are_no_picture(content):
+def test_any_bytes_are_no_image(content):
   with pytest.raises(errors.DataError, match="file: "):
     image_files.decode_mask(content, "file")
 
@@ -126,8 +126,8 @@ def test_bomb_is_refused_before_it_is_unpacked():
 def test_every_format_is_read(kind):
   out = io.BytesIO()
   Image.new("L", (4, 3), 7).save(out, kind)
-  found = image_files.decode_image(out.getvalue(), 1, "file")
-  assert found.shape == (3, 4, 1)
+  decoded = image_files.decode_image(out.getvalue(), 1, "file")
+  assert decoded.shape == (3, 4, 1)
 
 
 def test_formats_that_run_programs_are_refused():

@@ -11,7 +11,7 @@ from semseg_jax.data import views
 
 
 def example(height=20, width=30, seed=0):
-  """A picture whose red channel is 10 times its label."""
+  """An image whose red channel is 10 times its label."""
   label = np.random.default_rng(seed).integers(
       0, 5, (height // 5, width // 5)).repeat(5, 0).repeat(5, 1).astype(
           np.uint8)
@@ -26,9 +26,9 @@ def example(height=20, width=30, seed=0):
 def test_crop_keeps_pairs_and_pads(shape, height, width):
   crop = geometry.Crop(shape, fill=(1, 2, 3), fill_label=255)
   for seed in range(8):
-    found = geometry.random_crop(
+    cropped = geometry.random_crop(
         example(height, width), np.random.default_rng(seed), crop)
-    image, label = found["image"], found["label"]
+    image, label = cropped["image"], cropped["label"]
     assert image.shape == (*shape, 3)
     assert label.shape == shape
     inside = label != 255
@@ -39,15 +39,15 @@ def test_crop_keeps_pairs_and_pads(shape, height, width):
 
 def test_crop_scales_by_short_side():
   crop = geometry.Crop((8, 8), short_side=(10, 40), blur=1.0)
-  found = geometry.random_crop(
+  cropped = geometry.random_crop(
       {"image": example()["image"]}, np.random.default_rng(0), crop)
-  assert set(found) == {"image"}
-  assert found["image"].shape == (8, 8, 3)
+  assert set(cropped) == {"image"}
+  assert cropped["image"].shape == (8, 8, 3)
   assert geometry.with_short_side((20, 30), 10) == (10, 15)
   assert geometry.with_short_side((31, 20), 10) == (15, 10)
   scaled = geometry.Crop((30, 45), scales=(1.5,))
-  found = geometry.random_crop(example(), np.random.default_rng(0), scaled)
-  assert (found["label"] != 255).all()
+  cropped = geometry.random_crop(example(), np.random.default_rng(0), scaled)
+  assert (cropped["label"] != 255).all()
 
 
 def test_too_large_for_padding():
@@ -55,7 +55,7 @@ def test_too_large_for_padding():
     geometry.padded_to(example(), (16, 40), fill=(0, 0, 0))
 
 
-class Pictures:
+class Images:
   ids, labeled = ("a", "b", "c"), True
 
   def __len__(self):
@@ -66,27 +66,27 @@ class Pictures:
 
 
 def test_viewed_sources():
-  halved = geometry.Viewed(Pictures(), shape=(10, 15))
+  halved = geometry.Viewed(Images(), shape=(10, 15))
   assert halved[1]["image"].shape == (10, 15, 3)
   assert halved[1]["label"].shape == (10, 15)
   assert halved[1]["id"] == "b"
-  square = geometry.Viewed(Pictures(), short_side=20)[0]
+  square = geometry.Viewed(Images(), short_side=20)[0]
   np.testing.assert_array_equal(square["label"], example()["label"][:, 5:25])
   assert sources.by_ids(halved, ["c"]).ids == ("c",)
 
 
 def test_rectangles_and_padding_in_batches():
   batch = next(pipeline.train_batches(
-      Pictures(), Pictures(), size=(12, 18), batch_size=2,
+      Images(), Images(), size=(12, 18), batch_size=2,
       unlabeled_batch_size=2, seed=0))
   assert batch["labeled"]["image"].shape == (2, 12, 18, 3)
   assert batch["labeled"]["label"].shape == (2, 12, 18)
   cropped = next(pipeline.train_batches(
-      Pictures(), Pictures(), size=(8, 8), batch_size=2,
+      Images(), Images(), size=(8, 8), batch_size=2,
       unlabeled_batch_size=2, seed=0, crop=geometry.Crop((8, 8))))
   assert cropped["unlabeled"]["image"].shape == (2, 8, 8, 3)
   padded = next(pipeline.eval_batches(
-      Pictures(), size=(24, 32), batch_size=2, fill=(9, 9, 9)))
+      Images(), size=(24, 32), batch_size=2, fill=(9, 9, 9)))
   np.testing.assert_array_equal(
       padded["image"][0, :20, :30], example()["image"])
   assert (padded["image"][:, 20:] == 9).all()
@@ -100,12 +100,12 @@ def test_views():
   assert plain["classes"].sum() == len(np.unique(example()["label"]))
   flips = 0
   for seed in range(20):
-    found = views.both(plain, np.random.default_rng(seed), views.Strong())
+    pair = views.both(plain, np.random.default_rng(seed), views.Strong())
     image = plain["image"]
-    flipped = (found["image"] == image[:, ::-1]).all()
-    assert flipped or (found["image"] == image).all()
+    flipped = (pair["image"] == image[:, ::-1]).all()
+    assert flipped or (pair["image"] == image).all()
     flips += flipped
-    assert found["strong"].shape == image.shape
-    assert (found["strong"] != image).any()
-    assert (found["classes"] == plain["classes"]).all()
+    assert pair["strong"].shape == image.shape
+    assert (pair["strong"] != image).any()
+    assert (pair["classes"] == plain["classes"]).all()
   assert 2 < flips < 18

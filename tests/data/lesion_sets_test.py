@@ -14,7 +14,7 @@ def _isic2018(download, test=True):
                              ("Test", 2, 200))[:3 if test else 2]:
     for i in range(first, first + count):
       name = f"ISIC_{i:07d}"
-      download.picture(
+      download.image(
           f"ISIC2018_Task1-2_{part}_Input/{name}.jpg", (24, 32), seed=i)
       download.save(f"ISIC2018_Task1_{part}_GroundTruth/{name}_segmentation"
                     ".png", download.half(24, 32, True))
@@ -44,7 +44,7 @@ def test_isic2018(download, monkeypatch):
                                    "jpeg/train"])
 def test_isic2020(download, below):
   for i in range(2):
-    download.picture(f"{below}/ISIC_{i:07d}.jpg")
+    download.image(f"{below}/ISIC_{i:07d}.jpg")
   source = download.load("isic2020").splits["unlabeled"]
   assert len(source) == 2
   assert not source.labeled
@@ -54,7 +54,7 @@ def _ph2(download):
   for i in (2, 3):
     name = f"IMD{i:03d}"
     below = f"PH2Dataset/PH2 Dataset images/{name}"
-    download.picture(f"{below}/{name}_Dermoscopic_Image/{name}.bmp", (24, 32))
+    download.image(f"{below}/{name}_Dermoscopic_Image/{name}.bmp", (24, 32))
     lesion = download.half(24, 32, True)
     image = Image.fromarray(lesion)
     (image.convert("1") if i == 2 else image).save(
@@ -76,7 +76,7 @@ def _waterloo(download):
       ("melanoma", "notmelanoma"), ("dermis", "dermquest")):
     for name in ("D1", "12_2"):  # the same numbers in every folder
       below = f"skin_data/{kind}/{atlas}/{name}"
-      download.picture(f"{below}_orig.jpg", (24, 32), seed=len(below))
+      download.image(f"{below}_orig.jpg", (24, 32), seed=len(below))
       download.save(f"{below}_contour.png",
                     np.repeat(download.half(24, 32, True)[..., None], 3, 2))
 
@@ -96,7 +96,7 @@ def test_skin_lesions_joins_four_sets(download, monkeypatch, check_config):
   monkeypatch.setattr("semseg_jax.data.sets.isic2018._POOL", 4)
   part = lambda name: type(download)(download.root / name)
   _isic2018(part("isic2018"), test=False)
-  part("isic2020").picture("train/ISIC_0015719.jpg")
+  part("isic2020").image("train/ISIC_0015719.jpg")
   _ph2(part("ph2"))
   _waterloo(part("dermis_dermquest"))
   dataset = download.load("skin_lesions")
@@ -104,7 +104,7 @@ def test_skin_lesions_joins_four_sets(download, monkeypatch, check_config):
       "train_labeled": 4, "val": 2, "test": 2, "unlabeled": 1,
       "ood_ph2": 2, "ood_dermis": 4, "ood_dermquest": 4}
   labeled, free = subsets.select(
-      dataset, labels=2, unlabeled=-1, split_seed=0)
+      dataset, num_labeled=2, num_unlabeled=-1, split_seed=0)
   assert len(labeled) == 2
   assert free.ids == ("ISIC_0015719",)
   check_config("skin", dataset)

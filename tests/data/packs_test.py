@@ -47,7 +47,7 @@ def test_pack(packs, name):
     chosen = set()
     for count in counts:
       labeled, free = subsets.select(
-          dataset, labels=count, unlabeled=-1, split_seed=seed)
+          dataset, num_labeled=count, num_unlabeled=-1, split_seed=seed)
       listed = (root / f"splits/labeled_{count}_seed{seed}.txt").read_text()
       assert set(labeled.ids) == set(listed.split())
       assert chosen <= set(labeled.ids)
@@ -56,11 +56,11 @@ def test_pack(packs, name):
   if complement.exists():
     ids = complement.read_text().split()
     _, free = subsets.select(
-        dataset, labels=counts[0], unlabeled=len(ids), split_seed=0)
+        dataset, num_labeled=counts[0], num_unlabeled=len(ids), split_seed=0)
     assert set(free.ids) == set(ids)
 
 
-def test_coffee_leaf_frames_are_other_pictures_of_the_test_leaves(packs):
+def test_coffee_leaf_frames_are_other_images_of_the_test_leaves(packs):
   _, dataset = packs("coffee_leaf")
   test, frame = dataset.splits["test"], dataset.splits["ood_test"]
   assert test.ids == frame.ids

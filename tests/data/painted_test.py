@@ -14,7 +14,7 @@ SPEC = datasets.Spec(
     "toy", ("rest", "eye", "nose"), np.zeros((3, 3), np.uint8))
 
 
-def picture(folder, name, size=(6, 4)):
+def image(folder, name, size=(6, 4)):
   Image.new("RGB", size, (9, 9, 9)).save(folder / f"{name}.png")
 
 
@@ -33,7 +33,7 @@ def labelme(folder, name, *shapes, size=(6, 4)):
 @pytest.fixture
 def folder(tmp_path):
   for name in ("a", "b", "c"):
-    picture(tmp_path, name)
+    image(tmp_path, name)
   (tmp_path / "classes.json").write_text("{}")  # not LabelMe's
   return tmp_path
 
@@ -62,7 +62,7 @@ def test_both_formats(folder):
     (lambda f: mask(f, "a", np.full((4, 6), 3)),
      r"a_mask\.png: class index 3, but there are 3 classes"),
     (lambda f: mask(f, "a", np.zeros((4, 7))), r"a_mask\.png: 7 x 4.* 6 x 4"),
-    (lambda f: mask(f, "a", np.zeros((4, 6)), "RGB"), "RGB picture"),
+    (lambda f: mask(f, "a", np.zeros((4, 6)), "RGB"), "RGB image"),
     (lambda f: (f / "a_mask.png").write_bytes(b"no"), "not a readable"),
     (lambda f: labelme(f, "a", ("ear", "polygon", [[0, 0], [1, 0], [1, 1]])),
      r"label 'ear' is no class.* rest, eye, nose"),
@@ -79,7 +79,7 @@ def test_mistakes_name_the_file(folder, prepare, message):
 
 
 @pytest.mark.parametrize(("prepare", "message"), [
-    (lambda f: mask(f, "z", np.zeros((4, 6))), r"mask of z, but no picture"),
+    (lambda f: mask(f, "z", np.zeros((4, 6))), r"mask of z, but no image"),
     (lambda f: (mask(f, "a", np.zeros((4, 6))), labelme(f, "a")),
      "a has two masks"),
     (lambda f: (f / "a.json").write_text("{"), r"a\.json: not valid JSON"),

@@ -17,7 +17,7 @@ _AUGMENT = pipeline.AugmentOptions(flip_labeled=0.5, affine=0.5)
 
 
 def _source(n, *, labeled=True, size=8, channels=3):
-  """Picture i is everywhere of value i."""
+  """Image i is everywhere of value i."""
   return sources.Rendered(
       lambda i: (np.full((size, size + 2, channels), i, np.uint8),
                  np.full((size, size + 2), i % 3, np.uint8)),
@@ -80,7 +80,7 @@ def test_threads_do_not_change_batches():
     _assert_equal(a, b)
 
 
-def test_every_round_shows_every_picture_in_a_new_order():
+def test_every_round_shows_every_image_in_a_new_order():
   batches = _batches(10, labeled=_source(8), unlabeled=None,
                      augment=pipeline.AugmentOptions())
   seen = np.concatenate([b["labeled"]["image"][:, 0, 0, 0] for b in batches])
@@ -92,7 +92,7 @@ def test_every_round_shows_every_picture_in_a_new_order():
   np.testing.assert_array_equal(labels, seen % 3)
 
 
-def test_fewer_pictures_than_a_batch():
+def test_fewer_images_than_a_batch():
   batch, = _batches(1, labeled=_source(3), batch_size=16,
                     augment=pipeline.AugmentOptions())
   values, counts = np.unique(
@@ -121,14 +121,14 @@ def test_missing_streams():
     ({"batch_size": 5, "process_count": 2}, "multiple of the 2 processes"),
     ({"batch_size": 0}, "positive"),
     ({"labeled": _source(4, labeled=False)}, "source with labels"),
-    ({"labeled": _source(0)}, "without pictures"),
+    ({"labeled": _source(0)}, "without images"),
 ])
 def test_impossible_streams(options, message):
   with pytest.raises(errors.DataError, match=message):
     _batches(1, **options)
 
 
-def test_each_picture_is_read_once():
+def test_each_image_is_read_once():
   reads = []
 
   class Counting:
@@ -161,7 +161,7 @@ def test_eval_batches_cover_the_source(n):
 
 
 def test_with_a_real_set():
-  dataset = datasets.load("parts", size=16)
+  dataset = datasets.load("toy_faces", size=16)
   batch = next(pipeline.train_batches(
       dataset.splits["train_labeled"], dataset.splits["unlabeled"], size=16,
       batch_size=2, unlabeled_batch_size=2, seed=0))

@@ -106,13 +106,13 @@ def test_montgomery_of_8_and_16_bits(download):
 def _shenzhen(download):
   for i in range(4):
     name = f"CHNCXR_{i:04d}_{i % 2}"
-    download.picture(f"ChinaSet_AllFiles/CXR_png/{name}.png",
-                     (30, 40, 3 if i % 2 else 1), seed=i)
+    download.image(f"ChinaSet_AllFiles/CXR_png/{name}.png",
+                   (30, 40, 3 if i % 2 else 1), seed=i)
     if i < 3:
       download.save(f"mask/{name}_mask.png", download.half(30, 40, True))
 
 
-def test_shenzhen_has_pictures_without_masks(download):
+def test_shenzhen_has_images_without_masks(download):
   _shenzhen(download)
   dataset = download.load("shenzhen")
   assert len(dataset.splits["test"]) == 3
@@ -127,7 +127,7 @@ def _nih(download, flat):
   for i in range(4):
     below = "images" if flat else f"images_{i // 2 + 1:03d}/images"
     # Some of the original's files have an alpha channel.
-    download.picture(f"{below}/{i:08d}_000.png", (32, 32, 4 if i == 1 else 1))
+    download.image(f"{below}/{i:08d}_000.png", (32, 32, 4 if i == 1 else 1))
   download.save("masks/00000002_000.png", download.half(32, 32, True) // 255)
 
 
@@ -160,7 +160,7 @@ def test_chest_xray_joins_four_sets(download, caplog, check_config):
   assert dataset.spec.name == "chest_xray"
   assert "Jaeger" in dataset.spec.citation
   # Half a download is not the same as none.
-  part("shenzhen").picture("ChinaSet_AllFiles/CXR_png/CHNCXR_0001_0.png")
+  part("shenzhen").image("ChinaSet_AllFiles/CXR_png/CHNCXR_0001_0.png")
   download.fails("chest_xray", "mask/*_mask.png")
   part("shenzhen").remove("**/*.png")
   _shenzhen(part("shenzhen"))

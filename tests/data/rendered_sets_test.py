@@ -9,7 +9,7 @@ from semseg_jax.data.rendering import fields
 from semseg_jax.data.rendering import scene
 
 
-@pytest.mark.parametrize("name", ["parts", "scenes"])
+@pytest.mark.parametrize("name", ["toy_faces", "scenes"])
 @pytest.mark.parametrize("size", [16, 33, 64, 256])
 def test_sizes_and_types(name, size):
   dataset = datasets.load(name, size=size)
@@ -21,7 +21,7 @@ def test_sizes_and_types(name, size):
     datasets.verify(dataset, [split])
 
 
-@pytest.mark.parametrize("name", ["parts", "scenes"])
+@pytest.mark.parametrize("name", ["toy_faces", "scenes"])
 def test_function_of_seed_split_and_index(name):
   a, b = (datasets.load(name, size=32).splits for _ in range(2))
   other = datasets.load(name, size=32, seed=1).splits
@@ -34,8 +34,8 @@ def test_function_of_seed_split_and_index(name):
 
 
 @pytest.mark.parametrize("split", ["train_labeled", "ood_test"])
-def test_parts_has_all_parts(split):
-  source = datasets.load("parts", size=32).splits[split]
+def test_toy_faces_has_all_parts(split):
+  source = datasets.load("toy_faces", size=32).splits[split]
   count = np.zeros(7)
   for i in range(30):
     count[np.unique(source[i]["label"])] += 1
@@ -43,10 +43,10 @@ def test_parts_has_all_parts(split):
   assert count.min() >= 24
 
 
-def test_parts_label_is_the_same_at_every_size():
+def test_toy_faces_label_is_the_same_at_every_size():
   """Half the size is every second centre's neighbourhood: few pixels change."""
-  small = datasets.load("parts", size=32).splits["val"]
-  large = datasets.load("parts", size=128).splits["val"]
+  small = datasets.load("toy_faces", size=32).splits["val"]
+  large = datasets.load("toy_faces", size=128).splits["val"]
   for i in range(5):
     block = large[i]["label"].reshape(32, 4, 32, 4)
     inner = block[:, 1, :, 1]
@@ -55,9 +55,9 @@ def test_parts_label_is_the_same_at_every_size():
     assert same.mean() > 0.98
 
 
-def test_parts_colors_follow_labels():
-  """Eyes hold white and dark, hair differs from skin: picture fits label."""
-  source = datasets.load("parts", size=64).splits["val"]
+def test_toy_faces_colors_follow_labels():
+  """Eyes hold white and dark, hair differs from skin: image fits label."""
+  source = datasets.load("toy_faces", size=64).splits["val"]
   gaps = []
   for i in range(20):
     image = source[i]["image"].astype(float)
@@ -71,8 +71,8 @@ def test_parts_colors_follow_labels():
   assert np.median(gaps) > 40
 
 
-def test_parts_domains_share_geometry_not_style():
-  splits = datasets.load("parts", size=32).splits
+def test_toy_faces_domains_share_geometry_not_style():
+  splits = datasets.load("toy_faces", size=32).splits
   stats = {}
   for name in ("test", "ood_test"):
     images = np.stack([splits[name][i]["image"] for i in range(40)])

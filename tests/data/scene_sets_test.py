@@ -39,7 +39,7 @@ def _voc_mask(value):
 def _pascal_voc(download):
   below = "VOCdevkit/VOC2012"
   for i, name in enumerate(_TRAIN + _VAL):
-    download.picture(f"{below}/JPEGImages/{name}.jpg", (20, 30), seed=i)
+    download.image(f"{below}/JPEGImages/{name}.jpg", (20, 30), seed=i)
     download.save(f"{below}/SegmentationClass/{name}.png", _voc_mask(i),
                   palette=voc.palette(256))
   download.text(f"{below}/ImageSets/Segmentation/train.txt", *_TRAIN)
@@ -47,14 +47,14 @@ def _pascal_voc(download):
 
 
 def _sbd(download):
-  """SBD: a picture of VOC's train, one of its val, and two more."""
+  """SBD: an image of VOC's train, one of its val, and two more."""
   below = "benchmark_RELEASE/dataset"
   lists = {"train": (_TRAIN[1], "2008_000008"), "val": (_VAL[1], "2010_000005")}
   for split, ids in lists.items():
     download.text(f"{below}/{split}.txt", *ids)
     for name in ids:
       if name not in _TRAIN + _VAL:
-        download.picture(f"VOCdevkit/VOC2012/JPEGImages/{name}.jpg", (20, 30))
+        download.image(f"VOCdevkit/VOC2012/JPEGImages/{name}.jpg", (20, 30))
       segmentation = np.full((20, 30), 20, np.uint8)
       scipy.io.savemat(download(f"{below}/cls/{name}.mat"), {"GTcls": {
           "Boundaries": np.zeros((1, 1)), "Segmentation": segmentation,
@@ -84,7 +84,7 @@ def test_pascal_voc_aug(download):
   np.testing.assert_array_equal(train[1]["label"], _voc_mask(1))  # VOC's own
   assert (train[3]["label"] == 20).all()
   labeled, free = subsets.select(
-      dataset, labels=1, unlabeled=3, split_seed=0)
+      dataset, num_labeled=1, num_unlabeled=3, split_seed=0)
   assert not set(labeled.ids) & set(free.ids)
   assert dataset.spec.name == "pascal_voc_aug"
 
@@ -92,7 +92,7 @@ def test_pascal_voc_aug(download):
 def test_pascal_voc_aug_with_converted_masks(download):
   _pascal_voc(download)
   for name in (*_TRAIN, *_VAL, "2008_000008"):
-    download.picture(f"VOCdevkit/VOC2012/JPEGImages/{name}.jpg", (20, 30))
+    download.image(f"VOCdevkit/VOC2012/JPEGImages/{name}.jpg", (20, 30))
     download.save(f"VOCdevkit/VOC2012/SegmentationClassAug/{name}.png",
                   np.full((20, 30), 20, np.uint8))
   train = download.load("pascal_voc/aug").splits["train"]
@@ -131,9 +131,9 @@ def _context(download, drop=()):
                      ("val", ("2008_000007",))):
     download.text(f"{below}/ImageSets/Main/{split}.txt", *ids)
     for name in ids:
-      download.picture(f"{below}/JPEGImages/{name}.jpg", (20, 30))
+      download.image(f"{below}/JPEGImages/{name}.jpg", (20, 30))
       scipy.io.savemat(download(f"trainval/{name}.mat"), {"LabelMap": labels})
-  download.picture(f"{below}/JPEGImages/2008_000009.jpg", (20, 30))  # not ours
+  download.image(f"{below}/JPEGImages/2008_000009.jpg", (20, 30))  # in no list
 
 
 def test_pascal_context_60_and_59(download):
@@ -190,12 +190,12 @@ def _cityscapes(download, polygons=False):
   for split, city in (("train", "aachen"), ("train", "bochum"),
                       ("val", "lindau")):
     name = f"{split}/{city}/{city}_000000_000019"
-    download.picture(f"leftImg8bit/{name}_leftImg8bit.png", (16, 32))
+    download.image(f"leftImg8bit/{name}_leftImg8bit.png", (16, 32))
     if polygons:
       download.text(f"gtFine/{name}_gtFine_polygons.json", json.dumps(scene))
     else:
       download.save(f"gtFine/{name}_gtFine_labelIds.png", ids)
-      download.picture(f"gtFine/{name}_gtFine_color.png", (16, 32, 4))
+      download.image(f"gtFine/{name}_gtFine_color.png", (16, 32, 4))
       download.text(f"gtFine/{name}_gtFine_polygons.json", "{}")
 
 
@@ -270,7 +270,8 @@ def test_camvid_original(download):
   label = dataset.splits["test"][0]["label"]
   assert label[[0, 2, 4, 5], 5].tolist() == [0, 3, 255, 255]
   assert dataset.spec.class_names[3] == "road"
-  labeled, _ = subsets.select(dataset, labels=46, unlabeled=0, split_seed=2)
+  labeled, _ = subsets.select(
+      dataset, num_labeled=46, num_unlabeled=0, split_seed=2)
   assert labeled.ids == dataset.lists["labeled_184_seed2"][:46]
 
 
@@ -282,10 +283,10 @@ def test_camvid_original_incomplete(download):
   download.fails("camvid/original", "'train'", "0001TP_006690")
   lines = download("label_colors.txt").read_text().splitlines()
   download.text("label_colors.txt", *(x for x in lines if "Sky" not in x))
-  _camvid_picture = id_lists.shipped("camvid")["train"][0]
-  for path in (f"701_StillsRaw_full/{_camvid_picture}.png",
-               f"LabeledApproved_full/{_camvid_picture}_L.png"):
-    download.picture(path)
+  _camvid_image = id_lists.shipped("camvid")["train"][0]
+  for path in (f"701_StillsRaw_full/{_camvid_image}.png",
+               f"LabeledApproved_full/{_camvid_image}_L.png"):
+    download.image(path)
   download.fails("camvid/original", "label_colors.txt", "lacks Sky")
 
 
@@ -313,7 +314,7 @@ def _pascal_part(download, kind, scenes):
   for i, (split, things) in enumerate(scenes):
     name = f"2008_{i:06d}"
     lines[split].append(f"{name} {' 1' if things else '-1'}")
-    download.picture(f"{below}/JPEGImages/{name}.jpg", (100, 200))
+    download.image(f"{below}/JPEGImages/{name}.jpg", (100, 200))
     objects = np.empty((1, len(things)), object)
     for k, thing in enumerate(things):
       objects[0, k] = thing

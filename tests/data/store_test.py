@@ -1,4 +1,4 @@
-"""Preparing file-based sets: what is kept, and one line for what is broken."""
+"""Preparing file-based sets: what is stored, one line for what is broken."""
 
 import os
 import struct
@@ -18,7 +18,7 @@ def _load(tree):
       "folder", data_dir=str(tree), cache_dir=str(tree.parent / "cache"))
 
 
-def test_stored_pictures_are_the_files(tree):
+def test_stored_images_are_the_files(tree):
   dataset = _load(tree)
   assert dataset.spec.name == "tiny"
   assert dataset.spec.class_names == ("a", "b", "c")
@@ -51,7 +51,7 @@ def test_prepared_once_and_again_when_a_file_changes(tree):
 
 
 def test_failed_preparation_leaves_nothing(tree):
-  (tree / "images/p2.jpg").write_bytes(b"no picture")
+  (tree / "images/p2.jpg").write_bytes(b"no image")
   with pytest.raises(errors.DataError):
     _load(tree)
   assert os.listdir(tree.parent / "cache") == []
@@ -131,7 +131,7 @@ def test_broken_input_is_named_in_one_line(tree, file, spoil, words):
     assert word in message
 
 
-def test_sixteen_bit_picture_is_refused():
+def test_sixteen_bit_image_is_refused():
   content = image_files.encode_png(np.zeros((4, 4), np.uint16))
   with pytest.raises(errors.DataError, match="x.png.*8 bits"):
     image_files.decode_image(content, 1, "x.png")

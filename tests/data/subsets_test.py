@@ -38,13 +38,14 @@ def test_subsets_are_nested_and_exact(data, n, seed):
   got = {}
   for k in (small, big):
     labeled, free = subsets.select(
-        dataset, labels=k, unlabeled=-1, split_seed=seed)
+        dataset, num_labeled=k, num_unlabeled=-1, split_seed=seed)
     assert len(set(labeled.ids)) == len(labeled) == k
     assert sorted(free.ids) == sorted(dataset.splits["train_labeled"].ids)
     assert not set(free.ids[:n - k]) & set(labeled.ids)
     got[k] = set(labeled.ids)
   assert got[small] <= got[big]
-  exact, _ = subsets.select(dataset, labels=listed, unlabeled=0, split_seed=1)
+  exact, _ = subsets.select(
+      dataset, num_labeled=listed, num_unlabeled=0, split_seed=1)
   assert set(exact.ids) == set(order[:listed])
 
 
@@ -52,20 +53,24 @@ def test_counts_between_the_lists_stay_between_them():
   lists = {"labeled_2_seed0": ("a5", "a1"),
            "labeled_4_seed0": ("a1", "a5", "a9", "a0")}
   three, _ = subsets.select(
-      _dataset(lists=lists), labels=3, unlabeled=0, split_seed=0)
+      _dataset(lists=lists), num_labeled=3, num_unlabeled=0, split_seed=0)
   assert {"a5", "a1"} < set(three.ids) < {"a1", "a5", "a9", "a0"}
 
 
 def test_seeds_differ_and_repeat():
-  picks = [subsets.select(_dataset(40), labels=8, unlabeled=0, split_seed=s)[0]
-           for s in (0, 1, 0)]
+  picks = [
+      subsets.select(
+          _dataset(40), num_labeled=8, num_unlabeled=0, split_seed=s)[0]
+      for s in (0, 1, 0)]
   assert picks[0].ids == picks[2].ids != picks[1].ids
 
 
 def test_unlabeled_split_is_the_pool_and_does_not_follow_labels():
   dataset = _dataset(unlabeled=7)
-  few = subsets.select(dataset, labels=1, unlabeled=5, split_seed=0)[1]
-  many = subsets.select(dataset, labels=12, unlabeled=5, split_seed=0)[1]
+  few, many = (
+      subsets.select(
+          dataset, num_labeled=n, num_unlabeled=5, split_seed=0)[1]
+      for n in (1, 12))
   assert few.ids == many.ids
   assert all(name.startswith("u") for name in few.ids)
   assert not few.labeled
@@ -74,29 +79,31 @@ def test_unlabeled_split_is_the_pool_and_does_not_follow_labels():
 
 def test_unlabeled_lists():
   dataset = _dataset(unlabeled=7, lists={"unlabeled_2": ("u6", "u3")})
-  assert subsets.select(
-      dataset, labels=1, unlabeled=2, split_seed=3)[1].ids == ("u6", "u3")
-  three = subsets.select(dataset, labels=1, unlabeled=3, split_seed=3)[1]
+  two, three = (
+      subsets.select(
+          dataset, num_labeled=1, num_unlabeled=n, split_seed=3)[1]
+      for n in (2, 3))
+  assert two.ids == ("u6", "u3")
   assert {"u6", "u3"} < set(three.ids)
 
 
 def test_nothing_wanted_is_none():
   nothing = subsets.select(
-      _dataset(unlabeled=3), labels=0, unlabeled=0, split_seed=0)
+      _dataset(unlabeled=3), num_labeled=0, num_unlabeled=0, split_seed=0)
   assert nothing == (None, None)
   labeled, free = subsets.select(
-      _dataset(pool="train"), labels=0, unlabeled=-1, split_seed=0)
+      _dataset(pool="train"), num_labeled=0, num_unlabeled=-1, split_seed=0)
   assert labeled is None
   assert len(free) == 12
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"labels": 13}, r"data\.labels=13.*12 pictures"),
-    ({"labels": -2}, r"data\.labels=-2"),
-    ({"unlabeled": 8}, r"data\.unlabeled=8.*7 pictures"),
+    ({"num_labeled": 13}, r"data\.num_labeled=13.*12 images"),
+    ({"num_labeled": -2}, r"data\.num_labeled=-2"),
+    ({"num_unlabeled": 8}, r"data\.num_unlabeled=8.*7 images"),
 ])
 def test_impossible_counts(options, message):
-  wanted = {"labels": 1, "unlabeled": 1} | options
+  wanted = {"num_labeled": 1, "num_unlabeled": 1} | options
   with pytest.raises(errors.DataError, match=message):
     subsets.select(_dataset(unlabeled=7), split_seed=0, **wanted)
 
@@ -110,12 +117,12 @@ def test_impossible_counts(options, message):
 ])
 def test_unusable_sets(dataset, message):
   with pytest.raises(errors.DataError, match=message):
-    subsets.select(dataset, labels=1, unlabeled=0, split_seed=0)
+    subsets.select(dataset, num_labeled=1, num_unlabeled=0, split_seed=0)
 
 
 # --- The orders that this project brings
 
-# Labelled pool, its size, label counts of the papers' ratios.
+# Labeled pool, its size, label counts of the papers' ratios.
 _ORDERS = {
     "pascal_voc": (10_582, (211, 529, 1322, 2645)),
     "pascal_context": (4998, (99, 249, 624, 1249)),
@@ -144,6 +151,6 @@ def test_scenes_take_their_labels_in_the_order_of_the_file(seed):
   order = dataset.lists[f"labeled_1000_seed{seed}"]
   for count in _ORDERS["scenes"][1]:
     labeled, free = subsets.select(
-        dataset, labels=count, unlabeled=4000 - count, split_seed=seed)
+        dataset, num_labeled=count, num_unlabeled=4000 - count, split_seed=seed)
     assert labeled.ids == order[:count]
     assert not set(free.ids) & set(labeled.ids)

@@ -1,4 +1,4 @@
-"""Broken pictures: fatal by default, named and left out where allowed."""
+"""Broken images: fatal by default, named and left out where allowed."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def load(tree, broken=0):
 
 def spoil(tree, *names):
   for name in names:
-    (tree / f"images/{name}.jpg").write_bytes(b"no picture")
+    (tree / f"images/{name}.jpg").write_bytes(b"no image")
 
 
 def test_broken_file_is_left_out_where_allowed(tree, caplog):
@@ -34,7 +34,7 @@ def test_broken_file_is_left_out_where_allowed(tree, caplog):
   assert list(sources.broken(pool)) == ["p2"]
   subset = sources.by_ids(pool, ["p3", "p2"])
   assert sources.sound(subset).ids == ("p3",)
-  assert "1 broken pictures" in caplog.text
+  assert "1 broken images" in caplog.text
   assert "p2.jpg" in caplog.text
   assert sources.sound(dataset.splits["val"]) is dataset.splits["val"]
   datasets.verify(dataset, ["val", "test"])
@@ -43,7 +43,7 @@ def test_broken_file_is_left_out_where_allowed(tree, caplog):
     load(tree)
 
 
-def test_no_score_without_every_picture(tree):
+def test_no_score_without_every_image(tree):
   spoil(tree, "p5")
   with pytest.raises(errors.DataError, match="'test' cannot be scored.*p5"):
     datasets.verify(load(tree, 5), ["val", "test"])
@@ -59,18 +59,18 @@ def test_damaged_record_is_named(tree):
     dataset.splits["train_labeled"][0]
 
 
-def test_broken_pictures_of_a_volume(tmp_path):
+def test_broken_images_of_a_volume(tmp_path):
   spec = datasets.Spec(
       name="slices", class_names=("a", "b"), colors=np.zeros((2, 3), np.uint8))
   path = tmp_path / "volume"
   path.write_bytes(b"")
   items = [store.Item("v", str(path))]
-  picture = image_files.encode_png(np.zeros((4, 4, 3), np.uint8))
+  image = image_files.encode_png(np.zeros((4, 4, 3), np.uint8))
 
   def expand(item, channels):
     del item, channels
     for i in range(3):
-      yield str(i), b"none" if i == 1 else picture, None
+      yield str(i), b"none" if i == 1 else image, None
 
   def opened():
     return store.open_splits(
@@ -91,7 +91,7 @@ def test_broken_pictures_of_a_volume(tmp_path):
 
 
 class Failing:
-  """Pictures of one value each, of which some cannot be read."""
+  """Images of one value each, of which some cannot be read."""
 
   labeled = False
 
@@ -117,20 +117,20 @@ def batches(count, bad, broken, start=0, **options):
                    for _ in range(count)])
 
 
-def test_a_picture_that_fails_in_training_is_replaced(caplog):
-  found = batches(6, {2, 3}, 2)
+def test_an_image_that_fails_in_training_is_replaced(caplog):
+  values = batches(6, {2, 3}, 2)
   whole = batches(6, {}, 0)
   expected = whole.copy()
   expected[(whole == 2) | (whole == 3)] = 4
-  np.testing.assert_array_equal(found, expected)
+  np.testing.assert_array_equal(values, expected)
   lines = [r.message for r in caplog.records if "left out" in r.message]
   assert len(lines) == 2
   assert any("p2" in x for x in lines)
-  # The same pictures after a resume and on two processes.
-  np.testing.assert_array_equal(batches(3, {2, 3}, 2, start=3), found[3:])
+  # The same images after a resume and on two processes.
+  np.testing.assert_array_equal(batches(3, {2, 3}, 2, start=3), values[3:])
   halves = [batches(6, {2, 3}, 2, process_index=i, process_count=2)
             for i in (0, 1)]
-  np.testing.assert_array_equal(np.concatenate(halves, axis=1), found)
+  np.testing.assert_array_equal(np.concatenate(halves, axis=1), values)
 
 
 def test_more_than_allowed_ends_training():

@@ -1,4 +1,4 @@
-"""Resizing, and augmentation that moves picture and label together."""
+"""Resizing, and augmentation that moves image and label together."""
 
 from hypothesis import given
 from hypothesis import settings
@@ -12,7 +12,7 @@ _ALWAYS = transforms.AugmentOptions(flip_labeled=1.0, affine=1.0)
 
 
 def _blocks(size=48):
-  """A label of big blocks and the picture that shows it: image = 60 * label."""
+  """A label of big blocks and the image that shows it: image = 60 * label."""
   label = np.ones((size, size), np.uint8)
   label[8:30, 10:20] = 2
   label[20:40, 26:42] = 3
@@ -21,11 +21,11 @@ def _blocks(size=48):
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
-def test_label_moves_with_the_picture(seed):
+def test_label_moves_with_the_image(seed):
   out = transforms.augment_labeled(
       _blocks(), np.random.default_rng(seed), _ALWAYS)
   seen = np.rint(out["image"][..., 0] / 60).astype(int)
-  # Only pixels on an outline, which the picture blends, may differ.
+  # Only pixels on an outline, which the image blends, may differ.
   assert (seen != out["label"]).mean() < 0.06
   assert out["image"].dtype == out["label"].dtype == np.uint8
   inner = out["label"].copy()

@@ -52,12 +52,13 @@ def test_lits_volumes_are_slices(download, monkeypatch):
   assert len(free) == 6
   assert "label" not in free[0]
   # Labels are counted in volumes, with all their slices.
-  labeled, _ = subsets.select(dataset, labels=2, unlabeled=-1, split_seed=1)
+  labeled, _ = subsets.select(
+      dataset, num_labeled=2, num_unlabeled=-1, split_seed=1)
   assert len(labeled) == 6
   assert len(set(labeled.volumes)) == 2
   assert labeled[0]["volume"] == labeled.volumes[0]
   with pytest.raises(errors.DataError, match="only 3"):
-    subsets.select(dataset, labels=4, unlabeled=-1, split_seed=1)
+    subsets.select(dataset, num_labeled=4, num_unlabeled=-1, split_seed=1)
 
 
 @pytest.mark.parametrize("flips", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])

@@ -18,21 +18,21 @@ def _features(n, d, seed=0, mean=0.0, scale=1.0):
 def test_moments_in_batches_equal_those_at_once(sizes, mean):
   sizes = [*sizes, 3]
   x = _features(sum(sizes), 4, mean=mean)
-  found = distances.Moments(4)
+  moments = distances.Moments(4)
   for batch in np.split(x, np.cumsum(sizes)[:-1]):
-    found.add(batch)
-  assert found.count == len(x)
-  np.testing.assert_allclose(found.mean, x.mean(0), rtol=1e-9, atol=1e-9)
+    moments.add(batch)
+  assert moments.count == len(x)
+  np.testing.assert_allclose(moments.mean, x.mean(0), rtol=1e-9, atol=1e-9)
   np.testing.assert_allclose(
-      found.covariance, np.cov(x, rowvar=False), rtol=1e-8, atol=1e-9)
+      moments.covariance, np.cov(x, rowvar=False), rtol=1e-8, atol=1e-9)
 
 
 def _gaussian(mean, covariance):
   """Moments that are exactly those of a Gaussian."""
-  found = distances.Moments(len(mean))
-  found.mean, found.count = np.asarray(mean, float), 2
-  found._scatter = np.asarray(covariance, float)
-  return found
+  moments = distances.Moments(len(mean))
+  moments.mean, moments.count = np.asarray(mean, float), 2
+  moments._scatter = np.asarray(covariance, float)
+  return moments
 
 
 def test_frechet_of_commuting_gaussians():
@@ -59,9 +59,9 @@ def test_frechet_by_the_matrix_root():
   root = scipy.linalg.sqrtm(a.covariance @ b.covariance).real
   expected = (((a.mean - b.mean) ** 2).sum()
               + np.trace(a.covariance + b.covariance - 2 * root))
-  found = distances.frechet_distance(a, b)
-  np.testing.assert_allclose(found, expected, rtol=1e-9)
-  np.testing.assert_allclose(found, distances.frechet_distance(b, a))
+  distance = distances.frechet_distance(a, b)
+  np.testing.assert_allclose(distance, expected, rtol=1e-9)
+  np.testing.assert_allclose(distance, distances.frechet_distance(b, a))
 
 
 def test_kernel_distance_by_definition():

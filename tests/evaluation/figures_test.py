@@ -13,22 +13,22 @@ def _plain(color, height=8, width=8):
   return np.full((height, width, 3), color, np.uint8)
 
 
-def _has(picture, color):
-  return (picture == np.array(color)).all(-1).any()
+def _has(image, color):
+  return (image == np.array(color)).all(-1).any()
 
 
-def test_grid_holds_every_picture_in_its_place():
+def test_grid_holds_every_image_at_its_position():
   red, blue = (255, 0, 0), (0, 0, 255)
-  found = figures.grid(
+  grid = figures.grid(
       [[_plain(red), None], [np.zeros((4, 9), np.uint8), _plain(blue)]],
       columns=["a", "b"], names=["first", "second"], tile=40)
-  assert found.dtype == np.uint8
-  middle = found.shape[0] - 2 * 44, found.shape[1] - 2 * 44
-  tiles = [[found[middle[0] + 44 * r:, middle[1] + 44 * c:][:40, :40]
+  assert grid.dtype == np.uint8
+  middle = grid.shape[0] - 2 * 44, grid.shape[1] - 2 * 44
+  tiles = [[grid[middle[0] + 44 * r:, middle[1] + 44 * c:][:40, :40]
             for c in range(2)] for r in range(2)]
   np.testing.assert_array_equal(tiles[0][0], _plain(red, 40, 40))
   np.testing.assert_array_equal(tiles[1][1], _plain(blue, 40, 40))
-  # A wide picture keeps its proportions; None leaves a light place.
+  # A wide image keeps its proportions; None leaves a light cell.
   assert (tiles[1][0] == 0).all(-1).sum() == 40 * 18
   assert tiles[0][1].min() > 200
 
@@ -51,29 +51,29 @@ def test_legend_shows_every_class_within_the_width():
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 4, 1), (3, 4, 3)])
-def test_saved_picture_comes_back(tmp_path, shape):
-  picture = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-  figures.save(tmp_path / "a.png", picture)
+def test_saved_image_comes_back(tmp_path, shape):
+  image = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+  figures.save(tmp_path / "a.png", image)
   np.testing.assert_array_equal(
-      figures.read(tmp_path / "a.png").reshape(shape), picture)
+      figures.read(tmp_path / "a.png").reshape(shape), image)
   assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_stack_pads_to_the_widest():
-  found = figures.stack([_plain((0, 0, 0), 2, 3), _plain((9, 9, 9), 1, 5)])
-  assert found.shape == (3, 5, 3)
-  assert found[0, 4].tolist() == [255] * 3
+  stacked = figures.stack([_plain((0, 0, 0), 2, 3), _plain((9, 9, 9), 1, 5)])
+  assert stacked.shape == (3, 5, 3)
+  assert stacked[0, 4].tolist() == [255] * 3
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
 def test_ticks_enclose_the_range_with_few_steps(low, extent):
-  found = figures.ticks(low, low + extent)
-  slack = 1e-6 * (found[1] - found[0])
-  assert found[0] <= low + slack
-  assert found[-1] >= low + extent - slack
-  assert 3 <= len(found) <= 8
-  np.testing.assert_allclose(np.diff(found), found[1] - found[0], rtol=1e-6)
+  ticks = figures.ticks(low, low + extent)
+  slack = 1e-6 * (ticks[1] - ticks[0])
+  assert ticks[0] <= low + slack
+  assert ticks[-1] >= low + extent - slack
+  assert 3 <= len(ticks) <= 8
+  np.testing.assert_allclose(np.diff(ticks), ticks[1] - ticks[0], rtol=1e-6)
 
 
 def test_curves_of_a_run(tmp_path):
@@ -84,11 +84,11 @@ def test_curves_of_a_run(tmp_path):
   path.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 21, "lo')
   out = tmp_path / "plots" / "curves.png"
   assert figures.plot_metrics(path, out)
-  found = figures.read(out)
+  figure = figures.read(out)
   one = figures.panel({"loss/g": ([0], [1])}, title="loss")
-  assert found.shape == (2 * one.shape[0], *one.shape[1:])  # two panels
-  assert _has(found, figures._COLORS[0])
-  assert not _has(found, figures._COLORS[1])  # one curve a panel
+  assert figure.shape == (2 * one.shape[0], *one.shape[1:])  # two panels
+  assert _has(figure, figures._COLORS[0])
+  assert not _has(figure, figures._COLORS[1])  # one curve a panel
 
 
 def test_no_metrics_draw_nothing(tmp_path):
@@ -98,8 +98,8 @@ def test_no_metrics_draw_nothing(tmp_path):
 
 def test_curve_goes_down_when_values_do():
   x = np.arange(50)
-  found = figures.panel({"a": (x, -x)}, title="t")
-  mine = (found == np.array(figures._COLORS[0])).all(-1)
+  panel = figures.panel({"a": (x, -x)}, title="t")
+  mine = (panel == np.array(figures._COLORS[0])).all(-1)
   mine[:, 650:] = False  # the legend's swatch
   rows, columns = np.nonzero(mine)
   left = rows[columns < np.quantile(columns, 0.1)].mean()

@@ -1,4 +1,4 @@
-"""Labels written for pictures without masks."""
+"""Labels written for images without masks."""
 
 import json
 
@@ -7,7 +7,7 @@ from PIL import Image
 import pytest
 
 from semseg_jax.data import datasets
-from semseg_jax.data import pictures
+from semseg_jax.data import image_folder
 from semseg_jax.evaluation import labels
 
 SPEC = datasets.Spec(
@@ -17,13 +17,13 @@ SPEC = datasets.Spec(
 
 @pytest.fixture
 def source(tmp_path):
-  folder = tmp_path / "pictures"
+  folder = tmp_path / "images"
   folder.mkdir()
   for i in range(5):
     array = np.zeros((8 + i, 16, 3), np.uint8)
     array[:, 8:] = 255
     Image.fromarray(array).save(folder / f"{i}.png")
-  return pictures.Pictures(folder, 3)
+  return image_folder.ImageFolder(folder, 3)
 
 
 def _predictor(calls, fail_at=None):
@@ -48,7 +48,7 @@ def _write(predict, source, out, fingerprint="a"):
       out_dir=out, fingerprint=fingerprint)
 
 
-def test_masks_have_the_pictures_own_size(source, tmp_path):
+def test_masks_have_the_images_own_size(source, tmp_path):
   record = _write(_predictor([]), source, tmp_path / "out")
   assert record["confidence"] == {str(i): float(i) for i in range(5)}
   for i in range(5):
@@ -66,7 +66,7 @@ def test_continues_where_it_was_stopped(source, tmp_path):
   with pytest.raises(KeyboardInterrupt):
     _write(_predictor(calls, fail_at=1), source, tmp_path / "out")
   _write(_predictor(calls), source, tmp_path / "out")
-  # Two pictures a call; the last batch repeats its last picture.
+  # Two images a call; the last batch repeats its last image.
   assert calls == [[0, 1], [2, 3], [4, 4]]
   _write(_predictor(calls), source, tmp_path / "out")
   assert len(calls) == 3

@@ -17,10 +17,10 @@ def fields(**changes):
 
 def test_runs_are_shared_by_columns_and_repeated_by_seeds():
   table = paper_table.parse("toy", fields(seeds=(0, 4)))
-  found = paper_table.runs(table)
-  assert [r.folder for r in found] == [
+  runs = paper_table.runs(table)
+  assert [r.folder for r in runs] == [
       "m/set/labels=5,seed=0", "m/set/labels=5,seed=4"]
-  assert set(found.values()) == {("test", "ood")}
+  assert set(runs.values()) == {("test", "ood")}
 
 
 def test_rows_without_a_config_have_no_run():

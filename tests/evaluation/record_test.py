@@ -15,12 +15,12 @@ def _record(**changes):
 
 def test_a_record_comes_back(tmp_path):
   record.save(tmp_path / "new", _record(extra={"fid": 3.0}))
-  found = record.load(tmp_path / "new", config=_CONFIG)
-  assert found.methods == {"ours": {"miou": 0.5}}
-  assert (found.checkpoint_step, found.seconds) == (7, 1.235)
-  assert found.extra == {"fid": 3.0}
-  assert found.config_hash == record.config_hash(_CONFIG)
-  assert {"jax", "python", "device", "git"} <= set(found.versions)
+  loaded = record.load(tmp_path / "new", config=_CONFIG)
+  assert loaded.methods == {"ours": {"miou": 0.5}}
+  assert (loaded.checkpoint_step, loaded.seconds) == (7, 1.235)
+  assert loaded.extra == {"fid": 3.0}
+  assert loaded.config_hash == record.config_hash(_CONFIG)
+  assert {"jax", "python", "device", "git"} <= set(loaded.versions)
   assert [p.name for p in (tmp_path / "new").iterdir()] == ["record.json"]
 
 

@@ -12,7 +12,7 @@ from semseg_jax.data import datasets
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import summary
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import chunks
 
@@ -23,7 +23,7 @@ _SPEC = datasets.Spec(
 
 
 class _Toy:
-  """Pictures of several sizes whose gray value tells the class."""
+  """Images of several sizes whose gray value tells the class."""
 
   labeled = True
 
@@ -50,11 +50,11 @@ class _Toy:
     return example
 
 
-def _logits(pictures, noise=0.0, seed=0):
-  gray = pictures.mean(-1)[..., None]
+def _logits(images, noise=0.0, seed=0):
+  gray = images.mean(-1)[..., None]
   logits = -np.abs(gray - np.array([0.0, 100.0, 200.0])) / 50.0
-  draw = np.random.default_rng(seed).normal(size=logits.shape)
-  return (logits + noise * draw).astype(np.float32)
+  sample = np.random.default_rng(seed).normal(size=logits.shape)
+  return (logits + noise * sample).astype(np.float32)
 
 
 class _Predict:
@@ -64,16 +64,16 @@ class _Predict:
     self.batch_size = batch_size
     self.indices = []
 
-  def __call__(self, pictures, indices):
-    assert pictures.shape == (self.batch_size, _SIZE, _SIZE, 3)
-    assert pictures.dtype == np.uint8
+  def __call__(self, images, indices):
+    assert images.shape == (self.batch_size, _SIZE, _SIZE, 3)
+    assert images.dtype == np.uint8
     assert indices.shape == (self.batch_size,)
     self.indices.append(indices.tolist())
     noisy = np.stack([
         _logits(p, 1.5, seed=int(i))
-        for p, i in zip(pictures, indices, strict=True)])
+        for p, i in zip(images, indices, strict=True)])
     return {
-        "plain": {"logits": _logits(pictures), "reconstruction": pictures},
+        "plain": {"logits": _logits(images), "reconstruction": images},
         "noisy": {"logits": noisy, "confidence": -indices.astype(float)},
     }
 
@@ -86,42 +86,42 @@ def _run(folder, predict, source=None, **options):
 
 def test_scores_are_those_at_native_size(tmp_path):
   source, predict = _Toy(), _Predict(3)
-  found = _run(tmp_path, predict, source)
+  report = _run(tmp_path, predict, source)
   assert predict.indices == [[0, 1, 2], [3, 4, 5], [6, 6, 6]]
   confusion = []
   for i in range(7):
     example = source[i]
     small = segmentation.pipeline.transforms.resize_image(
         example["image"], _SIZE)
-    mask = images.to_label(images.resize_logits(
+    mask = image_ops.to_label(image_ops.resize_logits(
         _logits(small[None])[0], example["label"].shape))
     confusion.append(scores.confusion_matrix(example["label"], mask, 3, 255))
     stored = figures.read(
         tmp_path / "predictions" / f"set_{i:02}_plain_index.png")
     np.testing.assert_array_equal(stored, mask)
   expected = summary.summarise(np.stack(confusion), _SPEC.class_names)
-  assert found["plain"] == expected
-  assert expected["pictures"] == 7
+  assert report["plain"] == expected
+  assert expected["images"] == 7
   assert 0.5 < expected["miou"] < 1
-  assert found["noisy"]["miou"] < expected["miou"]
-  assert set(found["noisy"]["confidence"]) == {"mean", "pearson", "spearman"}
-  json.dumps(found, allow_nan=False)
+  assert report["noisy"]["miou"] < expected["miou"]
+  assert set(report["noisy"]["confidence"]) == {"mean", "pearson", "spearman"}
+  json.dumps(report, allow_nan=False)
 
 
-def test_padded_pictures_are_scored_without_resizing(tmp_path):
+def test_padded_images_are_scored_without_resizing(tmp_path):
   """Each pixel keeps its own logits, and the padding is not scored."""
   seen = []
 
-  def predict(pictures, indices):
-    seen.append(pictures.shape)
-    return {"exact": {"logits": _logits(pictures)}}
+  def predict(images, indices):
+    seen.append(images.shape)
+    return {"exact": {"logits": _logits(images)}}
 
-  found = segmentation.evaluate(
+  report = segmentation.evaluate(
       predict, _Toy(), spec=_SPEC, batch_size=4, size=(40, 44),
       out_dir=tmp_path, fingerprint="f", fill=(200, 200, 200))
   assert set(seen) == {(4, 40, 44, 3)}
   # The gray value tells the class, ignored pixels aside.
-  assert found["exact"]["miou"] == 1
+  assert report["exact"]["miou"] == 1
   with pytest.raises(ValueError, match="geometry.evaluate"):
     segmentation.evaluate(
         predict, _Toy(), spec=_SPEC, batch_size=4, size=(12, 44),
@@ -153,10 +153,10 @@ def test_processes_share_the_chunks(tmp_path):
   first = _run(tmp_path / "one", _Predict(2))
   predicts = [_Predict(2) for _ in range(3)]
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    found = list(pool.map(
+    reports = list(pool.map(
         lambda i: _run(tmp_path / "three", predicts[i], process=i,
                        num_processes=3), range(3)))
-  assert found == [first] * 3
+  assert reports == [first] * 3
   assert [p.indices for p in predicts] == [
       [[0, 1], [6, 6]], [[2, 3]], [[4, 5]]]
 
@@ -175,18 +175,18 @@ def test_another_number_of_processes_continues(tmp_path):
 def test_an_interrupted_run_continues(tmp_path):
   predict = _Predict(2)
 
-  def fails(pictures, indices):
+  def fails(images, indices):
     if len(predict.indices) == 2:
       raise KeyboardInterrupt
-    return predict(pictures, indices)
+    return predict(images, indices)
 
   fails.batch_size = 2
   with pytest.raises(KeyboardInterrupt):
     _run(tmp_path, fails)
   rest = _Predict(2)
-  found = _run(tmp_path, rest)
+  report = _run(tmp_path, rest)
   assert rest.indices == [[4, 5], [6, 6]]
-  assert found == _run(tmp_path / "through", _Predict(2))
+  assert report == _run(tmp_path / "through", _Predict(2))
 
 
 @pytest.mark.parametrize("change", ["fingerprint", "mask"])
@@ -202,8 +202,8 @@ def test_what_is_out_of_date_is_predicted_again(tmp_path, change):
     assert len(predict.indices) == 3
 
 
-def test_files_of_the_first_pictures(tmp_path):
-  _run(tmp_path, _Predict(4), pictures=2)
+def test_files_of_the_first_images(tmp_path):
+  _run(tmp_path, _Predict(4), images=2)
   names = lambda kind: sorted(
       p.name for p in (tmp_path / "predictions").glob(f"*_{kind}.png"))
   both = [f"set_{i:02}_{m}" for i in (0, 1) for m in ("noisy", "plain")]
@@ -216,16 +216,16 @@ def test_files_of_the_first_pictures(tmp_path):
 
 
 def test_one_method_needs_no_name_in_its_files(tmp_path):
-  predict = lambda pictures, indices: {"a": {"logits": _logits(pictures)}}
+  predict = lambda images, indices: {"a": {"logits": _logits(images)}}
   predict.batch_size = 4
-  _run(tmp_path, predict, pictures=1)
+  _run(tmp_path, predict, images=1)
   assert (tmp_path / "predictions" / "set_00_index.png").exists()
   assert (tmp_path / "predictions" / "set_00_color.png").exists()
 
 
 def test_volumes(tmp_path):
   source = _Toy(volumes=True)
-  found = _run(tmp_path, _Predict(3), source)["noisy"]
+  report = _run(tmp_path, _Predict(3), source)["noisy"]
   counts = []
   for i in range(7):
     mask = figures.read(
@@ -233,23 +233,23 @@ def test_volumes(tmp_path):
     counts.append(scores.confusion_matrix(source[i]["label"], mask, 3, 255))
   volumes = np.stack([sum(counts[0::2]), sum(counts[1::2])])
   np.testing.assert_allclose(
-      found["dice_per_volume"],
+      report["dice_per_volume"],
       scores.dice(volumes)[:, 1:].mean(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("size", "classes"), [(_SIZE, 2), (8, 3)])
 def test_wrong_logits_are_named(tmp_path, size, classes):
-  predict = lambda pictures, _: {
-      "bad": {"logits": np.zeros((len(pictures), size, size, classes))}}
+  predict = lambda images, _: {
+      "bad": {"logits": np.zeros((len(images), size, size, classes))}}
   predict.batch_size = 2
   with pytest.raises(ValueError, match="'bad'.*K in"):
     _run(tmp_path, predict)
 
 
-def test_unlabelled_split_is_an_error(tmp_path):
+def test_unlabeled_split_is_an_error(tmp_path):
   source = _Toy()
   source.labeled = False
-  with pytest.raises(ValueError, match="labelled"):
+  with pytest.raises(ValueError, match="labeled"):
     _run(tmp_path, _Predict(2), source)
 
 

@@ -63,36 +63,36 @@ def filled(tmp_path):
 
 
 def test_mean_spread_and_number_of_seeds(filled):
-  found = table_results.collect(filled[0], config_of, filled[1])
-  cell = found.cells[1][0]
+  results = table_results.collect(filled[0], config_of, filled[1])
+  cell = results.cells[1][0]
   assert cell.mean == pytest.approx(0.61)
   assert cell.spread == pytest.approx(0.02 / 2 ** 0.5)
   assert len(cell.values) == 2
   assert cell.published == 0.5
-  assert found.cells[1][3].mean is None
-  assert found.missing_configs == ("configs/m/absent.py",)
+  assert results.cells[1][3].mean is None
+  assert results.missing_configs == ("configs/m/absent.py",)
 
 
 def test_repetitions_within_a_run_are_values_of_its_cell(tmp_path):
-  table = toy(seeds=(0,), spread_over="draws", columns=[
+  table = toy(seeds=(0,), spread_over="trials", columns=[
       dict(COLUMNS[0], metric="shots1.miou")], rows=[
           dict(ROWS[0], published=())])
   run = next(iter(paper_table.runs(table)))
   write(tmp_path, run, "test", {"supervised": 0.5})
   path = tmp_path / run.folder / "eval/test/record.json"
-  found = json.loads(path.read_text())
-  found["methods"]["supervised"] = {"shots1": {"miou": [0.25, None, 0.75]}}
-  path.write_text(json.dumps(found))
+  stored = json.loads(path.read_text())
+  stored["methods"]["supervised"] = {"shots1": {"miou": [0.25, None, 0.75]}}
+  path.write_text(json.dumps(stored))
   results = table_results.collect(table, config_of, tmp_path)
   assert results.cells[0][0].values == (0.25, 0.75)
-  assert "(n draws)" in table_render.markdown(results)
+  assert "(n trials)" in table_render.markdown(results)
 
 
 def test_block_leaves_out_what_has_no_number(filled):
   table = dataclasses.replace(filled[0], rows=tuple(
       dataclasses.replace(row, published=()) for row in filled[0].rows))
-  found = table_results.collect(table, config_of, filled[1])
-  text = table_render.block(found)
+  results = table_results.collect(table, config_of, filled[1])
+  text = table_render.block(results)
   assert text.startswith("**Toy**\n\n| Method")
   heading = next(x for x in text.splitlines() if x.startswith("| Method"))
   assert "B @ 10" in heading
@@ -101,12 +101,13 @@ def test_block_leaves_out_what_has_no_number(filled):
   assert "How many times" in text
   same = dataclasses.replace(table, rows=tuple(
       dataclasses.replace(row, method="supervised") for row in table.rows))
-  found = table_results.collect(same, config_of, filled[1])
-  assert "<= 1.0" in table_render.markdown(found)
-  assert "How many times" not in table_render.block(found)
+  results = table_results.collect(same, config_of, filled[1])
+  assert "<= 1.0" in table_render.markdown(results)
+  assert "How many times" not in table_render.block(results)
   same = dataclasses.replace(table, rows=tuple(
-      dataclasses.replace(row, method="reference") for row in table.rows))
-  assert not table_results.fewer_labels(found._replace(table=same))
+      dataclasses.replace(row, method="fully_supervised")
+      for row in table.rows))
+  assert not table_results.fewer_labels(results._replace(table=same))
   empty = table_results.collect(table, config_of, filled[1] / "nowhere")
   assert table_render.block(empty) == "Toy: no record of a run."
 
@@ -114,8 +115,8 @@ def test_block_leaves_out_what_has_no_number(filled):
 def test_markdown_has_ours_beside_published(filled):
   text = table_render.markdown(
       table_results.collect(filled[0], config_of, filled[1]))
-  ours = next(x for x in text.splitlines() if x.startswith("| ours"))
-  assert [c.strip() for c in ours.split("|")[3:7]] == [
+  line = next(x for x in text.splitlines() if x.startswith("| ours"))
+  assert [c.strip() for c in line.split("|")[3:7]] == [
       "0.6100 ± 0.0141 (n=2) / 0.5000", "0.4000 ± 0.0000 (n=2) / 0.4000",
       "0.7100 ± 0.0141 (n=2) / 0.7000", "- / 0.6000"]
   assert "- / 0.9000?" in text
@@ -206,12 +207,12 @@ def test_missing_method_and_metric_are_named(filled):
   with pytest.raises(ValueError, match="no metric 'per_class_iou.ear'"):
     table_results.collect(toy(metric="per_class_iou.ear"), config_of, root)
   # Defined, but None: the class does not occur.
-  found = table_results.collect(
+  results = table_results.collect(
       toy(metric="per_class_iou.eye"), config_of, root)
-  assert found.cells[0][0].values == ()
+  assert results.cells[0][0].values == ()
 
 
-def test_weights_are_compared_by_name_not_by_place():
+def test_weights_are_compared_by_name_not_by_position():
   there = {"perceptual": {"weights": "/a/lpips.safetensors"}, "data": {}}
   now = {"perceptual": {"weights": "b/lpips.safetensors"},
          "data": {"workers": 3}}
@@ -241,17 +242,17 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
     if (root / run.folder).exists():
       (root / run.folder).rename(moved / f"run{i}")
   (moved / "eval/test").mkdir(parents=True)
-  (moved / "eval/test/record.json").write_text("{}")  # not one of ours
+  (moved / "eval/test/record.json").write_text("{}")  # not such a record
   elsewhere = records.below([moved])
-  found = table_results.collect(table, config_of, empty, elsewhere)
-  assert found.cells == expected
+  results = table_results.collect(table, config_of, empty, elsewhere)
+  assert results.cells == expected
   assert not any(c.values for row in table_results.collect(
       table, config_of, empty).cells for c in row)
   # Only a record with the row's method counts for it.
   less = [x._replace(methods=("supervised",)) for x in elsewhere]
-  found = table_results.collect(table, config_of, empty, less)
-  assert found.cells[0] == expected[0]
-  assert not any(c.values for c in found.cells[1])
+  results = table_results.collect(table, config_of, empty, less)
+  assert results.cells[0] == expected[0]
+  assert not any(c.values for c in results.cells[1])
   # What is not quite a table's run is named with what differs.
   path = sorted(moved.glob("run*/eval/test/record.json"))[0]
   record = records.load(path.parent)
@@ -269,9 +270,9 @@ TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"
 
 
 def test_blocks_are_replaced_and_nothing_else():
-  found = table_render.replace_block(TEXT, "one", r"new \1")
-  assert found == TEXT.replace("old\n", "\nnew \\1\n\n")
-  again = table_render.replace_block(found, "one", "third")
+  replaced = table_render.replace_block(TEXT, "one", r"new \1")
+  assert replaced == TEXT.replace("old\n", "\nnew \\1\n\n")
+  again = table_render.replace_block(replaced, "one", "third")
   assert "new" not in again
   assert again.endswith("<!-- table:two -->\n<!-- /table -->\nc\n")
 

@@ -5,14 +5,14 @@ import pytest
 from semseg_jax.evaluation import tables
 
 _ROWS = [
-    {"Method": "ours", "mIoU": 69.0, "Pictures": 40},
-    {"Method": "U-Net | baseline", "mIoU": None, "Pictures": 8},
+    {"Method": "ours", "mIoU": 69.0, "Images": 40},
+    {"Method": "U-Net | baseline", "mIoU": None, "Images": 8},
 ]
 
 
 def test_text():
   assert tables.text(_ROWS).splitlines() == [
-      "Method             mIoU  Pictures",
+      "Method             mIoU  Images",
       "----------------  -----  --------",
       "ours              69.00        40",
       "U-Net | baseline      -         8",
@@ -21,7 +21,7 @@ def test_text():
 
 def test_markdown():
   assert tables.markdown(_ROWS).splitlines() == [
-      "| Method            |  mIoU | Pictures |",
+      "| Method            |  mIoU | Images |",
       "| ----------------- | ----: | -------: |",
       "| ours              | 69.00 |       40 |",
       "| U-Net \\| baseline |     - |        8 |",
@@ -30,11 +30,11 @@ def test_markdown():
 
 def test_rows_of_scores():
   methods = {
-      "a": {"pictures": 3, "miou": 0.5, "foreground_miou": 0.25, "dice": None,
+      "a": {"images": 3, "miou": 0.5, "foreground_miou": 0.25, "dice": None,
             "dice_per_volume": None, "jaccard": 1.0, "pixel_accuracy": 0.9,
             "per_class_iou": {"x": 0.5, "y": None}}}
   assert tables.score_rows(methods) == [{
-      "Method": "a", "Pictures": 3, "mIoU": 50.0, "mIoU fg": 25.0,
+      "Method": "a", "Images": 3, "mIoU": 50.0, "mIoU fg": 25.0,
       "Jaccard": 100.0, "Accuracy": 90.0}]
   assert tables.class_rows(methods) == [
       {"Class": "x", "a": 50.0}, {"Class": "y", "a": None}]

@@ -31,7 +31,7 @@ def load(folder):
 
 
 def base_draw(name: str, shape, salt: str = "") -> np.ndarray:
-  """Standard normal float32 array drawn from the entry's name."""
+  """Standard normal float32 array seeded by the entry's name."""
   rng = np.random.default_rng(zlib.crc32((salt + name).encode()))
   return rng.standard_normal(tuple(shape), dtype=np.float32)
 
@@ -199,18 +199,18 @@ def class_centres(tag, num_classes, channels) -> np.ndarray:
       (num_classes, channels), dtype=np.float32)
 
 
-_DRAWS = {f.__name__: f for f in (
+_INPUTS = {f.__name__: f for f in (
     normal_input, block_labels, one_hot_nchw, class_features)}
 
 
 def evaluate(expression: str):
-  """Value of a manifest's input expression: calls of the draws above only."""
+  """Value of a manifest's input expression: calls of the functions above."""
 
   def value(node):
     if isinstance(node, ast.Call):
       name = node.func.attr if isinstance(
           node.func, ast.Attribute) else node.func.id
-      return _DRAWS[name](
+      return _INPUTS[name](
           *map(value, node.args), **{k.arg: value(k.value)
                                      for k in node.keywords})
     return ast.literal_eval(node)

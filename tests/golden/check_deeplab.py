@@ -10,7 +10,7 @@ import numpy as np
 from semseg_jax import interop
 from semseg_jax.interop import by_name
 from semseg_jax.interop import segmentation
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import resample
 from semseg_jax.ops import segmentation_losses as losses
 
@@ -25,7 +25,7 @@ def _load(case, **options):
   return module, jax.device_put(variables)
 
 
-def _picture(case, key):
+def _image(case, key):
   x = case.input(key).astype(np.float32)
   if "divide by 255" in case.manifest.get("notes", ""):
     x = x / np.float32(255)
@@ -38,7 +38,7 @@ def _check(case, key, got, tol=_TOL):
 
 
 def _check_statistics(case, maps, pattern):
-  """Mean and deviation per channel; `pattern` has the map's name and which."""
+  """Mean and standard deviation per channel; `pattern` formats their names."""
   for name, value in maps.items():
     for what in ("mean", "std"):
       key = pattern.format(name=name, what=what)
@@ -48,15 +48,15 @@ def _check_statistics(case, maps, pattern):
 
 
 def _check_full_size(case, logits, size, mark=""):
-  """Logits resized to the picture: samples, statistics, classes."""
+  """Logits resized to the image: samples, statistics, classes."""
   full = np.asarray(resample.resize_aligned(logits, size))
   _check_statistics(
       case, {"upsampled": full}, "{name}_{what}" + mark)
   for key in case.arrays:
-    if found := re.fullmatch(f"upsampled{mark}_stride(\\d+)", key):
-      step = int(found[1])
+    if match := re.fullmatch(f"upsampled{mark}_stride(\\d+)", key):
+      step = int(match[1])
       _check(case, key, full[:, ::step, ::step])
-  case.check(f"argmax{mark}", images.to_label(full), 0)
+  case.check(f"argmax{mark}", image_ops.to_label(full), 0)
 
 
 # Networks run operation by operation: compiling one of 100 layers whole takes
@@ -67,14 +67,14 @@ def deeplabv2(case):
   module, variables = _load(case)
   for key in case.arrays:
     if key[0] == "x" and key != "x_train":
-      x, mark = _picture(case, key), key[1:]
+      x, mark = _image(case, key), key[1:]
       logits, maps = module.apply(variables, x)
       _check(case, f"logits{mark}", logits)
       _check_statistics(case, maps, "{name}_{what}" + mark)
       _check_full_size(case, logits, x.shape[1:3], mark)
   if "x_train" in case.arrays:
     (logits, _), changed = module.apply(
-        variables, _picture(case, "x_train"), train=True,
+        variables, _image(case, "x_train"), train=True,
         mutable=["batch_stats"])
     _check(case, "logits_train", logits, _TRAIN_TOL)
     stats = flax.traverse_util.flatten_dict(changed["batch_stats"])
@@ -88,7 +88,7 @@ def deeplabv2(case):
 
 def deeplabv3plus(case):
   module, variables = _load(case)
-  x = _picture(case, "x")
+  x = _image(case, "x")
   logits, maps = module.apply(variables, x)
   named = {f"backbone.{name}": m for name, m in maps.items()
            if name.startswith("mod")}
@@ -100,14 +100,14 @@ def deeplabv3plus(case):
   if "x_train" in case.arrays:
     without = module.clone(dropout=(0.0, 0.0))
     (logits, _), _ = without.apply(
-        variables, _picture(case, "x_train"), train=True,
+        variables, _image(case, "x_train"), train=True,
         mutable=["batch_stats"])
     _check(case, "logits_train_nodropout", logits, _TRAIN_TOL)
 
 
 def classifier(case):
   module, variables = _load(case)
-  logits, maps = module.apply(variables, _picture(case, "x"))
+  logits, maps = module.apply(variables, _image(case, "x"))
   case.check("logits", logits, _TOL)
   _check_statistics(case, maps, "{name}/{what}")
 

@@ -31,22 +31,22 @@ def fpn_encoder(case):
   @jax.jit
   def evaluate(variables, image):
     features = module.apply(variables, image, method="features")
-    return features, module.apply(variables, features, method="codes")
+    return features, module.apply(variables, features, method="latents")
 
   @jax.jit
   def train(variables, image):
     return module.apply(variables, image, train=True, mutable=["batch_stats"])
 
   variables = jax.device_put(variables)
-  features, codes = evaluate(variables, image)
+  features, latents = evaluate(variables, image)
   outputs = {f"eval/p{4 - i}": _nchw(f) for i, f in enumerate(features)}
-  outputs["eval/styles"] = codes
-  codes, changed = train(variables, image)
-  outputs["train/styles"] = codes
+  outputs["eval/styles"] = latents
+  latents, changed = train(variables, image)
+  outputs["train/styles"] = latents
   stats = changed["batch_stats"]
-  for leaf, found in paths.items():
+  for leaf, leaf_paths in paths.items():
     outputs[f"after_train/running_{leaf}"] = np.concatenate(
-        [np.asarray(_at(stats, path)) for path in found])
+        [np.asarray(_at(stats, path)) for path in leaf_paths])
   outputs["after_train/num_batches_tracked"] = (
       stats["fpn"]["stem_bn"]["count"])
   for key in case.manifest["outputs"]:
@@ -79,17 +79,17 @@ def lpips(case):
 
     gradient, distance = jax.grad(total, has_aux=True)(pred)
     taps = module.apply(variables, pred, method="taps")
-    ours, theirs = (
+    first, second = (
         module.apply(variables, x, method="features") for x in (pred, target))
     return {
         "distance": distance[:, None, None, None],
         "g_pred": gradient,
         "distance_self": module.apply(
-            variables, ours, ours, method="distance")[:, None, None, None],
+            variables, first, first, method="distance")[:, None, None, None],
         "tap_mean": jnp.stack([t.mean() for t in taps]),
         "tap_absmax": jnp.stack([jnp.abs(t).max() for t in taps]),
         "per_layer_1to4": module.apply(
-            variables, ours, theirs, method="layer_distances")[:, 1:],
+            variables, first, second, method="layer_distances")[:, 1:],
     }
 
   outputs = evaluate(variables, pred, target)
@@ -117,11 +117,11 @@ def _stat_paths(kind, weights, names):
   numbered = {n: np.full_like(weights[n], i) for i, n in enumerate(names)}
   _, variables = interop.from_torch(kind, {**weights, **numbered})
   leaf = "mean" if names[0].endswith("running_mean") else "var"
-  found = {
+  by_index = {
       int(value[0]): path for path, value in
       jax.tree_util.tree_leaves_with_path(variables["batch_stats"])
       if path[-1].key == leaf}
-  return [found[i] for i in range(len(names))]
+  return [by_index[i] for i in range(len(names))]
 
 
 def _at(tree, path):

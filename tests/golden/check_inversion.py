@@ -8,7 +8,7 @@ import numpy as np
 from semseg_jax import interop
 from semseg_jax import inversion
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import target as platform
 
 # Only the faces' colours are known to the original's viewer.
@@ -42,31 +42,31 @@ def invert(case):
   """Runs the case's inversion and compares each of its outputs.
 
   An activation within rounding of 0 may take the other branch of its leaky
-  ReLU, which moves `invert_encoder`'s codes of step 3 by 3e-3; the machine's
+  ReLU, which moves `invert_encoder`'s latents of step 3 by 3e-3; the machine's
   vectors decide. Convolutions as GPUs compute them round otherwise: then those
   must agree, and the machine's own nearly.
   """
-  found = _run(case)
+  outputs = _run(case)
   try:
-    _compare(case, found)
+    _compare(case, outputs)
   except AssertionError:
-    _compare(case, found, slack=5)
+    _compare(case, outputs, slack=5)
     with platform.compiling_for("gpu"):
       _compare(case, _run(case))
 
 
 def _run(case):
-  """(inverter, result, picture, logits) of the case's inversion."""
+  """(inverter, result, image, logits) of the case's inversion."""
   networks, frozen, mapping = _networks(case)
   options, truncation = _options(case)
   mean = None
   draw = case.manifest.get("mean_init_draw")
   if draw:
     z = cases.base_draw(draw["seed_name"], draw["shape"])
-    mean = inversion.mean_code(mapping, frozen, z)
+    mean = inversion.mean_latent(mapping, frozen, z)
 
   target = case.inputs["target_uint8"]
-  target = images.from_uint8(target.reshape(1, *target.shape[:2], -1))
+  target = image_ops.from_uint8(target.reshape(1, *target.shape[:2], -1))
   noise = tuple(
       case.inputs[f"noise_init_{i}"].transpose(0, 2, 3, 1)
       for i in range(len(networks.noise_shapes)))
@@ -74,18 +74,18 @@ def _run(case):
   result = inverter.run(
       frozen, target, np.arange(1), key=None, noise=noise,
       mean=mean if options.start == "mean" else None)
-  codes = result.codes
+  latents = result.latents
   if truncation != 1:
-    codes = np.asarray(stylegan2.truncate(codes, mean, truncation))
-  return inverter, result, *inverter.render(frozen, codes, result.noise)
+    latents = np.asarray(stylegan2.truncate(latents, mean, truncation))
+  return inverter, result, *inverter.render(frozen, latents, result.noise)
 
 
-def _compare(case, found, slack=1):
+def _compare(case, outputs, slack=1):
   """Compares all outputs; `slack` multiplies tolerances of what is searched."""
-  inverter, result, image, logits = found
+  inverter, result, image, logits = outputs
   case.check("lr", inverter.learning_rates, 1e-6)
   _check_curves(case, result.losses, slack)
-  _check_codes(case, result, slack)
+  _check_latents(case, result, slack)
   tolerance = slack * 2e-2
   for i, maps in enumerate(result.noise):
     case.check(
@@ -94,7 +94,7 @@ def _compare(case, found, slack=1):
   case.check("img_final", image.transpose(0, 3, 1, 2), tolerance, by="rel_l2")
   case.check("seg_final", logits.transpose(0, 3, 1, 2), tolerance, by="rel_l2")
   if slack == 1:
-    _check_pictures(case, image[0], logits[0])
+    _check_images(case, image[0], logits[0])
 
 
 def _networks(case):
@@ -110,16 +110,16 @@ def _networks(case):
   frozen = dict(generator=variables, perceptual=lpips_variables)
   encode = None
   for encoder, frozen["encoder"] in built.values():
-    encode = inversion.per_picture(
+    encode = inversion.per_image(
         lambda frozen, image, encoder=encoder: encoder.apply(
             frozen["encoder"], image, train=False))
 
-  def generate(frozen, codes, noise):
+  def generate(frozen, latents, noise):
     return generator.apply(
-        frozen["generator"], codes, noise, method="synthesize")[0]
+        frozen["generator"], latents, noise, method="synthesize")[0]
 
   networks = inversion.Networks(
-      num_codes=generator.num_codes,
+      num_ws=generator.num_ws,
       noise_shapes=generator.noise_shapes,
       generate=generate,
       features=lambda frozen, image: lpips.apply(
@@ -167,7 +167,7 @@ def _check_curves(case, losses, slack):
       continue
     tolerance *= slack
     got, expected = losses[term][:, 0], case.expected(key)
-    # A latent at its start has distance 0: some room beside the relative one.
+    # A latent at its start has distance 0: an absolute tolerance besides.
     np.testing.assert_allclose(
         got, expected, rtol=tolerance, atol=1e-6, err_msg=key)
     if key == "loss":
@@ -175,33 +175,33 @@ def _check_curves(case, losses, slack):
     case.check(key, got, tolerance)
 
 
-def _check_codes(case, result, slack):
+def _check_latents(case, result, slack):
   for key in case.manifest["outputs"]:
     if not key.startswith("latent_") or key in _CURVES:
       continue
     stage = key.rpartition("_")[2]
     step = {"init": 0, "final": None}.get(stage, stage)
-    codes = result.codes if step is None else result.snapshots[int(step)][0]
+    latents = result.latents if step is None else result.snapshots[int(step)][0]
     if len(case.manifest["outputs"][key]["shape"]) == 2:
-      codes = codes[:, 0]  # In W the original keeps the one code.
+      latents = latents[:, 0]  # In W the original keeps the one latent.
     if step is not None and int(step) <= 1:  # The first step's rate is 0.
-      case.check(key, codes, 1e-5)
+      case.check(key, latents, 1e-5)
     else:
       early = step is not None and int(step) <= 3
       case.check(
-          key, codes, slack * (1e-3 if early else 2e-2), by="rel_l2")
+          key, latents, slack * (1e-3 if early else 2e-2), by="rel_l2")
 
 
-def _check_pictures(case, image, logits):
-  label = np.asarray(images.to_label(logits))
+def _check_images(case, image, logits):
+  label = np.asarray(image_ops.to_label(logits))
   binary = logits.shape[-1] == 1
   mask = label * 255 if binary else label
   colors = ((0, 0, 0), (255, 255, 255)) if binary else _COLORS
   _check_mask(case, "mask_png", mask)
-  _check_mask(case, "mask_rgb_png", images.colorize(label, colors))
+  _check_mask(case, "mask_rgb_png", image_ops.colorize(label, colors))
   key = "recon_png"
   shape = case.manifest["outputs"][key]["shape"]
-  got = np.asarray(images.to_uint8(image)).astype(np.int32).reshape(shape)
+  got = np.asarray(image_ops.to_uint8(image)).astype(np.int32).reshape(shape)
   np.testing.assert_allclose(
       got, case.expected(key).astype(np.int32), rtol=0, atol=5, err_msg=key)
   case.check(key, got, 5)

@@ -37,20 +37,20 @@ def upfirdn2d(case):
 
 
 def modconv(case):
-  x, code = nhwc(case.inputs["x"]), jnp.asarray(case.inputs["style"])
+  x, latent = nhwc(case.inputs["x"]), jnp.asarray(case.inputs["style"])
   weights = case.state_dict("m")
   for name, v in case.manifest["variants"].items():
     weight = weights[f"{name}.weight"]
     assert weight.shape[-1] == v["kernel_size"]
     arguments = (
-        x, code, jnp.asarray(weight[0].transpose(2, 3, 1, 0)),
+        x, latent, jnp.asarray(weight[0].transpose(2, 3, 1, 0)),
         {"kernel": jnp.asarray(weights[f"{name}.modulation.weight"].T),
          "bias": jnp.asarray(weights[f"{name}.modulation.bias"])})
 
     # Every formulation must agree with the reference.
     for form in ("phases", "plain"):
-      def run(x, code, kernel, affine, form=form, v=v):
-        style = layers.EqualDense(x.shape[-1]).apply({"params": affine}, code)
+      def run(x, latent, kernel, affine, form=form, v=v):
+        style = layers.EqualDense(x.shape[-1]).apply({"params": affine}, latent)
         return modulated_conv.modulated_conv(
             x, kernel, style, up=v.get("upsample", False),
             down=v.get("downsample", False),
@@ -60,9 +60,9 @@ def modconv(case):
       case.check(name, nchw(y), 2e-5)
       if f"{name}_g_x" not in case.manifest["outputs"]:
         continue
-      g_x, g_code, g_kernel, g_affine = vjp(nhwc(case.inputs[f"cot_{name}"]))
+      g_x, g_latent, g_kernel, g_affine = vjp(nhwc(case.inputs[f"cot_{name}"]))
       case.check(f"{name}_g_x", nchw(g_x), 2e-5)
-      case.check(f"{name}_g_style", g_code, 2e-5)
+      case.check(f"{name}_g_style", g_latent, 2e-5)
       case.check(
           f"{name}_g_weight", np.transpose(g_kernel, (3, 2, 0, 1))[None], 2e-5)
       case.check(f"{name}_g_modw", g_affine["kernel"].T, 2e-5)
@@ -135,10 +135,10 @@ def _path_length(case, settings, tolerance):
   def penalty(params):
     bound = module.bind({**variables, "params": params})
     w = bound.mapping(z)
-    codes = jnp.broadcast_to(
-        w[:, None], (w.shape[0], module.num_codes, w.shape[1]))
+    latents = jnp.broadcast_to(
+        w[:, None], (w.shape[0], module.num_ws, w.shape[1]))
     value, mean, lengths = gan_losses.path_length_penalty(
-        lambda c: bound.synthesize(c)[0].image, codes, noise,
+        lambda c: bound.synthesize(c)[0].image, latents, noise,
         settings["mean_path_length"], settings["decay"])
     return value, (mean, lengths)
 

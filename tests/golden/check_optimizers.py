@@ -10,7 +10,7 @@ import optax
 
 from semseg_jax.training import optimizers
 
-# Constructor arguments of the original -> ours.
+# Constructor arguments of the original -> arguments here.
 _NAMES = {
     "lr": "learning_rate",
     "alpha": "lookahead_rate",

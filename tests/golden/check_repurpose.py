@@ -139,22 +139,22 @@ def training(case):
   state = stage.init(jax.random.key(0), frozen).replace(
       segmenter=variables["params"])
   step = jax.jit(stage.train_step, static_argnames="phase")
-  found, used = [], []
+  computed, used = [], []
   for i in range(losses.size):
     state, metrics = step(
         state, frozen, {"index": np.array([i % count], np.int32)}, (),
         phase="step")
-    found.append(metrics["loss"])
+    computed.append(metrics["loss"])
     used.append(metrics["learning_rate"])
     for key in case.manifest["arrays"]:
       if key.startswith(f"after{i + 1}/"):
         check_sums(case, key, kind, state.segmenter)
   case.check("lr_per_epoch", np.asarray(used)[::count], 1e-6)
-  found = np.asarray(found, np.float64)
+  computed = np.asarray(computed, np.float64)
   for stop, tolerance in tolerances(case, losses.size):
     np.testing.assert_allclose(
-        found[:stop], losses[:stop], rtol=tolerance, err_msg="losses")
-  case.check("losses", found, 1e-2)
+        computed[:stop], losses[:stop], rtol=tolerance, err_msg="losses")
+  case.check("losses", computed, 1e-2)
 
 
 def check_sums(case, key, kind, params):

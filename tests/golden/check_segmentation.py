@@ -1,4 +1,4 @@
-"""Golden checks of segmentation losses, scores, schedules and pictures."""
+"""Golden checks of segmentation losses, scores, schedules and images."""
 
 import re
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import noise as noise_ops
 from semseg_jax.ops import schedules
 from semseg_jax.ops import scores
@@ -90,8 +90,8 @@ def _check_noise(case, key):
   maps = tuple(_nhwc(case.inputs[k]) for k in names)
   norm = re.fullmatch(r"noise_norm_(\d+)", key)
   if norm:
-    place = names.index(f"noise_{norm[1]}")
-    got = jax.jit(noise_ops.normalise_noise)(maps)[place]
+    position = names.index(f"noise_{norm[1]}")
+    got = jax.jit(noise_ops.normalise_noise)(maps)[position]
     case.check(key, np.moveaxis(got, -1, 1), _TOL)
     return
   total = lambda maps: jnp.sum(noise_ops.noise_regulariser(maps))
@@ -104,16 +104,16 @@ def _check_noise(case, key):
 
 
 def _note(case, pattern, default=None):
-  found = re.search(pattern, " ".join(case.manifest.get("notes", [])))
-  if not found and default is None:
+  match = re.search(pattern, " ".join(case.manifest.get("notes", [])))
+  if not match and default is None:
     raise AssertionError(f"{case.name}: no note matches {pattern!r}")
-  return [float(x) for x in found.groups()] if found else default
+  return [float(x) for x in match.groups()] if match else default
 
 
 def _counted(case, key):
-  """Integer outputs: confusion counts, scores and quantised pictures."""
+  """Integer outputs: confusion counts, scores and quantised images."""
   if key.startswith("make_image"):
-    return images.to_uint8(_nhwc(case.inputs["image"]))
+    return image_ops.to_uint8(_nhwc(case.inputs["image"]))
   mask = re.fullmatch(r"make_mask(\d+)", key)
   if mask:
     name = f"mask_logits{mask[1]}"
@@ -122,7 +122,7 @@ def _counted(case, key):
     logits = _nhwc(case.inputs[name])
     binary = logits.shape[-1] == 1
     colors = ((0,), (255,)) if binary else _COLORS[:logits.shape[-1]]
-    return images.colorize(images.to_label(logits), colors)
+    return image_ops.colorize(image_ops.to_label(logits), colors)
   _, variant, what = key.split("_")
   binary = variant == "binary"
   logits = np.moveaxis(case.inputs["logits1" if binary else "logits"], 1, -1)
@@ -135,7 +135,7 @@ def _counted(case, key):
     label[:, :rows, :columns] = ignore
   classes = max(2, logits.shape[-1])
   confusion = scores.confusion_matrix(
-      label, images.to_label(logits), classes, ignore).sum(0)
+      label, image_ops.to_label(logits), classes, ignore).sum(0)
   inter = np.diagonal(confusion)
   return {
       "correct": lambda: inter.sum(),

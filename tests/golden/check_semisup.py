@@ -20,7 +20,7 @@ from semseg_jax.methods.semisup import s4gan
 from semseg_jax.methods.semisup import teachers
 from semseg_jax.models import segmentation_discriminators
 from semseg_jax.ops import class_scores
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import resample
 from semseg_jax.ops import schedules
 from semseg_jax.ops import scores
@@ -83,9 +83,9 @@ def losses(case):
       student, teacher), 1e-5)
   small = nhwc(case.input("resize_in"))
   for key in case.manifest["arrays"]:
-    if found := re.fullmatch(r"resize_(\d+)x(\d+)", key):
+    if match := re.fullmatch(r"resize_(\d+)x(\d+)", key):
       case.check(key, nchw(resample.resize_aligned(
-          small, tuple(map(int, found.groups())))), 1e-5)
+          small, tuple(map(int, match.groups())))), 1e-5)
 
 
 class Segmenter(nn.Module):
@@ -114,13 +114,13 @@ class Linear(nn.Module):
 
 def params_of(state_dict):
   """Flax parameters of layers that are named as in the state dict."""
-  found = {}
+  flat = {}
   for name, x in state_dict.items():
     *path, kind = name.split(".")
     if kind == "weight":
       kind, x = "kernel", x.transpose((2, 3, 1, 0) if x.ndim == 4 else (1, 0))
-    found[(*path, kind)] = jnp.asarray(x)
-  return flax.traverse_util.unflatten_dict(found)
+    flat[(*path, kind)] = jnp.asarray(x)
+  return flax.traverse_util.unflatten_dict(flat)
 
 
 def entry(params, name):
@@ -140,31 +140,31 @@ def iterations(case):
   inputs = {re.match(r"\w+", k)[0]: v
             for k, v in case.manifest["inputs"].items()}
 
-  def picture(name, i):
+  def image(name, i):
     n = setup["nu"] if name == "x_u" else setup["nl"]
     text = inputs[name]
     tag = re.search(r"'([^']+)<i>'", text)[1]
     numbers = re.search(r"\(\d+,\d+,\d+,\d+\), *([-\d., ]+)\)", text)[1]
-    drawn = cases.normal_input(
+    values = cases.normal_input(
         f"{tag}{i}", (n, 3, height, width), *map(float, numbers.split(",")))
-    drawn = np.round(drawn)
+    values = np.round(values)
     if factor := re.search(r"\* *\[1\.\.\d+\] *\* *([\d.]+)", text):
       steps = np.arange(1, n + 1, dtype=np.float32) * np.float32(factor[1])
-      drawn = np.round(drawn * steps[:, None, None, None])
-    return nhwc(drawn)
+      values = np.round(values * steps[:, None, None, None])
+    return nhwc(values)
 
   def labels(name, i):
     text = inputs[name].replace("<i>", str(i))
     return cases.evaluate(text).astype(np.int32)
 
   config = base.get_config()
-  config.release = True
+  config.match_official = True
   config.data.update(num_classes=classes, ignore_index=setup["ign"],
-                     labels=1, size=height)
+                     num_labeled=1, size=height)
   config.data.geometry.shape = (height, width)
   config.s4gan.update(
       steps=setup["steps"], learning_rate=setup["lr"],
-      discriminator_rate=setup["lrd"],
+      discriminator_learning_rate=setup["lrd"],
       threshold=case.manifest["threshold_st"])
   widths = tuple(nets["S"][f"conv{i}.bias"].size for i in (1, 2))
   modules = s4gan.Modules(
@@ -180,19 +180,19 @@ def iterations(case):
       discriminator=params_of(nets["D"]))
   step = jax.jit(lambda *a: stage.train_step(*a, phase="step"))
   grads = jax.jit(lambda *a: s4gan.gradients(config, modules, *a))
-  draws = stage.draws(jax.random.key(0), "step")
+  rngs = stage.rngs(jax.random.key(0), "step")
 
   for i, record in enumerate(case.manifest["iterations"]):
-    batch = {"labeled": {"image": picture("x_l", i), "label": labels("y_l", i)},
-             "unlabeled": {"image": picture("x_u", i)},
-             "real": {"image": picture("x_g", i), "label": labels("y_g", i)}}
+    batch = {"labeled": {"image": image("x_l", i), "label": labels("y_l", i)},
+             "unlabeled": {"image": image("x_u", i)},
+             "real": {"image": image("x_g", i), "label": labels("y_g", i)}}
     for rate, name in (("lr", "lr"), ("lr_D", "lrd")):
       np.testing.assert_allclose(
           schedules.poly(setup[name], setup["steps"])(i), record[rate],
           rtol=1e-6)
-    found, outputs = jax.device_get(grads(state, batch, draws))
-    state, metrics = step(state, {}, batch, draws)
-    of = lambda n, k, found=found: entry(found[
+    computed, outputs = jax.device_get(grads(state, batch, rngs))
+    state, metrics = step(state, {}, batch, rngs)
+    of = lambda n, k, computed=computed: entry(computed[
         {"S": "network", "D": "discriminator"}[n]], k)
     for key in case.manifest["arrays"]:
       if key.startswith(f"it{i}/grad/"):
@@ -241,9 +241,9 @@ def repeated(case):
                   if re.fullmatch(r"g\d+", k)), key=lambda k: int(k[1:]))
   start, grads = case.input("p0"), [case.input(k) for k in steps]
   for key in case.manifest["arrays"]:
-    if not (found := re.fullmatch(r"(\w+)/x(\d+)/after(\d+)", key)):
+    if not (match := re.fullmatch(r"(\w+)/x(\d+)/after(\d+)", key)):
       continue
-    rule, count, after = found[1], int(found[2]), int(found[3])
+    rule, count, after = match[1], int(match[2]), int(match[3])
     assert rule in ("torch04", "torch213")
     tx = optimizers.sgd(
         rate, repeats={"p": count}, fresh_gradient=rule == "torch213",
@@ -268,7 +268,7 @@ def mean_teacher(case):
   shape_u = (setup["bu"], setup["i"])
 
   config = base.get_config()
-  config.data.update(labels=1, num_classes=setup["o"])
+  config.data.update(num_labeled=1, num_classes=setup["o"])
   config.mlmt.update(
       # One endless epoch, and the ramp as it stands in the recorded one.
       steps=10 ** 6, epochs=100, burn_in=config.mlmt.burn_in - setup["epoch"],
@@ -325,23 +325,23 @@ def evaluation(case):
   wrapped = np.where(label == ignore, classes - 1, label)
   case.check("confusion_when_ignore_is_minus_one", scores.confusion_matrix(
       wrapped, prediction, classes).sum(0), 0)
-  ours = scores.confusion_matrix(
+  ignored = scores.confusion_matrix(
       np.where(label == ignore, -1, label), prediction, classes, -1).sum(0)
-  np.testing.assert_array_equal(ours, confusion)
+  np.testing.assert_array_equal(ignored, confusion)
 
-  # The release's file, and its columns in our order.
-  found = class_scores.unroll(case.input("rolled"))
+  # The official code's file, and its columns in the order used here.
+  unrolled = class_scores.unroll(case.input("rolled"))
   np.testing.assert_array_equal(
-      found, np.roll(case.input("raw_scores"), 1, axis=1))
+      unrolled, np.roll(case.input("raw_scores"), 1, axis=1))
 
   tau = float(re.search(r"score >= ([\d.]+)", case.manifest["notes"])[1])
   logits = nhwc(case.input("fusion_logits")[None])
   score = case.input("fusion_scores")[None]
   config = base.get_config()
-  config.release = True
-  plain = images.to_label(logits)[0]
-  multiplied = images.to_label(fusion.fused(config, logits, score, tau))[0]
-  masked = images.to_label(class_scores.fuse(
+  config.match_official = True
+  plain = image_ops.to_label(logits)[0]
+  multiplied = image_ops.to_label(fusion.fused(config, logits, score, tau))[0]
+  masked = image_ops.to_label(class_scores.fuse(
       logits, class_scores.present(score, tau, inclusive=True)))[0]
   case.check("plain_labels", plain, 0)
   case.check("fusion_labels", multiplied, 0)
@@ -382,7 +382,7 @@ def schedule_tables(case):
         for ratio, count in counts.items():
           config = base.choose(
               base.get_config(), base.arguments(ratio=float(ratio)), pool)
-          assert config.data.labels == count, (name, ratio)
+          assert config.data.num_labeled == count, (name, ratio)
     else:
       raise AssertionError(f"unknown table {key!r}")
 

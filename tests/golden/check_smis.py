@@ -28,18 +28,19 @@ def psp_encoder(case):
   for key in case.manifest["arrays"]:
     name, _, statistic = key.partition("/")
     if statistic:
-      ours = _MAPS.get(name, name.replace("body.", "unit"))
-      tapped[key] = (ours, statistic)
+      new = _MAPS.get(name, name.replace("body.", "unit"))
+      tapped[key] = (new, statistic)
 
   @jax.jit
   def run(variables, mean, x):
     maps = module.apply(variables, x, method="features")
-    found = {key: getattr(maps[name], statistic)((0, 1, 2))
-             for key, (name, statistic) in tapped.items()}
-    found["codes"] = module.apply(variables, maps["pyramid"], method="codes")
+    outputs = {key: getattr(maps[name], statistic)((0, 1, 2))
+               for key, (name, statistic) in tapped.items()}
+    outputs["codes"] = module.apply(
+        variables, maps["pyramid"], method="latents")
     # The whole call, with the mean of its own collection.
-    found["codes_plus_avg"] = module.apply({**variables, "mean": mean}, x)
-    return found
+    outputs["codes_plus_avg"] = module.apply({**variables, "mean": mean}, x)
+    return outputs
 
   x = case.draw("x").transpose(0, 2, 3, 1)
   for key, got in run(variables, with_mean["mean"], x).items():
@@ -52,19 +53,19 @@ def smis_generator(case):
   layer = pseudo_labels.feature_layer(module)
 
   @jax.jit
-  def synthesize(variables, codes):
-    sample, features = module.apply(variables, codes, method="synthesize")
+  def synthesize(variables, latents):
+    sample, features = module.apply(variables, latents, method="synthesize")
     return sample.image, features[layer]
 
   z = case.input("z")
   w = jax.jit(lambda v, z: module.apply(v, z, method="mapping"))(variables, z)
   case.check("w", w, 1e-4)
-  codes = stylegan2.broadcast_codes(w, module.num_codes)
-  first, last, draw = re.search(
+  latents = stylegan2.broadcast_latents(w, module.num_ws)
+  first, last, shift = re.search(
       r"layers (\d+)\.\.(\d+) \+= (normal_input\(.*\))",
       case.manifest["inputs"]["wplus"]).groups()
-  wplus = codes.at[:, int(first):int(last) + 1].add(cases.evaluate(draw))
-  for suffix, latent in (("", codes), ("_wplus", wplus)):
+  wplus = latents.at[:, int(first):int(last) + 1].add(cases.evaluate(shift))
+  for suffix, latent in (("", latents), ("_wplus", wplus)):
     image, feature = synthesize(variables, latent)
     case.check(f"image{suffix}", _nchw(image), 1e-4)
     for key in case.manifest["arrays"]:
@@ -81,8 +82,8 @@ def smis_pseudo_dense(case):
   annotation = case.input("annotation")
   known = _annotation_features(case, annotation)
   text = case.manifest["inputs"]["test features"]
-  drawn, _, rest = text.partition(" + normal_input(")
-  test = cases.evaluate(drawn)
+  values, _, rest = text.partition(" + normal_input(")
+  test = cases.evaluate(values)
   tag, scale = re.match(r"'([^']+)', same shape, scale=([\d.]+)", rest).groups()
   test = test + cases.normal_input(tag, test.shape, scale=float(scale))
   block = re.search(r"\[:, :, :(\d+), :(\d+)\] is overwritten with minus the "
@@ -95,8 +96,8 @@ def smis_pseudo_dense(case):
 
   @jax.jit
   def run(known, annotation, test):
-    found = prototypes.dense(known, annotation, classes)
-    return found.vectors, prototypes.label_dense(found, test)
+    computed = prototypes.dense(known, annotation, classes)
+    return computed.vectors, prototypes.label_dense(computed, test)
 
   vectors, label = run(_nhwc(known), annotation, _nhwc(test))
   case.check("representative_vectors", vectors, 1e-5)
@@ -107,23 +108,23 @@ def smis_pseudo_sparse(case):
   annotation = case.input("annotation")
   known = _annotation_features(case, annotation)
   text = case.manifest["inputs"]["test features"]
-  drawn = lambda pattern: cases.evaluate(re.search(pattern, text)[1])
-  place = drawn(r"centres\[(block_labels\(.*?\))\]")
-  noise = drawn(r"(normal_input\(.*?\), scale=.*?\))")
+  value_of = lambda pattern: cases.evaluate(re.search(pattern, text)[1])
+  position = value_of(r"centres\[(block_labels\(.*?\))\]")
+  noise = value_of(r"(normal_input\(.*?\), scale=.*?\))")
   tag, shape, factor = re.search(
       r"strength = rng_for\('([^']+)'\)\.random\((\(.*?\)), float32\)"
       r" \* float32\(([\d.]+)\)", text).groups()
   shape = tuple(int(n) for n in re.findall(r"\d+", shape))
   strength = cases.rng_for(tag).random(shape, np.float32) * np.float32(factor)
-  test = np.moveaxis(_centres(text)[place], -1, 1) * strength + noise
+  test = np.moveaxis(_centres(text)[position], -1, 1) * strength + noise
   _check_sums(case, fa=known, ft=test)
 
   classes = case.manifest["num_classes"]
   size = case.manifest["feature_size"]
   capacity = prototypes.annotated_cells(annotation, size)
-  found = jax.jit(prototypes.sparse, static_argnums=2)(
+  computed = jax.jit(prototypes.sparse, static_argnums=2)(
       _nhwc(known), annotation, capacity)
-  counts = np.bincount(np.asarray(found.classes), minlength=classes)
+  counts = np.bincount(np.asarray(computed.classes), minlength=classes)
   # The original also counts the unknown cells, whose vectors it never uses.
   counts[0] = prototypes.cells(annotation, size).size - capacity
   case.check("vector_counts", counts, 0)
@@ -131,9 +132,9 @@ def smis_pseudo_sparse(case):
       prototypes.label_sparse, static_argnums=2, static_argnames="k")
   for key in case.manifest["arrays"]:
     if match := re.fullmatch(r"class(\d+)_vectors", key):
-      case.check(key, found.vectors[found.classes == int(match[1])], 1e-5)
+      case.check(key, computed.vectors[computed.classes == int(match[1])], 1e-5)
     elif match := re.fullmatch(r"labels_top(\d+)_thr(.+)", key):
-      label = label_sparse(found, _nhwc(test), classes, k=int(match[1]),
+      label = label_sparse(computed, _nhwc(test), classes, k=int(match[1]),
                            threshold=float(match[2]))
       _check_labels(case, key, label)
 
@@ -149,7 +150,7 @@ def lpips_alex(case):
 
 
 def _annotation_features(case, annotation):
-  """float32 [N, C, h, w] of the annotated pictures, by the manifest's words."""
+  """float32 [N, C, h, w] of the annotated images, by the manifest's words."""
   tag, row, column, rest = re.fullmatch(
       r"class_features\('([^']+)', \w+\[:, ::(\d+), ::(\d+)\], (.*)\)",
       case.manifest["inputs"]["annotation features"]).groups()
@@ -160,7 +161,7 @@ def _annotation_features(case, annotation):
 
 
 def _centres(text):
-  """The centres of classes, [C, D], that the text draws."""
+  """The centres of classes, [C, D], that the text names."""
   tag, classes, channels = re.search(
       r"rng_for\('([^']+)/centres'\)\.standard_normal\(\((\d+), (\d+)\)",
       text).groups()

@@ -32,34 +32,34 @@ def generator(case):
   module, variables = network(case)
   tolerance = 2e-4 if module.size < 256 else 3e-4
   inputs, outputs = case.inputs, case.manifest["outputs"]
-  count = module.num_codes
+  count = module.num_ws
 
   @jax.jit
   def mapping(variables, z):
     return module.apply(variables, z, method="mapping")
 
   @jax.jit
-  def synthesize(variables, codes):
-    return module.apply(variables, codes, method="synthesize")
+  def synthesize(variables, latents):
+    return module.apply(variables, latents, method="synthesize")
 
   def check(key, value):
     if key in outputs:
       case.check(key, nchw(value), tolerance)
 
-  def check_sample(mode, codes):
+  def check_sample(mode, latents):
     keys = [f"{mode}_img", f"{mode}_seg", f"{mode}_latent"]
     if not any(key in outputs for key in keys):
       return {}
-    sample, features = synthesize(variables, codes)
+    sample, features = synthesize(variables, latents)
     check(keys[0], sample.image)
     if sample.logits is not None:
       check(keys[1], sample.logits)
-    check(keys[2], codes)
+    check(keys[2], latents)
     return features
 
   w = mapping(variables, inputs["z"])
   check("w", w)
-  features = check_sample("z", stylegan2.broadcast_codes(w, count))
+  features = check_sample("z", stylegan2.broadcast_latents(w, count))
   for key in outputs:
     if key.startswith("feat/"):
       check(key, features[_feature(key.removeprefix("feat/"), module)])
@@ -67,9 +67,9 @@ def generator(case):
   if "mean_latent" in inputs:
     truncated = stylegan2.truncate(
         w, inputs["mean_latent"], case.manifest["truncation"])
-  check_sample("trunc", stylegan2.broadcast_codes(truncated, count))
+  check_sample("trunc", stylegan2.broadcast_latents(truncated, count))
   if "z2" in inputs:
-    check_sample("mix", stylegan2.mix_codes(
+    check_sample("mix", stylegan2.mix_latents(
         w, mapping(variables, inputs["z2"]), case.manifest["inject_index"],
         count))
   if "wplus" in inputs:
@@ -81,12 +81,12 @@ def generator(case):
       cotangents.append(nhwc(inputs["cot_seg"]))
 
     @jax.jit
-    def gradient(variables, codes, cotangents):
-      def loss(codes):
-        sample, _ = module.apply(variables, codes, method="synthesize")
+    def gradient(variables, latents, cotangents):
+      def loss(latents):
+        sample, _ = module.apply(variables, latents, method="synthesize")
         parts = zip(sample, cotangents, strict=False)
         return sum(jnp.sum(x * c) for x, c in parts) / module.size**2
-      return jax.grad(loss)(codes)
+      return jax.grad(loss)(latents)
 
     case.check(
         "wplus_g_latent", gradient(variables, inputs["wplus"], cotangents),
@@ -141,23 +141,23 @@ def _check_gradient(case, key, gradient, x, tolerance=1e-4):
   """Compares dD/dx, which jumps where a leaky ReLU's input is 0.
 
   Where that input is within rounding of 0, the CPU's vectors decide on which
-  side it lies. Any picture's gradient may therefore be the one at an x that
+  side it lies. Any image's gradient may therefore be the one at an x that
   differs in the last bit; that does not bring a wrong gradient to agree.
   """
-  found = np.array(nchw(gradient(x)))
-  error = case.error(key, found)
+  value = np.array(nchw(gradient(x)))
+  error = case.error(key, value)
   if error > tolerance:
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     others = [np.asarray(nchw(gradient(
-        x + np.float32(2 ** -23) * draws.uniform(-1, 1, x.shape).astype("f"))))
+        x + np.float32(2 ** -23) * rng.uniform(-1, 1, x.shape).astype("f"))))
               for _ in range(16)]
-    # The error is that of the worst picture: twice, in any order.
-    for other, i in 2 * list(itertools.product(others, range(len(found)))):
-      tried = found.copy()
+    # The error is that of the worst image: twice, in any order.
+    for other, i in 2 * list(itertools.product(others, range(len(value)))):
+      tried = value.copy()
       tried[i] = other[i]
       if case.error(key, tried) < error:
-        found, error = tried, case.error(key, tried)
-  case.check(key, found, tolerance)
+        value, error = tried, case.error(key, tried)
+  case.check(key, value, tolerance)
 
 
 def patch_discriminator(case):

@@ -1,6 +1,6 @@
 """Golden training runs through the product's own steps.
 
-`train_steps`: whole GAN iterations with recorded draws; `enc_train_steps`:
+`train_steps`: whole GAN iterations with recorded inputs; `enc_train_steps`:
 encoder iterations. Weights are traced back to the original names by importing
 a state dict of element numbers (`Names`).
 """
@@ -33,11 +33,11 @@ class Names:
       else:
         numbered[name] = x
     assert start < 2 ** 24, "element numbers must be exact in float32"
-    _, places = interop.from_torch(kind, numbered)
-    flat = np.concatenate([np.ravel(x) for x in jax.tree.leaves(places)])
+    _, positions = interop.from_torch(kind, numbered)
+    flat = np.concatenate([np.ravel(x) for x in jax.tree.leaves(positions)])
     self.order = np.full(start, -1, np.int64)
     self.order[flat.astype(np.int64)] = np.arange(flat.size)
-    self.structure = jax.tree.structure(places)
+    self.structure = jax.tree.structure(positions)
     self.numbered = numbered
     self.state_dict = state_dict
 
@@ -49,9 +49,9 @@ class Names:
     assert jax.tree.structure(variables) == self.structure
     flat = np.concatenate(
         [np.ravel(x) for x in jax.tree.leaves(jax.device_get(variables))])
-    places = self.order[number.astype(np.int64)]
-    assert (places >= 0).all(), f"{name} is not part of the variables"
-    return flat[places]
+    positions = self.order[number.astype(np.int64)]
+    assert (positions >= 0).all(), f"{name} is not part of the variables"
+    return flat[positions]
 
 
 def labels(mask):
@@ -62,11 +62,12 @@ def labels(mask):
 
 
 def base_config(settings, generator):
-  """The release's config with what the manifest's settings change."""
+  """The official code's config with what the manifest's settings change."""
   config = base.get_config()
-  config.release = True
+  config.match_official = True
   config.data.update(size=generator.size, channels=generator.image_channels,
-                     labels=1, num_classes=max(2, generator.label_channels))
+                     num_labeled=1,
+                     num_classes=max(2, generator.label_channels))
   config.unlock()
   return config
 
@@ -77,20 +78,21 @@ def gan_steps(case):
   kinds = [n["kind"] for n in case.manifest["networks"]]
   groups = ("g", "d_img", "d_seg")
   dicts = {g: case.state_dict(g) for g in groups}
-  found = {g: interop.from_torch(k, dicts[g])
-           for g, k in zip(groups, kinds, strict=True)}
+  imported = {g: interop.from_torch(k, dicts[g])
+              for g, k in zip(groups, kinds, strict=True)}
   names = {g: Names(k, dicts[g]) for g, k in zip(groups, kinds, strict=True)}
   names["g_ema"] = names["g"]
-  modules = gan_stage.Modules(*(found[g][0] for g in groups))
+  modules = gan_stage.Modules(*(imported[g][0] for g in groups))
   config = base_config(s, modules.generator)
   config.gan.update(
-      batch_size=s["batch"], learning_rate=s["lr"], mixing=s["mixing"],
-      r1=float(s["r1"]), r1_every=s["d_reg_every"],
-      path=float(s["path_regularize"]), path_every=s["g_reg_every"],
-      path_batch_shrink=s["path_batch_shrink"],
-      feature_matching=s["lambda_dseg_feat"], ema_decay=s["ema_decay"])
+      batch_size=s["batch"], learning_rate=s["lr"],
+      style_mixing_prob=s["mixing"],
+      r1_gamma=float(s["r1"]), r1_every=s["d_reg_every"],
+      path_length_weight=float(s["path_regularize"]),
+      path_every=s["g_reg_every"], path_batch_shrink=s["path_batch_shrink"],
+      feature_matching_weight=s["lambda_dseg_feat"], ema_decay=s["ema_decay"])
   stage = gan_stage.make(config, None, modules=modules)
-  g, dr, dm = (found[k][1] for k in groups)
+  g, dr, dm = (imported[k][1] for k in groups)
   state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
       generator=g["params"], ema=g["params"], noise=g["noise"],
       image_discriminator=dr["params"], patch_discriminator=dict(dm))
@@ -100,7 +102,7 @@ def gan_steps(case):
   for n, record in enumerate(case.manifest["tape"]):
     calls[record["iter"], record["phase"]] = (n, record)
 
-  def draws(iteration, phase):
+  def rngs(iteration, phase):
     n, record = calls[iteration, phase]
     z0 = case.inputs[f"call{n:02d}_z0"]
     z1 = case.inputs.get(f"call{n:02d}_z1", z0)
@@ -109,7 +111,7 @@ def gan_steps(case):
     return {
         "z": np.stack([z0, z1]),
         "index": np.int32(
-            modules.generator.num_codes if index is None else index),
+            modules.generator.num_ws if index is None else index),
         "noise": tuple(nhwc(case.inputs[f"call{n:02d}_noise{i}"])
                        for i in range(count))}
 
@@ -124,12 +126,12 @@ def gan_steps(case):
       none = {f"augment_{k}": () for k in ("real", "fake", "pair",
                                            "fake_pair")}
       if phase == "d":
-        none.update(dr=draws(i, "d_img"), dm=draws(i, "d_seg"))
+        none.update(dr=rngs(i, "d_img"), dm=rngs(i, "d_seg"))
       if phase == "g":
-        none.update(g=draws(i, "g"))
+        none.update(g=rngs(i, "g"))
       if phase == "path":
         n, _ = calls[i, "path"]
-        none.update(path=draws(i, "path"), image_noise=nhwc(
+        none.update(path=rngs(i, "path"), image_noise=nhwc(
             case.inputs[f"call{n:02d}_plnoise"]))
       state, metrics = step(state, {}, batch, none, phase=phase)
       values.update(jax.device_get(metrics))
@@ -215,18 +217,19 @@ def encoder_steps(case):
   config = base_config(s, generator)
   # The recorded process was not the first one, which alone leaves training
   # mode: batch normalisation behaves as the paper says.
-  config.release = False
+  config.match_official = False
   batch_size = len(case.inputs[f"it{s['start_iter']}_img"])
   config.encoder.update(
       batch_size=batch_size, unlabeled_batch_size=batch_size,
       optimizer=s["optimizer"], learning_rate=s["lr"],
       final_learning_rate=s["lr_decay"],
       decay_start=s["lr_decay_iter_start"], decay_end=s["lr_decay_iter_end"],
-      unlabeled_mse=s["lambda_unlabel_mse"],
-      unlabeled_perceptual=s["lambda_unlabel_lpips"],
-      labeled_mse=s["lambda_label_mse"],
-      labeled_perceptual=s["lambda_label_lpips"],
-      cross_entropy=s["lambda_label_ce"], dice=s["lambda_label_dice"],
+      unlabeled_mse_weight=s["lambda_unlabel_mse"],
+      unlabeled_perceptual_weight=s["lambda_unlabel_lpips"],
+      labeled_mse_weight=s["lambda_label_mse"],
+      labeled_perceptual_weight=s["lambda_label_lpips"],
+      cross_entropy_weight=s["lambda_label_ce"],
+      dice_weight=s["lambda_label_dice"],
       unlabeled_clip=np.inf if s["no_grad_clip"] else s["unlabel_grad_clip"],
       labeled_clip=np.inf if s["no_grad_clip"] else s["label_grad_clip"])
   stage = encoder_stage.make(

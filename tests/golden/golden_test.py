@@ -54,7 +54,7 @@ def test_golden(folder):
   case.check_complete()
 
 
-def test_default_cases_are_found(pytestconfig):
+def test_default_cases_exist(pytestconfig):
   assert cases.find(pytestconfig.getoption("--golden-dir"))
 
 

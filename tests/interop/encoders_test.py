@@ -71,8 +71,8 @@ def test_everything_is_read_off_the_entries(style_heads):
   module, variables = interop.from_torch("semantic_gan/fpn_encoder", entries)
   assert module.style_head == style_heads
   assert module.head_convs == (None if style_heads else (1, 2, 3))
-  assert module.num_codes == 5
-  assert module.code_split == (2, 1)
+  assert module.num_ws == 5
+  assert module.latent_split == (2, 1)
   assert module.blocks == (1, 1, 1, 1)
   image = np.zeros((2, 32, 32, 1), np.float32)
   expected = jax.eval_shape(module.init, jax.random.key(0), image)
@@ -84,7 +84,7 @@ def test_style_head_by_hand():
   module, variables = interop.from_torch(
       "semantic_gan/fpn_encoder", _fpn(True))
   maps = [np.ones((1, n, n, 6), np.float32) for n in (2, 4, 8)]
-  codes = module.apply(variables, maps, method="codes")
+  latents = module.apply(variables, maps, method="latents")
   head = {k.removeprefix("fine_styles.1.layers."): v
           for k, v in _fpn(True).items() if k.startswith("fine_styles.1.")}
   padded = np.pad(maps[2][0], ((1, 1), (1, 1), (0, 0)))
@@ -95,7 +95,7 @@ def test_style_head_by_hand():
   x = (x - head["1.running_mean"]) / np.sqrt(head["1.running_var"] + 1e-5)
   x = np.maximum(x * head["1.weight"] + head["1.bias"], 0).mean((0, 1))
   expected = head["4.weight"][:, :, 0, 0] @ x + head["4.bias"]
-  np.testing.assert_allclose(codes[0, 4], expected, atol=1e-5)
+  np.testing.assert_allclose(latents[0, 4], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -115,7 +115,7 @@ def test_wrong_entries_are_named(change, message):
 
 def test_residual_encoder_there_and_back():
   module = residual_encoder.ResidualEncoder(
-      size=16, num_codes=3, style_dim=2, image_channels=1, max_channels=4)
+      size=16, num_ws=3, style_dim=2, image_channels=1, max_channels=4)
   image = np.zeros((1, 16, 16, 1), np.float32)
   variables = jax.tree.map(
       lambda x: _array(*x.shape),
@@ -126,9 +126,9 @@ def test_residual_encoder_there_and_back():
   for i in (1, 2):
     entries[f"convs.{i}.conv2.0.kernel"] = fir
     entries[f"convs.{i}.skip.0.kernel"] = fir
-  found, again = interop.from_torch(
+  imported, again = interop.from_torch(
       "semantic_gan/residual_encoder", entries, style_dim=2)
-  assert (found.size, found.num_codes, found.image_channels) == (16, 3, 1)
+  assert (imported.size, imported.num_ws, imported.image_channels) == (16, 3, 1)
   jax.tree.map(np.testing.assert_array_equal, again, variables)
   with pytest.raises(ValueError, match="multiple of style_dim"):
     interop.from_torch("semantic_gan/residual_encoder", entries, style_dim=4)

@@ -23,15 +23,16 @@ FAST = settings(max_examples=150, deadline=None, suppress_health_check=[
 
 def damage(content: bytes):
   """Strategy of `content` with bytes changed, cut out or put in."""
-  place = st.integers(0, len(content) - 1)
+  position = st.integers(0, len(content) - 1)
   edits = st.lists(st.tuples(
-      place, st.integers(0, 8), st.binary(max_size=8)), min_size=1, max_size=4)
+      position, st.integers(0, 8), st.binary(max_size=8)),
+      min_size=1, max_size=4)
 
   def apply(edits):
-    found = content
+    damaged = content
     for at, drop, put in edits:
-      found = found[:at] + put + found[at + drop:]
-    return found
+      damaged = damaged[:at] + put + damaged[at + drop:]
+    return damaged
 
   return edits.map(apply)
 
@@ -121,7 +122,7 @@ def test_every_way_of_naming_a_function(tmp_path, code):
 
 
 @pytest.mark.parametrize("code", [
-    b"Nr\xff\xff\xff\x7f.",  # the memo's last place: 32 GB of nothing
+    b"Nr\xff\xff\xff\x7f.",  # the memo's last slot: 32 GB of nothing
     b"Np2147483647\n.",
     b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.",  # bytes without end
     b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7fN.",  # a frame of all memory
@@ -142,10 +143,10 @@ def test_importers_refuse_other_contents(tmp_path):
   for content in ({}, {"g": 3}, [1], "text",
                   {"w": writer.Tensor(np.ones(3, np.float32))}):
     writer.save(path, content)
-    found = torch_files.load(path)
+    contents = torch_files.load(path)
     for kind in ("stylegan2/generator", "lpips/vgg", "inception/fid"):
       with pytest.raises((ValueError, TypeError, KeyError)):
-        interop.from_torch(kind, found)
+        interop.from_torch(kind, contents)
 
 
 def test_the_payloads_are_real(tmp_path):

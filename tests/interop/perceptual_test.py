@@ -37,8 +37,8 @@ def test_every_naming_gives_the_same(net):
                        ("scale", [.458, .448, .45])):
     package[f"scaling_layer.{name}"] = np.reshape(values, (1, 3, 1, 1))
   for entries in (package, _entries(net, "net.layers.{n}", "lin.{stage}.1")):
-    module, found = interop.from_torch(f"lpips/{net}", entries)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    module, imported = interop.from_torch(f"lpips/{net}", entries)
+    jax.tree.map(np.testing.assert_array_equal, imported, expected)
   assert len(module.widths) == len(expected["params"]) - 5
 
 

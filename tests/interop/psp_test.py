@@ -13,7 +13,7 @@ from semseg_jax.cli import convert
 
 _MANIFEST = (pathlib.Path(__file__).resolve().parents[1] /
              "golden/data/others/psp_encoder_nc9_s14/manifest.json")
-# Published width -> ours; squeezed widths -> 1; kernels and classes stay.
+# Published width -> width here; squeezed widths -> 1; kernels and classes stay.
 _NARROW = {64: 2, 128: 3, 256: 4, 512: 5, 4: 1, 8: 1, 16: 1, 32: 1}
 MEAN = np.arange(5, dtype=np.float32)
 
@@ -28,12 +28,12 @@ def entries():
 
 def test_reads_sizes_off_the_entries():
   module, variables = interop.from_torch("psp/encoder", entries())
-  assert module.num_codes == 14
+  assert module.num_ws == 14
   assert module.style_dim == 5
   assert module.widths == (2, 3, 4, 5)
   assert module.units == (3, 4, 14, 3)
   assert module.head_convs == (4, 5, 6)
-  assert module.code_split == (3, 4)
+  assert module.latent_split == (3, 4)
   expected = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, 256, 256, 9)))
   jax.tree.map(lambda a, b: np.testing.assert_array_equal(a.shape, b.shape),
@@ -62,8 +62,8 @@ def test_encoder_beside_a_decoder():
             "latent_avg": MEAN}
   _, alone = interop.from_torch("psp/encoder", entries())
   module, variables = interop.from_torch("psp/encoder", whole)
-  assert module.num_codes == 14
-  np.testing.assert_array_equal(variables.pop("mean")["codes"], MEAN)
+  assert module.num_ws == 14
+  np.testing.assert_array_equal(variables.pop("mean")["latents"], MEAN)
   jax.tree.map(np.testing.assert_array_equal, alone, variables)
   with pytest.raises(ValueError, match="'critic.weight'"):
     interop.from_torch(
@@ -82,5 +82,5 @@ def test_conversion_takes_the_encoder_of_a_whole_checkpoint(
   assert any("left out 1 entries of another" in n for n in notes), notes
   module, variables = interop.load(out)
   np.testing.assert_array_equal(
-      variables["mean"]["codes"], np.broadcast_to(MEAN, (14, 5)))
-  assert module.num_codes == 14
+      variables["mean"]["latents"], np.broadcast_to(MEAN, (14, 5)))
+  assert module.num_ws == 14

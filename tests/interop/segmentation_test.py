@@ -15,16 +15,16 @@ from semseg_jax.models import resnet
 from semseg_jax.models import segmentation_discriminators as discriminators
 from semseg_jax.models import wide_resnet
 
-_RELEASE = dict(
+_OFFICIAL = dict(
     used_branches=2, stride_first=True, ceil_pool=True, frozen_affine=True)
 # Kind -> module that the importer must find, its layers' names, channels in.
 _NETWORKS = {
     "s4gan/deeplabv2": (
-        deeplab.DeepLabV2(5, width=2, **_RELEASE),
+        deeplab.DeepLabV2(5, width=2, **_OFFICIAL),
         segmentation.deeplabv2_name, 3),
     "s4gan/deeplabv2 of other blocks": (
         deeplab.DeepLabV2(5, 18, width=2, blocks=(1, 2, 1, 1),
-                          branches=(6, 12, 18), **_RELEASE),
+                          branches=(6, 12, 18), **_OFFICIAL),
         segmentation.deeplabv2_name, 1),
     "s4gan/deeplabv3plus": (
         deeplab.DeepLabV3Plus(4, 38, width=1, features=3, fine_features=2),
@@ -92,7 +92,7 @@ def test_names_of_torchvision():
   assert len(entries) == 218
 
 
-def test_numbers_of_entries_of_the_release():
+def test_numbers_of_entries_of_the_official_code():
   assert len(_entries("s4gan/deeplabv2")[0]) == 632
 
 
@@ -145,8 +145,9 @@ def test_depths_are_not_confused():
 
 def test_all_branches_on_request():
   entries, module, _ = _entries("s4gan/deeplabv2")
-  found, _ = interop.from_torch("s4gan/deeplabv2", entries, used_branches=None)
-  assert found == module.clone(used_branches=None)
+  imported, _ = interop.from_torch(
+      "s4gan/deeplabv2", entries, used_branches=None)
+  assert imported == module.clone(used_branches=None)
 
 
 @pytest.mark.parametrize(("name", "module", "keeps"), [

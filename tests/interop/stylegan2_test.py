@@ -13,7 +13,7 @@ from semseg_jax.models import stylegan2
 TAPS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
 
-def draw(module, entries, example, **kwargs):
+def random_variables(module, entries, example, **kwargs):
   """Variables of `module` and the state dict the original would save."""
   shapes = jax.eval_shape(
       lambda: module.init(jax.random.key(0), example, **kwargs))
@@ -28,7 +28,7 @@ def generator_state(labels=2, size=16):
   module = stylegan2.Generator(
       size, style_dim=6, mlp_layers=2, label_channels=labels,
       channels=tuple((r, 2 + i % 4) for i, r in enumerate(sides)))
-  variables, state = draw(
+  variables, state = random_variables(
       module, importer.generator_entries(module), jnp.zeros((1, 6)))
   for j in range(len(sides) - 1):
     state[f"convs.{2 * j}.conv.blur.kernel"] = 4 * TAPS
@@ -53,14 +53,14 @@ def test_generator_round_trip(labels):
   assert (got[0].style_dim, got[0].label_channels) == (6, labels)
 
 
-@pytest.mark.parametrize(("size", "codes"), [(256, 14), (1024, 18)])
-def test_generators_of_published_sizes_bring_their_mean_code(size, codes):
+@pytest.mark.parametrize(("size", "latents"), [(256, 14), (1024, 18)])
+def test_generators_of_published_sizes_bring_their_mean_latent(size, latents):
   module, variables, state = generator_state(0, size)
-  rows = np.broadcast_to(np.arange(6, dtype=np.float32), (codes, 6))
+  rows = np.broadcast_to(np.arange(6, dtype=np.float32), (latents, 6))
   for average in (rows, rows[0]):
     got = interop.from_torch(
         "stylegan2/generator", {**state, "latent_avg": average})
-    assert (got[0].size, got[0].num_codes) == (size, codes)
+    assert (got[0].size, got[0].num_ws) == (size, latents)
     np.testing.assert_array_equal(got[1].pop("mean")["code"], rows[0])
     assert_same(module, variables, got)
   with pytest.raises(ValueError, match=r"latent_avg.*\[6\].*equal"):
@@ -71,7 +71,7 @@ def test_generators_of_published_sizes_bring_their_mean_code(size, codes):
 def test_image_discriminator_round_trip():
   module = discriminators.ImageDiscriminator(
       16, image_channels=1, channels=((16, 3), (8, 4), (4, 5)))
-  variables, state = draw(
+  variables, state = random_variables(
       module, importer.discriminator_entries(module),
       jnp.zeros((1, 16, 16, 1)))
   for i in (1, 2):
@@ -86,7 +86,7 @@ def test_image_discriminator_round_trip():
 def test_patch_discriminator_round_trip(all_maps):
   module = discriminators.PatchDiscriminator(
       width=3, num_layers=2, num_scales=2, all_maps=all_maps)
-  variables, state = draw(
+  variables, state = random_variables(
       module, importer.patch_discriminator_entries(module),
       jnp.zeros((1, 16, 16, 5)), update_stats=False)
   got = interop.from_torch("semantic_gan/patch_discriminator", state)

@@ -33,11 +33,11 @@ def test_every_dtype(tmp_path, dtype, legacy):
                      "scalar": writer.Tensor(values[:1], (), ()),
                      "empty": writer.Tensor(values[:0], (0, 3), (3, 1))},
               legacy=legacy)
-  found = torch_files.load(path)
-  assert found["x"].dtype == dtype
-  np.testing.assert_array_equal(found["x"], values.reshape(3, 4))
-  assert found["scalar"].shape == ()
-  assert found["empty"].shape == (0, 3)
+  loaded = torch_files.load(path)
+  assert loaded["x"].dtype == dtype
+  np.testing.assert_array_equal(loaded["x"], values.reshape(3, 4))
+  assert loaded["scalar"].shape == ()
+  assert loaded["empty"].shape == (0, 3)
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -48,12 +48,12 @@ def test_strided_views_of_one_storage(tmp_path, legacy):
       "transposed": writer.Tensor(storage, (4, 3), (1, 4), 2),
       "stepped": writer.Tensor(storage, (5,), (4,), 3),
       "expanded": writer.Tensor(storage, (2, 3), (0, 1), 1)}, legacy=legacy)
-  found = torch_files.load(path)
+  loaded = torch_files.load(path)
   np.testing.assert_array_equal(
-      found["transposed"], storage[2:14].reshape(3, 4).T)
-  np.testing.assert_array_equal(found["stepped"], storage[3::4][:5])
-  np.testing.assert_array_equal(found["expanded"], [[1, 2, 3]] * 2)
-  assert np.shares_memory(found["transposed"], found["stepped"])
+      loaded["transposed"], storage[2:14].reshape(3, 4).T)
+  np.testing.assert_array_equal(loaded["stepped"], storage[3::4][:5])
+  np.testing.assert_array_equal(loaded["expanded"], [[1, 2, 3]] * 2)
+  assert np.shares_memory(loaded["transposed"], loaded["stepped"])
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -65,13 +65,13 @@ def test_plain_containers(tmp_path, legacy):
       "g": state, "args": argparse.Namespace(size=256, lr=0.1),
       "step": np.float64(2.5), "names": ["a", ("b", None, True)],
       "raw": b"\xff", "set": {1, 2}}, legacy=legacy)
-  found = torch_files.load(path)
-  np.testing.assert_array_equal(found["g"]["w"], [1, 1])
-  assert found["args"] == {"size": 256, "lr": 0.1}
-  assert found["step"] == 2.5
-  assert found["names"] == ["a", ("b", None, True)]
-  assert found["raw"] == b"\xff"
-  assert found["set"] == {1, 2}
+  loaded = torch_files.load(path)
+  np.testing.assert_array_equal(loaded["g"]["w"], [1, 1])
+  assert loaded["args"] == {"size": 256, "lr": 0.1}
+  assert loaded["step"] == 2.5
+  assert loaded["names"] == ["a", ("b", None, True)]
+  assert loaded["raw"] == b"\xff"
+  assert loaded["set"] == {1, 2}
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "raw"])
@@ -172,10 +172,10 @@ def test_safetensors(tmp_path):
   entries = {"w": np.arange(6, dtype=np.float32).reshape(2, 3),
              "b": np.ones(2, ml_dtypes.bfloat16), "n": np.array(3)}
   safetensors.save_file(entries, path, metadata={"kind": "k"})
-  found, metadata = torch_files.load_safetensors(path)
+  loaded, metadata = torch_files.load_safetensors(path)
   assert metadata == {"kind": "k"}
   for name, value in entries.items():
-    np.testing.assert_array_equal(found[name], value)
+    np.testing.assert_array_equal(loaded[name], value)
   whole = path.read_bytes()
   for size in (0, 5, 40, len(whole) - 1):
     path.write_bytes(whole[:size])
@@ -195,11 +195,11 @@ def test_files_of_torch_itself(tmp_path, legacy):
        "bf": weight.bfloat16(), "size": weight.shape, "dev": weight.device,
        "args": argparse.Namespace(n=1)},
       path, _use_new_zipfile_serialization=not legacy)
-  found = torch_files.load(path)
+  loaded = torch_files.load(path)
   for name, value in layer.state_dict().items():
-    np.testing.assert_array_equal(found["g"][name], value.numpy())
-  np.testing.assert_array_equal(found["t"], weight.t().numpy())
-  np.testing.assert_array_equal(found["p"], layer[0].bias.detach().numpy())
-  np.testing.assert_array_equal(found["bf"].astype(np.float32), weight.numpy())
-  assert found["size"] == (3, 4)
-  assert found["args"] == {"n": 1}
+    np.testing.assert_array_equal(loaded["g"][name], value.numpy())
+  np.testing.assert_array_equal(loaded["t"], weight.t().numpy())
+  np.testing.assert_array_equal(loaded["p"], layer[0].bias.detach().numpy())
+  np.testing.assert_array_equal(loaded["bf"].astype(np.float32), weight.numpy())
+  assert loaded["size"] == (3, 4)
+  assert loaded["args"] == {"n": 1}

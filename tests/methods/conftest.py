@@ -14,8 +14,8 @@ SIZE, BATCH = 8, 4
 def _config(**changes):
   c = base.get_config()
   small.smoke(c)
-  c.data.update(name="parts", size=SIZE, num_classes=3, labels=8,
-                unlabeled=16)
+  c.data.update(name="toy_faces", size=SIZE, num_classes=3, num_labeled=8,
+                num_unlabeled=16)
   c.generator.update(style_dim=8, mlp_layers=1, max_channels=4)
   c.image_discriminator.max_channels = 4
   c.patch_discriminator.update(width=4, num_layers=1, num_scales=2)
@@ -29,23 +29,23 @@ def _config(**changes):
 def _batch(config, seed=0):
   rng = np.random.default_rng(seed)
   shape = (BATCH, SIZE, SIZE)
-  picture = lambda: rng.integers(
+  image = lambda: rng.integers(
       0, 256, (*shape, config.data.channels), np.uint8)
   label = rng.integers(0, config.data.num_classes, shape).astype(np.int32)
   label[:, 0, 0] = config.data.ignore_index
-  return {"unlabeled": {"image": picture()},
-          "labeled": {"image": picture(), "label": label}}
+  return {"unlabeled": {"image": image()},
+          "labeled": {"image": image(), "label": label}}
 
 
 @pytest.fixture(scope="session")
 def toy_config():
-  """toy_config(**{"gan.r1": 3.0}) -> a new config."""
+  """toy_config(**{"gan.r1_gamma": 3.0}) -> a new config."""
   return _config
 
 
 @pytest.fixture(scope="session")
 def toy_batch():
-  """toy_batch(config) -> a batch of the size that its draws have."""
+  """toy_batch(config) -> a batch of the size that its rngs have."""
   return _batch
 
 
@@ -77,7 +77,7 @@ def _iteration(stage, step):
     metrics = {}
     for i, phase in enumerate(stage.phases(step)):
       state, new = stage.train_step(
-          state, frozen, batch, stage.draws(jax.random.key(i), phase),
+          state, frozen, batch, stage.rngs(jax.random.key(i), phase),
           phase=phase)
       metrics |= new
     return first, state, metrics

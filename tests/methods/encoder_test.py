@@ -35,7 +35,7 @@ def fpn(toy_config):
 def step(fpn, batch, state, phase):
   _, stage, frozen, _, run = fpn
   return jax.device_get(run(
-      state, frozen, batch, stage.draws(jax.random.key(1), phase),
+      state, frozen, batch, stage.rngs(jax.random.key(1), phase),
       phase=phase))
 
 
@@ -70,15 +70,15 @@ def test_each_stream_has_its_own_optimiser(fpn, toy_batch):
             != b.encoder["batch_stats"]["fpn"]["stem_bn"]["mean"]).any()
 
 
-def test_release_keeps_batch_statistics_after_the_first_step(
+def test_official_code_keeps_batch_statistics_after_the_first_step(
     fpn, toy_config, toy_batch):
   config, _, frozen, state, _ = fpn
-  released = toy_config(release=True)
-  stage = encoder.make(released, None, perceptual=PIXELS)
+  official = toy_config(match_official=True)
+  stage = encoder.make(official, None, perceptual=PIXELS)
   assert stage.phases(0) == ("unlabeled", "labeled")
   assert stage.phases(1) == ("unlabeled_eval", "labeled_eval")
   run = jax.jit(stage.train_step, static_argnames="phase")
-  after, _ = step((released, stage, frozen, state, run), toy_batch(config),
+  after, _ = step((official, stage, frozen, state, run), toy_batch(config),
                   state, "unlabeled_eval")
   jax.tree.map(np.testing.assert_array_equal, after.encoder["batch_stats"],
                state.encoder["batch_stats"])
@@ -116,7 +116,7 @@ def test_residual_binary_gray_in_bfloat16(toy_config, iterate, all_finite):
 
 
 def test_without_labels_there_is_one_stream(toy_config):
-  stage = encoder.make(toy_config(**{"data.labels": 0}), None,
+  stage = encoder.make(toy_config(**{"data.num_labeled": 0}), None,
                        perceptual=PIXELS)
   assert stage.phases(0) == ("unlabeled",)
   assert stage.validate is None
@@ -129,50 +129,50 @@ def test_unknown_choices_name_the_field(toy_config, field, value):
     encoder.make(toy_config(**{field: value}), None, perceptual=PIXELS)
 
 
-def test_perceptual_distance_is_of_each_picture_alone(toy_config):
+def test_perceptual_distance_is_of_each_image_alone(toy_config):
   config = toy_config()
-  found = perceptual.make(config, None, "test")
-  assert found.name == "dr_features"
+  metric = perceptual.make(config, None, "test")
+  assert metric.name == "dr_features"
   module = networks.image_discriminator(config)
   size = config.data.size
-  pictures = jax.random.uniform(
+  images = jax.random.uniform(
       jax.random.key(0), (4, size, size, 3), minval=-1)
-  variables = jax.jit(module.init)(jax.random.key(1), pictures)
-  features = jax.jit(found.features)
+  variables = jax.jit(module.init)(jax.random.key(1), images)
+  features = jax.jit(metric.features)
 
   @jax.jit
   def distance(a, b):
-    return found.distance(
+    return metric.distance(
         variables, features(variables, a), features(variables, b))
 
-  together = distance(pictures, pictures[::-1])
-  other = pictures.at[1:3].set(-pictures[1:3])
+  together = distance(images, images[::-1])
+  other = images.at[1:3].set(-images[1:3])
   apart = distance(other, other[::-1])
   np.testing.assert_allclose(together[0], apart[0], rtol=1e-5)
   np.testing.assert_allclose(together[3], together[0], rtol=1e-5)
   assert (together > 0).all()
-  np.testing.assert_allclose(distance(pictures, pictures), 0, atol=1e-6)
+  np.testing.assert_allclose(distance(images, images), 0, atol=1e-6)
   # The discriminator's own last maps would not do: they see the batch.
   maps = lambda x: module.apply(variables, x)[1]["stddev"]
-  assert (np.asarray(maps(pictures))[0] != np.asarray(maps(other))[0]).any()
+  assert (np.asarray(maps(images))[0] != np.asarray(maps(other))[0]).any()
 
 
-def test_the_mean_code_is_every_outputs_start():
-  code = np.arange(3.0, dtype=np.float32)
+def test_the_mean_latent_is_every_outputs_start():
+  latent = np.arange(3.0, dtype=np.float32)
   params = {"trunk": {"conv": {"bias": np.ones(6)}},
             "head": {"linear": {"kernel": np.ones((2, 3)), "bias": np.ones(3)}},
-            "codes": {"bias": np.ones(6)}}
-  found = encoder.started_at(params, code)
-  np.testing.assert_array_equal(found["head"]["linear"]["bias"], code)
-  np.testing.assert_array_equal(found["codes"]["bias"], [0, 1, 2, 0, 1, 2])
-  assert found["trunk"]["conv"]["bias"].sum() == 6
-  assert found["head"]["linear"]["kernel"].sum() == 6
+            "latents": {"bias": np.ones(6)}}
+  started = encoder.started_at(params, latent)
+  np.testing.assert_array_equal(started["head"]["linear"]["bias"], latent)
+  np.testing.assert_array_equal(started["latents"]["bias"], [0, 1, 2, 0, 1, 2])
+  assert started["trunk"]["conv"]["bias"].sum() == 6
+  assert started["head"]["linear"]["kernel"].sum() == 6
 
 
-def test_generated_pictures_have_draws_only_where_they_are_used(toy_config):
+def test_generated_images_have_rngs_only_where_they_are_used(toy_config):
   used = encoder.make(toy_config(), None)
-  paper = encoder.make(toy_config(**{"encoder.latent": 0.0}), None)
+  paper = encoder.make(toy_config(**{"encoder.latent_weight": 0.0}), None)
   key = jax.random.key(0)
-  assert set(used.draws(key, "unlabeled")) == {"noise", "generated_noise", "z"}
-  assert set(used.draws(key, "labeled")) == {"noise"}
-  assert set(paper.draws(key, "unlabeled")) == {"noise"}
+  assert set(used.rngs(key, "unlabeled")) == {"noise", "generated_noise", "z"}
+  assert set(used.rngs(key, "labeled")) == {"noise"}
+  assert set(paper.rngs(key, "unlabeled")) == {"noise"}

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from configs.fewshot_smis import parts
+from configs.fewshot_smis import toy_faces
 from semseg_jax import experiment
 from semseg_jax import inversion
 from semseg_jax.cli import sample
@@ -31,9 +31,9 @@ from semseg_jax.training import checkpoint
 SIZE = 16
 
 
-def config_of(labelling="dense", **changes):
-  c = parts.get_config(f"shots=2,labelling={labelling},smoke")
-  c.data.update(size=SIZE, unlabeled=16)
+def config_of(labeling="dense", **changes):
+  c = toy_faces.get_config(f"shots=2,labeling={labeling},smoke")
+  c.data.update(size=SIZE, num_unlabeled=16)
   c.generator.update(style_dim=8, mlp_layers=1, max_channels=4)
   c.image_discriminator.max_channels = 4
   c.supervised.update(levels=1, steps=2)
@@ -54,7 +54,7 @@ def run(tmp_path_factory):
   with checkpoint.Checkpoints(folder / "gan/ckpt") as checkpoints:
     checkpoints.save(1, jax.jit(stage.init)(jax.random.key(0), {}), {})
   experiment.run(experiment.train, config, folder,
-                 only=["shots", "encoder", "reference"])
+                 only=["shots", "encoder", "fully_supervised"])
   return config, folder
 
 
@@ -63,11 +63,11 @@ def synth(run):
   return synthesis.Synthesizer(*run)
 
 
-def test_the_run_leaves_codes_samples_and_scores(run):
+def test_the_run_leaves_latents_samples_and_scores(run):
   config, folder = run
-  found = shots.load(config, folder, "a test")
-  assert found.codes.shape == (2, 6, 8)
-  assert found.image.shape == (2, SIZE, SIZE, 3)
+  loaded = shots.load(config, folder, "a test")
+  assert loaded.latents.shape == (2, 6, 8)
+  assert loaded.image.shape == (2, SIZE, SIZE, 3)
   assert {p.name.split("_0")[0] for p in (folder / "encoder/samples").glob(
       "*.png")} == {"pairs", "shots", "synthesis"}
   last = [json.loads(x) for x in (
@@ -75,13 +75,14 @@ def test_the_run_leaves_codes_samples_and_scores(run):
   assert last["val/score"] == -last["val/latent"]
 
 
-def test_the_best_may_be_nearest_to_the_pictures(run, stage):
+def test_the_best_may_be_nearest_to_the_images(run, stage):
   _, folder = run
   _, frozen, state, _ = stage
-  found = encoder.make(config_of(**{"encoder.select": "pictures"}),
-                       folder).validate(state, frozen)
+  metrics = encoder.make(config_of(**{"encoder.select": "images"}),
+                         folder).validate(state, frozen)
   np.testing.assert_allclose(
-      found["val/score"], -found["val/mse"] - 0.8 * found["val/perceptual"],
+      metrics["val/score"],
+      -metrics["val/mse"] - 0.8 * metrics["val/perceptual"],
       rtol=1e-5)
   with pytest.raises(ValueError, match="config.encoder.select is 'luck'"):
     encoder.make(config_of(**{"encoder.select": "luck"}), folder)
@@ -90,8 +91,8 @@ def test_the_best_may_be_nearest_to_the_pictures(run, stage):
 def test_inversion_is_not_done_twice(run, monkeypatch):
   config, folder = run
   monkeypatch.setattr(inversion.Inverter, "run", None)
-  before = shots.load(config, folder, "a test").codes
-  again = shots.make(config, folder).load_frozen()["codes"]
+  before = shots.load(config, folder, "a test").latents
+  again = shots.make(config, folder).load_frozen()["latents"]
   np.testing.assert_array_equal(again, before)
 
 
@@ -108,53 +109,53 @@ def stage(run):
 def test_a_step_asks_for_the_latents_of_its_own_samples(run, stage):
   config, _ = run
   made, frozen, state, step = stage
-  draws = made.draws(jax.random.key(3), "step")
-  after, metrics = step(state, frozen, {}, draws, phase="step")
+  rngs = made.rngs(jax.random.key(3), "step")
+  after, metrics = step(state, frozen, {}, rngs, phase="step")
   generator = trained.module(config)
   labeller = pseudo_labels.make(config, generator)
   pair = encoder.pairs(generator, labeller, frozen["generator"],
-                       frozen["prototypes"], draws, SIZE)
+                       frozen["prototypes"], rngs, SIZE)
   assert pair.label.shape == (2, SIZE, SIZE)
   module = encoder.network(config, generator)
-  codes, _ = module.apply(
+  latents, _ = module.apply(
       state.encoder, encoder.onehot(pair.label, 7), train=True,
       mutable=["batch_stats"])
   np.testing.assert_allclose(
-      metrics["loss"], np.square(codes - pair.codes[:, None]).mean(),
+      metrics["loss"], np.square(latents - pair.latents[:, None]).mean(),
       rtol=1e-4)
   assert after.step == 1
   np.testing.assert_array_equal(
-      after.encoder["mean"]["codes"], state.encoder["mean"]["codes"])
-  # The mean code is where the encoder begins.
+      after.encoder["mean"]["latents"], state.encoder["mean"]["latents"])
+  # The mean latent is where the encoder begins.
   np.testing.assert_array_equal(
-      state.encoder["mean"]["codes"], frozen["mean"])
+      state.encoder["mean"]["latents"], frozen["mean"])
 
 
 def test_training_lowers_the_loss(stage):
   made, frozen, state, step = stage
-  draws = made.draws(jax.random.key(3), "step")
+  rngs = made.rngs(jax.random.key(3), "step")
   losses = []
   for _ in range(25):
-    state, metrics = step(state, frozen, {}, draws, phase="step")
+    state, metrics = step(state, frozen, {}, rngs, phase="step")
     losses.append(float(metrics["loss"]))
-  assert losses[-1] < 0.97 * losses[0], losses  # always the same draws
+  assert losses[-1] < 0.97 * losses[0], losses  # always the same rngs
 
 
 def test_mixing_changes_the_chosen_codes_alone(synth):
   layout = np.zeros((3, SIZE, SIZE), np.int32)
   layout[1:, 4:] = 2
-  codes = synth.encode(layout)
-  assert codes.shape == (3, 6, 8)
-  np.testing.assert_allclose(codes[1], codes[2], rtol=1e-5, atol=1e-6)
-  mix = lambda **k: synth.mixed(codes, jax.random.key(0), **k)
+  latents = synth.encode(layout)
+  assert latents.shape == (3, 6, 8)
+  np.testing.assert_allclose(latents[1], latents[2], rtol=1e-5, atol=1e-6)
+  mix = lambda **k: synth.mixed(latents, jax.random.key(0), **k)
   plain = mix(styles=())
   np.testing.assert_array_equal(plain, mix(styles=range(6), alpha=0.0))
   np.testing.assert_array_equal(plain, mix(styles=range(6, 18)))
   assert (plain != mix(styles=(4, 5))).any()
-  # A random latent for each picture: equal layouts get different pictures.
+  # A random latent for each image: equal layouts get different images.
   many = mix(styles=range(6))
   assert (many[1] != many[2]).any()
-  assert synth.render(codes).shape == (3, SIZE, SIZE, 3)
+  assert synth.render(latents).shape == (3, SIZE, SIZE, 3)
 
 
 def test_style_texts():
@@ -165,18 +166,18 @@ def test_style_texts():
       synthesis.parse_styles(text)
 
 
-def test_masks_become_pictures(run, tmp_path):
+def test_masks_become_images(run, tmp_path):
   config, folder = run
   masks = tmp_path / "masks"
   masks.mkdir()
   for i, size in enumerate((16, 40, 16)):
     Image.fromarray(np.full((size, size), i, np.uint8)).save(
         masks / f"m{i}.png")
-  found = synthesize.synthesize(
+  images = synthesize.synthesize(
       config, folder, out=tmp_path, styles=(4, 5), alpha=0.5, samples=2,
       seed=0, layouts=synthesize.layouts_of(config, masks=masks, points=None))
-  assert list(found) == ["m0", "m1", "m2"]
-  assert found["m1"].shape == (3, SIZE, SIZE, 3)
+  assert list(images) == ["m0", "m1", "m2"]
+  assert images["m1"].shape == (3, SIZE, SIZE, 3)
   for name in ("m2_0.png", "m2_2.png", "grid.png", "pseudo_labels.png"):
     assert (tmp_path / name).exists(), name
 
@@ -186,7 +187,7 @@ def test_pairs_train_the_baseline(run, tmp_path):
   synthesize.write_pairs(config, folder, out=tmp_path, count=5, styles=(4, 5),
                          alpha=1.0, seed=0)
   assert len(pairs.Pairs(tmp_path, 3, 7, 255)) == 5
-  config = config_of(**{"data.labels": 2,
+  config = config_of(**{"data.num_labeled": 2,
                         "supervised.synthetic": str(tmp_path)})
   made = supervised.make(config, folder)
   batch = next(made.train_data(0))
@@ -198,39 +199,39 @@ def test_pairs_train_the_baseline(run, tmp_path):
   assert after.step.shape == ()
 
 
-def test_drawn_shots_come_with_their_codes(run, tmp_path):
+def test_sampled_shots_come_with_their_latents(run, tmp_path):
   config, folder = run
   sample.write(config, folder, out=tmp_path, n=3)
   config = config_of(**{"shots.folder": str(tmp_path)})
-  with pytest.raises(ValueError, match="no picture has a mask"):
+  with pytest.raises(ValueError, match="no image has a mask"):
     shots.read(config)
   for name in ("000000", "000002"):
     Image.fromarray(np.ones((SIZE, SIZE), np.uint8)).save(
         tmp_path / f"{name}_mask.png")
-  found = shots.read(config)
-  assert found.ids == ("000000", "000002")
-  assert (found.label == 1).all()
-  codes = shots.make(config, folder).load_frozen()["codes"]
-  drawn = samples.draw(trained.load(config, folder, "a test"), [0, 2], 1.0)
-  np.testing.assert_array_equal(codes, drawn.codes)
-  np.testing.assert_array_equal(found.image, drawn.image)
+  loaded = shots.read(config)
+  assert loaded.ids == ("000000", "000002")
+  assert (loaded.label == 1).all()
+  latents = shots.make(config, folder).load_frozen()["latents"]
+  sampled = samples.draw(trained.load(config, folder, "a test"), [0, 2], 1.0)
+  np.testing.assert_array_equal(latents, sampled.latents)
+  np.testing.assert_array_equal(loaded.image, sampled.image)
 
 
 def test_scores_stand_beside_their_references(run, capsys):
   config, folder = run
   rows = score_synthesis.evaluate(config, folder)
-  by_name = {r["pictures of"]: r for r in rows}
+  by_name = {r["images of"]: r for r in rows}
   assert list(by_name) == [
       "synthesis", "synthesis, random styles", "random sample",
-      "nearest shot", "real picture", "sample, its own pseudo label"]
+      "nearest shot", "real image", "sample, its own pseudo label"]
   for row in rows:
     assert 0 <= row["miou"] <= 1
     assert row["random_feature_frechet"] >= 0
   for name in ("grid.png", "pseudo_labels.png"):
     assert (folder / "synthesis/test" / name).exists(), name
-  found = records.load(folder / "eval/test",
-                       config=json.loads(config.to_json_best_effort()))
-  assert {k: v["miou"] for k, v in found.methods.items()} == {
+  record = records.load(folder / "eval/test",
+                        config=json.loads(config.to_json_best_effort()))
+  assert {k: v["miou"] for k, v in record.methods.items()} == {
       k: v["miou"] for k, v in by_name.items()}
   assert "nearest shot" in capsys.readouterr().out
 
@@ -241,11 +242,11 @@ def test_study_of_scribbles_judges_pseudo_labels(run):
   few, many, none = score_synthesis.study(
       config, folder, ks=[1, 8], thresholds=[0.0]) + score_synthesis.study(
           config, folder, ks=[1], thresholds=[1.1])
-  assert 0 < few["labelled"] < many["labelled"]
+  assert 0 < few["labeled"] < many["labeled"]
   assert 0 <= many["label_miou"] <= 1
   assert 0 <= many["label_accuracy"] <= 1
   assert none == {"layer": "conv16", "k": 1, "threshold": 1.1,
-                  "labelled": 0.0, "label_accuracy": None, "label_miou": None}
+                  "labeled": 0.0, "label_accuracy": None, "label_miou": None}
 
 
 def test_study_of_layers_judges_and_trains(run):
@@ -254,7 +255,7 @@ def test_study_of_layers_judges_and_trains(run):
   rows = score_synthesis.study(config, folder, layers=["conv4"])
   assert [r["layer"] for r in rows] == ["conv4"]
   for row in rows:
-    assert row["labelled"] == 1
+    assert row["labeled"] == 1
     assert 0 <= row["miou"] <= 1
   assert (folder / "study/conv4/encoder/DONE").exists()
   with pytest.raises(ValueError, match="'conv99'"):
@@ -267,10 +268,10 @@ def test_shots_label_themselves_by_the_nearest_cell(run):
   label = shots.load(config, folder, "a test").label
   generator = trained.load(config, folder, "a test")
   labeller = pseudo_labels.make(config, generator.module)
-  # Found codes are still close to each other.
-  codes = jax.random.normal(jax.random.key(0), (2, 6, 8))
+  # Latents of inversion are still close to each other.
+  latents = jax.random.normal(jax.random.key(0), (2, 6, 8))
   fitted = pseudo_labels.prototypes_of(
-      config, generator, labeller, codes, label)
+      config, generator, labeller, latents, label)
   assert len(fitted.classes) == 2 * 16 * 16
   features = fitted.vectors.reshape(2, 16, 16, -1)
   assert (labeller.label(fitted, features) == label).mean() > 0.95
@@ -279,9 +280,9 @@ def test_shots_label_themselves_by_the_nearest_cell(run):
 @pytest.mark.parametrize("kind", ["scribbles", "points"])
 def test_partial_shots_mark_whole_cells(kind):
   config = config_of("sparse", **{"shots.annotation": kind})
-  found = shots.read(config)
-  assert found.label.max() <= 7
-  assert 0 < (found.label > 0).mean() < 0.5
+  loaded = shots.read(config)
+  assert loaded.label.max() <= 7
+  assert 0 < (loaded.label > 0).mean() < 0.5
   assert pseudo_labels.annotation_classes(config) == 8
   assert len(encoder.annotation_colors(config)) == 8
   assert kind in annotations.KINDS
@@ -296,12 +297,12 @@ def test_ignored_pixels_are_no_class():
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({"pseudo.labelling": "rough"}, "config.pseudo.labelling is 'rough'"),
+    ({"pseudo.labeling": "rough"}, "config.pseudo.labeling is 'rough'"),
     ({"shots.annotation": "points"}, "needs whole masks"),
-    ({"pseudo.labelling": "nearest", "shots.annotation": "points"},
+    ({"pseudo.labeling": "nearest", "shots.annotation": "points"},
      "is 'nearest', which needs whole masks"),
     ({"pseudo.layer": "conv64"}, "config.pseudo.layer is 'conv64'.*conv16_up"),
-    ({"pseudo.labelling": "sparse", "pseudo.k": 0}, "config.pseudo.k is 0"),
+    ({"pseudo.labeling": "sparse", "pseudo.k": 0}, "config.pseudo.k is 0"),
     ({"shots.best_every": 9}, "best_every is 9"),
 ])
 def test_refusals_name_the_field(changes, said, tmp_path):
@@ -333,14 +334,14 @@ def test_what_is_missing_is_named(run, tmp_path):
                            styles=(), alpha=1.0, seed=0)
 
 
-def test_perceptual_distance_takes_any_number_of_pictures(run):
+def test_perceptual_distance_takes_any_number_of_images(run):
   distance = perceptual.make(*run, "a test")
   variables = distance.load()
-  pictures = jax.random.uniform(
+  images = jax.random.uniform(
       jax.random.key(0), (5, SIZE, SIZE, 3), minval=-1)
   features = jax.jit(distance.features)
-  five = features(variables, pictures)
+  five = features(variables, images)
   assert all(len(f) == 5 for f in five)
   jax.tree.map(
       lambda a, b: np.testing.assert_allclose(a, b[:2], rtol=1e-4, atol=1e-5),
-      features(variables, jnp.asarray(pictures[:2])), five)
+      features(variables, jnp.asarray(images[:2])), five)

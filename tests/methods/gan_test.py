@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from semseg_jax.methods import gan
-from semseg_jax.methods.common import draws as draws_lib
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import rngs as rngs_lib
 
 POLICY = ("color", "translation")
 
@@ -30,7 +30,7 @@ def joint(toy_config):
 def step(joint, batch, state, phase, key=1):
   _, stage, _, run = joint
   return jax.device_get(run(
-      state, {}, batch, stage.draws(jax.random.key(key), phase), phase=phase))
+      state, {}, batch, stage.rngs(jax.random.key(key), phase), phase=phase))
 
 
 def squares(state, name):
@@ -50,15 +50,15 @@ def test_phases_follow_the_lazy_schedule(toy_config):
   stage = gan.make(toy_config(**{"gan.r1_every": 6, "gan.path_every": 4}),
                    None)
   for s in range(30):
-    found = stage.phases(s)
-    assert [p for p in found if p not in ("r1", "path")] == ["d", "g", "ema"]
-    assert ("r1" in found) == (s % 6 == 0)
-    assert ("path" in found) == (s % 4 == 0)
-    assert list(found) == sorted(
-        found, key=["d", "r1", "g", "path", "ema"].index)
+    phases = stage.phases(s)
+    assert [p for p in phases if p not in ("r1", "path")] == ["d", "g", "ema"]
+    assert ("r1" in phases) == (s % 6 == 0)
+    assert ("path" in phases) == (s % 4 == 0)
+    assert list(phases) == sorted(
+        phases, key=["d", "r1", "g", "path", "ema"].index)
 
 
-def test_dm_teaches_labels_and_trunk_but_no_picture(joint, toy_batch):
+def test_dm_teaches_labels_and_trunk_but_no_image(joint, toy_batch):
   config, _, state, _ = joint
   # Without Dr's weights its score is constant: what remains is Dm's gradient.
   silent = state.replace(image_discriminator=jax.tree.map(
@@ -76,7 +76,7 @@ def test_dm_teaches_labels_and_trunk_but_no_picture(joint, toy_batch):
       assert used(leaves), name
   assert used(nu["const"])
   assert used(nu["conv8"]["kernel"])
-  # Dr is what teaches the picture.
+  # Dr is what trains the image.
   after, _ = step(joint, toy_batch(config), state, "g")
   assert used({k: v for k, v in squares(after, "generator").items()
                if k.startswith("image")})
@@ -84,7 +84,7 @@ def test_dm_teaches_labels_and_trunk_but_no_picture(joint, toy_batch):
 
 
 @pytest.mark.parametrize(("bias", "before", "expected"), [
-    (100.0, 0.4, 0.5),  # Dr is sure that the real pictures are real
+    (100.0, 0.4, 0.5),  # Dr is sure that the real images are real
     (100.0, 0.52, 0.55), (-100.0, 0.4, 0.3), (-100.0, 0.05, 0.0)])
 def test_augmentation_follows_overfitting(
     joint, toy_batch, bias, before, expected):
@@ -114,7 +114,8 @@ def test_discriminator_phase_leaves_the_generator(joint, toy_batch):
   assert after.step == state.step
 
 
-def test_r1_trains_dr_unless_as_released(joint, toy_config, toy_batch):
+def test_r1_trains_dr_unless_it_matches_the_official_code(
+    joint, toy_config, toy_batch):
   config, _, state, _ = joint
   after, metrics = step(joint, toy_batch(config), state, "r1")
   assert metrics["dr/r1"] > 0
@@ -124,12 +125,12 @@ def test_r1_trains_dr_unless_as_released(joint, toy_config, toy_batch):
   assert used(squares(after, "patch_discriminator")["scale0"]["conv0"][
       "kernel"])
 
-  released = toy_config(**{
-      "release": True, "gan.augment.policy": POLICY,
+  official = toy_config(**{
+      "match_official": True, "gan.augment.policy": POLICY,
       "gan.augment.strength": 0.5})
-  stage = gan.make(released, None)
+  stage = gan.make(official, None)
   frozen_dr, same = step(
-      (released, stage, state, jax.jit(
+      (official, stage, state, jax.jit(
           stage.train_step, static_argnames="phase")),
       toy_batch(config), state, "r1")
   assert unused(squares(frozen_dr, "image_discriminator"))
@@ -170,29 +171,29 @@ def test_average_follows_with_the_stated_rate(joint, toy_config, toy_batch):
 
 def test_mixing_index(toy_config):
   generator = networks.generator(toy_config())
-  codes = generator.num_codes
+  latents = generator.num_ws
   keys = jax.random.split(jax.random.key(0), 200)
 
   def indices(mixing):
-    return jax.vmap(lambda k: draws_lib.generator_draws(
+    return jax.vmap(lambda k: rngs_lib.generator_rngs(
         k, 2, generator, mixing)["index"])(keys)
 
-  assert (indices(0.0) == codes).all()
+  assert (indices(0.0) == latents).all()
   always = np.asarray(indices(1.0))
-  assert set(always) == set(range(1, codes))
-  share = np.mean(np.asarray(indices(0.5)) < codes)
+  assert set(always) == set(range(1, latents))
+  share = np.mean(np.asarray(indices(0.5)) < latents)
   assert 0.35 < share < 0.65
-  draws = draws_lib.generator_draws(keys[0], 2, generator, 0.5)
-  assert draws["z"].shape == (2, 2, generator.style_dim)
-  assert [x.shape for x in draws["noise"]] == [
+  rngs = rngs_lib.generator_rngs(keys[0], 2, generator, 0.5)
+  assert rngs["z"].shape == (2, 2, generator.style_dim)
+  assert [x.shape for x in rngs["noise"]] == [
       (2, h, w, 1) for h, w in generator.noise_shapes]
 
 
-def test_draws_of_a_phase_share_nothing(toy_config):
+def test_rngs_of_a_phase_share_nothing(toy_config):
   stage = gan.make(toy_config(), None)
-  draws = stage.draws(jax.random.key(0), "d")
-  assert not np.allclose(draws["dr"]["z"], draws["dm"]["z"])
-  assert stage.draws(jax.random.key(0), "path")["path"]["z"].shape[1] == 2
+  rngs = stage.rngs(jax.random.key(0), "d")
+  assert not np.allclose(rngs["dr"]["z"], rngs["dm"]["z"])
+  assert stage.rngs(jax.random.key(0), "path")["path"]["z"].shape[1] == 2
 
 
 # Penalties of second order take most of the time; see `trace`.
@@ -202,7 +203,7 @@ STEPS = [pytest.param(0, marks=pytest.mark.slow), 1]
 @pytest.mark.parametrize("step", STEPS)
 def test_without_labels_it_is_a_plain_gan(
     toy_config, iterate, trace, all_finite, step):
-  config = toy_config(**{"data.labels": 0})
+  config = toy_config(**{"data.num_labeled": 0})
   stage = gan.make(config, None)
   assert "path" in stage.phases(0)
   trace(stage, config)
@@ -226,8 +227,8 @@ def test_gray_binary_in_bfloat16(toy_config, iterate, trace, all_finite, step):
   all_finite((after, metrics))
   for x in jax.tree.leaves((after, trace(stage, config)[1])):
     assert x.dtype in (jnp.float32, jnp.int32), x.dtype
-  assert after.generator["label8"]["bias"].shape == (1,)
-  assert after.generator["image8"]["bias"].shape == (1,)
+  assert after.generator["to_logits8"]["bias"].shape == (1,)
+  assert after.generator["to_rgb8"]["bias"].shape == (1,)
   kernel = after.patch_discriminator["params"]["scale0"]["conv0"]["kernel"]
-  assert kernel.shape[2] == 2  # a picture's channel and a label's
+  assert kernel.shape[2] == 2  # an image's channel and a label's
   assert optax.tree.norm(after.optimizers["generator"][0].nu) > 0

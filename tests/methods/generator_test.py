@@ -13,8 +13,8 @@ from semseg_jax.methods.common import networks
 from semseg_jax.training import checkpoint
 
 
-def unlabelled(toy_config, **changes):
-  config = toy_config(**{"data.labels": 0, **changes}).unlock()
+def unlabeled(toy_config, **changes):
+  config = toy_config(**{"data.num_labeled": 0, **changes}).unlock()
   config.generator.update(weights="", allow_label_branch=False)
   return config
 
@@ -22,14 +22,14 @@ def unlabelled(toy_config, **changes):
 def entries(module, variables):
   """A state dict as other projects save it."""
   fir = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 16
-  found = importer.to_torch(importer.generator_entries(module), variables)
+  exported = importer.to_torch(importer.generator_entries(module), variables)
   for j in range(len(module.resolutions) - 1):
     names = ["convs.{}.conv.blur", "to_rgbs.{}.upsample"]
-    found[f"{names[0].format(2 * j)}.kernel"] = fir
-    found[f"{names[1].format(j)}.kernel"] = fir
+    exported[f"{names[0].format(2 * j)}.kernel"] = fir
+    exported[f"{names[1].format(j)}.kernel"] = fir
     if module.label_channels:
-      found[f"to_segs.{j}.upsample.kernel"] = fir
-  return found
+      exported[f"to_segs.{j}.upsample.kernel"] = fir
+  return exported
 
 
 @pytest.fixture
@@ -49,45 +49,45 @@ def saved(tmp_path):
 
 
 @pytest.mark.parametrize("average", [True, False])
-def test_file_gives_network_and_mean_code(toy_config, saved, average):
-  config = unlabelled(toy_config)
+def test_file_gives_network_and_mean_latent(toy_config, saved, average):
+  config = unlabeled(toy_config)
   mean = np.arange(config.generator.style_dim, dtype=np.float32)
   path, variables = saved(config, **({"latent_avg": mean} if average else {}))
   config.generator.weights = str(path)
-  found = trained.load(config, None, "a test")
-  assert found.module.noise_shapes == trained.module(config).noise_shapes
-  assert set(found.variables) == {"params", "noise"}
-  jax.tree.map(np.testing.assert_array_equal, found.variables, variables)
+  loaded = trained.load(config, None, "a test")
+  assert loaded.module.noise_shapes == trained.module(config).noise_shapes
+  assert set(loaded.variables) == {"params", "noise"}
+  jax.tree.map(np.testing.assert_array_equal, loaded.variables, variables)
   if average:
-    np.testing.assert_array_equal(found.mean, mean)
+    np.testing.assert_array_equal(loaded.mean, mean)
   else:
     z = jax.random.normal(jax.random.key(9), (5000, mean.size))
-    codes = found.module.apply(found.variables, z, method="mapping")
-    np.testing.assert_allclose(found.mean, codes.mean(0), atol=0.1)
+    latents = loaded.module.apply(loaded.variables, z, method="mapping")
+    np.testing.assert_allclose(loaded.mean, latents.mean(0), atol=0.1)
 
 
 def test_stage_gives_the_average(toy_config, tmp_path):
-  config = unlabelled(toy_config)
+  config = unlabeled(toy_config)
   stage = gan.make(config, tmp_path)
   state = jax.jit(stage.init)(jax.random.key(0), {})
   with checkpoint.Checkpoints(tmp_path / "gan/ckpt") as checkpoints:
     checkpoints.save(1, state, {})
-  found = trained.load(config, tmp_path, "a test")
-  jax.tree.map(np.testing.assert_array_equal, found.variables["params"],
+  loaded = trained.load(config, tmp_path, "a test")
+  jax.tree.map(np.testing.assert_array_equal, loaded.variables["params"],
                state.ema)
-  assert found.mean.shape == (found.module.style_dim,)
+  assert loaded.mean.shape == (loaded.module.style_dim,)
 
 
 @pytest.mark.parametrize(("field", "value", "message"), [
-    ("data.labels", 8, "label branch.*data.labels=0"),
+    ("data.num_labeled", 8, "label branch.*data.num_labeled=0"),
     ("data.size", 16, r"config.data.size is 16.*size 8"),
     ("data.channels", 1, r"config.data.channels is 1.*channels 3"),
     ("generator.weights", "none.safetensors", "no such file"),
 ])
 def test_refusals_name_the_field(toy_config, saved, field, value, message):
-  config = unlabelled(toy_config)
+  config = unlabeled(toy_config)
   config.generator.weights = str(saved(config)[0])
-  if field == "data.labels":
+  if field == "data.num_labeled":
     config.generator.weights = ""  # the config's own network
   config.update_from_flattened_dict({field: value})
   with pytest.raises((OSError, ValueError), match=message):
@@ -95,7 +95,7 @@ def test_refusals_name_the_field(toy_config, saved, field, value, message):
 
 
 def test_a_label_branch_can_be_allowed(toy_config, saved):
-  config = unlabelled(toy_config, **{"data.labels": 8})
+  config = unlabeled(toy_config, **{"data.num_labeled": 8})
   config.generator.weights = str(saved(config)[0])
   with pytest.raises(ValueError, match="would leak"):
     trained.load(config, None, "a test")
@@ -106,11 +106,11 @@ def test_a_label_branch_can_be_allowed(toy_config, saved):
 @pytest.mark.parametrize("whole", [False, True])
 def test_conversion_keeps_the_average_beside_the_network(
     toy_config, saved, tmp_path, monkeypatch, whole):
-  config = unlabelled(toy_config)
+  config = unlabeled(toy_config)
   path, _ = saved(config)
   network = convert.read(str(path))
   mean = rows = np.ones(config.generator.style_dim, np.float32)
-  if whole:  # An encoder besides, and the mean once per code.
+  if whole:  # An encoder besides, and the mean once per latent.
     network = {f"decoder.{k}": v for k, v in network.items()}
     network["encoder.input_layer.0.weight"] = np.zeros(3)
     rows = np.stack([mean] * 4)

@@ -1,4 +1,4 @@
-"""Labels by encoder and by inversion: variants, and no mixing of pictures."""
+"""Labels by encoder and by inversion: variants, and no mixing of images."""
 
 import jax
 import jax.numpy as jnp
@@ -39,26 +39,26 @@ def test_labels_do_not_depend_on_the_batch(run, changes, methods):
   predict = labeling.predictor(config, folder)
   size, classes = config.data.size, config.data.num_classes
   rng = np.random.default_rng(0)
-  pictures = rng.integers(0, 256, (4, size, size, 3), np.uint8)
-  others = pictures.copy()
+  images = rng.integers(0, 256, (4, size, size, 3), np.uint8)
+  others = images.copy()
   others[1:] = rng.integers(0, 256, (3, size, size, 3), np.uint8)
   index = np.array([7, 1, 2, 3], np.int32)
-  found, again = predict(pictures, index), predict(others, index + [0, 5, 5, 5])
-  assert list(found) == methods
+  first, again = predict(images, index), predict(others, index + [0, 5, 5, 5])
+  assert list(first) == methods
   for method in methods:
-    outputs = found[method]
+    outputs = first[method]
     channels = 1 if classes == 2 else classes
     assert outputs["logits"].shape == (4, size, size, channels)
-    assert outputs["reconstruction"].shape == pictures.shape
+    assert outputs["reconstruction"].shape == images.shape
     assert outputs["reconstruction"].dtype == np.uint8
     assert outputs["confidence"].shape == (4,)
     for name in ("logits", "confidence"):
       np.testing.assert_allclose(
           outputs[name][0], again[method][name][0], rtol=1e-3, atol=1e-4,
           err_msg=f"{method} {name}")
-  # The search has moved, and each picture has labels of its own.
-  last = found["inversion"]["logits"]
-  assert np.abs(last - found[methods[0]]["logits"]).max() > 1e-3
+  # The search has moved, and each image has labels of its own.
+  last = first["inversion"]["logits"]
+  assert np.abs(last - first[methods[0]]["logits"]).max() > 1e-3
   assert np.abs(last[0] - last[1]).max() > 1e-3
 
 
@@ -78,5 +78,5 @@ def test_encoder_is_the_one_that_the_record_names(toy_config, tmp_path):
           lambda x, n=step: jnp.full(x.shape, n, x.dtype), shapes), {}, score)
   # experiment.evaluate records `best`, not the newest.
   assert checkpoint.best(folder) == 2
-  found = trained.load_encoder(config, tmp_path, "a test")
-  assert {float(x.ravel()[0]) for x in jax.tree.leaves(found)} == {2.0}
+  loaded = trained.load_encoder(config, tmp_path, "a test")
+  assert {float(x.ravel()[0]) for x in jax.tree.leaves(loaded)} == {2.0}

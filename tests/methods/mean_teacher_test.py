@@ -30,7 +30,7 @@ class Pixelwise(nn.Module):
 def toy(**changes):
   c = scenes.get_config("labels=8,method=mean_teacher,smoke")
   c.mean_teacher.update(
-      learning_rate=RATE, weight_decay=DECAY, consistency=WEIGHT,
+      learning_rate=RATE, weight_decay=DECAY, consistency_weight=WEIGHT,
       rampup=RAMPUP, noise=0.0, steps=STEPS, ema_decay=0.6)
   c.update_from_flattened_dict(changes)
   return c
@@ -38,11 +38,11 @@ def toy(**changes):
 
 def toy_batch(classes):
   rng = np.random.default_rng(0)
-  picture = lambda: rng.integers(0, 256, (2, 4, 5, 3), np.uint8)
+  image = lambda: rng.integers(0, 256, (2, 4, 5, 3), np.uint8)
   label = rng.integers(0, max(2, classes), (2, 4, 5)).astype(np.int32)
   label[:, 0] = 255
-  return {"labeled": {"image": picture(), "label": label},
-          "unlabeled": {"image": picture(), "strong": picture()}}
+  return {"labeled": {"image": image(), "label": label},
+          "unlabeled": {"image": image(), "strong": image()}}
 
 
 def run(config, batch, classes, steps):
@@ -50,12 +50,12 @@ def run(config, batch, classes, steps):
   stage = mean_teacher.make(config, None, module=Pixelwise(classes))
   state = first = stage.init(jax.random.key(0), {})
   step = jax.jit(lambda state, key: stage.train_step(
-      state, {}, batch, stage.draws(key, "step"), phase="step"))
-  found = []
+      state, {}, batch, stage.rngs(key, "step"), phase="step"))
+  history = []
   for i in range(steps):
     state, metrics = step(state, jax.random.key(i))
-    found.append(jax.device_get((state, metrics)))
-  return jax.device_get(first), found
+    history.append(jax.device_get((state, metrics)))
+  return jax.device_get(first), history
 
 
 def chances(logits):
@@ -76,7 +76,7 @@ def by_hand(params, batch, classes, steps):
   """[(student, teacher, cross entropy, consistency)] of every step."""
   unit = lambda x: x.astype(np.float64) / 127.5 - 1
   student = {k: np.float64(v) for k, v in params["head"].items()}
-  teacher, velocity, found = dict(student), None, []
+  teacher, velocity, history = dict(student), None, []
   known = unit(batch["labeled"]["image"])
   weak, strong = (unit(batch["unlabeled"][k]) for k in ("image", "strong"))
   label = batch["labeled"]["label"]
@@ -88,10 +88,10 @@ def by_hand(params, batch, classes, steps):
     right = np.where(hot, guess, 1 - guess if classes == 1 else 1).prod(-1)
     entropy = -np.log(right[valid]).mean()
     slope = (guess - hot) * valid[..., None] / valid.sum()
-    ours = chances(logits(student, strong))
-    gap = ours - chances(logits(teacher, weak))
+    student_chances = chances(logits(student, strong))
+    gap = student_chances - chances(logits(teacher, weak))
     ramp = np.exp(-5 * (1 - min(1, step / RAMPUP)) ** 2)
-    free = through_chances(ours, WEIGHT * ramp * 2 * gap / gap.size)
+    free = through_chances(student_chances, WEIGHT * ramp * 2 * gap / gap.size)
     gradient = {
         "kernel": np.einsum("nhwc,nhwk->ck", known, slope)
         + np.einsum("nhwc,nhwk->ck", strong, free),
@@ -104,8 +104,8 @@ def by_hand(params, batch, classes, steps):
     keep = min(1 - 1 / (step + 2), 0.6)
     teacher = {k: keep * v + (1 - keep) * student[k]
                for k, v in teacher.items()}
-    found.append((student, teacher, entropy, np.square(gap).mean()))
-  return found
+    history.append((student, teacher, entropy, np.square(gap).mean()))
+  return history
 
 
 @pytest.mark.parametrize("classes", [3, 1])
@@ -153,7 +153,7 @@ def test_strong_views_lie_on_the_weak_ones():
   changed = whole[0]["unlabeled"]
   np.testing.assert_array_equal(changed["image"], first["image"])
   assert (changed["strong"] != changed["image"]).any((1, 2, 3)).all()
-  # Nothing moves: a view is more like its own picture than like its mirror.
+  # Nothing moves: a view is more like its own image than like its mirror.
   grey = {k: v.mean(-1) for k, v in changed.items()}
   for strong, weak in zip(grey["strong"], grey["image"], strict=True):
     like = [np.corrcoef(strong.ravel(), x.ravel())[0, 1]
@@ -171,8 +171,8 @@ def test_interrupted_run_equals_a_whole_one_and_its_teacher_is_scored(tmp_path):
       stage, workdir=folder / "mean_teacher",
       options=loop.LoopOptions(checkpoint_every=2), key=jax.random.key(0)))
   whole = train(stage, tmp_path / "whole")
-  train(stage._replace(steps=2), tmp_path / "parts")
-  resumed = train(stage, tmp_path / "parts")
+  train(stage._replace(steps=2), tmp_path / "toy_faces")
+  resumed = train(stage, tmp_path / "toy_faces")
   jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
@@ -182,12 +182,12 @@ def test_smoke_run_labels_with_the_teacher(tmp_path):
                   "supervised.width": 4, "supervised.levels": 1})
   config.stages = ("mean_teacher",)
   experiment.train(config, tmp_path)
-  found = experiment.evaluate(config, tmp_path, splits=["test"])["test"]
-  assert 0 <= found["mean_teacher"]["miou"] <= 1
+  scores = experiment.evaluate(config, tmp_path, splits=["test"])["test"]
+  assert 0 <= scores["mean_teacher"]["miou"] <= 1
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"data.labels": 0}, "config.data.labels"),
+    ({"data.num_labeled": 0}, "config.data.num_labeled"),
     ({"mean_teacher.ema_decay": 1.0}, "config.mean_teacher.ema_decay")])
 def test_bad_fields_are_named(changes, message):
   with pytest.raises(ValueError, match=message):

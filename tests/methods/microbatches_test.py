@@ -37,7 +37,7 @@ def gradients(toy_config, batch):
     @jax.jit
     def step(state, batch):
       return stage.train_step(
-          state, {}, batch, stage.draws(jax.random.key(1), phase), phase=phase)
+          state, {}, batch, stage.rngs(jax.random.key(1), phase), phase=phase)
 
     state, metrics = jax.device_get(step(first, batch))
     # With beta1 = 0 Adam's first moment is the gradient itself.
@@ -46,9 +46,9 @@ def gradients(toy_config, batch):
   return run
 
 
-def assert_close(found, expected, tolerance):
+def assert_close(actual, expected, tolerance):
   for (path, x), y in zip(
-      jax.tree_util.tree_leaves_with_path(found), jax.tree.leaves(expected),
+      jax.tree_util.tree_leaves_with_path(actual), jax.tree.leaves(expected),
       strict=True):
     np.testing.assert_allclose(
         x, y, atol=tolerance * max(np.abs(y).max(), 1e-6), rtol=tolerance,
@@ -60,27 +60,27 @@ def assert_close(found, expected, tolerance):
     pytest.param("g", marks=pytest.mark.slow)])
 def test_two_parts_equal_the_whole(gradients, phase):
   expected, metrics = gradients(phase)
-  found, found_metrics = gradients(phase, microbatches=2)
-  assert_close(found, expected, 2e-4)
-  assert_close(found_metrics, metrics, 1e-4)
+  actual, actual_metrics = gradients(phase, microbatches=2)
+  assert_close(actual, expected, 2e-4)
+  assert_close(actual_metrics, metrics, 1e-4)
 
 
 @pytest.mark.slow
 def test_path_length_mean_is_that_of_all(gradients):
   _, expected = gradients("path")
-  _, found = gradients("path", microbatches=2)
+  _, actual = gradients("path", microbatches=2)
   np.testing.assert_allclose(
-      found["g/path_length"], expected["g/path_length"], rtol=1e-4)
+      actual["g/path_length"], expected["g/path_length"], rtol=1e-4)
   # Each part's penalty is taken against a mean that saw that part alone.
-  np.testing.assert_allclose(found["g/path"], expected["g/path"], rtol=0.1)
+  np.testing.assert_allclose(actual["g/path"], expected["g/path"], rtol=0.1)
 
 
 @pytest.mark.parametrize("phase", [
     "r1", pytest.param("path", marks=pytest.mark.slow)])
 def test_rematerialised_blocks_change_nothing(gradients, phase):
   expected, _ = gradients(phase)
-  found, _ = gradients(phase, remat=True)
-  assert_close(found, expected, 1e-4)
+  actual, _ = gradients(phase, remat=True)
+  assert_close(actual, expected, 1e-4)
 
 
 def test_batches_that_do_not_split_are_refused(toy_config):
@@ -111,7 +111,7 @@ def test_synthetic_pairs_are_split_with_the_real_ones(
   def step(batch):
     state = stage.init(jax.random.key(0), {})
     return stage.train_step(
-        state, {}, batch, stage.draws(jax.random.key(1), "step"), phase="step")
+        state, {}, batch, stage.rngs(jax.random.key(1), "step"), phase="step")
 
   state, metrics = jax.device_get(step(batch))
   all_finite((state, metrics))

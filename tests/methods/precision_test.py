@@ -21,17 +21,18 @@ def train(module, config, batch, steps):
     metrics = {}
     for i, phase in enumerate(stage.phases(1)):
       state, new = stage.train_step(
-          state, {}, batch, stage.draws(jax.random.fold_in(key, i), phase),
+          state, {}, batch, stage.rngs(jax.random.fold_in(key, i), phase),
           phase=phase)
       metrics |= new
     return state, metrics
 
   state = jax.jit(stage.init)(jax.random.key(0), {})
-  found = []
+  history = []
   for step in range(steps):
     state, metrics = iteration(state, batch, jax.random.key(step))
-    found.append(metrics)
-  return {k: np.array([m[k] for m in found]) for k in found[0]}, state, found
+    history.append(metrics)
+  stacked = {k: np.array([m[k] for m in history]) for k in history[0]}
+  return stacked, state, history
 
 
 def assert_float32(tree):

@@ -16,14 +16,15 @@ def config(folder, **changes):
   """The config; its generator's file lies in `folder`."""
   c = base.get_config(small.smoke)
   base.smoke(c)
-  c.data.update(name="parts", size=SIZE, num_classes=7, unlabeled=8)
+  c.data.update(name="toy_faces", size=SIZE, num_classes=7, num_unlabeled=8)
   c.generator.update(style_dim=8, mlp_layers=1, max_channels=4)
   c.stages = ("segmenter", "autoshot")
   c.few_shot.update(kind="linear", epochs=6, learning_rate=0.02)
   c.autoshot.width = 2
-  c.inversion.update(perceptual=0.0, mse=1.0, steps=2, batch_size=2)
+  c.inversion.update(
+      perceptual_weight=0.0, mse_weight=1.0, steps=2, batch_size=2)
   c.evaluation.limit = 3
-  c.data.validation_pictures = 2
+  c.data.num_validation_images = 2
   path = folder / "generator.safetensors"
   if not path.exists():
     write_generator(c, path, seed=0)
@@ -37,9 +38,9 @@ def write_generator(config, path, *, seed):
   module = networks.generator(config)
   z = np.zeros((1, module.style_dim), np.float32)
   variables = jax.device_get(jax.jit(module.init)(jax.random.key(seed), z))
-  found = importer.to_torch(importer.generator_entries(module), variables)
+  entries = importer.to_torch(importer.generator_entries(module), variables)
   fir = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 16
   for j in range(len(module.resolutions) - 1):
-    found[f"convs.{2 * j}.conv.blur.kernel"] = fir
-    found[f"to_rgbs.{j}.upsample.kernel"] = fir
-  interop.save(path, "stylegan2/generator", found)
+    entries[f"convs.{2 * j}.conv.blur.kernel"] = fir
+    entries[f"to_rgbs.{j}.upsample.kernel"] = fir
+  interop.save(path, "stylegan2/generator", entries)

@@ -32,8 +32,8 @@ def run(tmp_path_factory):
   spec = data.dataset(config).spec
   samples.write(generator, spec, folder / "shots", range(3), 1.0)
   for name in ("000000", "000002"):
-    picture = np.asarray(Image.open(folder / f"shots/{name}.png"))
-    bright = picture.mean(-1) > np.median(picture.mean(-1))
+    image = np.asarray(Image.open(folder / f"shots/{name}.png"))
+    bright = image.mean(-1) > np.median(image.mean(-1))
     Image.fromarray(3 * bright.astype(np.uint8)).save(
         folder / f"shots/{name}_mask.png")
   loop.train(segmenter.make(config, folder), workdir=folder / "segmenter",
@@ -44,16 +44,16 @@ def run(tmp_path_factory):
 def test_samples_are_numbered_and_come_back(run):
   config, folder = run
   generator = trained.load(config, folder, "a test")
-  found = samples.draw(generator, [2, 0], 1.0)
+  sampled = samples.draw(generator, [2, 0], 1.0)
   again = samples.read(generator, folder / "shots", ["000002"])
-  np.testing.assert_array_equal(again.image[0], found.image[0])
-  np.testing.assert_array_equal(again.codes[0], found.codes[0])
+  np.testing.assert_array_equal(again.image[0], sampled.image[0])
+  np.testing.assert_array_equal(again.latents[0], sampled.latents[0])
   on_disk = np.asarray(Image.open(folder / "shots/000002.png"))
-  np.testing.assert_array_equal(on_disk, found.image[0])
-  # Full truncation is the mean code.
+  np.testing.assert_array_equal(on_disk, sampled.image[0])
+  # Full truncation is the mean latent.
   flat = samples.draw(generator, [1], 0.0)
   np.testing.assert_allclose(
-      flat.codes[0], np.broadcast_to(generator.mean, flat.codes[0].shape),
+      flat.latents[0], np.broadcast_to(generator.mean, flat.latents[0].shape),
       rtol=1e-5, atol=1e-6)
 
 
@@ -69,8 +69,8 @@ def test_segmenter_learns_the_painted_shots(run):
     state, metrics = step(state, frozen, batch, (), phase="step")
     losses.append(float(metrics["loss"]))
   assert np.mean(losses[-6:]) < 0.8 * np.mean(losses[:2])
-  picture = stage.sample(state, frozen, None)["shots"]
-  assert picture.dtype == np.uint8
+  image = stage.sample(state, frozen, None)["shots"]
+  assert image.dtype == np.uint8
 
 
 def test_epochs_are_shuffled_rounds_and_resume(run):
@@ -90,20 +90,20 @@ def test_epochs_are_shuffled_rounds_and_resume(run):
   assert segmenter.learning_rate(other, 2)(0) == pytest.approx(0.06)
 
 
-def test_labels_by_inversion_are_found_once(run, monkeypatch):
+def test_labels_by_inversion_are_computed_once(run, monkeypatch):
   config, folder = run
-  pictures = np.random.default_rng(0).integers(
+  images = np.random.default_rng(0).integers(
       0, 256, (2, toy.SIZE, toy.SIZE, 3), np.uint8)
   index = np.arange(2, dtype=np.int32)
   predict = segmenter.predictor(config, folder)
-  found = predict(pictures, index)["inversion"]
-  assert found["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
-  assert found["reconstruction"].shape == pictures.shape
+  outputs = predict(images, index)["inversion"]
+  assert outputs["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
+  assert outputs["reconstruction"].shape == images.shape
   monkeypatch.setattr(projection.inversion.Inverter, "run", None)
-  again = segmenter.predictor(config, folder)(pictures, index)["inversion"]
-  np.testing.assert_array_equal(again["logits"], found["logits"])
-  with pytest.raises(TypeError):  # other pictures are inverted
-    predict(pictures[::-1], index)
+  again = segmenter.predictor(config, folder)(images, index)["inversion"]
+  np.testing.assert_array_equal(again["logits"], outputs["logits"])
+  with pytest.raises(TypeError):  # other images are inverted
+    predict(images[::-1], index)
 
 
 def test_auto_shot_pairs_depend_on_their_index_alone(run):
@@ -132,18 +132,20 @@ def test_auto_shot_trains_and_predicts(run):
                                 indices[8:])
   loop.train(stage, workdir=folder / "autoshot",
              options=loop.LoopOptions(), key=jax.random.key(0))
-  pictures = np.zeros((2, toy.SIZE, toy.SIZE, 3), np.uint8)
-  found = labeling.predictor(config, folder)(pictures, None)
-  assert found["auto_shot"]["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
+  images = np.zeros((2, toy.SIZE, toy.SIZE, 3), np.uint8)
+  outputs = labeling.predictor(config, folder)(images, None)
+  assert outputs["auto_shot"]["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
   assert labeling.method_name(config, 0) == "auto_shot"
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"shots.count": 3}, "2 pictures have a mask.*asks for 3"),
+    ({"shots.count": 3}, "2 images have a mask.*asks for 3"),
     ({"shots.folder": ""}, "shots.folder is empty"),
     ({"shots.source": "dream"}, "'dream'; use one of folder"),
-    ({"shots.source": "reference", "shots.count": 1}, "stage 'reference'"),
-    ({"shots.source": "reference", "shots.count": 0}, "shots.count is 0"),
+    ({"shots.source": "fully_supervised", "shots.count": 1},
+     "stage 'fully_supervised'"),
+    ({"shots.source": "fully_supervised", "shots.count": 0},
+     "shots.count is 0"),
     ({"data.num_classes": 4}, r"num_classes is 4, but .*names 7"),
     ({"data.size": 32}, r"16 x 16 pixels, config.data.size is 32"),
 ])
@@ -180,7 +182,7 @@ def test_damaged_latents_are_named(run, tmp_path):
 def test_inversion_says_what_it_lacks(run):
   config, folder = run
   for field, value, message in (
-      ("inversion.perceptual", 1.0, "config.perceptual.weights"),
+      ("inversion.perceptual_weight", 1.0, "config.perceptual.weights"),
       ("inversion.start", "encoder", "no encoder")):
     other = config.copy_and_resolve_references().unlock()
     other.update_from_flattened_dict({field: value})

@@ -59,21 +59,21 @@ def run(stage, batch, steps):
   """
   state = jax.jit(stage.init)(jax.random.key(0), {})
   step = jax.jit(lambda state, batch, key: stage.train_step(
-      state, {}, batch, stage.draws(key, "step"), phase="step"))
+      state, {}, batch, stage.rngs(key, "step"), phase="step"))
   program = step.lower(state, batch, jax.random.key(0)).as_text()
   assert not re.search("callback|infeed|outfeed", program)
-  found = []
+  history = []
   for i in range(steps):
     state, metrics = step(state, batch, jax.random.key(i))
-    found.append(jax.device_get((state, metrics)))
+    history.append(jax.device_get((state, metrics)))
   assert step._cache_size() == 1
-  return found
+  return history
 
 
 @pytest.fixture(scope="module")
 def adversarial_runs():
   """{stage: [(state, metrics) of each step]}, all trusted from step 3."""
-  found = {}
+  runs = {}
   for name, module in (("s4gan", s4gan), ("adv_ssl", adv_ssl)):
     config = toy(**{
         f"{name}.threshold": 0.01, f"{name}.self_training_start": 3,
@@ -81,8 +81,8 @@ def adversarial_runs():
     batch = toy_batch()
     if name == "adv_ssl":
       del batch["real"]
-    found[name] = run(module.make(config, None), batch, 8)
-  return found
+    runs[name] = run(module.make(config, None), batch, 8)
+  return runs
 
 
 @pytest.mark.parametrize("name", ["s4gan", "adv_ssl"])
@@ -98,7 +98,7 @@ def test_steps_lower_the_loss_and_train_both(adversarial_runs, name):
     moved = jax.tree.map(lambda a, b: bool((a != b).any()),
                          getattr(first, tree), getattr(last, tree))
     assert all(jax.tree.leaves(moved)), tree
-  # Batch norm sees the labelled and the unlabelled batch.
+  # Batch norm sees the labeled and the unlabeled batch.
   assert last.network["batch_stats"]["backbone"]["stem_bn"][
       "count"] == 2 * len(steps)
 
@@ -122,13 +122,13 @@ class Dense(nn.Module):
 
 def view_batch(**changes):
   rng = np.random.default_rng(0)
-  picture = lambda: rng.uniform(-1, 1, (4, 6, 6, 3)).astype(np.float32)
+  image = lambda: rng.uniform(-1, 1, (4, 6, 6, 3)).astype(np.float32)
   classes = rng.integers(0, 2, (4, CLASSES)).astype(np.float32)
-  return {"labeled": {"image": picture(), "classes": classes},
-          "unlabeled": {"image": picture(), "strong": picture(), **changes}}
+  return {"labeled": {"image": image(), "classes": classes},
+          "unlabeled": {"image": image(), "strong": image(), **changes}}
 
 
-def teach(config, batch, steps=6):
+def train_mlmt(config, batch, steps=6):
   return run(mlmt.make(config, None, module=Dense()), batch, steps)
 
 
@@ -137,9 +137,9 @@ def test_teacher_averages_and_is_followed(consistency):
   config = toy(**{"mlmt.consistency": consistency, "mlmt.steps": 6,
                   "mlmt.epochs": 6, "mlmt.burn_in": 1, "mlmt.ramp": 1.0,
                   "mlmt.learning_rate": 0.1})
-  steps = teach(config, view_batch())
+  steps = train_mlmt(config, view_batch())
   gaps = [m["mlmt/consistency"] for _, m in steps]
-  assert gaps[-1] < gaps[1]  # Before the first step that it teaches.
+  assert gaps[-1] < gaps[1]  # Before the first step that it trains the student.
   weights = [m["mlmt/consistency_weight"] for _, m in steps]
   assert weights == [0, 0, 1, 1, 1, 1]
   students = [s.student["params"] for s, _ in steps]
@@ -157,10 +157,10 @@ def test_teacher_averages_and_is_followed(consistency):
 
 
 def test_weight_zero_is_a_plain_classifier():
-  config = toy(**{"mlmt.weight": 0.0})
+  config = toy(**{"mlmt.consistency_weight": 0.0})
   batch = view_batch()
   without = {"labeled": batch["labeled"]}
-  a, b = (teach(config, x, 3)[-1][0].student for x in (batch, without))
+  a, b = (train_mlmt(config, x, 3)[-1][0].student for x in (batch, without))
   jax.tree.map(np.testing.assert_array_equal, a, b)
   assert classifier.make(toy(), None).steps == toy().mlmt.steps
 
@@ -191,7 +191,7 @@ def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path):
   stage = mlmt.make(config, tmp_path)
   with pytest.raises(FileNotFoundError, match="mlmt needs .*'supervised'"):
     stage.load_frozen()
-  taught = loop.train(
+  trained = loop.train(
       supervised.make(config, None)._replace(
           steps=0, validate=None, sample=None),
       workdir=tmp_path / "supervised", options=loop.LoopOptions(),
@@ -200,15 +200,15 @@ def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path):
   for kind in ("params", "batch_stats"):
     jax.tree.map(np.testing.assert_array_equal,
                  state.student[kind]["backbone"],
-                 taught.network[kind]["backbone"])
+                 trained.network[kind]["backbone"])
   config.mlmt.weights = "trunk.safetensors"
   with pytest.raises(ValueError, match="config.mlmt.start"):
     mlmt.make(config, tmp_path).load_frozen()
 
 
-def test_image_labels_teach():
+def test_image_labels_are_learned():
   known = np.ones((4, CLASSES), np.float32)
-  steps = teach(toy(), view_batch(classes=known), 3)
+  steps = train_mlmt(toy(), view_batch(classes=known), 3)
   assert steps[-1][1]["mlmt/weak_class"] < steps[0][1]["mlmt/weak_class"]
 
 
@@ -241,13 +241,13 @@ def test_interrupted_run_equals_a_whole_one(make, tmp_path):
       stage, workdir=folder, options=loop.LoopOptions(checkpoint_every=2),
       key=jax.random.key(0)))
   whole = train(stage, tmp_path / "whole")
-  train(stage._replace(steps=2), tmp_path / "parts")
-  resumed = train(stage, tmp_path / "parts")
+  train(stage._replace(steps=2), tmp_path / "toy_faces")
+  resumed = train(stage, tmp_path / "toy_faces")
   jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
-def test_released_trunk_is_listed_three_and_four_times():
-  config = toy(release=True)
+def test_official_trunk_is_listed_three_and_four_times():
+  config = toy(match_official=True)
   module = segmenter.build(config)
   params = jax.eval_shape(lambda: segmenter.init(
       module, jax.random.key(0), (32, 32), 3))["params"]
@@ -276,9 +276,9 @@ def test_frozen_parameters_stay(name):
 
 
 @pytest.mark.parametrize(("stage", "changes", "message"), [
-    (s4gan, {"data.labels": 0}, "config.data.labels"),
-    (adv_ssl, {"data.labels": 0}, "config.data.labels"),
-    (mlmt, {"data.labels": 0}, "config.data.labels"),
+    (s4gan, {"data.num_labeled": 0}, "config.data.num_labeled"),
+    (adv_ssl, {"data.num_labeled": 0}, "config.data.num_labeled"),
+    (mlmt, {"data.num_labeled": 0}, "config.data.num_labeled"),
     (s4gan, {"s4gan.threshold": 1.5}, "config.s4gan.threshold"),
     (adv_ssl, {"adv_ssl.threshold": -0.1}, "config.adv_ssl.threshold"),
     (mlmt, {"mlmt.consistency": "l1"}, "config.mlmt.consistency"),
@@ -318,9 +318,9 @@ def test_fusion_refuses_binary_logits():
     fusion.fused(toy(), jnp.zeros((1, 4, 4, 1)), jnp.zeros((1, 2)), 0.2)
 
 
-def test_image_labels_of_pictures_without(tmp_path):
-  config = toy(**{"data.name": "parts", "data.num_classes": 7,
-                  "data.unlabeled": 5, "mlmt.image_labels": True})
+def test_image_labels_of_images_without(tmp_path):
+  config = toy(**{"data.name": "toy_faces", "data.num_classes": 7,
+                  "data.num_unlabeled": 5, "mlmt.image_labels": True})
   with pytest.raises(errors.DataError, match="config.mlmt.image_labels"):
     next(iter(streams.view_batches(config, 0)))
 
@@ -337,9 +337,9 @@ def test_methods_choose_stages():
   for method, stages in base.METHODS.items():
     assert scenes.get_config(f"method={method}").stages == stages
     assert stages[0] == "supervised"
-  assert scenes.get_config("ratio=0.05").data.labels == 200
-  assert camvid.get_config("ratio=0.25").data.labels == 91
-  assert camvid.get_config().data.labels == 46
-  # The rest of the pool is unlabelled; with all labels, everything.
-  assert camvid.get_config().data.unlabeled == 367 - 46
-  assert scenes.get_config("ratio=1").data.unlabeled == -1
+  assert scenes.get_config("ratio=0.05").data.num_labeled == 200
+  assert camvid.get_config("ratio=0.25").data.num_labeled == 91
+  assert camvid.get_config().data.num_labeled == 46
+  # The rest of the pool is unlabeled; with all labels, everything.
+  assert camvid.get_config().data.num_unlabeled == 367 - 46
+  assert scenes.get_config("ratio=1").data.num_unlabeled == -1

@@ -13,17 +13,17 @@ import jax
 import numpy as np
 import pytest
 
-from configs.semantic_gan import parts
+from configs.semantic_gan import toy_faces
 from semseg_jax import experiment
 from semseg_jax.training import checkpoint
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CONFIG = "configs/semantic_gan/parts.py:labels=20,smoke"
+CONFIG = "configs/semantic_gan/toy_faces.py:labels=20,smoke"
 
 
 def config():
   """The config of CONFIG and of the demo's smoke variant."""
-  return parts.get_config("labels=20,smoke")
+  return toy_faces.get_config("labels=20,smoke")
 
 
 def start(*command) -> subprocess.Popen:
@@ -75,8 +75,8 @@ def metrics(folder) -> list[dict]:
     return []
   # A line that is being written has no end yet.
   lines = path.read_text().splitlines(keepends=True)
-  found = [json.loads(x) for x in lines if x.endswith("\n")]
-  return [{k: v for k, v in x.items() if k != "seconds"} for x in found]
+  records = [json.loads(x) for x in lines if x.endswith("\n")]
+  return [{k: v for k, v in x.items() if k != "seconds"} for x in records]
 
 
 def final_state(config, workdir, stage):

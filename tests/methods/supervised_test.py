@@ -1,10 +1,10 @@
-"""The supervised baseline's step, and the reference on all labels."""
+"""The supervised baseline's step, and the fully supervised one."""
 
 import jax
 import numpy as np
 import pytest
 
-from semseg_jax.methods import reference
+from semseg_jax.methods import fully_supervised
 from semseg_jax.methods import supervised
 
 
@@ -27,14 +27,14 @@ def test_one_step(toy_config, iterate, all_finite, channels):
 
 
 def test_no_labels_no_baseline(toy_config):
-  with pytest.raises(ValueError, match="config.data.labels"):
-    supervised.make(toy_config(**{"data.labels": 0}), None)
+  with pytest.raises(ValueError, match="config.data.num_labeled"):
+    supervised.make(toy_config(**{"data.num_labeled": 0}), None)
 
 
-def test_reference_takes_all_labels(toy_config):
+def test_fully_supervised_takes_all_labels(toy_config):
   config = toy_config()
   config.lock()
-  changed = reference.effective(config)
-  assert changed.data.labels == -1
-  assert config.data.labels == 8
-  assert reference.make(config, None).steps == config.supervised.steps
+  changed = fully_supervised.effective(config)
+  assert changed.data.num_labeled == -1
+  assert config.data.num_labeled == 8
+  assert fully_supervised.make(config, None).steps == config.supervised.steps

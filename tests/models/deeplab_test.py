@@ -43,10 +43,10 @@ def test_branches_are_summed():
   assert logits.shape == (2, 9, 7, 5)
   assert maps["layer4"].shape == (2, 9, 7, 64)
   parts = []
-  for kept in range(3):
+  for branch in range(3):
     params = dict(variables["params"])
     for i in range(3):
-      if i != kept:
+      if i != branch:
         params[f"branch{i}"] = jax.tree.map(
             jnp.zeros_like, params[f"branch{i}"])
     parts.append(jax.jit(module.apply)({**variables, "params": params},

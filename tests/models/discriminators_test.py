@@ -16,7 +16,7 @@ def count(module, shape, **kwargs):
   return sum(x.size for x in jax.tree.leaves(shapes["params"]))
 
 
-def draw(module, *args, **kwargs):
+def random_variables(module, *args, **kwargs):
   """Random variables; compiling the initialisers would take longer."""
   shapes = jax.eval_shape(lambda: module.init(KEY, *args, **kwargs))
   rng = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def test_image_discriminator(size, channels):
 def test_image_discriminator_in_bfloat16():
   module = discriminators.ImageDiscriminator(8, max_channels=4)
   x = jax.random.normal(KEY, (2, 8, 8, 3))
-  variables = draw(module, x)
+  variables = random_variables(module, x)
   exact, _ = jax.jit(module.apply)(variables, x)
   rough, features = jax.jit(module.clone(dtype=jnp.bfloat16).apply)(
       variables, x)
@@ -75,7 +75,7 @@ def test_image_discriminator_in_bfloat16():
   np.testing.assert_allclose(rough, exact, atol=0.1)
 
 
-def test_image_discriminator_rejects_other_pictures():
+def test_image_discriminator_rejects_other_images():
   module = discriminators.ImageDiscriminator(8, max_channels=4)
   with pytest.raises(ValueError, match="images must be 8 px"):
     module.init(KEY, jnp.zeros((1, 16, 16, 3)))
@@ -87,7 +87,7 @@ def test_image_discriminator_rejects_other_pictures():
 def patch():
   module = discriminators.PatchDiscriminator(width=4)
   x = jax.random.normal(KEY, (2, 32, 32, 5))
-  return module, draw(module, x, update_stats=False), x
+  return module, random_variables(module, x, update_stats=False), x
 
 
 @functools.cache

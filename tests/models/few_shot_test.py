@@ -41,11 +41,11 @@ def test_receptive_field(kind, field):
 
 def test_size_is_that_of_the_largest_map_or_as_asked():
   maps = (jnp.zeros((2, 4, 4, 3)), jnp.zeros((2, 8, 8, 2)))
-  for size, found in ((None, 8), (16, 16)):
+  for size, expected in ((None, 8), (16, 16)):
     module = few_shot.make("cnn", 5, size=size)
     logits, _ = jax.eval_shape(
         lambda m=module: m.init_with_output(jax.random.key(0), maps))
-    assert logits.shape == (2, found, found, 5)
+    assert logits.shape == (2, expected, expected, 5)
     assert logits.dtype == jnp.float32
 
 
@@ -83,8 +83,8 @@ def test_import_names_what_is_wrong(kind):
           "kernel": "weight"}.get(path[1].key, path[1].key)):
       np.asarray(x).transpose(3, 2, 0, 1) if x.ndim == 4 else np.asarray(x)
       for path, x in jax.tree_util.tree_leaves_with_path(variables["params"])}
-  found, read = interop.from_torch(f"repurpose_gan/{kind}", entries)
-  assert found == module
+  imported, read = interop.from_torch(f"repurpose_gan/{kind}", entries)
+  assert imported == module
   jax.tree.map(np.testing.assert_array_equal, read, variables)
   name = importer.segmenter_name(kind, 2, "weight")
   short = {n: x for n, x in entries.items() if n != name}

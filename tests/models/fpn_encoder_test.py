@@ -16,51 +16,51 @@ def _count(params, name):
   return sum(1 for k in params[name] if k.startswith("conv"))
 
 
-@pytest.mark.parametrize(("size", "codes", "depths"), [
+@pytest.mark.parametrize(("size", "latents", "depths"), [
     (32, 8, (1, 2, 3)), (64, 10, (2, 3, 4)), (256, 14, (4, 5, 6)),
     (16, 6, (1, 1, 2))])
-def test_heads_follow_the_picture(size, codes, depths):
-  module = fpn_encoder.FPNEncoder(num_codes=codes, **_SMALL)
+def test_heads_follow_the_image(size, latents, depths):
+  module = fpn_encoder.FPNEncoder(num_ws=latents, **_SMALL)
   out, variables = jax.eval_shape(
       lambda: module.init_with_output(
           jax.random.key(0), jnp.zeros((2, size, size, 3))))
-  assert out.shape == (2, codes, 6)
+  assert out.shape == (2, latents, 6)
   params = variables["params"]
-  found = [_count(params, f"heads_{i}") for i in range(codes)]
+  counts = [_count(params, f"heads_{i}") for i in range(latents)]
   expected = [depths[0]] * 3 + [depths[1]] * 4 + [depths[2]] * 7
-  assert found == expected[:codes]
+  assert counts == expected[:latents]
 
 
 def test_explicit_depth_and_style_head():
   image = jnp.zeros((2, 32, 32, 1))
-  deep = fpn_encoder.FPNEncoder(num_codes=8, head_convs=(4, 5, 6), **_SMALL)
+  deep = fpn_encoder.FPNEncoder(num_ws=8, head_convs=(4, 5, 6), **_SMALL)
   params = jax.eval_shape(deep.init, jax.random.key(0), image)["params"]
   assert [_count(params, f"heads_{i}") for i in (0, 3, 7)] == [4, 5, 6]
-  style = fpn_encoder.FPNEncoder(num_codes=8, style_head=True, **_SMALL)
+  style = fpn_encoder.FPNEncoder(num_ws=8, style_head=True, **_SMALL)
   out, variables = jax.eval_shape(
       lambda: style.init_with_output(jax.random.key(0), image))
   assert out.shape == (2, 8, 6)
   assert variables["params"]["heads_0"]["conv"]["kernel"].shape == (3, 3, 8, 8)
 
 
-def test_too_large_pictures_are_an_error():
-  module = fpn_encoder.FPNEncoder(num_codes=8, head_convs=(1, 2, 3), **_SMALL)
+def test_too_large_images_are_an_error():
+  module = fpn_encoder.FPNEncoder(num_ws=8, head_convs=(1, 2, 3), **_SMALL)
   with pytest.raises(ValueError, match="more head_convs"):
     jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
 
 
 def test_training_and_evaluation():
-  module = fpn_encoder.FPNEncoder(num_codes=3, code_split=(1, 1), **_SMALL)
+  module = fpn_encoder.FPNEncoder(num_ws=3, latent_split=(1, 1), **_SMALL)
   image = jax.random.normal(jax.random.key(0), (3, 32, 32, 3))
   variables = jax.jit(module.init)(jax.random.key(1), image)
 
   @jax.jit
   def train(variables):
     def loss_fn(params):
-      codes, changed = module.apply(
+      latents, changed = module.apply(
           {**variables, "params": params}, image, train=True,
           mutable=["batch_stats"])
-      return jnp.square(codes).mean(), changed
+      return jnp.square(latents).mean(), changed
 
     return jax.grad(loss_fn, has_aux=True)(variables["params"])
 
@@ -78,11 +78,11 @@ def test_training_and_evaluation():
 
 
 def test_style_heads_learn_statistics():
-  module = fpn_encoder.FPNEncoder(num_codes=8, style_head=True, **_SMALL)
+  module = fpn_encoder.FPNEncoder(num_ws=8, style_head=True, **_SMALL)
   maps = [jnp.ones((2, n, n, 8)) for n in (2, 4, 8)]
-  variables = module.init(jax.random.key(0), maps, method="codes")
+  variables = module.init(jax.random.key(0), maps, method="latents")
   _, changed = module.apply(
-      variables, maps, train=True, method="codes", mutable=["batch_stats"])
+      variables, maps, train=True, method="latents", mutable=["batch_stats"])
   stats = changed["batch_stats"]
   assert sorted(stats) == [f"heads_{i}" for i in range(8)]
   assert all(head["bn"]["count"] == 1 for head in stats.values())
@@ -113,5 +113,5 @@ def test_convolution_of_maps_smaller_than_the_kernel(
   expected = jax.lax.conv_general_dilated(
       x, w, (stride, stride), [(p, p) for p in padding],
       dimension_numbers=("NHWC", "HWIO", "NHWC"))
-  found = torch_layers.convolve(x, w, stride=stride, padding=padding)
-  np.testing.assert_allclose(found, expected, atol=1e-5)
+  convolved = torch_layers.convolve(x, w, stride=stride, padding=padding)
+  np.testing.assert_allclose(convolved, expected, atol=1e-5)

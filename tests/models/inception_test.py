@@ -42,22 +42,22 @@ def _weights():
 
 @pytest.fixture(scope="module")
 def network():
-  """(weights, picture -> (features, logits)), compiled for one shape."""
+  """(weights, image -> (features, logits)), compiled for one shape."""
   weights = _weights()
   module, variables = interop.from_torch("inception/fid", weights)
   apply = jax.jit(module.apply)
   return weights, lambda x: apply(variables, x)
 
 
-def _pictures(size):
+def _images(size):
   rng = np.random.default_rng(1)
   return rng.integers(0, 256, (2, size, size, 3)).astype(np.uint8)
 
 
 def test_recorded_numbers(network):
   """Of the PyTorch implementation below, with the same weights."""
-  picture = (_pictures(299).astype(np.float32) - 128) / 128
-  features, logits = network[1](picture)
+  image = (_images(299).astype(np.float32) - 128) / 128
+  features, logits = network[1](image)
   assert features.shape == (2, 2048)
   assert logits.shape == (2, 1008)
   np.testing.assert_allclose(
@@ -83,26 +83,26 @@ def test_against_torch(network, tmp_path, monkeypatch):
   package = types.ModuleType("torch_fidelity")
   package.__path__ = list(spec.submodule_search_locations)
   monkeypatch.setitem(sys.modules, "torch_fidelity", package)
-  reference = importlib.import_module(
+  official = importlib.import_module(
       "torch_fidelity.feature_extractor_inceptionv3")
   weights, apply = network
   path = tmp_path / "inception.pth"
   torch.save({n: torch.from_numpy(x) for n, x in weights.items()}, path)
-  theirs = reference.FeatureExtractorInceptionV3(
+  peer = official.FeatureExtractorInceptionV3(
       "inception", ["2048", "logits"], str(path))
   loaded = torch_files.load(path)
   np.testing.assert_array_equal(loaded["fc.weight"], weights["fc.weight"])
 
-  pictures = _pictures(299)
-  expected = theirs(torch.from_numpy(pictures.transpose(0, 3, 1, 2)))
-  found = apply((pictures.astype(np.float32) - 128) / 128)
-  for ours, other in zip(found, expected, strict=True):
-    other = other.numpy()
-    error = np.abs(ours - other).max() / np.sqrt((other ** 2).mean())
+  images = _images(299)
+  expected = peer(torch.from_numpy(images.transpose(0, 3, 1, 2)))
+  outputs = apply((images.astype(np.float32) - 128) / 128)
+  for got, want in zip(outputs, expected, strict=True):
+    want = want.numpy()
+    error = np.abs(got - want).max() / np.sqrt((want ** 2).mean())
     assert error < 1e-4  # 2e-6 measured.
 
-  # Smaller pictures are resized as torch resizes them.
-  small = _pictures(64).astype(np.float32) / 127.5 - 1
+  # Smaller images are resized as torch resizes them.
+  small = _images(64).astype(np.float32) / 127.5 - 1
   resized = torch.nn.functional.interpolate(
       torch.from_numpy(small.transpose(0, 3, 1, 2)), size=(299, 299),
       mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""LPIPS: properties of a distance, cached features, grey pictures."""
+"""LPIPS: properties of a distance, cached features, grey images."""
 
 import jax
 import jax.numpy as jnp
@@ -17,34 +17,34 @@ def network(request):
   return module, jax.jit(module.init)(jax.random.key(0), image, image)
 
 
-def _pictures(seed, channels=3):
+def _images(seed, channels=3):
   return jax.random.uniform(
       jax.random.key(seed), (2, 32, 32, channels), minval=-1, maxval=1)
 
 
 def test_is_a_distance_and_may_be_cached(network):
   module, variables = network
-  a, b = _pictures(1), _pictures(2)
+  a, b = _images(1), _images(2)
   distance = jax.jit(module.apply)
-  found = distance(variables, a, b)
-  assert found.shape == (2,)
-  assert (found > 0).all()
-  np.testing.assert_allclose(found, distance(variables, b, a), rtol=1e-6)
+  distances = distance(variables, a, b)
+  assert distances.shape == (2,)
+  assert (distances > 0).all()
+  np.testing.assert_allclose(distances, distance(variables, b, a), rtol=1e-6)
   # Two compiled copies of the same network may round differently.
   np.testing.assert_allclose(distance(variables, a, a), [0, 0], atol=1e-12)
   features = jax.jit(lambda x: module.apply(variables, x, method="features"))
   cached = module.apply(
       variables, features(a), features(b), method="distance")
-  np.testing.assert_allclose(cached, found, rtol=1e-5)
+  np.testing.assert_allclose(cached, distances, rtol=1e-5)
   parts = module.apply(
       variables, features(a), features(b), method="layer_distances")
   assert parts.shape == (2, 5)
-  np.testing.assert_allclose(parts.sum(-1), found, rtol=1e-5)
+  np.testing.assert_allclose(parts.sum(-1), distances, rtol=1e-5)
 
 
-def test_grey_pictures_count_as_three_equal_channels(network):
+def test_grey_images_count_as_three_equal_channels(network):
   module, variables = network
-  a, b = _pictures(1, 1), _pictures(2, 1)
+  a, b = _images(1, 1), _images(2, 1)
   distance = jax.jit(module.apply)
   np.testing.assert_allclose(
       distance(variables, a, b),
@@ -55,7 +55,7 @@ def test_gradient_is_finite_where_all_channels_are_zero(network):
   module, variables = network
   dead = jax.tree.map(jnp.zeros_like, variables)
   dead["params"]["lin_0"] += 1
-  a, b = _pictures(1), _pictures(2)
+  a, b = _images(1), _images(2)
   gradient = jax.jit(jax.grad(lambda x: module.apply(dead, x, b).sum()))(a)
   np.testing.assert_array_equal(gradient, jnp.zeros_like(a))
 
@@ -63,14 +63,14 @@ def test_gradient_is_finite_where_all_channels_are_zero(network):
 def test_bfloat16_is_close(network):
   module, variables = network
   half = module.clone(dtype=jnp.bfloat16)
-  a, b = _pictures(1), _pictures(2)
+  a, b = _images(1), _images(2)
   full = jax.jit(module.apply)(variables, a, b)
-  found = jax.jit(half.apply)(variables, a, b)
-  assert found.dtype == jnp.float32
-  np.testing.assert_allclose(found, full, rtol=0.05)
+  distances = jax.jit(half.apply)(variables, a, b)
+  assert distances.dtype == jnp.float32
+  np.testing.assert_allclose(distances, full, rtol=0.05)
 
 
 def test_unknown_net_is_an_error():
   with pytest.raises(ValueError, match="squeeze"):
     jax.eval_shape(perceptual.LPIPS("squeeze").init, jax.random.key(0),
-                   _pictures(1), _pictures(2))
+                   _images(1), _images(2))

@@ -17,7 +17,7 @@ def variables_of(module, size=32, classes=3):
 
 @pytest.fixture(scope="module")
 def narrow():
-  module = psp_encoder.GradualStyleEncoder(num_codes=8, **NARROW)
+  module = psp_encoder.GradualStyleEncoder(num_ws=8, **NARROW)
   return module, variables_of(module)
 
 
@@ -29,8 +29,8 @@ def test_maps_and_codes_follow_the_sizes(narrow):
   assert [m.shape for m in maps["pyramid"]] == [
       (2, 2, 2, 6), (2, 4, 4, 6), (2, 8, 8, 6)]
   assert maps["unit0"].shape == (2, 16, 16, 2)
-  codes = jax.jit(module.apply)(variables, x)
-  assert codes.shape == (2, 8, 5)
+  latents = jax.jit(module.apply)(variables, x)
+  assert latents.shape == (2, 8, 5)
   # Three coarse heads, four middle ones, one fine one, to a single cell each.
   convs = [sum(k.startswith("conv") for k in variables["params"][f"heads_{i}"])
            for i in range(8)]
@@ -38,7 +38,7 @@ def test_maps_and_codes_follow_the_sizes(narrow):
 
 
 def test_published_size():
-  module = psp_encoder.GradualStyleEncoder(num_codes=18)
+  module = psp_encoder.GradualStyleEncoder(num_ws=18)
   shapes = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, 256, 256, 19)))
   assert sum(x.size for x in jax.tree.leaves(shapes["params"])) == 267_145_920
@@ -50,7 +50,7 @@ def test_mean_is_added(narrow):
   mean = jnp.arange(5.0)
   apply = jax.jit(module.apply)
   np.testing.assert_allclose(
-      apply({**variables, "mean": {"codes": mean}}, x),
+      apply({**variables, "mean": {"latents": mean}}, x),
       apply(variables, x) + mean, rtol=1e-5, atol=1e-6)
 
 
@@ -61,10 +61,10 @@ def test_training_moves_statistics_and_reaches_every_parameter(narrow):
   @jax.jit
   def step(variables):
     def loss(params):
-      codes, changed = module.apply(
+      latents, changed = module.apply(
           {**variables, "params": params}, x, train=True,
           mutable=["batch_stats"])
-      return jnp.square(codes - 1).sum(), changed
+      return jnp.square(latents - 1).sum(), changed
     return jax.grad(loss, has_aux=True)(variables["params"])
 
   gradients, changed = step(variables)
@@ -76,7 +76,7 @@ def test_training_moves_statistics_and_reaches_every_parameter(narrow):
 
 def test_bfloat16_keeps_parameters_and_codes_in_float32():
   module = psp_encoder.GradualStyleEncoder(
-      num_codes=3, dtype=jnp.bfloat16, **NARROW)
+      num_ws=3, dtype=jnp.bfloat16, **NARROW)
   variables = variables_of(module, 16)
   assert all(x.dtype in (jnp.float32, jnp.int32)
              for x in jax.tree.leaves(variables))

@@ -58,7 +58,7 @@ def _network(depth=50, **options):
   return module, image, jax.jit(module.init)(jax.random.key(1), image)
 
 
-def test_place_of_the_stride_matters_and_keeps_sizes():
+def test_position_of_the_stride_matters_and_keeps_sizes():
   module, image, variables = _network()
   plain, _ = jax.jit(module.apply)(variables, image)
   early = module.clone(stride_first=True)

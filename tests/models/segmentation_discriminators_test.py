@@ -21,7 +21,7 @@ def _image_wise(**options):
   return module, pair, jax.jit(module.init)(jax.random.key(1), pair)
 
 
-def test_one_verdict_per_picture():
+def test_one_verdict_per_image():
   module, pair, variables = _image_wise()
   apply = jax.jit(module.apply)
   logits, features = apply(variables, pair)
@@ -36,12 +36,12 @@ def test_dropout_is_of_whole_channels_and_in_training_only():
   apply = jax.jit(lambda key: module.apply(
       variables, pair, train=True, rngs={"dropout": key},
       capture_intermediates=True, mutable=["intermediates"]))
-  (first, _), kept = apply(jax.random.key(0))
+  (first, _), captured = apply(jax.random.key(0))
   (again, _), _ = apply(jax.random.key(0))
   (other, _), _ = apply(jax.random.key(1))
   np.testing.assert_array_equal(first, again)
   assert np.abs(first - other).max() > 0
-  dropped = kept["intermediates"]["Dropout_0"]["__call__"][0]
+  dropped = captured["intermediates"]["Dropout_0"]["__call__"][0]
   is_zero = np.all(dropped == 0, axis=(1, 2))
   assert 0 < is_zero.sum() < is_zero.size
   cells = dropped[0, ..., 0].size

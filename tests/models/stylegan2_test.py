@@ -18,7 +18,7 @@ def tiny(**kwargs):
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def initialized():
   module = tiny()
   z = jax.random.normal(jax.random.key(1), (3, DIM))
   shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), z))
@@ -63,12 +63,12 @@ def test_initial_values():
   np.testing.assert_allclose(np.std(conv["kernel"]), 1.0, rtol=0.2)
 
 
-@pytest.mark.parametrize(("size", "codes"), [(8, 4), (64, 10), (256, 14),
-                                             (1024, 18)])
-def test_codes_and_noise_maps(size, codes):
+@pytest.mark.parametrize(("size", "latents"), [(8, 4), (64, 10), (256, 14),
+                                               (1024, 18)])
+def test_latents_and_noise_maps(size, latents):
   module = stylegan2.Generator(size)
-  assert module.num_codes == codes
-  assert len(module.noise_shapes) == codes - 1
+  assert module.num_ws == latents
+  assert len(module.noise_shapes) == latents - 1
   assert module.noise_shapes[0] == (4, 4)
   assert module.noise_shapes[-2:] == ((size, size),) * 2
 
@@ -87,8 +87,8 @@ def test_impossible_sizes_are_errors(size):
     stylegan2.Generator(size).init(jax.random.key(0), jnp.zeros((1, 512)))
 
 
-def test_outputs_and_features(drawn):
-  module, variables, z = drawn
+def test_outputs_and_features(initialized):
+  module, variables, z = initialized
   sample, features = run(module, variables, z)
   assert sample.image.shape == (3, 16, 16, 3)
   assert sample.logits.shape == (3, 16, 16, 3)
@@ -98,8 +98,8 @@ def test_outputs_and_features(drawn):
   np.testing.assert_array_equal(sample.image, features["image16"])
 
 
-def test_label_branch_does_not_touch_the_image(drawn):
-  module, variables, z = drawn
+def test_label_branch_does_not_touch_the_image(initialized):
+  module, variables, z = initialized
   params = {k: v for k, v in variables["params"].items()
             if not k.startswith("label")}
   plain = tiny(label_channels=0)
@@ -118,8 +118,8 @@ def test_grey_images():
   assert shapes.image.shape == shapes.logits.shape == (2, 16, 16, 1)
 
 
-def test_samples_do_not_see_each_other(drawn):
-  module, variables, z = drawn
+def test_samples_do_not_see_each_other(initialized):
+  module, variables, z = initialized
   noise = stylegan2.random_noise(jax.random.key(2), 3, module.noise_shapes)
   apply = lambda *args: run(module, *args)
   order = np.array([2, 0, 1])
@@ -128,8 +128,8 @@ def test_samples_do_not_see_each_other(drawn):
       apply(variables, z, noise)[0].image[order], atol=1e-5)
 
 
-def test_noise_maps(drawn):
-  module, variables, z = drawn
+def test_noise_maps(initialized):
+  module, variables, z = initialized
   apply = lambda *args: run(module, *args)
   constant = tuple(
       variables["noise"][f"noise{i}"] for i in range(len(module.noise_shapes)))
@@ -139,34 +139,34 @@ def test_noise_maps(drawn):
   assert not np.allclose(given, apply(variables, z, others)[0].image)
 
 
-def test_wrong_noise_and_codes_are_errors(drawn):
-  module, variables, z = drawn
+def test_wrong_noise_and_latents_are_errors(initialized):
+  module, variables, z = initialized
   with pytest.raises(ValueError, match="noise maps must be"):
     module.apply(variables, z, (jnp.zeros((1, 4, 4, 1)),))
   with pytest.raises(ValueError, match="collection 'noise'"):
     module.apply({"params": variables["params"]}, z)
-  with pytest.raises(ValueError, match="codes must be"):
+  with pytest.raises(ValueError, match="latents must be"):
     module.apply(variables, jnp.zeros((1, 3, DIM)), method="synthesize")
 
 
-def test_mapping_ignores_the_length_of_z(drawn):
-  module, variables, z = drawn
+def test_mapping_ignores_the_length_of_z(initialized):
+  module, variables, z = initialized
   mapping = jax.jit(lambda z: module.apply(variables, z, method="mapping"))
   np.testing.assert_allclose(mapping(z), mapping(5 * z), rtol=1e-3, atol=1e-5)
 
 
-def test_each_code_feeds_its_layers(drawn):
-  # Code 2 j + 3 reaches no styled convolution of resolution 2^(j+3) or below.
-  module, variables, z = drawn
+def test_each_latent_feeds_its_layers(initialized):
+  # Latent 2 j + 3 reaches no styled convolution of resolution 2^(j+3) or below.
+  module, variables, z = initialized
   render = jax.jit(
       lambda c: module.apply(variables, c, method="synthesize")[1])
-  codes = stylegan2.broadcast_codes(z, module.num_codes)
-  before = render(codes)
+  latents = stylegan2.broadcast_latents(z, module.num_ws)
+  before = render(latents)
   layers = ["conv4", "image4 conv8_up", "conv8", "image8 conv16_up", "conv16",
             "image16"]
   reached = set(before)
   for index, names in enumerate(layers):
-    after = render(codes.at[:, index].add(1.0))
+    after = render(latents.at[:, index].add(1.0))
     changed = {k for k in before if not np.array_equal(before[k], after[k])}
     assert changed <= reached
     for name in names.split():
@@ -175,21 +175,21 @@ def test_each_code_feeds_its_layers(drawn):
         reached.discard(name)
 
 
-def test_helpers_of_codes():
+def test_helpers_of_latents():
   w1, w2 = jnp.zeros((2, 3)), jnp.ones((2, 3))
-  mix = jax.jit(lambda i: stylegan2.mix_codes(w1, w2, i, 4))
+  mix = jax.jit(lambda i: stylegan2.mix_latents(w1, w2, i, 4))
   np.testing.assert_array_equal(mix(1)[:, :, 0], [[0, 1, 1, 1]] * 2)
   np.testing.assert_array_equal(mix(3)[:, :, 0], [[0, 0, 0, 1]] * 2)
   assert mix._cache_size() == 1
   np.testing.assert_array_equal(
-      stylegan2.mix_codes(w1, w2, jnp.array([0, 4]), 4)[:, :, 0],
+      stylegan2.mix_latents(w1, w2, jnp.array([0, 4]), 4)[:, :, 0],
       [[1] * 4, [0] * 4])
   np.testing.assert_allclose(
       stylegan2.truncate(jnp.full((2, 4, 3), 3.0), jnp.ones(3), 0.5), 2.0)
 
 
-def test_bfloat16_agrees_loosely(drawn):
-  module, variables, z = drawn
+def test_bfloat16_agrees_loosely(initialized):
+  module, variables, z = initialized
   exact = run(module, variables, z)[0]
   got, features = run(tiny(dtype=jnp.bfloat16), variables, z)
   assert features["conv16"].dtype == jnp.bfloat16

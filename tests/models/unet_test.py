@@ -10,7 +10,7 @@ from semseg_jax.models import unet
 
 @pytest.mark.parametrize(
     ("shape", "classes"), [((2, 16, 24, 3), 5), ((1, 8, 8, 1), 1)])
-def test_logits_have_the_pictures_size(shape, classes):
+def test_logits_have_the_images_size(shape, classes):
   module = unet.UNet(num_classes=classes, width=4, levels=3)
   image = jax.random.normal(jax.random.key(0), shape)
   logits, _ = jax.eval_shape(
@@ -55,7 +55,7 @@ def test_learns_a_threshold_and_predicts_it_without_batch_statistics():
   assert stats["bottom"]["bn1"]["count"] == 60
 
 
-def test_other_pictures_of_the_batch_do_not_matter_in_evaluation():
+def test_other_images_of_the_batch_do_not_matter_in_evaluation():
   module = unet.UNet(num_classes=2, width=4, levels=2)
   image = jax.random.normal(jax.random.key(0), (3, 8, 8, 3))
   variables = jax.jit(module.init)(jax.random.key(1), image)

@@ -6,13 +6,13 @@ import pytest
 from semseg_jax.ops import augment
 
 N = 16
-DRAWS = augment.augment_draws(jax.random.key(0), N)
+RNGS = augment.augment_rngs(jax.random.key(0), N)
 IMAGE = jax.random.uniform(jax.random.key(1), (N, 8, 8, 3), minval=-1)
 
 
 def apply(policy, strength=1.0, image=IMAGE, label=None):
   return augment.augment(
-      DRAWS, image, label, policy=policy, strength=strength)
+      RNGS, image, label, policy=policy, strength=strength)
 
 
 def test_strength_zero_is_identity():
@@ -21,15 +21,15 @@ def test_strength_zero_is_identity():
 
 def test_strength_is_a_probability_per_sample():
   n = 2000
-  draws = augment.augment_draws(jax.random.key(2), n)
+  rngs = augment.augment_rngs(jax.random.key(2), n)
   ramp = jnp.broadcast_to(jnp.arange(4.0)[None, None, :, None], (n, 1, 4, 1))
-  flipped = augment.augment(draws, ramp, policy=("flip",), strength=0.3)
+  flipped = augment.augment(rngs, ramp, policy=("flip",), strength=0.3)
   share = float(jnp.mean(flipped[:, 0, 0, 0] == 3))
   np.testing.assert_allclose(share, 0.3, atol=0.04)
 
 
 def test_traced_strength_compiles_once():
-  f = jax.jit(lambda s: augment.augment(DRAWS, IMAGE, strength=s))
+  f = jax.jit(lambda s: augment.augment(RNGS, IMAGE, strength=s))
   assert not np.array_equal(f(0.0), f(1.0))
   assert f._cache_size() == 1
 
@@ -82,17 +82,17 @@ def test_color_by_its_formulas():
   out = apply(("color",))
   np.testing.assert_allclose(
       out.mean((1, 2, 3)),
-      IMAGE.mean((1, 2, 3)) + DRAWS["brightness"] - 0.5, atol=1e-5)
+      IMAGE.mean((1, 2, 3)) + RNGS["brightness"] - 0.5, atol=1e-5)
   spread = lambda x: jnp.std(x - x.mean(3, keepdims=True), (1, 2, 3))
   np.testing.assert_allclose(
       spread(out),
-      spread(IMAGE) * 2 * DRAWS["saturation"] * (DRAWS["contrast"] + 0.5),
+      spread(IMAGE) * 2 * RNGS["saturation"] * (RNGS["contrast"] + 0.5),
       rtol=1e-4)
 
 
 def test_gradient_matches_differences():
   f = lambda x: jnp.sum(jnp.sin(augment.augment(
-      DRAWS, x, policy=augment.GROUPS, strength=0.8)))
+      RNGS, x, policy=augment.GROUPS, strength=0.8)))
   direction = jax.random.normal(jax.random.key(3), IMAGE.shape)
   slope = jnp.vdot(jax.grad(f)(IMAGE), direction)
   step = 1e-3

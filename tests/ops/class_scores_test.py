@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.ops import class_scores
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 SCORES = hnp.arrays(np.float32, (2, 5), elements=st.floats(0, 1, width=32))
 
@@ -18,28 +18,28 @@ SCORES = hnp.arrays(np.float32, (2, 5), elements=st.floats(0, 1, width=32))
 def test_removed_classes_never_win(scores, tau, inclusive):
   logits = np.random.default_rng(0).normal(size=(2, 4, 6, 5)).astype(
       np.float32)
-  kept = class_scores.present(scores, tau, inclusive=inclusive)
-  assert kept.any(-1).all()
-  fused = class_scores.fuse(logits, kept)
+  present = class_scores.present(scores, tau, inclusive=inclusive)
+  assert present.any(-1).all()
+  fused = class_scores.fuse(logits, present)
   for size in ((4, 6), (9, 11)):
-    label = images.to_label(images.resize_logits(fused, size))
-    for row, allowed in zip(label, kept, strict=True):
+    label = image_ops.to_label(image_ops.resize_logits(fused, size))
+    for row, allowed in zip(label, present, strict=True):
       assert set(np.unique(row)) <= set(np.flatnonzero(allowed))
   # What stays is as it was.
   np.testing.assert_array_equal(
-      np.where(kept[:, None, None], fused, 0),
-      np.where(kept[:, None, None], logits, 0))
+      np.where(present[:, None, None], fused, 0),
+      np.where(present[:, None, None], logits, 0))
   np.testing.assert_array_equal(
-      class_scores.fuse(jnp.asarray(logits), kept), fused)
+      class_scores.fuse(jnp.asarray(logits), present), fused)
 
 
 def test_all_present_changes_nothing():
   logits = np.random.default_rng(0).normal(size=(2, 4, 6, 5)).astype(
       np.float32)
-  kept = class_scores.present(np.ones((2, 5)), 0.2)
+  present = class_scores.present(np.ones((2, 5)), 0.2)
   for multiply in (False, True):
     np.testing.assert_array_equal(
-        class_scores.fuse(logits, kept, multiply=multiply), logits)
+        class_scores.fuse(logits, present, multiply=multiply), logits)
 
 
 def test_threshold_itself():
@@ -50,15 +50,17 @@ def test_threshold_itself():
 
 def test_multiplied_class_can_win():
   logits = np.full((1, 1, 1, 3), -1.0, np.float32)
-  kept = np.array([[True, False, True]])
-  assert images.to_label(class_scores.fuse(logits, kept, multiply=True)) == 1
-  assert images.to_label(class_scores.fuse(logits, kept)) == 0
+  present = np.array([[True, False, True]])
+  assert image_ops.to_label(
+      class_scores.fuse(logits, present, multiply=True)) == 1
+  assert image_ops.to_label(class_scores.fuse(logits, present)) == 0
 
 
 def test_average_precision():
   scores = np.array([0.9, 0.8, 0.7, 0.6])[:, None]
-  found = class_scores.average_precision(scores, np.array([[1], [0], [1], [0]]))
-  np.testing.assert_allclose(found, [(1 + 2 / 3) / 2])
+  precision = class_scores.average_precision(
+      scores, np.array([[1], [0], [1], [0]]))
+  np.testing.assert_allclose(precision, [(1 + 2 / 3) / 2])
   assert np.isnan(class_scores.average_precision(
       scores, np.zeros((4, 1)))).all()
   # One threshold for equal scores, whatever their order.

@@ -77,7 +77,7 @@ def test_formulations_agree_to_second_order(name):
 
 
 @pytest.mark.parametrize("name", ["kernel_above_input", "lopsided", "up"])
-def test_few_places_of_many_channels_agree(name, monkeypatch):
+def test_few_positions_of_many_channels_agree(name, monkeypatch):
   """The map's gradient is spread by one product there."""
   spread, taken = conv._spread, []
   monkeypatch.setattr(
@@ -107,9 +107,9 @@ def slow_convolutions(hlo):
   """Lines of `hlo` that convolve with a kernel larger than the input."""
   shapes = dict(re.findall(r"(\S+) = f32\[([\d,]*)\]", hlo))
   pattern = r"convolution\((\S+), (\S+)\).*dim_labels=(\w+)_(\w+)->"
-  found = re.findall(pattern, hlo)
-  assert found or "convolution" not in hlo
-  for left, right, left_dims, right_dims in found:
+  convolutions = re.findall(pattern, hlo)
+  assert convolutions or "convolution" not in hlo
+  for left, right, left_dims, right_dims in convolutions:
     a = [int(n) for n in shapes[left].split(",")]
     b = [int(n) for n in shapes[right].split(",")]
     if any(b[right_dims.index(d)] > a[left_dims.index(d)] for d in "01"):

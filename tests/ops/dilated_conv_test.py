@@ -30,8 +30,8 @@ def test_forms_agree(form, size, taps, dilation, outputs):
     return [jax.value_and_grad(value, (0, 1), has_aux=True)(
         x, kernel, name) for name in (form, "plain")]
 
-  ours, xlas = both(x, kernel)
-  assert ours[0][1].shape == (2, *size, outputs)
+  result, expected = both(x, kernel)
+  assert result[0][1].shape == (2, *size, outputs)
   for got, want in zip(
-      jax.tree.leaves(ours), jax.tree.leaves(xlas), strict=True):
+      jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
     np.testing.assert_allclose(got, want, atol=2e-4, rtol=1e-4)

@@ -75,11 +75,11 @@ def test_path_length_of_a_linear_generator():
   a, b, c = jax.random.split(jax.random.key(0), 3)
   matrix = jax.random.normal(a, (l, d, size, size, 2))
   noise = jax.random.normal(b, (n, size, size, 2))
-  codes = jax.random.normal(c, (n, l, d))
+  latents = jax.random.normal(c, (n, l, d))
 
   def penalty(scale, mean, decay):
     image = lambda c: scale * jnp.einsum("nld,ldhwc->nhwc", c, matrix)
-    return gan_losses.path_length_penalty(image, codes, noise, mean, decay)
+    return gan_losses.path_length_penalty(image, latents, noise, mean, decay)
 
   jacobian = np.einsum("ldhwc,nhwc->nld", matrix, noise) / size
   expected = np.sqrt((jacobian**2).sum(2).mean(1))

@@ -34,9 +34,10 @@ def test_convolving_before_resizing_is_exact(sizes, size, k, method):
   maps = maps_of(sizes)
   channels = sum(m.shape[-1] for m in maps)
   kernel = jax.random.normal(jax.random.key(1), (k, k, channels, 4))
-  found = hypercolumn.convolve(maps, kernel, size, method)
+  convolved = hypercolumn.convolve(maps, kernel, size, method)
   np.testing.assert_allclose(
-      found, by_definition(maps, kernel, size, method), rtol=1e-4, atol=1e-4)
+      convolved, by_definition(maps, kernel, size, method),
+      rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -86,10 +87,10 @@ def test_dilated_convolution_and_gradients(shape, dilation):
   x = jax.random.normal(jax.random.key(0), shape)
   kernel = jax.random.normal(jax.random.key(1), (3, 3, shape[-1], 4))
 
-  def found(form):
+  def gradients(form):
     value = lambda x, w: dilated_conv.dilated_conv(x, w, dilation, form=form)
     grads = jax.grad(lambda x, w: jnp.sum(jnp.sin(value(x, w))), (0, 1))
     return value(x, kernel), *grads(x, kernel)
 
-  for a, b in zip(found("phases"), found("plain"), strict=True):
+  for a, b in zip(gradients("phases"), gradients("plain"), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

@@ -13,7 +13,7 @@ def _maps(n, sizes=(4, 8, 16, 32), seed=0):
 
 
 def _by_hand(maps):
-  """The definition with rolls, for one picture's maps [h, w]."""
+  """The definition with rolls, for one image's maps [h, w]."""
   total = 0.0
   for x in maps:
     x = x.astype(np.float64)
@@ -26,14 +26,14 @@ def _by_hand(maps):
   return total
 
 
-def test_regulariser_is_each_pictures_own():
+def test_regulariser_is_each_images_own():
   maps = _maps(3)
-  found = jax.jit(noise.noise_regulariser)(maps)
+  values = jax.jit(noise.noise_regulariser)(maps)
   expected = [_by_hand([m[i, ..., 0] for m in maps]) for i in range(3)]
-  np.testing.assert_allclose(found, expected, rtol=1e-5)
+  np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
-def test_gradient_stays_within_the_picture():
+def test_gradient_stays_within_the_image():
   gradient = jax.grad(lambda m: noise.noise_regulariser(m)[1])(_maps(2))
   for g in gradient:
     assert not g[0].any()

@@ -13,7 +13,7 @@ from semseg_jax.ops import prototypes
 N, SIZE, CELLS, WIDTH, CLASSES = 2, 8, 4, 5, 4
 
 
-def drawn(seed, share=1.0):
+def random_features(seed, share=1.0):
   """(features [N, 4, 4, 5], labels [N, 8, 8]); 0 where nothing is marked."""
   rng = np.random.default_rng(seed)
   features = rng.normal(size=(N, CELLS, CELLS, WIDTH)).astype(np.float32)
@@ -27,29 +27,29 @@ def unit(x):
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 1000))
-def test_dense_is_the_mean_over_pictures_of_means_over_cells(seed):
-  features, label = drawn(seed)
+def test_dense_is_the_mean_over_images_of_means_over_cells(seed):
+  features, label = random_features(seed)
   label[label == 3] = 255  # No class: counts nowhere, so class 3 is absent.
-  found = prototypes.dense(features, label, CLASSES)
+  dense = prototypes.dense(features, label, CLASSES)
   cells = label[:, ::2, ::2]
   for c in range(CLASSES):
     means = [f[x == c].mean(0) for f, x in zip(features, cells, strict=True)
              if (x == c).any()]
     expected = unit(np.mean(means, 0)) if means else np.zeros(WIDTH)
-    np.testing.assert_allclose(found.vectors[c], expected, atol=1e-5)
-  got = prototypes.label_dense(found, features)
-  cosine = unit(features) @ np.asarray(found.vectors).T
+    np.testing.assert_allclose(dense.vectors[c], expected, atol=1e-5)
+  got = prototypes.label_dense(dense, features)
+  cosine = unit(features) @ np.asarray(dense.vectors).T
   np.testing.assert_array_equal(got, cosine.argmax(-1))
 
 
 @settings(deadline=None, max_examples=5)
 @given(st.integers(0, 1000))
 def test_every_cell_labels_those_nearest_to_it(seed):
-  features, label = drawn(seed)
-  others = drawn(seed + 1)[0]
+  features, label = random_features(seed)
+  others = random_features(seed + 1)[0]
   label[label == 3] = 255  # no class: labels nothing
-  found = prototypes.every_cell(features, label, CLASSES)
-  got = prototypes.label_dense(found, others)
+  every = prototypes.every_cell(features, label, CLASSES)
+  got = prototypes.label_dense(every, others)
   cells = label[:, ::2, ::2].ravel()
   cosine = unit(others) @ unit(features.reshape(-1, WIDTH)).T
   expected = cells[np.where(cells < 255, cosine, -2).argmax(-1)]
@@ -59,8 +59,8 @@ def test_every_cell_labels_those_nearest_to_it(seed):
 
 def test_an_absent_class_wins_where_all_others_are_negative():
   features = np.ones((1, 2, 2, 3), np.float32)
-  found = prototypes.dense(features, np.zeros((1, 2, 2), np.int32), 3)
-  got = prototypes.label_dense(found, np.stack([features[0], -features[0]]))
+  dense = prototypes.dense(features, np.zeros((1, 2, 2), np.int32), 3)
+  got = prototypes.label_dense(dense, np.stack([features[0], -features[0]]))
   np.testing.assert_array_equal(got, [[[0, 0]] * 2, [[1, 1]] * 2])
 
 
@@ -68,20 +68,20 @@ def test_an_absent_class_wins_where_all_others_are_negative():
 @given(st.integers(0, 1000), st.integers(1, 5),
        st.sampled_from([0.0, 0.3, 0.6]), st.integers(0, 3))
 def test_sparse_is_the_best_of_each_vectors_k_cells(seed, k, threshold, spare):
-  features, label = drawn(seed, share=0.5)
-  others = drawn(seed + 1)[0]
+  features, label = random_features(seed, share=0.5)
+  others = random_features(seed + 1)[0]
   cells = label[:, ::2, ::2]
   count = prototypes.annotated_cells(label, CELLS)
   assert count == (cells > 0).sum()
-  # Places that no cell fills change nothing.
-  found = prototypes.sparse(features, label, count + spare)
+  # Slots that no cell fills change nothing.
+  sparse = prototypes.sparse(features, label, count + spare)
   np.testing.assert_allclose(
-      found.vectors[:count], unit(features[cells > 0]), atol=1e-5)
-  np.testing.assert_array_equal(found.classes[:count], cells[cells > 0])
+      sparse.vectors[:count], unit(features[cells > 0]), atol=1e-5)
+  np.testing.assert_array_equal(sparse.classes[:count], cells[cells > 0])
   got = prototypes.label_sparse(
-      found, others, CLASSES, k=k, threshold=threshold)
-  for picture, labelled in zip(others, np.asarray(got), strict=True):
-    flat = unit(picture.reshape(-1, WIDTH))
+      sparse, others, CLASSES, k=k, threshold=threshold)
+  for image, labeled in zip(others, np.asarray(got), strict=True):
+    flat = unit(image.reshape(-1, WIDTH))
     best = np.zeros((CLASSES, len(flat)))
     for vector, c in zip(unit(features[cells > 0]), cells[cells > 0],
                          strict=True):
@@ -89,23 +89,23 @@ def test_sparse_is_the_best_of_each_vectors_k_cells(seed, k, threshold, spare):
       for i in np.argsort(-cosine, kind="stable")[:k]:
         if cosine[i] > threshold:
           best[c, i] = max(best[c, i], cosine[i])
-    np.testing.assert_array_equal(labelled.ravel(), best.argmax(0))
+    np.testing.assert_array_equal(labeled.ravel(), best.argmax(0))
 
 
 def test_sparse_edges():
   axes = np.eye(4, dtype=np.float32)
   features = axes[[[0, 1], [2, 3]]][None]
-  # Class 2 before class 1 in the picture, class 3 nowhere.
-  found = prototypes.sparse(features, np.array([[[2, 1], [0, 0]]]), 2)
+  # Class 2 before class 1 in the image, class 3 nowhere.
+  sparse = prototypes.sparse(features, np.array([[[2, 1], [0, 0]]]), 2)
   label = lambda features, **k: np.asarray(prototypes.label_sparse(
-      found, np.asarray(features, np.float32), 4, **k))[0].tolist()
+      sparse, np.asarray(features, np.float32), 4, **k))[0].tolist()
   # As many cells as there are, and no more, however large k.
   for k in (4, 99):
     assert label(features, k=k, threshold=0.5) == [[2, 1], [0, 0]]
   # Equally near to both: the lower class, whatever the order of vectors.
   tie = (axes[0] + axes[1])[None, None, None]
   assert label(tie, k=1, threshold=0.5) == [[1]]
-  # The threshold is a strict bound; nothing below 0 is labelled.
+  # The threshold is a strict bound; nothing below 0 is labeled.
   assert label(features, k=1, threshold=1.0) == [[0, 0], [0, 0]]
   assert label(-features, k=4, threshold=-1.0) == [[0, 0], [0, 0]]
   # Nothing is annotated: nothing is known.
@@ -114,16 +114,16 @@ def test_sparse_edges():
       none, features, 4, k=2, threshold=0.0)).any()
 
 
-def test_labels_depend_on_direction_and_picture_alone():
-  features, label = drawn(3)
-  found = prototypes.dense(features, label, CLASSES)
-  both = prototypes.label_dense(found, features)
-  alone = prototypes.label_dense(found, 7.0 * features[1:])
+def test_labels_depend_on_direction_and_image_alone():
+  features, label = random_features(3)
+  dense = prototypes.dense(features, label, CLASSES)
+  both = prototypes.label_dense(dense, features)
+  alone = prototypes.label_dense(dense, 7.0 * features[1:])
   np.testing.assert_array_equal(both[1:], alone)
 
 
 def test_the_whole_is_one_program():
-  features, label = drawn(0)
+  features, label = random_features(0)
 
   @jax.jit
   def run(features, label):

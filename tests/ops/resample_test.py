@@ -99,10 +99,10 @@ def test_aligned_resizing(source, size):
   expected = x
   for axis in (1, 2):
     n, m = size[axis - 1], source[axis - 1]
-    place = np.arange(n) * ((m - 1) / max(n - 1, 1))
-    low = np.minimum(place.astype(int), m - 1)
+    position = np.arange(n) * ((m - 1) / max(n - 1, 1))
+    low = np.minimum(position.astype(int), m - 1)
     high = np.minimum(low + 1, m - 1)
-    part = (place - low).reshape([-1 if a == axis else 1 for a in range(4)])
+    part = (position - low).reshape([-1 if a == axis else 1 for a in range(4)])
     expected = (np.take(expected, low, axis) * (1 - part)
                 + np.take(expected, high, axis) * part)
   got = jax.jit(resample.resize_aligned, static_argnums=1)(x, size)

@@ -11,9 +11,9 @@ from semseg_jax.ops import scores
 _IGNORE = 255
 
 
-def _draw(classes, seed, ignored=0.2, shape=(3, 6, 5)):
+def _random_labels(classes, seed, ignored=0.2, shape=(3, 6, 5)):
   rng = np.random.default_rng(seed)
-  # Drawn from few classes now and then, so that some are absent.
+  # Sampled from few classes now and then, so that some are absent.
   used = rng.integers(1, classes + 1)
   label = rng.integers(0, used, shape)
   prediction = rng.integers(0, used, shape)
@@ -35,14 +35,14 @@ _CASE = (st.integers(2, 7), st.integers(0, 999))
 @settings(max_examples=40, deadline=None)
 @given(*_CASE)
 def test_confusion_by_counting(classes, seed):
-  label, prediction = _draw(classes, seed)
+  label, prediction = _random_labels(classes, seed)
   np.testing.assert_array_equal(
       scores.confusion_matrix(label, prediction, classes, _IGNORE),
       _brute(label, prediction, classes))
 
 
 def test_confusion_under_jit_equals_numpy():
-  label, prediction = _draw(5, seed=3)
+  label, prediction = _random_labels(5, seed=3)
   count = jax.jit(
       lambda a, b: scores.confusion_matrix(a, b, 5, _IGNORE))
   np.testing.assert_array_equal(
@@ -50,8 +50,8 @@ def test_confusion_under_jit_equals_numpy():
       _brute(label, prediction, 5))
 
 
-def test_confusion_of_one_picture_and_of_stacks():
-  label, prediction = _draw(4, seed=1)
+def test_confusion_of_one_image_and_of_stacks():
+  label, prediction = _random_labels(4, seed=1)
   many = scores.confusion_matrix(label, prediction, 4, _IGNORE)
   one = scores.confusion_matrix(label[0], prediction[0], 4, _IGNORE)
   np.testing.assert_array_equal(many[0], one)
@@ -63,7 +63,7 @@ def test_confusion_of_one_picture_and_of_stacks():
 @settings(max_examples=30, deadline=None)
 @given(*_CASE)
 def test_what_is_predicted_on_ignored_pixels_does_not_count(classes, seed):
-  label, prediction = _draw(classes, seed)
+  label, prediction = _random_labels(classes, seed)
   other = np.where(label == _IGNORE, classes - 1 - prediction, prediction)
   np.testing.assert_array_equal(
       scores.confusion_matrix(label, prediction, classes, _IGNORE),
@@ -79,7 +79,8 @@ def test_unexpected_class_is_named():
 @settings(max_examples=40, deadline=None)
 @given(*_CASE)
 def test_dice_and_jaccard_identity(classes, seed):
-  confusion = scores.confusion_matrix(*_draw(classes, seed), classes, _IGNORE)
+  confusion = scores.confusion_matrix(
+      *_random_labels(classes, seed), classes, _IGNORE)
   j = scores.iou(confusion)
   np.testing.assert_allclose(scores.dice(confusion), 2 * j / (1 + j))
 
@@ -117,14 +118,14 @@ def test_unknown_convention_is_an_error():
 @pytest.mark.parametrize("score", [
     scores.iou, scores.dice, scores.mean_iou, scores.pixel_accuracy])
 def test_scores_under_jit_equal_numpy(score):
-  confusion = scores.confusion_matrix(*_draw(6, seed=5), 6, _IGNORE)
+  confusion = scores.confusion_matrix(*_random_labels(6, seed=5), 6, _IGNORE)
   np.testing.assert_allclose(
       jax.jit(score)(jnp.asarray(confusion)), score(confusion), rtol=1e-6)
 
 
 def test_volumes_add_up_their_slices():
   confusion = np.arange(16).reshape(4, 2, 2)
-  ids, found = scores.sum_by_volume(confusion, ["b", "a", "b", "a"])
+  ids, sums = scores.sum_by_volume(confusion, ["b", "a", "b", "a"])
   assert ids.tolist() == ["a", "b"]
-  np.testing.assert_array_equal(found[0], confusion[1] + confusion[3])
-  np.testing.assert_array_equal(found[1], confusion[0] + confusion[2])
+  np.testing.assert_array_equal(sums[0], confusion[1] + confusion[3])
+  np.testing.assert_array_equal(sums[1], confusion[0] + confusion[2])

@@ -75,8 +75,9 @@ def test_wide_convolutions_agree_to_second_order(channels):
     y = lambda x, w: jnp.sum(jnp.sin(conv.conv2d(x, w, padding=1, form=form)))
     return sum(jnp.sum(g ** 2) for g in jax.grad(y, (0, 1))(x, w))
 
-  found = [jax.jit(jax.grad(lambda *a, f=form: penalty(f, *a), (0, 1)))(x, w)
-           for form in ("phases", "plain")]
-  for got, want in zip(*found, strict=True):
+  gradients = [
+      jax.jit(jax.grad(lambda *a, f=form: penalty(f, *a), (0, 1)))(x, w)
+      for form in ("phases", "plain")]
+  for got, want in zip(*gradients, strict=True):
     scale = np.abs(want).max()
     np.testing.assert_allclose(got / scale, want / scale, atol=2e-5)

@@ -20,11 +20,11 @@ CHIP = chips.Chip(flops=1e14, memory=16e9, bandwidth=1e12, interconnect=1e11)
 def test_a_compiled_programs_figures_are_read():
   x = jax.ShapeDtypeStruct((64, 32), jnp.float32)
   w = jax.ShapeDtypeStruct((32, 16), jnp.float32)
-  found = estimate.cost(jax.jit(jnp.matmul).lower(x, w).compile())
-  assert found.arguments == 4 * (64 * 32 + 32 * 16)
-  assert found.output == 4 * 64 * 16
-  assert found.flops >= 2 * 64 * 32 * 16
-  assert found.collective == 0
+  cost = estimate.cost(jax.jit(jnp.matmul).lower(x, w).compile())
+  assert cost.arguments == 4 * (64 * 32 + 32 * 16)
+  assert cost.output == 4 * 64 * 16
+  assert cost.flops >= 2 * 64 * 32 * 16
+  assert cost.collective == 0
 
 
 @pytest.mark.parametrize(("text", "size"), [
@@ -66,11 +66,11 @@ def test_the_largest_batch_fills_the_memory():
   assert estimate.largest_batch(at(2), at(4), tiny) == 0
 
 
-@pytest.mark.parametrize(("topology", "found"), [
+@pytest.mark.parametrize(("topology", "expected"), [
     ("v5e:2x2", ("v5e", 4)), ("v6e:4x4", ("v6e", 16)),
     ("v5p:2x2x1", ("v5p", 4))])
-def test_topologies_are_parsed(topology, found):
-  assert chips.parse(topology) == found
+def test_topologies_are_parsed(topology, expected):
+  assert chips.parse(topology) == expected
 
 
 @pytest.mark.parametrize("topology", ["v5e", "v5e:", "a100:2", "v5e:2x0",
@@ -93,10 +93,10 @@ def refused(message):
 
 
 def test_a_program_that_does_not_fit_has_a_row():
-  found = estimate.of(refused(SHORT))
-  assert found.memory == 65.5 * 2 ** 30
-  assert math.isnan(found.flops)
-  assert math.isnan(estimate.seconds(found, CHIP, 4))
+  cost = estimate.of(refused(SHORT))
+  assert cost.memory == 65.5 * 2 ** 30
+  assert math.isnan(cost.flops)
+  assert math.isnan(estimate.seconds(cost, CHIP, 4))
   with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
     estimate.of(refused("INTERNAL: a fault of the compiler"))
 
@@ -120,6 +120,6 @@ def test_figures_are_kept_by_the_programs_text(tmp_path, monkeypatch):
 
   for text, topology in (("a", "v5e:2x2"), ("a", "v5e:2x2"), ("b", "v5e:2x2"),
                          ("a", "v6e:2x2")):
-    found = kept.cost(program(text), topology, tmp_path)
-    assert found.memory == 65.5 * 2 ** 30
+    cost = kept.cost(program(text), topology, tmp_path)
+    assert cost.memory == 65.5 * 2 ** 30
   assert compiled == ["a", "b", "a"]

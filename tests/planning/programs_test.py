@@ -32,12 +32,12 @@ def mesh():
 
 def test_every_phase_is_listed_with_how_often_it_runs(config, mesh):
   config.gan.steps = 64
-  found = {p.phase: p for p in programs.training(config, "gan", mesh)}
-  assert list(found) == ["d", "r1", "g", "path", "ema"]
-  assert found["d"].per_step == 1
-  assert found["r1"].per_step == 1 / 16
-  assert found["path"].per_step == 1 / 4
-  assert found["d"].batch == config.gan.batch_size
+  phases = {p.phase: p for p in programs.training(config, "gan", mesh)}
+  assert list(phases) == ["d", "r1", "g", "path", "ema"]
+  assert phases["d"].per_step == 1
+  assert phases["r1"].per_step == 1 / 16
+  assert phases["path"].per_step == 1 / 4
+  assert phases["d"].batch == config.gan.batch_size
 
 
 def test_a_later_stage_needs_no_trained_one(config, mesh):
@@ -47,16 +47,16 @@ def test_a_later_stage_needs_no_trained_one(config, mesh):
 
 
 def test_inversion_is_one_step_of_a_chunk(config, mesh):
-  (found,) = programs.inversion(config, mesh)
-  assert found.per_step == config.inversion.steps
-  assert found.batch == config.inversion.batch_size
-  assert (found.lower().cost_analysis() or {}).get("flops", 0) > 0
+  (program,) = programs.inversion(config, mesh)
+  assert program.per_step == config.inversion.steps
+  assert program.batch == config.inversion.batch_size
+  assert (program.lower().cost_analysis() or {}).get("flops", 0) > 0
 
 
 def test_loops_over_microbatches_count_as_often_as_they_run(config, mesh):
   parts = copy.deepcopy(config)
   parts.gan.update(batch_size=8)
-  parts.microbatches = 4
+  parts.num_microbatches = 4
   d, *_, ema = programs.training(parts, "gan", mesh)
   assert 3 < d.repeats() < 4.01  # all of it but the optimiser's step
   assert ema.repeats() == 1  # no loop
@@ -65,9 +65,9 @@ def test_loops_over_microbatches_count_as_often_as_they_run(config, mesh):
 def test_a_converted_file_need_not_be_there(config, mesh):
   other = copy.deepcopy(config)
   other.perceptual.weights = "lpips_vgg.safetensors"
-  mine, theirs = (programs.inversion(c, mesh)[0].lower().cost_analysis()
-                  for c in (config, other))
-  assert theirs["flops"] > 2 * mine["flops"]  # VGG-16 in place of a small Dr
+  small, vgg = (programs.inversion(c, mesh)[0].lower().cost_analysis()
+                for c in (config, other))
+  assert vgg["flops"] > 2 * small["flops"]  # VGG-16 in place of a small Dr
 
 
 def test_a_plain_gan_has_no_inversion(mesh):
@@ -100,7 +100,7 @@ def test_a_step_compiles_for_a_tpu_slice(config):
   assert costs[0].collective == 0  # every device averages for itself
   for cost in costs:
     assert 0 < cost.memory < chips.CHIPS["v5e"].memory
-  # A device of four works on a quarter of the pictures.
+  # A device of four works on a quarter of the images.
   assert costs[1].flops > 0
 
 
@@ -120,16 +120,16 @@ def test_the_command_plans_and_does_not_compile_twice(tmp_path):
     return json.loads((tmp_path / out).read_text())
 
   step, search = plan("a.json")
-  kept = list((tmp_path / "kept").iterdir())
-  assert len(kept) == 2  # the step, and at another batch to find the largest
-  times = {path: path.stat().st_mtime_ns for path in kept}
+  cached = list((tmp_path / "kept").iterdir())
+  assert len(cached) == 2  # the step, and at another batch to find the largest
+  times = {path: path.stat().st_mtime_ns for path in cached}
   assert plan("b.json") == [step, search]
-  assert times == {p: p.stat().st_mtime_ns for p in kept}
+  assert times == {p: p.stat().st_mtime_ns for p in cached}
   assert search["ms"] == pytest.approx(step["per_step"] * step["ms"])
   assert search["largest_batch"] > search["batch"]
   # Of another chip's figures, nothing is compiled either.
   other, _ = plan("c.json", "--topology=v5p:2x2", "--compiled_for=v5e:2x2")
-  assert times == {p: p.stat().st_mtime_ns for p in kept}
+  assert times == {p: p.stat().st_mtime_ns for p in cached}
   assert other["gflop"] == step["gflop"]
   assert other["ms"] < step["ms"]
   assert other["of_memory"] < step["of_memory"]

@@ -54,5 +54,5 @@ def test_blocks_lie_in_huge_pages():
 
 
 def test_the_users_settings_stay():
-  found = run("keep", MALLOC_ARENA_MAX="3")
-  assert "by the user (MALLOC_ARENA_MAX)" in found.stderr
+  process = run("keep", MALLOC_ARENA_MAX="3")
+  assert "by the user (MALLOC_ARENA_MAX)" in process.stderr

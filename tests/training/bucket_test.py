@@ -79,6 +79,6 @@ def test_checkpoints_lie_in_the_bucket(bucket):
 def test_chunks(bucket):
   store = chunks.ChunkStore(bucket / "chunks", "mine")
   assert not store.done(0)
-  store.save(0, {"codes": np.arange(6)})
-  np.testing.assert_array_equal(store.load(0)["codes"], np.arange(6))
+  store.save(0, {"latents": np.arange(6)})
+  np.testing.assert_array_equal(store.load(0)["latents"], np.arange(6))
   assert not chunks.ChunkStore(bucket / "chunks", "other").done(0)

@@ -11,7 +11,7 @@ from semseg_jax.training import chunks
 def test_round_trip(tmp_path):
   store = chunks.ChunkStore(tmp_path / "a/b", "f")
   assert not store.done(0)
-  arrays = {"codes": np.ones((2, 3), np.float32), "count": np.array(7)}
+  arrays = {"latents": np.ones((2, 3), np.float32), "count": np.array(7)}
   store.save(0, arrays)
   loaded = chunks.ChunkStore(tmp_path / "a/b", "f").load(0)
   assert loaded.keys() == arrays.keys()

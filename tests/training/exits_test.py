@@ -29,14 +29,14 @@ def end(error):
 
 @pytest.mark.parametrize(("error", "said"), [
     (ValueError("bad batch"), "error: bad batch"),
-    (OSError("no room"), "error: no room"),
-    (FULL, "error: the devices' memory .*9 GB.*config.microbatches")])
+    (OSError("no space"), "error: no space"),
+    (FULL, "error: the devices' memory .*9 GB.*config.num_microbatches")])
 def test_one_line_for_what_a_user_can_mend(error, said):
   with pytest.raises(SystemExit, match=said):
     end(error)
 
 
-@pytest.mark.parametrize("error", [KeyError("ours"), LOST])
+@pytest.mark.parametrize("error", [KeyError("missing"), LOST])
 def test_a_fault_of_ours_keeps_its_traceback(error):
   with pytest.raises(type(error)):
     end(error)
@@ -46,7 +46,7 @@ def test_a_fault_of_ours_keeps_its_traceback(error):
     (ValueError("bad batch"), 1, "error: bad batch\n"),
     (FULL, 1, "memory does not suffice"),
     (LOST, exits.LOST_PROCESS, "process 0 of 1 cannot go on without"),
-    (KeyError("ours"), 1, "Traceback")])
+    (KeyError("missing"), 1, "Traceback")])
 def test_one_of_several_leaves_at_once(in_a_pair, capfd, error, code, said):
   with pytest.raises(Left) as left:
     end(error)

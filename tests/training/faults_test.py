@@ -106,9 +106,9 @@ def test_folder_without_permission(toy, tmp_path):
 # NaN. ------------------------------------------------------------------------
 
 
-def test_rollback_goes_on_with_other_draws(toy, whole, tmp_path, caplog):
+def test_rollback_goes_on_with_other_rngs(toy, whole, tmp_path, caplog):
   traced = []
-  state = toy.run(tmp_path, rollbacks=1, nan_at=5, nan_draws=True,
+  state = toy.run(tmp_path, rollbacks=1, nan_at=5, nan_rngs=True,
                   on_trace=traced.append)
   assert "rollback 1 of 1" in caplog.text
   assert sorted(traced) == ["extra", "fit"]  # nothing is compiled again
@@ -123,7 +123,7 @@ def test_a_rolled_back_run_resumes_exactly(toy, tmp_path):
     if step == 10:
       os.kill(os.getpid(), signal.SIGTERM)
 
-  options = dict(rollbacks=1, nan_at=5, nan_draws=True)
+  options = dict(rollbacks=1, nan_at=5, nan_rngs=True)
   expected = toy.run(tmp_path / "whole", **options)
   with pytest.raises(loop.Preempted):
     toy.run(tmp_path / "cut", on_batch=terminate, **options)
@@ -184,7 +184,7 @@ def test_lost_process(toy, toy_path, tmp_path, lost):
   _, err = pair[1 - lost].communicate(timeout=240)
   # 30 s of silence, and the slack of a busy machine.
   assert time.monotonic() - since < 120
-  # Ours, or that of JAX's own service if it was first.
+  # This package's code, or that of JAX's service if it was first.
   assert pair[1 - lost].returncode in (exits.LOST_PROCESS, -signal.SIGABRT)
   assert ("cannot go on without the others" in err
           or "most likely indicates that another task died" in err), err
@@ -201,9 +201,9 @@ def test_processes_wait_for_one_that_is_late(toy_path, tmp_path):
   """As if one prepared its data or compiled for two minutes longer."""
   since = time.monotonic()
   pair = start_pair(toy_path, tmp_path, 3, late=120)
-  found = [result(p) for p in pair]
+  results = [result(p) for p in pair]
   assert time.monotonic() - since > 120
-  assert found[0] == found[1]
+  assert results[0] == results[1]
 
 
 @pytest.mark.slow
@@ -250,6 +250,6 @@ def test_resume_on_one_device(toy, toy_path, tmp_path, processes):
     toy.run(tmp_path / name, 9, options=options, on_rows=seen.append)
   for a, b in zip(*batches.values(), strict=True):
     np.testing.assert_array_equal(a, b)
-  found, expected = (losses(tmp_path / n)[-3:] for n in ("moved", "one"))
-  np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
-  np.testing.assert_allclose(found, expected, rtol=1e-3)
+  resumed, expected = (losses(tmp_path / n)[-3:] for n in ("moved", "one"))
+  np.testing.assert_allclose(resumed[0], expected[0], rtol=1e-5)
+  np.testing.assert_allclose(resumed, expected, rtol=1e-3)

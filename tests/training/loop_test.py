@@ -18,8 +18,8 @@ from semseg_jax.training import writers
 
 def lines(workdir):
   """Lines of metrics.jsonl without the wall-clock time."""
-  found = writers.read_metrics(workdir / "metrics.jsonl")
-  return [{k: v for k, v in x.items() if k != "seconds"} for x in found]
+  metrics = writers.read_metrics(workdir / "metrics.jsonl")
+  return [{k: v for k, v in x.items() if k != "seconds"} for x in metrics]
 
 
 def assert_same_state(a, b):
@@ -38,10 +38,10 @@ def whole(toy, tmp_path_factory):
 def test_what_a_run_leaves(whole):
   folder, state = whole
   assert int(state.step) == 12
-  found = lines(folder)
-  assert [x["step"] for x in found] == [2, 4, 6, 8, 10, 12]
+  metrics = lines(folder)
+  assert [x["step"] for x in metrics] == [2, 4, 6, 8, 10, 12]
   # "extra" runs in steps 1, 5 and 9 only.
-  assert [x["step"] for x in found if "extra" in x] == [2, 6, 10]
+  assert [x["step"] for x in metrics if "extra" in x] == [2, 6, 10]
   assert sorted(p.name for p in (folder / "ckpt").iterdir()) == ["12", "9"]
   assert json.loads((folder / "DONE").read_text()) == {"step": 12}
   assert json.loads((folder / "config.json").read_text()) == {"steps": 12}
@@ -176,11 +176,11 @@ def test_best_checkpoint_is_kept(toy, tmp_path):
   toy.run(tmp_path, options=options, validate=validate)
   assert checkpoint.best(tmp_path / "ckpt") == 4
   assert checkpoint.latest(tmp_path / "ckpt") == 12
-  kept = sorted(int(p.name) for p in (tmp_path / "ckpt").iterdir())
-  assert kept == [4, 9, 12]
-  found = {x["step"]: x for x in lines(tmp_path)}
-  assert found[6]["miou"] is None
-  assert found[4].keys() == {"step", "loss", "miou", "extra"}
+  steps = sorted(int(p.name) for p in (tmp_path / "ckpt").iterdir())
+  assert steps == [4, 9, 12]
+  metrics = {x["step"]: x for x in lines(tmp_path)}
+  assert metrics[6]["miou"] is None
+  assert metrics[4].keys() == {"step", "loss", "miou", "extra"}
   best = checkpoint.restore_subtree(
       tmp_path / "ckpt", {"step": jax.ShapeDtypeStruct((), "int32")}, step=4)
   assert int(best["step"]) == 4

@@ -16,8 +16,8 @@ def test_batch_and_replicated_values():
   np.testing.assert_array_equal(put["image"], batch["image"])
   assert put["image"].sharding == mesh_lib.batch_sharding(mesh)
   assert put["image"].dtype == np.uint8
-  kept = mesh_lib.put_replicated({"w": np.ones(2)}, mesh)
-  assert kept["w"].sharding == mesh_lib.replicated(mesh)
+  copied = mesh_lib.put_replicated({"w": np.ones(2)}, mesh)
+  assert copied["w"].sharding == mesh_lib.replicated(mesh)
 
 
 def test_uneven_batch_names_field_and_numbers():

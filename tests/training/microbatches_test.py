@@ -9,8 +9,8 @@ from semseg_jax.training import microbatches
 
 
 def loss_fn(params, data):
-  x, draws = data
-  y = x @ params["w"] + draws["noise"].T @ params["v"] + draws["shift"]
+  x, rngs = data
+  y = x @ params["w"] + rngs["noise"].T @ params["v"] + rngs["shift"]
   return jnp.mean(y ** 2), {"mean": y.mean(), "first": x[0, 0]}
 
 
@@ -28,14 +28,14 @@ def case():
 def test_equals_the_whole_batch(case, parts):
   params, data, axes = case
   expected, aux = jax.grad(loss_fn, has_aux=True)(params, data)
-  found, found_aux = jax.jit(lambda *x: microbatches.grad(
+  actual, actual_aux = jax.jit(lambda *x: microbatches.grad(
       loss_fn, parts)(*x, axes))(params, data)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5),
-               found, expected)
-  np.testing.assert_allclose(found_aux["mean"], aux["mean"], rtol=1e-5)
-  # Part k begins with picture k.
+               actual, expected)
+  np.testing.assert_allclose(actual_aux["mean"], aux["mean"], rtol=1e-5)
+  # Part k begins with image k.
   np.testing.assert_allclose(
-      found_aux["first"], data[0][:parts, 0].mean(), rtol=1e-5)
+      actual_aux["first"], data[0][:parts, 0].mean(), rtol=1e-5)
 
 
 def test_only_one_part_is_in_memory(case):

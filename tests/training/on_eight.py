@@ -23,9 +23,9 @@ def train_toy(workdir, kind):
 
 
 def train_gan(workdir, kind):
-  from configs.semantic_gan import parts
+  from configs.semantic_gan import toy_faces
   from semseg_jax.methods import gan
-  config = parts.get_config("labels=20,smoke")
+  config = toy_faces.get_config("labels=20,smoke")
   config.data.update(size=16)
   config.gan.update(batch_size=8, steps=2, path_batch_shrink=1)
   return loop.train(

@@ -133,8 +133,8 @@ def test_lazy_adam_scales_rate_and_betas():
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
 def test_clip_by_global_norm(norm, limit):
   grads = {"a": jnp.array([0.6 * norm]), "b": jnp.array([[0.8 * norm]])}
-  clipped, found = optimizers.clip_by_global_norm(grads, limit)
-  np.testing.assert_allclose(found, norm, rtol=1e-5)
+  clipped, computed = optimizers.clip_by_global_norm(grads, limit)
+  np.testing.assert_allclose(computed, norm, rtol=1e-5)
   np.testing.assert_allclose(
       optax.tree.norm(clipped), norm * min(1, limit / (norm + 1e-6)),
       rtol=1e-5)
@@ -145,15 +145,15 @@ def test_clip_by_global_norm(norm, limit):
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_sgd_is_optax_with_decayed_weights(nesterov):
   params = {"a": jnp.array([1.0, -2.0]), "b": jnp.array([[3.0]])}
-  ours = optimizers.sgd(0.1, momentum=0.9, weight_decay=0.01,
-                        nesterov=nesterov)
-  theirs = optax.chain(optax.add_decayed_weights(0.01),
-                       optax.sgd(0.1, 0.9, nesterov))
-  states = [tx.init(params) for tx in (ours, theirs)]
+  sgd = optimizers.sgd(0.1, momentum=0.9, weight_decay=0.01,
+                       nesterov=nesterov)
+  peer = optax.chain(optax.add_decayed_weights(0.01),
+                     optax.sgd(0.1, 0.9, nesterov))
+  states = [tx.init(params) for tx in (sgd, peer)]
   both = [params, params]
   for i in range(4):
     gradient = jax.tree.map(lambda x, i=i: x * 0.3 + i, params)
-    for k, tx in enumerate((ours, theirs)):
+    for k, tx in enumerate((sgd, peer)):
       deltas, states[k] = tx.update(gradient, states[k], both[k])
       both[k] = optax.apply_updates(both[k], deltas)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5),

@@ -42,11 +42,13 @@ def compile_names(monkeypatch, tmp_path):
       return Lowered(name, traced)
 
     monkeypatch.setattr(phases, "lower", lower)
-    found = phases.Phases(None, tmp_path / "compile.json", None, primary=True)
+    compiled = phases.Phases(
+        None, tmp_path / "compile.json", None, primary=True)
     batch = {"x": np.zeros(3)}
-    found.compile(names, None, None, batch, None)
+    compiled.compile(names, None, None, batch, None)
     # In the order of the names, and not again.
-    assert [found.run(n, None, None, batch, None, 0) for n in names] == lowered
+    assert lowered == [
+        compiled.run(n, None, None, batch, None, 0) for n in names]
     assert tuple(lowered) == names
     return json.loads((tmp_path / "compile.json").read_text())
   return run

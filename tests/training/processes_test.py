@@ -30,8 +30,8 @@ def result(process):
 
 
 def lines(workdir):
-  found = writers.read_metrics(workdir / "metrics.jsonl")
-  return [{k: v for k, v in x.items() if k != "seconds"} for x in found]
+  metrics = writers.read_metrics(workdir / "metrics.jsonl")
+  return [{k: v for k, v in x.items() if k != "seconds"} for x in metrics]
 
 
 def test_killed_three_times_equals_unbroken(toy, toy_path, tmp_path):
@@ -79,10 +79,10 @@ def test_two_processes_agree_with_one(toy, toy_path, tmp_path):
     address = f"127.0.0.1:{s.getsockname()[1]}"
   folder = tmp_path / "pair"
   pair = [start(toy_path, folder, 6, 0, 2, address, 2, i, 0) for i in range(2)]
-  found = [result(p) for p in pair]
-  assert [f["devices"] for f in found] == [4, 4]
+  results = [result(p) for p in pair]
+  assert [f["devices"] for f in results] == [4, 4]
   one = toy.run(tmp_path / "one", 6)
-  for f in found:
+  for f in results:
     np.testing.assert_allclose(f["w"], one.params["w"], atol=1e-5)
   np.testing.assert_allclose(
       [x["loss"] for x in lines(folder)],
@@ -96,9 +96,9 @@ folder, address, process = sys.argv[1:]
 mesh.initialize(address, 2, int(process))
 if jax.process_index() == 0:
   shape = lambda *sides: jax.ShapeDtypeStruct(sides, np.float32)
-  found = checkpoint.restore_subtree(
+  restored = checkpoint.restore_subtree(
       folder, {"params": {"w": shape(4, 3), "b": shape(3)}})
-  print(np.asarray(found["params"]["w"]).tolist())
+  print(np.asarray(restored["params"]["w"]).tolist())
 """
 
 

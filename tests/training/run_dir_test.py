@@ -31,7 +31,7 @@ def test_files_may_move_and_other_splits_be_scored(tmp_path):
   moved = data | {"data_dir": "there", "out_of_domain": ("ood_test",)}
   run_dir.check(tmp_path, {"data": moved})
   with pytest.raises(run_dir.ConfigMismatchError, match="data.name"):
-    run_dir.check(tmp_path, {"data": moved | {"name": "parts"}})
+    run_dir.check(tmp_path, {"data": moved | {"name": "toy_faces"}})
 
 
 def test_every_other_change_is_listed(tmp_path):

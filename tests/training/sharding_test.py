@@ -43,9 +43,9 @@ def specs(monkeypatch, shapes, kind="fsdp"):
 
 def test_the_longest_axis_that_divides_is_split(monkeypatch):
   monkeypatch.setattr(mesh_lib, "MIN_SPLIT", 64)
-  found = specs(monkeypatch, [
+  chosen = specs(monkeypatch, [
       (3, 3, 8, 16), (3, 3, 16, 16), (30, 8), (9, 9), (4, 4), (64,), (), (0,)])
-  assert found == [
+  assert chosen == [
       (None, None, None, "data"), (None, None, None, "data"), (None, "data"),
       (), (), ("data",), (), ()]
   assert specs(monkeypatch, [(64, 64)], "replicated") == [()]
@@ -61,10 +61,10 @@ def test_unknown_kind():
 
 
 def test_toy_on_eight_devices(toy, toy_path, tmp_path):
-  found = on_eight(toy_path, "toy", tmp_path)
-  assert found["devices"] == 8
-  assert max(found["gaps"].values()) < 1e-5, found["gaps"]
-  assert found["held"]["fsdp"] < 0.3 * found["held"]["replicated"]
+  report = on_eight(toy_path, "toy", tmp_path)
+  assert report["devices"] == 8
+  assert max(report["gaps"].values()) < 1e-5, report["gaps"]
+  assert report["held"]["fsdp"] < 0.3 * report["held"]["replicated"]
   np.testing.assert_allclose(
       *(losses(tmp_path / k, "loss") for k in mesh_lib.SHARDINGS), rtol=1e-5)
   # What was saved in eighths is read on one device, and the reverse way.
@@ -75,9 +75,9 @@ def test_toy_on_eight_devices(toy, toy_path, tmp_path):
 
 @pytest.mark.slow
 def test_joint_gan_on_eight_devices(toy_path, tmp_path):
-  found = on_eight(toy_path, "gan", tmp_path)
+  report = on_eight(toy_path, "gan", tmp_path)
   # Most of the state is split; what is left whole is small.
-  assert found["held"]["fsdp"] < 0.3 * found["held"]["replicated"]
+  assert report["held"]["fsdp"] < 0.3 * report["held"]["replicated"]
   for name in ("dr/loss", "dm/loss", "g/loss", "dr/r1", "dm/r1"):
     np.testing.assert_allclose(
         losses(tmp_path / "fsdp", name)[0],

@@ -32,14 +32,14 @@ class State(struct.PyTreeNode):
 
 def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
          bad_state_at=None, validate=None, on_batch=lambda step: None,
-         on_rows=lambda rows: None, nan_draws=False, shrink_at=None,
+         on_rows=lambda rows: None, nan_rngs=False, shrink_at=None,
          on_trace=lambda phase: None):
   """Least squares with noise on the inputs; phase "extra" every 4 steps.
 
   The state holds an array of `frozen` as it is. `on_batch` is called when a
   batch is asked for, `on_rows` with what is given, `on_trace` with a phase that
-  is traced. `nan_draws`: NaN only comes from the draws that a first attempt has
-  in that step.
+  is traced. `nan_rngs`: NaN only comes from the numbers that a first attempt
+  has in that step.
   """
   tx = optimizers.ranger(0.1)
 
@@ -48,11 +48,11 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
     return State(jnp.zeros((), jnp.int32), params, tx.init(params),
                  frozen["target"])
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     on_trace(phase)
 
     def loss_fn(params):
-      x = batch["x"] + draws
+      x = batch["x"] + rngs
       error = x @ params["w"] + params["b"] - x @ frozen["target"][:, :width]
       return jnp.mean(error ** 2)
 
@@ -63,8 +63,8 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
     params = optax.apply_updates(state.params, updates)
     if nan_at is not None:
       bad = state.step == nan_at
-      if nan_draws:
-        bad &= jnp.abs(draws[0, 0] - first_draw(nan_at)) < 1e-6
+      if nan_rngs:
+        bad &= jnp.abs(rngs[0, 0] - first_number(nan_at)) < 1e-6
       loss = jnp.where(bad, jnp.nan, loss)
     if bad_state_at is not None:
       params = jax.tree.map(
@@ -86,13 +86,13 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
       yield {"x": x}
       step += 1
 
-  def draw(key, phase):
+  def rngs_of(key, phase):
     return 0.1 * jax.random.normal(key, (batch_size, 4))
 
-  def first_draw(step):  # as the loop folds its key, see training/phases.py
+  def first_number(step):  # as the loop folds its key, see training/phases.py
     key = jax.random.split(jax.random.key(0), 3)[1]
     position = int(step % 4 == 0)
-    return draw(jax.random.fold_in(
+    return rngs_of(jax.random.fold_in(
         jax.random.fold_in(key, step), position), "fit")[0, 0]
 
   def sample(state, frozen, key):
@@ -105,7 +105,7 @@ def make(steps=12, *, width=3, batch_size=8, pause=0.0, nan_at=None,
           "target": np.ones((4, max(5, width)), np.float32)},
       init=init,
       phases=lambda step: ("extra", "fit") if step % 4 == 0 else ("fit",),
-      draws=draw,
+      rngs=rngs_of,
       train_step=train_step,
       train_data=train_data,
       sample=sample,

@@ -71,15 +71,15 @@ def test_compile_cache_respects_the_user(tmp_path, monkeypatch):
 
 
 def test_compile_cache_is_kept_by_cores(tmp_path, monkeypatch):
-  found = set()
+  folders = set()
   for cores in (1, 2):
     monkeypatch.setattr(xla_flags.os, "sched_getaffinity",
                         lambda _, n=cores: set(range(n)), raising=False)
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     xla_flags.compile_cache(tmp_path)
-    found.add(xla_flags.os.environ["JAX_COMPILATION_CACHE_DIR"])
-  assert found == {str(tmp_path / "1-cores"), str(tmp_path / "2-cores")}
+    folders.add(xla_flags.os.environ["JAX_COMPILATION_CACHE_DIR"])
+  assert folders == {str(tmp_path / "1-cores"), str(tmp_path / "2-cores")}
 
 
 def test_imports_no_jax():

@@ -1,4 +1,4 @@
-"""TFDS builder for pictures with or without masks, in array_record form.
+"""TFDS builder for images with or without masks, in array_record form.
 
 One builder serves every file-based data set: what differs between them is the
 generator of examples it is given. Nothing here needs TensorFlow.
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
-SPLIT = "pictures"
+SPLIT = "images"
 
 
 class ImageMask(tfds.core.GeneratorBasedBuilder):
-  """Stores encoded pictures and masks as they come from `examples`."""
+  """Stores encoded images and masks as they come from `examples`."""
 
   VERSION = tfds.core.Version("1.0.0")
 
@@ -25,7 +25,7 @@ class ImageMask(tfds.core.GeneratorBasedBuilder):
       **kwargs,
   ):
     """`examples()` yields (key, features) in the form of `_info`; the image
-    and the label are encoded bytes, kept bit by bit."""
+    and the label are encoded bytes, stored bit by bit."""
     self._examples = examples
     self._channels = channels
     super().__init__(file_format="array_record", **kwargs)
@@ -35,7 +35,7 @@ class ImageMask(tfds.core.GeneratorBasedBuilder):
         builder=self,
         features=tfds.features.FeaturesDict({
             "image": tfds.features.Image(shape=(None, None, self._channels)),
-            # One pixel where the picture has no mask.
+            # One pixel where the image has no mask.
             "label": tfds.features.Image(shape=(None, None, 1)),
             "key": tfds.features.Text(),
         }))

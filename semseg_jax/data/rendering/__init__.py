@@ -1,1 +1,1 @@
-"""Pictures computed from random numbers, for the rendered data sets."""
+"""Images computed from random numbers, for the rendered data sets."""

@@ -1,6 +1,6 @@
 """Geometry of a face-like object: nested parts with pose and shape parameters.
 
-`draw` picks the parameters from a random generator, `regions` turns them into
+`draw` samples the parameters with a random generator, `regions` turns them into
 signed distances over the grid, from back to front. The look is elsewhere
 (`face_photo`, `face_print`), so that two domains share one geometry.
 """
@@ -18,13 +18,13 @@ BACKGROUND, SKIN, HAIR, BROWS, EYES, NOSE, MOUTH = range(7)
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-  """Parameters of one face; lengths in half picture sides."""
+  """Parameters of one face; lengths in half image sides."""
 
   shift_x: float
   shift_y: float
-  turn: float  # degrees in the picture plane
+  turn: float  # degrees in the image plane
   zoom: float
-  yaw: float  # -1 .. 1, > 0 looks to the right of the picture
+  yaw: float  # -1 .. 1, > 0 looks to the right of the image
   pitch: float  # -1 .. 1, > 0 looks down
   width: float
   height: float
@@ -108,7 +108,7 @@ class Regions(typing.NamedTuple):
 class Details(typing.NamedTuple):
   """What painting needs beside the regions; no class of its own."""
 
-  x: np.ndarray  # picture plane, upright with the head
+  x: np.ndarray  # image plane, upright with the head
   y: np.ndarray
   iris: np.ndarray
   lids: np.ndarray
@@ -116,7 +116,7 @@ class Details(typing.NamedTuple):
   mouth_gap: np.ndarray
   nose_x: np.ndarray  # across the nose, -1 .. 1 at its edges
   nose_y: np.ndarray  # 0 at its root, 1 at its tip
-  bulge: np.ndarray  # height of the head's surface over the picture, 0 .. 1
+  bulge: np.ndarray  # height of the head's surface over the image, 0 .. 1
   parting_x: float
 
 

@@ -1,5 +1,4 @@
-"""The in-domain look of a face: soft light, skin tones, strands, blurred room.
-"""
+"""The in-domain look of a face: soft light, skin tones, blurred background."""
 
 import numpy as np
 
@@ -38,7 +37,7 @@ def render(face, rng, size):
   light = (0.62 + 0.36 * more.bulge + 0.5 * lean).astype(np.float32)
   mottle = fields.clouds(rng, size, 5)
 
-  canvas = _room(rng, size)
+  canvas = _background(rng, size)
   cov = lambda d, soft=1.0: fields.cover(d, px * np.float32(soft))
   strands = _strands(more, rng, size)
   gloss = rng.uniform(0.1, 0.45)
@@ -151,7 +150,7 @@ def _strands(more, rng, size):
   return out + 0.25 * fields.noise(rng, size, 6)
 
 
-def _room(rng, size):
+def _background(rng, size):
   """Out-of-focus background: a gradient, large blobs, sometimes an edge."""
   x, y = fields.grid(size)
   a = fields.hsv(rng.random(), rng.uniform(0, 0.55), rng.uniform(0.1, 0.95))

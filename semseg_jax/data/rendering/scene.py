@@ -1,7 +1,7 @@
 """A rendered scene: several things on a cluttered ground, some half hidden.
 
-Colours, light and texture are drawn anew for every picture, so that only the
-shape tells a class; most classes are absent from most pictures.
+Colours, light and texture are sampled anew for every image, so that only the
+shape tells a class; most classes are absent from most images.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ IGNORE = 255
 
 @dataclasses.dataclass(frozen=True)
 class Thing:
-  """Where a thing stands; lengths in half picture sides."""
+  """Where a thing stands; lengths in half image sides."""
 
   cls: int  # 0: clutter, which belongs to the background
   x: float

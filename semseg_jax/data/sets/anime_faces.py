@@ -2,7 +2,7 @@
 
   portraits/**/<id>.jpg                 512 x 512
 
-`unlabeled`, and the masks that are beside the pictures (see `few_shot`), in
+`unlabeled`, and the masks that are beside the images (see `few_shot`), in
 the two classes of Fewshot-SMIS, whose names are not published; 0 is unknown.
 """
 
@@ -24,6 +24,6 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
       citation=(
           "Branwen, Anonymous, The Danbooru Community: Danbooru2019 portraits, "
           "2019"))
-  return few_shot.open_pictures(
+  return few_shot.open_images(
       ARCHIVE, spec, "portraits/**/{id}.jpg", data_dir=data_dir,
       cache_dir=cache_dir, size=size)

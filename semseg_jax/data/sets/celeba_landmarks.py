@@ -7,7 +7,7 @@
 A point is a disc of radius 2 of its class; class 0 is unknown, as in
 Fewshot-SMIS. Splits `train_labeled`, `val` and `test` are the partitions.
 Variant "70": Fewshot-SMIS's 71 classes, `unlabeled` and the masks that are
-beside the pictures (see `few_shot`).
+beside the images (see `few_shot`).
 """
 
 import functools
@@ -46,28 +46,29 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
           6, ("unknown", "left eye", "right eye", "nose", "left mouth corner",
               "right mouth corner"))))
   if variant:
-    return few_shot.open_pictures(
+    return few_shot.open_images(
         archive, spec, f"{_IMAGES}/{{id}}.jpg", data_dir=data_dir,
         cache_dir=cache_dir, size=size, expect=202_599)
   root = archive.locate(data_dir)
   items = archive.items(
       root, f"{_IMAGES}/{{id}}.jpg",
       [next(root.glob(_POINTS)).relative_to(root).as_posix()], expect=202_599)
-  places = _table(next(root.glob(_POINTS)), 2, 10)
+  landmarks = _table(next(root.glob(_POINTS)), 2, 10)
   parts = _table(next(root.glob(_PARTITION)), 0, 1)
   archive.complete(
-      root, [i.key for i in items if i.key not in places or i.key not in parts],
+      root, [i.key for i in items
+             if i.key not in landmarks or i.key not in parts],
       "landmarks or a partition", len(items))
   splits = {split: [] for split in _PARTS.values()}
   for item in items:
     splits[_PARTS[parts[item.key][0]]].append(item)
   return datasets.Dataset(spec, store.open_splits(
       spec, splits, cache_dir=cache_dir,
-      read=functools.partial(_read, places=places)))
+      read=functools.partial(_read, landmarks=landmarks)))
 
 
 def _table(path, header, columns):
-  """Picture id -> the words of its line."""
+  """Image id -> the words of its line."""
   table = {}
   for line in path.read_text().splitlines()[header:]:
     name, *words = line.split() or [""]
@@ -79,14 +80,14 @@ def _table(path, header, columns):
   return table
 
 
-def _read(item, channels, *, places):
+def _read(item, channels, *, landmarks):
   content = image_files.read_bytes(item.image)
   height, width = image_files.decode_image(
       content, channels, item.image).shape[:2]
   y, x = np.ogrid[:height, :width]
   mask = np.zeros((height, width), np.uint8)
   try:
-    points = np.array(places[item.key], float).reshape(-1, 2)
+    points = np.array(landmarks[item.key], float).reshape(-1, 2)
   except ValueError as e:
     raise errors.DataError(f"{item.masks[0]}: {item.key}: {e}") from e
   for cls, (at_x, at_y) in enumerate(points, 1):

@@ -7,9 +7,9 @@ mouth and lips are mouth, glasses are skin, everything else is background.
 Variant "19": every part a class, in the authors' order and colours.
 The paper's image numbers are not published; these are the ranges that fit its
 counts: `unlabeled` 0-27999, `train_labeled` 28000-29499, `test` 29500-29999,
-`val` 27500-27999. Smaller label counts take the first pictures of the list for
+`val` 27500-27999. Smaller label counts take the first images of the list for
 split seed 0, random nested subsets for others.
-Pictures (1024 px) and masks (512 px) are stored as squares of one side: 512,
+Images (1024 px) and masks (512 px) are stored as squares of one side: 512,
 or, where `size` is given, the larger of it and 256, the side of the paper.
 """
 
@@ -90,7 +90,7 @@ def open_download(spec, parts, data_dir, cache_dir, size) -> datasets.Dataset:
       int(p.stem) for p in (root / _IMAGES).glob("*.jpg") if p.stem.isdigit())
   if len(numbers) < 30000:
     logging.warning(
-        "%s: %d of 30000 pictures", root / _IMAGES, len(numbers))
+        "%s: %d of 30000 images", root / _IMAGES, len(numbers))
   files = _part_files(root / _MASKS)
   items = [_item(root, n, files) for n in numbers]
   opened = store.open_items(
@@ -123,26 +123,26 @@ def _item(root, number, parts):
   masks = parts[number] if number >= first else ()
   if number >= first and not masks:
     raise errors.DataError(
-        f"{root / _MASKS}: no part of picture {number:05d} (its file names "
+        f"{root / _MASKS}: no part of image {number:05d} (its file names "
         f"are {number:05d}_skin.png and so on)")
   return store.Item(
       str(number), str(root / _IMAGES / f"{number}.jpg"), tuple(masks))
 
 
 def _part_files(folder):
-  """Picture number -> its part files, in the order of painting."""
+  """Image number -> its part files, in the order of painting."""
   if not folder.is_dir():
     raise errors.DataError(f"{folder}: folder is missing")
   order = {part: i for i, part in enumerate(PARTS)}
-  found = collections.defaultdict(list)
+  files = collections.defaultdict(list)
   for path in folder.glob("*/*.png"):
     number, _, part = path.stem.partition("_")
     if number.isdigit():
       if part not in order:
         raise errors.DataError(f"{path}: unknown part {part!r}")
-      found[int(number)].append((order[part], str(path)))
+      files[int(number)].append((order[part], str(path)))
   return collections.defaultdict(
-      tuple, {n: tuple(p for _, p in sorted(v)) for n, v in found.items()})
+      tuple, {n: tuple(p for _, p in sorted(v)) for n, v in files.items()})
 
 
 def _read(item, channels, *, side, parts):
@@ -159,7 +159,7 @@ def _read(item, channels, *, side, parts):
   shapes = {m.shape for m in masks.values()}
   if len(shapes) > 1:
     raise errors.DataError(
-        f"{item.masks[0]}: parts of one picture differ in size: "
+        f"{item.masks[0]}: parts of one image differ in size: "
         f"{sorted(shapes)}")
   return content, transforms.resize_label(
       merge(masks, shapes.pop(), parts), side)

@@ -1,6 +1,6 @@
 """`chest_xray`: SemanticGAN's lungs: JSRT, and three sets beside it.
 
-`jsrt` with the pictures of `nih_chest_xray` as `unlabeled`; out of domain:
+`jsrt` with the images of `nih_chest_xray` as `unlabeled`; out of domain:
 `ood_nlm` (montgomery), `ood_nih`, `ood_sz` (shenzhen). Each download lies in
 data_dir/<its data set's name>.
 """

@@ -5,7 +5,7 @@
   gtFine/{train,val}/<city>/<id>_gtFine_polygons.json
 
 Splits `train` (2975) and `val` (500); the test set has no masks. "half" stores
-pictures (bilinear) and masks (nearest) at half size, as s4GAN has them.
+images (bilinear) and masks (nearest) at half size, as s4GAN has them.
 """
 
 import json
@@ -84,7 +84,7 @@ def _read(item, channels):
   path, = item.masks
   content = image_files.read_bytes(path)
   if path.endswith(".json"):
-    mask = _drawn(content, path)
+    mask = _mask_of(content, path)
   else:
     mask = _TABLE[image_files.decode_mask(content, path)]
   return image_files.read_bytes(item.image), mask
@@ -99,7 +99,7 @@ def _read_half(item, channels):
       Image.fromarray(mask).resize(half, Image.Resampling.NEAREST))
 
 
-def _drawn(content, path):
+def _mask_of(content, path):
   """The mask that the polygons make, each over those before it."""
   try:
     scene = json.loads(content)

@@ -61,8 +61,8 @@ def open_folder(
     splits[split] = _items(
         folder, folder / "splits" / f"{listed}.txt", f"{below}/")
   if not splits:
-    raise errors.DataError(f"{root / 'splits'}: no list of pictures (*.txt)")
-  # A picture that is labelled in one split and not in another keeps its mask.
+    raise errors.DataError(f"{root / 'splits'}: no list of images (*.txt)")
+  # An image that is labeled in one split and not in another has its mask.
   items = {}
   for listed in splits.values():
     for item in listed:
@@ -132,7 +132,7 @@ def read_spec(
 
 
 def _volumes(root):
-  """id -> volume, where the pictures are slices of volumes."""
+  """id -> volume, where the images are slices of volumes."""
   path = root / "volumes.json"
   return json.loads(path.read_text()) if path.exists() else None
 
@@ -141,5 +141,5 @@ def _volumes_of(keys, volumes, root):
   missing = [key for key in keys if key not in volumes]
   if missing:
     raise errors.DataError(
-        f"{root / 'volumes.json'}: picture {missing[0]!r} has no volume")
+        f"{root / 'volumes.json'}: image {missing[0]!r} has no volume")
   return [volumes[key] for key in keys]

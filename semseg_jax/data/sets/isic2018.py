@@ -3,8 +3,8 @@
   ISIC2018_Task1-2_{Training,Validation,Test}_Input/<id>.jpg
   ISIC2018_Task1_{Training,Validation,Test}_GroundTruth/<id>_segmentation.png
 
-SemanticGAN labels up to 2000 pictures; which, and what it tests on, is not
-published. Here the 2594 training pictures are cut in the order of
+SemanticGAN labels up to 2000 images; which, and what it tests on, is not
+published. Here the 2594 training images are cut in the order of
 `id_lists.hashed`: 2000 `train_labeled`, the rest `test`. `val` is the
 challenge's validation set, `challenge_test` its test set where that is there.
 """

@@ -1,4 +1,4 @@
-"""`isic2020`: 33,126 dermoscopic pictures without masks.
+"""`isic2020`: 33,126 dermoscopic images without masks.
 
   ISIC_2020_Training_JPEG/train/<id>.jpg, train/<id>.jpg or jpeg/train/<id>.jpg
 

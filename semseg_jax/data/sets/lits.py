@@ -3,7 +3,7 @@
   **/volume-<n>.nii    **/segmentation-<n>.nii      n = 0 to 130
   **/test-volume-<n>.nii                            n = 0 to 69, no masks
 
-A picture is an axial slice, seen from the feet with the front up, of the window
+An image is an axial slice, seen from the feet with the front up, of the window
 -160 to 240 HU (ours; the paper's is not known). Labels are counted in volumes:
 118 in the pool, as in SemanticGAN; which is not published: `splits/lits`
 follows `id_lists.hashed`. `unlabeled` is the challenge's test set.

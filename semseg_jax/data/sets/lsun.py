@@ -1,10 +1,10 @@
-"""`lsun/church`, `lsun/cat`, `lsun/car`: unlabelled pictures from LMDB.
+"""`lsun/church`, `lsun/cat`, `lsun/car`: unlabeled images from LMDB.
 
   church_outdoor_train_lmdb/data.mdb    keys -> WebP
   cat/data.mdb    car/data.mdb          or <name>_lmdb/data.mdb
 
-At most the first 200,000 pictures are prepared: the keys are hashes, so these
-are a random draw. Masks, in the classes of Fewshot-SMIS (151 of ADE20K for
+At most the first 200,000 images are prepared: the keys are hashes, so these
+are a random sample. Masks, in the classes of Fewshot-SMIS (151 of ADE20K for
 churches, 5 for cars, 9 for cats of which 0 is unknown; the last two have no
 published names), go beside them: see `few_shot`.
 """
@@ -50,12 +50,12 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
           "deep learning with humans in the loop, arXiv 1506.03365"))
   splits = store.open_splits(
       spec, {"unlabeled": [store.Item(variant, str(file))]},
-      cache_dir=cache_dir, expand=_pictures)
+      cache_dir=cache_dir, expand=_images)
   return datasets.Dataset(
       spec, splits | few_shot.shots(archive, spec, root, cache_dir=cache_dir))
 
 
-def _pictures(item, channels):
+def _images(item, channels):
   del channels
   lmdb = optional.package("lmdb", "lsun")
   folder = pathlib.Path(item.image).parent

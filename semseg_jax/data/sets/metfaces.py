@@ -4,7 +4,7 @@
   masks/<id>.png                        optional: SemanticGAN's 40 masks
 
 The eight classes of `celebamask_hq`, as indices (gray or palette) or in its
-colours. Splits: `unlabeled`, all pictures, and `test`, those with masks.
+colours. Splits: `unlabeled`, all images, and `test`, those with masks.
 """
 
 import functools
@@ -19,7 +19,7 @@ from semseg_jax.data.sets import celebamask_hq
 ARCHIVE = archives.Archive(
     "metfaces",
     "NVIDIA's MetFaces dataset (aligned images) and, for the folder `masks`, "
-    "the MetFaces-40 annotations that SemanticGAN's release links",
+    "the MetFaces-40 annotations that SemanticGAN's official code links",
     ("images/*.png",))
 
 
@@ -35,7 +35,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   spec = datasets.Spec(
       name="metfaces", class_names=celebamask_hq.CLASSES,
       colors=celebamask_hq.spec().colors,
-      licence="CC BY-NC 2.0 (pictures), CC BY-NC 4.0 (masks)",
+      licence="CC BY-NC 2.0 (images), CC BY-NC 4.0 (masks)",
       citation=(
           "Karras et al.: Training generative adversarial networks with "
           "limited data, NeurIPS 2020; masks: Li, Yang, Kreis, Torralba, "

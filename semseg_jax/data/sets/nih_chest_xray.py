@@ -3,8 +3,8 @@
   images_<nnn>/images/<id>.png, or all in images/<id>.png; some are RGBA
   masks/<id>.png                        optional: lungs, black and white
 
-Splits: `unlabeled`, the pictures without masks; `test`, those with one. The
-archive has no masks: those that papers score on were drawn by others, and under
+Splits: `unlabeled`, the images without masks; `test`, those with one. The
+archive has no masks: those that papers score on were made by others, and under
 which names SemanticGAN had them is not known. Variant "plain": without
 equalisation and gamma.
 """

@@ -4,10 +4,10 @@
   VOCdevkit/VOC2010/ImageSets/Main/{car,horse}_{train,val}.txt
   Annotations_Part/<id>.mat             anno: objects with masks and parts
 
-RepurposeGAN's parts (spec 5.1). As SLiMe describes its protocol: objects are
-cropped to their boxes; those whose box is covered by another object's for more
-than 5 % of its area are dropped, and those narrower or lower than 50 pixels
-(car) or 32 (horse). Where an object has no part it is body or torso. Splits
+RepurposeGAN's parts. As SLiMe describes its protocol: objects are cropped to
+their boxes; those whose box is covered by another object's for more than 5 % of
+its area are dropped, and those narrower or lower than 50 pixels (car) or 32
+(horse). Where an object has no part it is body or torso. Splits
 `train_labeled` and `test` are VOC's train and val: the papers do not say.
 """
 
@@ -75,7 +75,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
 
 
 def _objects(item, channels, variant):
-  """(name, picture, mask) of every object of the class that is kept."""
+  """(name, image, mask) of every object of the class that is not dropped."""
   smallest, rest, parts = PARTS[variant]
   things = np.atleast_1d(matlab.load(item.masks[0], "anno").objects)
   boxes = [_box(thing.mask) for thing in things]
@@ -97,15 +97,15 @@ def _objects(item, channels, variant):
 
 def _mask(thing, names, rest, patterns, where):
   mask = (thing.mask > 0) * np.uint8(1 + names.index(rest))
-  found = np.atleast_1d(thing.parts)
+  parts = np.atleast_1d(thing.parts)
   kinds = []
-  for part in found:
+  for part in parts:
     fits = [c for c, p in enumerate(patterns, 1)
             if re.fullmatch(p, part.part_name)]
     if not fits:
       raise errors.DataError(f"{where}: unknown part {part.part_name!r}")
     kinds.append(fits[0])
-  for kind, part in sorted(zip(kinds, found, strict=True), key=lambda x: x[0]):
+  for kind, part in sorted(zip(kinds, parts, strict=True), key=lambda x: x[0]):
     mask[part.mask > 0] = kind
   return mask
 

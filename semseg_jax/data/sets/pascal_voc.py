@@ -6,9 +6,9 @@
   aug: benchmark_RELEASE/dataset/{train,val}.txt, cls/<id>.mat (GTcls), or
        VOCdevkit/VOC2012/SegmentationClassAug/<id>.png
 
-Splits `train` (1464; aug: 10582) and `val` (1449). The augmented pictures are
+Splits `train` (1464; aug: 10582) and `val` (1449). The augmented images are
 those of VOC's train and SBD's both lists without VOC's val, in the order of
-their ids; pictures of VOC's train keep VOC's masks.
+their ids; images of VOC's train keep VOC's masks.
 """
 
 from semseg_jax.data import archives
@@ -43,7 +43,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
       split: id_lists.read(
           root / _VOC / f"ImageSets/Segmentation/{split}.txt")
       for split in ("train", "val")}
-  # Where the mask of a picture lies.
+  # Where the mask of an image lies.
   masks = {i: f"{_VOC}/SegmentationClass/{i}.png"
            for ids in lists.values() for i in ids}
   if variant:
@@ -51,9 +51,9 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
     lists["train"] = tuple(sorted(masks.keys() - set(lists["val"])))
   items = {}
   for key, mask in masks.items():
-    picture = root / _VOC / f"JPEGImages/{key}.jpg"
-    if picture.is_file() and (root / mask).is_file():
-      items[key] = store.Item(key, str(picture), (str(root / mask),))
+    image = root / _VOC / f"JPEGImages/{key}.jpg"
+    if image.is_file() and (root / mask).is_file():
+      items[key] = store.Item(key, str(image), (str(root / mask),))
   splits = ARCHIVE.listed(list(items.values()), lists)
   spec = datasets.Spec(
       name=datasets.full_name("pascal_voc", variant), class_names=voc.CLASSES,
@@ -67,7 +67,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
 
 
 def _augmented(root, data_dir, val):
-  """id -> mask of the pictures that SBD adds."""
+  """id -> mask of the images that SBD adds."""
   if (root / _AUG).is_dir():
     return {path.stem: f"{_AUG}/{path.name}"
             for path in (root / _AUG).glob("*.png") if path.stem not in val}

@@ -1,4 +1,4 @@
-"""`ph2`: 200 dermoscopic pictures with lesion masks.
+"""`ph2`: 200 dermoscopic images with lesion masks.
 
   PH2 Dataset images/<id>/<id>_Dermoscopic_Image/<id>.bmp
   PH2 Dataset images/<id>/<id>_lesion/<id>_lesion.bmp

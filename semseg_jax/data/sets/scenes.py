@@ -1,7 +1,7 @@
-"""`scenes`: rendered pictures of several things, for semi-supervised methods.
+"""`scenes`: rendered images of several things, for semi-supervised methods.
 
-Needs no files: picture i of a split is a function of (seed, split, i). Ten
-classes of which a picture shows few, occlusion, clutter, colours that tell
+Needs no files: image i of a split is a function of (seed, split, i). Ten
+classes of which an image shows few, occlusion, clutter, colours that tell
 nothing, and an ignored outline about every thing.
 """
 
@@ -41,7 +41,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
 
 
 def render(size, stream, index):
-  """Image uint8 [size, size, 3], label uint8 [size, size] of one picture."""
+  """Image uint8 [size, size, 3], label uint8 [size, size] of one image."""
   rng = np.random.default_rng([*stream, index])
   things = scene.draw(rng)
   factor = 2 if size <= 64 else 1

@@ -3,7 +3,7 @@
   ChinaSet_AllFiles/CXR_png/<id>.png
   mask/<id>_mask.png                    a later set by other hands
 
-Splits: `test`, the pictures with masks; `unlabeled`, the others. Variant
+Splits: `test`, the images with masks; `unlabeled`, the others. Variant
 "plain": without equalisation and gamma.
 """
 

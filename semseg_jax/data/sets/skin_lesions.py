@@ -1,6 +1,6 @@
 """`skin_lesions`: SemanticGAN's skin: ISIC 2018, and four sets beside it.
 
-`isic2018` with the pictures of `isic2020` as `unlabeled`; out of domain:
+`isic2018` with the images of `isic2020` as `unlabeled`; out of domain:
 `ood_ph2`, `ood_dermis` and `ood_dermquest` (dermis_dermquest). Each download
 lies in data_dir/<its data set's name>.
 """

@@ -2,7 +2,7 @@
 
   ukiyoe-1024*/<id>.jpg                 1024 x 1024
 
-`unlabeled`, and the masks that are beside the pictures (see `few_shot`), in
+`unlabeled`, and the masks that are beside the images (see `few_shot`), in
 the eight classes of Fewshot-SMIS, whose names are not published; 0 is unknown.
 """
 
@@ -22,6 +22,6 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
       name="ukiyo_e", licence="CC BY-SA 4.0",
       **few_shot.classes(8, ("unknown",)),
       citation="Pinkney: Aligned ukiyo-e faces dataset, 2020")
-  return few_shot.open_pictures(
+  return few_shot.open_images(
       ARCHIVE, spec, "ukiyoe-1024*/**/{id}.jpg", data_dir=data_dir,
       cache_dir=cache_dir, size=size, expect=5209)

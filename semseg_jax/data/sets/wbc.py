@@ -1,7 +1,7 @@
 """`wbc`: single white blood cells, 3 classes; another stain as `ood_val`.
 
-The layout of `folder`. There is no unlabelled split: the unlabelled pool is
-the labelled one without its labels (see `subsets`).
+The layout of `folder`. There is no unlabeled split: the unlabeled pool is
+the labeled one without its labels (see `subsets`).
 """
 
 from semseg_jax.data import id_lists

@@ -12,7 +12,7 @@ from semseg_jax.data import geometry
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import subsets
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 
 def dataset(config) -> datasets.Dataset:
@@ -24,7 +24,7 @@ def dataset(config) -> datasets.Dataset:
   c = config.data
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
                c.channels, c.seed, tuple(c.geometry.resize),
-               config.faults.broken_pictures)
+               config.faults.max_unreadable_images)
 
 
 @functools.lru_cache(maxsize=4)
@@ -35,15 +35,15 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize,
   loaded = datasets.load(
       name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
       seed=seed, broken=broken)
-  found = len(loaded.spec.class_names)
-  if found != num_classes:
+  count = len(loaded.spec.class_names)
+  if count != num_classes:
     raise ValueError(
         f"config.data.num_classes is {num_classes}, but data set {name!r} has "
-        f"{found} classes: {', '.join(loaded.spec.class_names)}")
+        f"{count} classes: {', '.join(loaded.spec.class_names)}")
   if loaded.spec.channels != channels:
     raise ValueError(
         f"config.data.channels is {channels}, but data set {name!r} has "
-        f"pictures of {loaded.spec.channels}")
+        f"images of {loaded.spec.channels}")
   if resize:
     loaded = dataclasses.replace(loaded, splits={
         k: geometry.Viewed(v, shape=resize) for k, v in loaded.splits.items()})
@@ -51,15 +51,15 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize,
 
 
 def train_sources(config):
-  """The labelled and unlabelled sources of `config.data`, or None.
+  """The labeled and unlabeled sources of `config.data`, or None.
 
-  Without the pictures that are known to be broken, where the config lets them
+  Without the images that are known to be broken, where the config lets them
   pass.
   """
   c = config.data
-  found = subsets.select(dataset(config), labels=c.labels,
-                         unlabeled=c.unlabeled, split_seed=c.split_seed)
-  return tuple(source and sources.sound(source) for source in found)
+  pools = subsets.select(dataset(config), num_labeled=c.num_labeled,
+                         num_unlabeled=c.num_unlabeled, split_seed=c.split_seed)
+  return tuple(source and sources.sound(source) for source in pools)
 
 
 def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
@@ -68,10 +68,10 @@ def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
 
   A batch size of 0 leaves that stream out.
   """
-  labelled, unlabelled = train_sources(config)
+  labeled, unlabeled = train_sources(config)
   return pipeline.train_batches(
-      labelled if batch_size else None,
-      unlabelled if unlabeled_batch_size else None,
+      labeled if batch_size else None,
+      unlabeled if unlabeled_batch_size else None,
       size=shape(config),
       batch_size=batch_size,
       unlabeled_batch_size=unlabeled_batch_size,
@@ -85,27 +85,27 @@ def stream_rows(config, start_step: int) -> dict:
   """Which rows of the batches this process reads, and how."""
   return dict(start_step=start_step, process_index=jax.process_index(),
               process_count=jax.process_count(), workers=config.data.workers,
-              broken=config.faults.broken_pictures)
+              broken=config.faults.max_unreadable_images)
 
 
 def shape(config) -> tuple[int, int]:
-  """(height, width) of training pictures."""
+  """(height, width) of training images."""
   return tuple(config.data.geometry.shape) or (config.data.size,) * 2
 
 
 def evaluation_shape(config) -> tuple[int, int]:
-  """(height, width) of the pictures that networks label in evaluation."""
+  """(height, width) of the images that networks label in evaluation."""
   return tuple(config.data.geometry.evaluate) or shape(config)
 
 
 def padding(config) -> tuple[int, ...] | None:
-  """The colour evaluation pictures are padded with; None: they are resized."""
+  """The colour evaluation images are padded with; None: they are resized."""
   g = config.data.geometry
   return tuple(g.fill) if g.pad_evaluation else None
 
 
 def crop_options(config) -> geometry.Crop | None:
-  """Random crops of `config.data.geometry`; None: pictures are resized."""
+  """Random crops of `config.data.geometry`; None: images are resized."""
   g = config.data.geometry
   if not g.crop:
     return None
@@ -123,19 +123,19 @@ def evaluation_source(config, name: str):
 
 def source_batches(config, source, *, batch_size: int, start_step: int,
                    augment):
-  """Like the labelled stream of `train_batches`, from another source."""
+  """Like the labeled stream of `train_batches`, from another source."""
   return pipeline.train_batches(
       source, None, size=shape(config), batch_size=batch_size,
       unlabeled_batch_size=0, seed=config.seed, augment=augment,
       crop=crop_options(config), **stream_rows(config, start_step))
 
 
-def picture(image) -> jax.Array:
-  """A batch's pictures as a model takes them: uint8 to float32 in [-1, 1].
+def to_float(image) -> jax.Array:
+  """A batch's images as a model takes them: uint8 to float32 in [-1, 1].
 
-  Float pictures are in that range already and pass unchanged.
+  Float images are in that range already and pass unchanged.
   """
-  return images.from_uint8(image) if image.dtype == jnp.uint8 else image
+  return image_ops.from_uint8(image) if image.dtype == jnp.uint8 else image
 
 
 def augment_options(config, **color) -> pipeline.AugmentOptions:

@@ -15,12 +15,12 @@ from semseg_jax.training import checkpoint
 
 
 class Trained(NamedTuple):
-  """A generator to draw from and to read features of.
+  """A generator to sample from and to read features of.
 
   Attributes:
     module: the network.
     variables: its "params" and "noise".
-    mean: [D], the mean code: where truncation and inversion start.
+    mean: [D], the mean latent: where truncation and inversion start.
   """
   module: stylegan2.Generator
   variables: dict[str, Any]
@@ -35,7 +35,7 @@ def module(config) -> stylegan2.Generator:
 
   Raises:
     FileNotFoundError: there is no such file.
-    ValueError: it holds something else, pictures of another kind than
+    ValueError: it holds something else, images of another kind than
       `config.data` states, or a label branch: trained with labels, it would
       leak them (allowed by `config.generator.allow_label_branch`).
   """
@@ -46,8 +46,8 @@ def module(config) -> stylegan2.Generator:
 def load(config, workdir, needed_by: str) -> Trained:
   """The generator of a converted file or of the run's stage `gan`.
 
-  The mean code is the file's `latent_avg` where it has one, else the mean of
-  `inversion.MEAN_SAMPLES` mapped latents drawn from `config.seed`.
+  The mean latent is the file's `latent_avg` where it has one, else the mean of
+  `inversion.MEAN_SAMPLES` mapped latents sampled from `config.seed`.
 
   Args:
     config: see `module`.
@@ -59,49 +59,49 @@ def load(config, workdir, needed_by: str) -> Trained:
     ValueError: see `module`.
   """
   if config.generator.weights:
-    found, variables = _from_file(config)
+    network, variables = _from_file(config)
   else:
-    found = module(config)
+    network = module(config)
     variables = load_ema(config, workdir, needed_by)
   variables = dict(variables)
   mean = variables.pop("mean", {}).get("code")
   if mean is None and workdir is None and not config.generator.weights:
-    mean = jax.ShapeDtypeStruct((found.style_dim,), jnp.float32)
-    return Trained(found, variables, mean)
+    mean = jax.ShapeDtypeStruct((network.style_dim,), jnp.float32)
+    return Trained(network, variables, mean)
   if mean is None:
     z = jax.random.normal(
         jax.random.key(config.seed),
-        (inversion.MEAN_SAMPLES, found.style_dim))
-    mean = inversion.mean_code(
-        lambda v, z: found.apply(v, z, method="mapping"), variables, z)
-  return Trained(found, variables, jnp.asarray(mean))
+        (inversion.MEAN_SAMPLES, network.style_dim))
+    mean = inversion.mean_latent(
+        lambda v, z: network.apply(v, z, method="mapping"), variables, z)
+  return Trained(network, variables, jnp.asarray(mean))
 
 
 def _from_file(config):
   path = config.generator.weights
-  found, variables = interop.load(path)
-  if not isinstance(found, stylegan2.Generator):
+  network, variables = interop.load(path)
+  if not isinstance(network, stylegan2.Generator):
     raise ValueError(
-        f"config.generator.weights: {path} holds a {type(found).__name__}; a "
+        f"config.generator.weights: {path} holds a {type(network).__name__}; a "
         "file of kind stylegan2/generator is needed")
-  found = _checked(config, found, path)
-  return found.clone(dtype=jnp.dtype(config.dtype)), variables
+  network = _checked(config, network, path)
+  return network.clone(dtype=jnp.dtype(config.dtype)), variables
 
 
-def _checked(config, found, where):
-  """`found`, unless it does not fit the config."""
-  for field, value in (("size", found.size),
-                       ("channels", found.image_channels)):
+def _checked(config, network, where):
+  """`network`, unless it does not fit the config."""
+  for field, value in (("size", network.size),
+                       ("channels", network.image_channels)):
     if config.data[field] != value:
       raise ValueError(
-          f"config.data.{field} is {config.data[field]}, but {where} draws "
-          f"pictures with {field} {value}: set the field to it")
-  if found.label_channels and not config.generator.allow_label_branch:
+          f"config.data.{field} is {config.data[field]}, but {where} makes "
+          f"images with {field} {value}: set the field to it")
+  if network.label_channels and not config.generator.allow_label_branch:
     raise ValueError(
-        f"{where} has a label branch of {found.label_channels} channels, so it "
-        "was trained with labels and would leak them: train the stage `gan` "
-        "with data.labels=0, or set config.generator.allow_label_branch")
-  return found
+        f"{where} has a label branch of {network.label_channels} channels, so "
+        "it was trained with labels and would leak them: train the stage `gan` "
+        "with data.num_labeled=0, or set config.generator.allow_label_branch")
+  return network
 
 
 def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):

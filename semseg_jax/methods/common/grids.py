@@ -1,4 +1,4 @@
-"""Sample grids: pictures beside, or above, their coloured labels."""
+"""Sample grids: images beside, or above, their coloured labels."""
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +8,18 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import validation
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 COLUMNS = 8
 
 
-def tile(pictures: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-  """[N, H, W, C] uint8 -> one [rows*H, columns*W, 3] uint8 picture."""
-  n, h, w, c = pictures.shape
-  pictures = np.broadcast_to(pictures, (n, h, w, 3)) if c == 1 else pictures
+def tile(images: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
+  """[N, H, W, C] uint8 -> one [rows*H, columns*W, 3] uint8 image."""
+  n, h, w, c = images.shape
+  images = np.broadcast_to(images, (n, h, w, 3)) if c == 1 else images
   rows = -(-n // columns)
   canvas = np.zeros((rows * columns, h, w, 3), np.uint8)
-  canvas[:n] = pictures
+  canvas[:n] = images
   canvas = canvas.reshape(rows, columns, h, w, 3).transpose(0, 2, 1, 3, 4)
   return canvas.reshape(rows * h, columns * w, 3)
 
@@ -28,41 +28,42 @@ def sampler(config, generator, n: int = 64):
   """sample(state, frozen, key) of a GAN stage: grids from the averaged G."""
 
   @jax.jit
-  def draw(params, key):
+  def generate(params, key):
     z_key, noise_key = jax.random.split(key)
     z = jax.random.normal(z_key, (n, generator.style_dim))
     noise = stylegan2.random_noise(noise_key, n, generator.noise_shapes)
     sample, _ = generator.apply({"params": params}, z, noise)
-    labels = None if sample.logits is None else images.to_label(sample.logits)
-    return images.to_uint8(sample.image), labels
+    labels = None if sample.logits is None else image_ops.to_label(
+        sample.logits)
+    return image_ops.to_uint8(sample.image), labels
 
   def sample(state, frozen, key):
     del frozen
-    pictures, labels = jax.device_get(draw(state.ema, key))
-    grid = {"samples": tile(pictures)}
+    images, labels = jax.device_get(generate(state.ema, key))
+    grid = {"samples": tile(images)}
     if networks.label_channels(config):
       colors = data.dataset(config).spec.colors
-      grid["labels"] = tile(images.colorize(labels, colors))
+      grid["labels"] = tile(image_ops.colorize(labels, colors))
     return grid
 
   return sample
 
 
 def labeler(config, segment):
-  """sample(state, frozen, key) of a segmenter: validation pictures, labelled.
+  """sample(state, frozen, key) of a segmenter: validation images, labeled.
 
   Args:
     config: the experiment's config.
-    segment: (state, pictures uint8) -> logits.
+    segment: (state, images uint8) -> logits.
   """
 
   def sample(state, frozen, key):
     del frozen, key
     batch = validation.first_batch(config, COLUMNS)
-    found = images.to_label(segment(state, batch["image"]))
+    predicted = image_ops.to_label(segment(state, batch["image"]))
     colors = data.dataset(config).spec.colors
     return {"labels": jnp.concatenate([
         tile(batch["image"]),
-        tile(images.colorize(jax.device_get(found), colors))])}
+        tile(image_ops.colorize(jax.device_get(predicted), colors))])}
 
   return sample

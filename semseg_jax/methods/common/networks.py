@@ -10,7 +10,7 @@ from semseg_jax.models import stylegan2
 
 def label_channels(config) -> int:
   """Channels of the label branch: 0 = none, 1 = binary, else one per class."""
-  if not config.data.labels:
+  if not config.data.num_labeled:
     return 0
   return 1 if config.data.num_classes == 2 else config.data.num_classes
 
@@ -31,26 +31,26 @@ def generator(config) -> stylegan2.Generator:
       label_channels=label_channels(config),
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
-      channels=pairs(c.channels),
+      channels=pairs(c.channels_per_resolution),
       dtype=jnp.dtype(config.dtype),
       remat=config.remat)
 
 
 def image_discriminator(config) -> discriminators.ImageDiscriminator:
-  """Dr, the discriminator of pictures."""
+  """Dr, the discriminator of images."""
   c = config.image_discriminator
   return discriminators.ImageDiscriminator(
       size=config.data.size,
       image_channels=config.data.channels,
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
-      channels=pairs(c.channels),
+      channels=pairs(c.channels_per_resolution),
       dtype=jnp.dtype(config.dtype),
       remat=config.remat)
 
 
 def patch_discriminator(config) -> discriminators.PatchDiscriminator:
-  """Dm, the multi-scale patch discriminator of picture-label pairs."""
+  """Dm, the multi-scale patch discriminator of image-label pairs."""
   c = config.patch_discriminator
   return discriminators.PatchDiscriminator(
       width=c.width,
@@ -62,20 +62,21 @@ def patch_discriminator(config) -> discriminators.PatchDiscriminator:
 def encoder(config):
   """The encoder into W+: `config.encoder.kind` is "fpn" or "residual"."""
   c = config.encoder
-  codes = generator(config).num_codes
+  num_ws = generator(config).num_ws
   if c.kind == "residual":
     return residual_encoder.ResidualEncoder(
         size=config.data.size,
         image_channels=config.data.channels,
-        num_codes=codes,
+        num_ws=num_ws,
         style_dim=config.generator.style_dim,
         channel_multiplier=config.image_discriminator.channel_multiplier,
         max_channels=config.image_discriminator.max_channels,
-        channels=pairs(config.image_discriminator.channels),
+        channels=pairs(
+            config.image_discriminator.channels_per_resolution),
         dtype=jnp.dtype(config.dtype))
   if c.kind == "fpn":
     return fpn_encoder.FPNEncoder(
-        num_codes=codes,
+        num_ws=num_ws,
         style_dim=config.generator.style_dim,
         stem_width=c.stem_width,
         blocks=tuple(c.blocks),

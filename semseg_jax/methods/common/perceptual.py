@@ -3,7 +3,7 @@
 `config.perceptual.weights` names a converted LPIPS file. Without one the
 distance is taken in the features of the run's own trained Dr, in LPIPS's form:
 each block's map is divided by its length over channels, squared differences
-are summed over channels and averaged over places and blocks.
+are summed over channels and averaged over positions and blocks.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from semseg_jax.models import perceptual
 
 
 class Perceptual(NamedTuple):
-  """A distance of pictures in [-1, 1].
+  """A distance of images in [-1, 1].
 
   Attributes:
     name: "lpips_vgg" or "dr_features", as records state it.
@@ -41,9 +41,9 @@ def make(config, workdir, needed_by: str) -> Perceptual:
   """
   if config.perceptual.weights and workdir is None:
     module = perceptual.LPIPS()
-    picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     return from_module(module, lambda: jax.eval_shape(
-        module.init, jax.random.key(0), picture, picture))
+        module.init, jax.random.key(0), image, image))
   if config.perceptual.weights:
     return lpips(config.perceptual.weights)
   return discriminator_features(config, workdir, needed_by)
@@ -73,7 +73,7 @@ def discriminator_features(config, workdir, needed_by) -> Perceptual:
     if count > 4:
       image = jnp.pad(image, ((0, -count % 4), (0, 0), (0, 0), (0, 0)))
     _, maps = module.apply(variables, image)
-    # Not "stddev" and "final": they depend on the other pictures of a batch.
+    # Not "stddev" and "final": they depend on the other images of a batch.
     return tuple(_unit(v[:count].astype(jnp.float32)) for k, v in maps.items()
                  if k == "from_image" or k.startswith("block"))
 

@@ -1,7 +1,7 @@
-"""Generated pictures with what made them: drawn, written, read back.
+"""Generated images with their latents and noise: made, written, read back.
 
 A sample is numbered; its z comes from NumPy's legacy generator seeded by that
-number, as in RepurposeGAN's release.
+number, as in RepurposeGAN's official code.
 """
 
 import functools
@@ -19,21 +19,21 @@ from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 _RECORD = "samples.json"
 
 
 class Samples(NamedTuple):
-  """image: uint8 [n, S, S, C]; codes: [n, L, D]; noise: of [n, h, w, 1]."""
+  """image: uint8 [n, S, S, C]; latents: [n, L, D]; noise: of [n, h, w, 1]."""
   image: np.ndarray
-  codes: np.ndarray
+  latents: np.ndarray
   noise: tuple[np.ndarray, ...]
 
 
 def latents(numbers, dim: int) -> np.ndarray:
   """z of numbered samples, float32 [n, dim]."""
-  # The legacy generator on purpose: its draws are part of the protocol.
+  # The legacy generator on purpose: its numbers are part of the protocol.
   return np.concatenate([
       np.random.RandomState(n).randn(1, dim)  # noqa: NPY002
       for n in numbers]).astype(np.float32)
@@ -43,25 +43,25 @@ def draw(generator: trained.Trained, numbers, truncation: float) -> Samples:
   """The samples with these numbers.
 
   Args:
-    generator: what draws them.
+    generator: what makes them.
     numbers: ints >= 0.
-    truncation: codes are drawn towards the mean code; 1 leaves them.
+    truncation: latents are moved towards the mean latent; 1 leaves them.
   """
   module = generator.module
-  rows = [jax.device_get(_draw(
+  rows = [jax.device_get(_generate(
       module, truncation, generator.variables, generator.mean,
       latents([n], module.style_dim), jax.random.key(n))) for n in numbers]
   return Samples(*jax.tree.map(lambda *x: np.concatenate(x), *rows))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _draw(module, truncation, variables, mean, z, key):
+def _generate(module, truncation, variables, mean, z, key):
   w = module.apply(variables, z, method="mapping")
-  codes = stylegan2.broadcast_codes(
-      stylegan2.truncate(w, mean, truncation), module.num_codes)
+  latents = stylegan2.broadcast_latents(
+      stylegan2.truncate(w, mean, truncation), module.num_ws)
   noise = stylegan2.random_noise(key, 1, module.noise_shapes)
-  sample, _ = module.apply(variables, codes, noise, method="synthesize")
-  return images.to_uint8(sample.image), codes, noise
+  sample, _ = module.apply(variables, latents, noise, method="synthesize")
+  return image_ops.to_uint8(sample.image), latents, noise
 
 
 def fingerprint(generator: trained.Trained) -> str:
@@ -78,19 +78,19 @@ def write(generator: trained.Trained, spec, folder, numbers,
           truncation: float) -> list[str]:
   """Writes samples for a person to label.
 
-  Into `folder`: <number>.png, <number>.npz (codes and noise), samples.json
+  Into `folder`: <number>.png, <number>.npz (latents and noise), samples.json
   (whose they are) and classes.json, which an earlier call or the user may have
-  put there. What is there is kept.
+  put there. Existing files stay as they are.
 
   Args:
-    generator: what draws the pictures.
+    generator: what makes the images.
     spec: the data set's, or None where classes.json is in the folder.
     folder: made if it is missing.
     numbers: of the samples.
     truncation: see `draw`.
 
   Returns:
-    Names of the pictures.
+    Names of the images.
 
   Raises:
     errors.DataError: the folder holds samples of another generator or
@@ -123,22 +123,22 @@ def write(generator: trained.Trained, spec, folder, numbers,
     names.append(name)
     if (folder / f"{name}.npz").exists() and (folder / f"{name}.png").exists():
       continue
-    found = draw(generator, [number], truncation)
-    picture = found.image[0]
+    sample = draw(generator, [number], truncation)
+    image = sample.image[0]
     (folder / f"{name}.png").write_bytes(image_files.encode_png(
-        picture[..., 0] if picture.shape[-1] == 1 else picture))
-    np.savez(folder / f"{name}.npz", codes=found.codes[0], **{
-        f"noise{i}": x[0] for i, x in enumerate(found.noise)})
+        image[..., 0] if image.shape[-1] == 1 else image))
+    np.savez(folder / f"{name}.npz", latents=sample.latents[0], **{
+        f"noise{i}": x[0] for i, x in enumerate(sample.noise)})
   return names
 
 
 def are_in(folder) -> bool:
-  """Whether a folder holds pictures that `write` wrote."""
+  """Whether a folder holds images that `write` wrote."""
   return bool(folder) and (pathlib.Path(folder) / _RECORD).exists()
 
 
 def read(generator: trained.Trained, folder, names) -> Samples:
-  """Codes and noise of written samples; their pictures are drawn again.
+  """Latents and noise of written samples; their images are rendered again.
 
   Raises:
     errors.DataError: they are of another generator, missing or damaged.
@@ -148,19 +148,19 @@ def read(generator: trained.Trained, folder, names) -> Samples:
   if there != here:
     raise errors.DataError(
         f"{folder}: the latents are of generator {there}, this one is {here}: "
-        "use the one that drew the pictures (it may have been trained further) "
+        "use the one that made the images (it may have been trained further) "
         "or write and paint new samples")
   module = generator.module
-  shapes = {"codes": (module.num_codes, module.style_dim)} | {
+  shapes = {"latents": (module.num_ws, module.style_dim)} | {
       f"noise{i}": (h, w, 1) for i, (h, w) in enumerate(module.noise_shapes)}
   rows = [_latents(folder / f"{name}.npz", shapes) for name in names]
-  codes, *noise = (np.stack([r[k] for r in rows]) for k in shapes)
-  draw_one = jax.jit(lambda v, c, n: images.to_uint8(
+  latents, *noise = (np.stack([r[k] for r in rows]) for k in shapes)
+  render = jax.jit(lambda v, c, n: image_ops.to_uint8(
       module.apply(v, c, n, method="synthesize")[0].image))
-  image = [draw_one(generator.variables, jnp.asarray(codes[i:i + 1]),
-                    tuple(x[i:i + 1] for x in noise))
-           for i in range(len(codes))]
-  return Samples(np.concatenate(jax.device_get(image)), codes, tuple(noise))
+  image = [render(generator.variables, jnp.asarray(latents[i:i + 1]),
+                  tuple(x[i:i + 1] for x in noise))
+           for i in range(len(latents))]
+  return Samples(np.concatenate(jax.device_get(image)), latents, tuple(noise))
 
 
 def _record(folder):
@@ -169,7 +169,7 @@ def _record(folder):
     return json.loads(path.read_text())
   except FileNotFoundError as e:
     raise errors.DataError(
-        f"{path}: missing; pictures to paint are written by "
+        f"{path}: missing; images to paint are written by "
         "python -m semseg_jax.cli.sample") from e
   except ValueError as e:
     raise errors.DataError(f"{path}: not valid JSON ({e})") from e
@@ -183,15 +183,15 @@ def _difference(old, new):
 def _latents(path, shapes):
   try:
     with np.load(path, allow_pickle=False) as z:
-      found = {k: z[k] for k in z.files}
+      arrays = {k: z[k] for k in z.files}
   except FileNotFoundError as e:
     raise errors.DataError(
         f"{path}: missing; it holds the latents of {path.stem}.png") from e
   except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
     raise errors.DataError(f"{path}: damaged ({e})") from e
   for name, shape in shapes.items():
-    got = found[name].shape if name in found else None
+    got = arrays[name].shape if name in arrays else None
     if got != shape:
       raise errors.DataError(
           f"{path}: {name} is {got}, the generator takes {shape}")
-  return found
+  return arrays

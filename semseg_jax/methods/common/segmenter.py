@@ -19,7 +19,7 @@ from semseg_jax.methods.common import trained
 from semseg_jax.methods.common import validation
 from semseg_jax.models import deeplab
 from semseg_jax.models import unet
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import resample
 from semseg_jax.ops import schedules
 from semseg_jax.training import checkpoint
@@ -51,22 +51,22 @@ def build(config):
         num_classes=config.data.num_classes, depth=c.depth, width=c.width,
         blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
         branches=tuple(c.branches),
-        used_branches=2 if config.release else None,
+        used_branches=2 if config.match_official else None,
         stride_first=c.stride_first, ceil_pool=c.ceil_pool,
         frozen_affine=c.frozen_affine, dtype=dtype)
   raise ValueError(
       f"config.segmenter.network is {c.network!r}; choose one of {NETWORKS}")
 
 
-def picture(config, image) -> jax.Array:
-  """Pictures as the network takes them: uint8 is normalised, float is not."""
+def normalized(config, image) -> jax.Array:
+  """Images as the network takes them: uint8 is normalised, float is not."""
   if image.dtype != jnp.uint8:
     return image
-  return images.normalize(image, config.segmenter.normalize)
+  return image_ops.normalize(image, config.segmenter.normalize)
 
 
 def channels(config) -> int:
-  """Channels of `picture`: those of an RGB network for grey pictures, too."""
+  """Channels of `normalized`: those of an RGB network for grey images, too."""
   unit = config.segmenter.normalize == "unit"
   return config.data.channels if unit else 3
 
@@ -83,8 +83,8 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
   Args:
     module: from `build`.
     key: random key.
-    shape: (height, width) of a picture.
-    channels: of a picture.
+    shape: (height, width) of an image.
+    channels: of an image.
     given: variables of `initial`, of a network with the same trunk.
 
   Raises:
@@ -101,18 +101,18 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
 def apply(module, variables, image, *, train: bool, key=None):
   """Logits [N, H, W, K] float32 of [N, H, W, C], and the variables after.
 
-  Logits of a coarser stride are resized to the picture's size with aligned
+  Logits of a coarser stride are resized to the image's size with aligned
   corners. The variables change in training only (running statistics); `key` is
   for the dropout that a network may have there.
   """
   if train:
-    found, changed = module.apply(
+    outputs, changed = module.apply(
         variables, image, train=True, mutable=["batch_stats"],
         rngs=None if key is None else {"dropout": key})
     variables = {**variables, **changed}
   else:
-    found = module.apply(variables, image, train=False)
-  logits = found[0] if isinstance(found, tuple) else found
+    outputs = module.apply(variables, image, train=False)
+  logits = outputs[0] if isinstance(outputs, tuple) else outputs
   logits = logits.astype(jnp.float32)
   if logits.shape[1:3] != image.shape[1:3]:
     logits = resample.resize_aligned(logits, image.shape[1:3])
@@ -127,16 +127,16 @@ def groups(module, params):
 
 
 def repeats(config):
-  """What `sgd` takes as `repeats`: the release's for its DeepLabv2."""
-  released = config.release and config.segmenter.network == "deeplabv2"
-  return released_repeats if released else None
+  """What `sgd` takes as `repeats`: those of the official code's DeepLabv2."""
+  official = config.match_official and config.segmenter.network == "deeplabv2"
+  return released_repeats if official else None
 
 
 def released_repeats(params):
   """How often each parameter stands in the list of s4GAN's optimiser.
 
-  The release walks over all modules and, for each, over all parameters below
-  it: a convolution of a block stands there three times, a projection four
+  The official code walks over all modules and, for each, over all parameters
+  below it: a convolution of a block stands there three times, a projection four
   times, the first one and the classifier once.
   """
 
@@ -187,9 +187,9 @@ def watched(config, module, name: str = "network") -> dict[str, Any]:
   """A stage's `sample` and `validate` of the variables `name` of its state."""
 
   @jax.jit
-  def logits(variables, pictures):
+  def logits(variables, images):
     return apply(
-        module, variables, picture(config, pictures), train=False)[0]
+        module, variables, normalized(config, images), train=False)[0]
 
   return {
       "sample": grids.labeler(
@@ -218,21 +218,21 @@ def variables_of(config, workdir, stage_name: str, needed_by: str,
 
 def restored(config, workdir, stage_name: str, module=None, *,
              name: str = "network"):
-  """predict(pictures) -> logits of the variables that `variables_of` finds."""
+  """predict(images) -> logits of the variables that `variables_of` finds."""
   module = module or build(config)
   variables = variables_of(
       config, workdir, stage_name, "evaluation", module, name=name)
 
   @jax.jit
-  def logits(variables, pictures):
+  def logits(variables, images):
     return apply(
-        module, variables, picture(config, pictures), train=False)[0]
+        module, variables, normalized(config, images), train=False)[0]
 
-  return lambda pictures: jax.device_get(logits(variables, pictures))
+  return lambda images: jax.device_get(logits(variables, images))
 
 
 def predictor(config, workdir, stage_name: str, *, name: str = "network"):
-  """predict(pictures, indices) -> {stage_name: {"logits"}} of a run."""
+  """predict(images, indices) -> {stage_name: {"logits"}} of a run."""
   logits = restored(config, workdir, stage_name, name=name)
-  return lambda pictures, indices: {
-      stage_name: {"logits": logits(pictures)}}
+  return lambda images, indices: {
+      stage_name: {"logits": logits(images)}}

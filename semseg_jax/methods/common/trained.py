@@ -1,7 +1,7 @@
 """Variables that exist already: of earlier stages, of converted files.
 
 Where `workdir` is None nothing is read: the arrays' shapes and types come back
-in their place, for planning.
+instead, for planning.
 """
 
 import pathlib

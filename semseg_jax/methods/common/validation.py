@@ -5,14 +5,14 @@ import numpy as np
 
 from semseg_jax.data import pipeline
 from semseg_jax.methods.common import data
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 
 BATCH = 16
 
 
 def first_batch(config, n: int):
-  """The first `n` validation pictures at the training size (uint8)."""
+  """The first `n` validation images at the training size (uint8)."""
   source = data.evaluation_source(config, config.data.validation)
   return next(iter(pipeline.eval_batches(
       source, size=data.evaluation_shape(config), batch_size=n,
@@ -20,15 +20,15 @@ def first_batch(config, n: int):
 
 
 def validator(config, segment):
-  """validate(state, frozen) from segment(state, frozen, pictures) -> logits.
+  """validate(state, frozen) from segment(state, frozen, images) -> logits.
 
-  Scores are taken at each picture's own size from summed confusion counts.
+  Scores are taken at each image's own size from summed confusion counts.
   """
 
   def validate(state, frozen):
     source = data.evaluation_source(config, config.data.validation)
     padded = data.padding(config)
-    limit = config.data.validation_pictures or len(source)
+    limit = config.data.num_validation_images or len(source)
     classes = config.data.num_classes
     counts = np.zeros((classes, classes), np.int64)
     for batch in pipeline.eval_batches(
@@ -40,10 +40,10 @@ def validator(config, segment):
         if not real or index >= limit:
           continue
         label = source[int(index)]["label"]
-        found = images.to_label(images.fit_logits(
+        predicted = image_ops.to_label(image_ops.fit_logits(
             row, label.shape, padded=padded is not None))
         counts += scores.confusion_matrix(
-            label, found, classes, config.data.ignore_index)
+            label, predicted, classes, config.data.ignore_index)
       if batch["index"].max() >= limit:
         break
     return {"val/miou": float(scores.mean_iou(counts)),

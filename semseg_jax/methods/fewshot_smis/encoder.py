@@ -1,9 +1,9 @@
 """Stage `encoder`: label maps into W+, learned on endless generated pairs.
 
-Fewshot-SMIS, section 3.3: each step draws latents, renders them, labels the
+Fewshot-SMIS, section 3.3: each step samples latents, renders them, labels the
 generator's features by the shots' prototypes, and asks the encoder for the
-latents from those labels. The loss is the squared error of the codes alone; no
-picture and no data set is used. Drawing the pairs is part of the step.
+latents from those labels. The loss is the squared error of the latents alone;
+no image and no data set is used. Generating the pairs is part of the step.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots as shots_lib
 from semseg_jax.models import psp_encoder
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import prototypes as prototypes_lib
 from semseg_jax.training import checkpoint
 from semseg_jax.training import optimizers
@@ -45,7 +45,7 @@ class State(struct.PyTreeNode):
 
   Attributes:
     step: int32 scalar, finished steps.
-    encoder: {"params", "batch_stats", "mean"}; the mean code does not change.
+    encoder: {"params", "batch_stats", "mean"}; the mean latent does not change.
     optimizer: optax state.
   """
   step: jax.Array
@@ -54,21 +54,21 @@ class State(struct.PyTreeNode):
 
 
 class Pairs(NamedTuple):
-  """Generated pictures with their labels; see `pairs`.
+  """Generated images with their labels; see `pairs`.
 
-  codes: [N, D]; image: [N, S, S, C] float; label: [N, S, S] int32.
+  latents: [N, D]; image: [N, S, S, C] float; label: [N, S, S] int32.
   """
-  codes: jax.Array
+  latents: jax.Array
   image: jax.Array
   label: jax.Array
 
 
 def network(config, generator) -> psp_encoder.GradualStyleEncoder:
-  """The encoder that `config.encoder` describes, for a generator's codes."""
+  """The encoder that `config.encoder` describes, for a generator's latents."""
   c = config.encoder
   return psp_encoder.GradualStyleEncoder(
-      num_codes=generator.num_codes, style_dim=generator.style_dim,
-      code_split=tuple(c.code_split), widths=tuple(c.widths),
+      num_ws=generator.num_ws, style_dim=generator.style_dim,
+      latent_split=tuple(c.latent_split), widths=tuple(c.widths),
       units=tuple(c.units), dtype=jnp.dtype(config.dtype))
 
 
@@ -78,7 +78,7 @@ def onehot(label, num_classes: int):
   return (label[..., None] == classes).astype(jnp.float32)
 
 
-def pairs(generator, labeller, variables, prototypes, draws, size: int
+def pairs(generator, labeller, variables, prototypes, rngs, size: int
           ) -> Pairs:
   """Samples of the generator and their pseudo labels, for use within jit.
 
@@ -87,15 +87,15 @@ def pairs(generator, labeller, variables, prototypes, draws, size: int
     labeller: of `pseudo_labels.make`.
     variables: the generator's.
     prototypes: of the shots.
-    draws: {"z" [N, D], "noise"}.
-    size: side of labels and pictures, at most the generator's.
+    rngs: {"z" [N, D], "noise"}.
+    size: side of labels and images, at most the generator's.
   """
-  codes = generator.apply(variables, draws["z"], method="mapping")
+  latents = generator.apply(variables, rngs["z"], method="mapping")
   sample, features = generator.apply(
-      variables, stylegan2.broadcast_codes(codes, generator.num_codes),
-      draws["noise"], method="synthesize")
+      variables, stylegan2.broadcast_latents(latents, generator.num_ws),
+      rngs["noise"], method="synthesize")
   label = labeller.label(prototypes, features[labeller.layer])
-  return Pairs(codes, images.area_reduce(sample.image, size),
+  return Pairs(latents, image_ops.area_reduce(sample.image, size),
                prototypes_lib.enlarge(label, size))
 
 
@@ -116,18 +116,19 @@ def make(config, workdir) -> stage.Stage:
   perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
   size = shots_lib.working_size(config)
   tx = optimizers.ranger(c.learning_rate)
-  if c.select not in ("pictures", "latents"):
-    raise ValueError(f"config.encoder.select is {c.select!r}; use 'pictures' "
+  if c.select not in ("images", "latents"):
+    raise ValueError(f"config.encoder.select is {c.select!r}; use 'images' "
                      "or 'latents'")
 
   def load_frozen():
-    found = generators.load(config, workdir, NEEDED_BY)
+    trained_generator = generators.load(config, workdir, NEEDED_BY)
     shots = shots_lib.load(config, workdir, NEEDED_BY)
     return {
-        "generator": found.variables, "mean": found.mean,
+        "generator": trained_generator.variables,
+        "mean": trained_generator.mean,
         "prototypes": pseudo_labels.prototypes_of(
-            config, found, labeller, shots.codes, shots.label),
-        "perceptual": perceptual.load(), "shot_codes": shots.codes}
+            config, trained_generator, labeller, shots.latents, shots.label),
+        "perceptual": perceptual.load(), "shot_latents": shots.latents}
 
   def init(key, frozen):
     x = jnp.zeros((1, size, size, labeller.num_classes))
@@ -135,20 +136,20 @@ def make(config, workdir) -> stage.Stage:
     mean = frozen["mean"] if frozen else jnp.zeros(generator.style_dim)
     return State(
         step=jnp.zeros((), jnp.int32),
-        encoder={**variables, "mean": {"codes": mean}},
+        encoder={**variables, "mean": {"latents": mean}},
         optimizer=tx.init(variables["params"]))
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     del batch, phase
     pair = pairs(generator, labeller, frozen["generator"],
-                 frozen["prototypes"], draws, size)
+                 frozen["prototypes"], rngs, size)
     x = onehot(pair.label, labeller.num_classes)
 
     def loss_fn(params):
-      codes, changed = module.apply(
+      latents, changed = module.apply(
           {**state.encoder, "params": params}, x, train=True,
           mutable=["batch_stats"])
-      return jnp.square(codes - pair.codes[:, None]).mean(), changed
+      return jnp.square(latents - pair.latents[:, None]).mean(), changed
 
     params = state.encoder["params"]
     (loss, changed), gradients = jax.value_and_grad(
@@ -161,12 +162,12 @@ def make(config, workdir) -> stage.Stage:
         optimizer=opt), {"loss": loss}
 
   @jax.jit
-  def redraw(encoder, frozen, label):
-    codes = module.apply(
+  def synthesize(encoder, frozen, label):
+    latents = module.apply(
         encoder, onehot(label, labeller.num_classes), train=False)
-    sample, _ = generator.apply(frozen["generator"], codes,
+    sample, _ = generator.apply(frozen["generator"], latents,
                                 method="synthesize")
-    return images.area_reduce(sample.image, size)
+    return image_ops.area_reduce(sample.image, size)
 
   @jax.jit
   def generated(frozen, key):
@@ -177,19 +178,19 @@ def make(config, workdir) -> stage.Stage:
   @jax.jit
   def inverted(frozen):
     sample, _ = generator.apply(
-        frozen["generator"], frozen["shot_codes"], method="synthesize")
-    return images.area_reduce(sample.image, size)
+        frozen["generator"], frozen["shot_latents"], method="synthesize")
+    return image_ops.area_reduce(sample.image, size)
 
   def sample(state, frozen, key):
     colors = annotation_colors(config)
-    rows = lambda *pictures: np.concatenate([
-        grids.tile(np.asarray(p), len(p)) for p in pictures])
-    paint = lambda label: images.colorize(np.asarray(label), colors)
-    show = lambda image: images.to_uint8(np.asarray(image))
+    rows = lambda *images: np.concatenate([
+        grids.tile(np.asarray(p), len(p)) for p in images])
+    paint = lambda label: image_ops.colorize(np.asarray(label), colors)
+    show = lambda image: image_ops.to_uint8(np.asarray(image))
     pair = generated(frozen, key)
     grid = {"pairs": rows(
         show(pair.image), paint(pair.label),
-        show(redraw(state.encoder, frozen, pair.label)))}
+        show(synthesize(state.encoder, frozen, pair.label)))}
     if state.step <= config.log.sample_every:  # The shots do not change.
       shots = shots_lib.read(config)
       grid["shots"] = rows(
@@ -197,28 +198,28 @@ def make(config, workdir) -> stage.Stage:
     if config.data.validation:
       image, label = annotated(config, labeller.size, grids.COLUMNS)
       grid["synthesis"] = rows(
-          image, paint(label), show(redraw(state.encoder, frozen, label)))
+          image, paint(label), show(synthesize(state.encoder, frozen, label)))
     return grid
 
   @jax.jit
-  def distances(frozen, found, image):
-    image, p = images.from_uint8(image), frozen["perceptual"]
-    return jnp.square(found - image).mean((1, 2, 3)), perceptual.distance(
-        p, perceptual.features(p, found), perceptual.features(p, image))
+  def distances(frozen, rendered, image):
+    image, p = image_ops.from_uint8(image), frozen["perceptual"]
+    return jnp.square(rendered - image).mean((1, 2, 3)), perceptual.distance(
+        p, perceptual.features(p, rendered), perceptual.features(p, image))
 
   @jax.jit
   def latent_error(encoder, frozen, key):
     pair = pairs(generator, labeller, frozen["generator"],
                  frozen["prototypes"], draw(key, c.batch_size, generator), size)
-    codes = module.apply(
+    latents = module.apply(
         encoder, onehot(pair.label, labeller.num_classes), train=False)
-    return jnp.square(codes - pair.codes[:, None]).mean()
+    return jnp.square(latents - pair.latents[:, None]).mean()
 
   def validate(state, frozen):
-    image, label = annotated(config, labeller.size, c.validation_pictures)
+    image, label = annotated(config, labeller.size, c.num_validation_images)
     size = min(c.batch_size, len(image))
     parts = [  # whole batches: one program
-        distances(frozen, redraw(state.encoder, frozen, label[i:i + size]),
+        distances(frozen, synthesize(state.encoder, frozen, label[i:i + size]),
                   image[i:i + size])
         for i in range(0, len(image) - size + 1, size)]
     mse, distance = (
@@ -229,14 +230,14 @@ def make(config, workdir) -> stage.Stage:
     latent = float(np.mean([
         latent_error(state.encoder, frozen, key) for key in keys]))
     score = -(latent if c.select == "latents"
-              else mse + config.shots.perceptual * distance)
+              else mse + config.shots.perceptual_weight * distance)
     return {"val/mse": mse, "val/perceptual": distance, "val/latent": latent,
             BEST_METRIC: score}
 
   return stage.Stage(
       steps=c.steps, load_frozen=load_frozen, init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: draw(key, c.batch_size, generator),
+      rngs=lambda key, phase: draw(key, c.batch_size, generator),
       train_step=train_step,
       train_data=lambda start: iter(dict, None),  # endless, without data
       sample=sample,
@@ -252,12 +253,12 @@ def annotation_colors(config) -> np.ndarray:
 
 
 def annotated(config, cells: int, n: int, split: str = ""):
-  """The first `n` pictures of a split and their masks as annotations.
+  """The first `n` images of a split and their masks as annotations.
 
   Args:
     config: the experiment's config.
     cells: side of the generator's map that is tapped.
-    n: how many pictures; all if there are fewer.
+    n: how many images; all if there are fewer.
     split: its name; "" for the validation split.
 
   Returns:
@@ -295,7 +296,7 @@ def load(config, workdir, generator: stylegan2.Generator, needed_by: str):
       lambda key: module.init(
           key, jnp.zeros((1, size, size, classes)), train=False),
       jax.random.key(0)))
-  abstract["mean"] = {"codes": jax.ShapeDtypeStruct(
+  abstract["mean"] = {"latents": jax.ShapeDtypeStruct(
       (generator.style_dim,), jnp.float32)}
   return module, trained.restored(
       workdir, "encoder", {"encoder": abstract}, needed_by,
@@ -309,14 +310,14 @@ def _check_file(path, module, variables, generator, classes):
         "file of kind psp/encoder is needed")
   if "mean" not in variables:
     raise ValueError(
-        f"config.encoder.weights: {path} has no mean code: convert it again "
+        f"config.encoder.weights: {path} has no mean latent: convert it again "
         "from the whole checkpoint, where 'latent_avg' lies beside the network")
-  found = {
-      "codes": module.num_codes, "numbers in a code": module.style_dim,
+  actual = {
+      "latents": module.num_ws, "numbers in a latent": module.style_dim,
       "classes": variables["params"]["stem"]["kernel"].shape[2]}
-  wanted = {"codes": generator.num_codes,
-            "numbers in a code": generator.style_dim, "classes": classes}
+  wanted = {"latents": generator.num_ws,
+            "numbers in a latent": generator.style_dim, "classes": classes}
   for what, value in wanted.items():
-    if found[what] != value:
-      raise ValueError(f"config.encoder.weights: {path} is for {found[what]} "
+    if actual[what] != value:
+      raise ValueError(f"config.encoder.weights: {path} is for {actual[what]} "
                        f"{what}, this config has {value}")

@@ -19,7 +19,7 @@ LARGEST_MAP = 64  # px, of the map that is tapped by default
 
 
 class Labeller(NamedTuple):
-  """How samples of a generator are labelled.
+  """How samples of a generator are labeled.
 
   Attributes:
     layer: name of the generator's map.
@@ -68,19 +68,19 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
   layer = feature_layer(generator, c.layer)
   size = int(layer.removeprefix("conv").removesuffix("_up"))
   classes = annotation_classes(config)
-  if c.labelling in ("dense", "nearest"):
+  if c.labeling in ("dense", "nearest"):
     if config.shots.annotation != "mask":
       raise ValueError(
-          f"config.pseudo.labelling is {c.labelling!r}, which needs whole "
-          "masks: set config.shots.annotation to 'mask', or the labelling to "
+          f"config.pseudo.labeling is {c.labeling!r}, which needs whole "
+          "masks: set config.shots.annotation to 'mask', or the labeling to "
           "'sparse'")
-    fit = jax.jit(prototypes.dense if c.labelling == "dense"
+    fit = jax.jit(prototypes.dense if c.labeling == "dense"
                   else prototypes.every_cell, static_argnums=2)
     return Labeller(layer, size, classes,
                     lambda features, label: fit(features, label, classes),
                     prototypes.label_dense)
-  if c.labelling != "sparse":
-    raise ValueError(f"config.pseudo.labelling is {c.labelling!r}; use "
+  if c.labeling != "sparse":
+    raise ValueError(f"config.pseudo.labeling is {c.labeling!r}; use "
                      "'dense', 'nearest' or 'sparse'")
   if not 1 <= c.k <= size ** 2:
     raise ValueError(f"config.pseudo.k is {c.k}; use 1 to {size ** 2}, the "
@@ -95,32 +95,32 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
     return jax.jit(prototypes.sparse, static_argnums=2)(
         features, label, capacity)
 
-  def label_sparse(found, features):
+  def label_sparse(annotated, features):
     return prototypes.label_sparse(
-        found, features, classes, k=c.k, threshold=c.threshold)
+        annotated, features, classes, k=c.k, threshold=c.threshold)
 
   return Labeller(layer, size, classes, fit_sparse, label_sparse)
 
 
 def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
-                  codes, annotation) -> prototypes.Prototypes:
+                  latents, annotation) -> prototypes.Prototypes:
   """Prototypes of the shots: one pass of the generator with random noise.
 
   Args:
     config: for the seed of the noise.
     generator: the trained generator.
     labeller: of `make`.
-    codes: [N, L, D] of the shots.
+    latents: [N, L, D] of the shots.
     annotation: [N, S, S] integers.
   """
   module = generator.module
 
   @jax.jit
-  def tapped(variables, codes, key):
-    noise = stylegan2.random_noise(key, len(codes), module.noise_shapes)
-    _, features = module.apply(variables, codes, noise, method="synthesize")
+  def tapped(variables, latents, key):
+    noise = stylegan2.random_noise(key, len(latents), module.noise_shapes)
+    _, features = module.apply(variables, latents, noise, method="synthesize")
     return features[labeller.layer]
 
-  features = tapped(generator.variables, jnp.asarray(codes),
+  features = tapped(generator.variables, jnp.asarray(latents),
                     jax.random.key(config.seed))
   return labeller.fit(features, np.asarray(annotation))

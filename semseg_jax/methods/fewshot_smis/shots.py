@@ -1,12 +1,12 @@
-"""Stage `shots`: the few annotated pictures and the codes that redraw them.
+"""Stage `shots`: the few annotated images and the latents that reproduce them.
 
-Fewshot-SMIS inverts the annotated pictures before anything else: Ranger on W+
-codes from the noisy mean code, squared error and perceptual distance, the best
-codes of every 50th step kept. Finished pictures are kept on disk, so that an
-interrupted inversion continues. The stage has no steps of its own: its state
-is the codes.
+Fewshot-SMIS inverts the annotated images before anything else: Ranger on W+
+latents from the noisy mean latent, squared error and perceptual distance; the
+result is the best of the latents after every 50th step. Finished images are
+saved, so that an interrupted inversion continues. The stage has no steps of its
+own: its state is the latents.
 
-Shots may also be samples of the generator, whose codes are known: a folder as
+Shots may also be samples of the generator, whose latents are known: a folder as
 `cli/sample.py` writes it, with masks painted by hand.
 """
 
@@ -28,7 +28,7 @@ from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import pseudo_labels
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 from semseg_jax.training import chunks
 from semseg_jax.training import optimizers
@@ -36,55 +36,55 @@ from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
 FIELDS = ("shots", "gan", "generator", "image_discriminator", "perceptual")
-LARGEST = 256  # px: larger pictures are compared and annotated at this size
+LARGEST = 256  # px: larger images are compared and annotated at this size
 NEEDED_BY = "stage 'shots'"
 
 
 class State(struct.PyTreeNode):
-  """step: int32, always 0. codes: [N, L, D] of the shots."""
+  """step: int32, always 0. latents: [N, L, D] of the shots."""
   step: jax.Array
-  codes: jax.Array
+  latents: jax.Array
 
 
 class Shots(NamedTuple):
-  """The annotated pictures, as NumPy arrays.
+  """The annotated images, as NumPy arrays.
 
   Attributes:
     ids: names.
     image: uint8 [N, S, S, C], S = `working_size`.
     label: int32 [N, S, S]; see `annotate`.
-    codes: [N, L, D], or None where they are to be found.
+    latents: [N, L, D], or None where the stage has to compute them.
   """
   ids: tuple[str, ...]
   image: np.ndarray
   label: np.ndarray
-  codes: np.ndarray | None
+  latents: np.ndarray | None
 
 
 def working_size(config) -> int:
-  """Side of the pictures and labels outside the generator."""
+  """Side of the images and labels outside the generator."""
   return min(LARGEST, config.data.size)
 
 
 def annotate(config, label, cells: int, seed) -> np.ndarray:
-  """A data set's mask as this config annotates pictures.
+  """A data set's mask as this config annotates images.
 
   Args:
     config: the experiment's config.
     label: uint8 [H, W] class indices.
     cells: side of the generator's map that is tapped.
-    seed: of the places of scribbles or points.
+    seed: of the positions of scribbles or points.
 
   Returns:
     int32 [S, S]. "mask": the mask itself, with labels that are no class set to
-    -1 (dense labelling) or 0 (sparse: unknown). Else a partial annotation, in
+    -1 (dense labeling) or 0 (sparse: unknown). Else a partial annotation, in
     whole cells.
   """
   c = config.shots
   size = working_size(config)
   if c.annotation == "mask":
     label = transforms.resize_label(label, size).astype(np.int32)
-    nothing = 0 if config.pseudo.labelling == "sparse" else -1
+    nothing = 0 if config.pseudo.labeling == "sparse" else -1
     return np.where(label < config.data.num_classes, label, nothing)
   marked = annotations.partial(
       transforms.resize_label(label, cells), c.annotation,
@@ -94,7 +94,7 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
 
 
 def read(config) -> Shots:
-  """The shots of `config`: a folder's, or the first of the labelled pool."""
+  """The shots of `config`: a folder's, or the first of the labeled pool."""
   c = config.shots
   if c.annotation not in annotations.KINDS:
     raise ValueError(f"config.shots.annotation is {c.annotation!r}; use one of "
@@ -104,18 +104,18 @@ def read(config) -> Shots:
     source = [painted.read(c.folder, name, classes)
               for name in painted.names(c.folder)]
     if not source:
-      raise ValueError(f"{c.folder}: no picture has a mask: paint "
+      raise ValueError(f"{c.folder}: no image has a mask: paint "
                        "<name>_mask.png or save LabelMe's <name>.json")
   elif c.folder:
     source = pairs.Pairs(c.folder, config.data.channels,
                          config.data.num_classes, config.data.ignore_index)
   else:
     chosen = config.copy_and_resolve_references().unlock()
-    chosen.data.labels = c.count
+    chosen.data.num_labeled = c.count
     source, _ = data.train_sources(chosen)
     if source is None:
       raise ValueError("config.shots.count is 0: at least one annotated "
-                       "picture is needed")
+                       "image is needed")
   size = working_size(config)
   cells = pseudo_labels.make(config, trained.module(config)).size
   examples = [source[i] for i in range(len(source))]
@@ -126,7 +126,7 @@ def read(config) -> Shots:
       label=np.stack([
           annotate(config, e["label"], cells, (config.seed, i))
           for i, e in enumerate(examples)]),
-      codes=None)
+      latents=None)
 
 
 def make(config, workdir) -> stage.Stage:
@@ -142,25 +142,25 @@ def make(config, workdir) -> stage.Stage:
     shots = read(config)
     generator = trained.load(config, workdir, NEEDED_BY)
     if samples.are_in(c.folder):
-      codes = samples.read(generator, c.folder, shots.ids).codes
+      latents = samples.read(generator, c.folder, shots.ids).latents
     else:
-      codes = _inverted(config, workdir, shots, generator, perceptual)
-    return {"codes": jnp.asarray(codes)}
+      latents = _inverted(config, workdir, shots, generator, perceptual)
+    return {"latents": jnp.asarray(latents)}
 
   def init(key, frozen):
     del key
-    codes = frozen["codes"] if frozen else jnp.zeros(
-        (max(1, c.count), module.num_codes, module.style_dim))
-    return State(step=jnp.zeros((), jnp.int32), codes=codes)
+    latents = frozen["latents"] if frozen else jnp.zeros(
+        (max(1, c.count), module.num_ws, module.style_dim))
+    return State(step=jnp.zeros((), jnp.int32), latents=latents)
 
   return stage.Stage(
       steps=0, load_frozen=load_frozen, init=init,
-      phases=lambda step: ("none",), draws=lambda key, phase: (),
+      phases=lambda step: ("none",), rngs=lambda key, phase: (),
       train_step=None, train_data=lambda start: iter(()))
 
 
 def load(config, workdir, needed_by: str) -> Shots:
-  """The shots with the codes that the stage has found.
+  """The shots with the latents that the stage has computed.
 
   Raises:
     FileNotFoundError: the stage has not run.
@@ -172,9 +172,9 @@ def load(config, workdir, needed_by: str) -> Shots:
     raise FileNotFoundError(
         f"{needed_by} needs the stage 'shots', but {folder} holds no "
         "checkpoint: run that stage first, in the same --workdir")
-  codes = checkpoint.restore_subtree(folder, {"codes": jax.ShapeDtypeStruct(
-      (len(shots.ids), module.num_codes, module.style_dim), jnp.float32)})
-  return shots._replace(codes=np.asarray(codes["codes"]))
+  latents = checkpoint.restore_subtree(folder, {"latents": jax.ShapeDtypeStruct(
+      (len(shots.ids), module.num_ws, module.style_dim), jnp.float32)})
+  return shots._replace(latents=np.asarray(latents["latents"]))
 
 
 def options(config) -> inversion.Options:
@@ -182,27 +182,27 @@ def options(config) -> inversion.Options:
   c = config.shots
   return inversion.Options(
       steps=c.steps, start="mean", start_noise=c.start_noise,
-      # The output axis is the pictures': each one's gradient is centred alone.
+      # The output axis is the images': each one's gradient is centred alone.
       optimizer=optimizers.ranger(c.learning_rate, output_axis=0),
       optimize_noise=False, fresh_noise=True, best_every=c.best_every,
       weights=inversion.Weights(
-          perceptual=c.perceptual, mse=c.mse, noise=0.0, encoder=0.0,
-          start=0.0),
+          perceptual=c.perceptual_weight, mse=c.mse_weight, noise=0.0,
+          encoder=0.0, start=0.0),
       loss_size=LARGEST)
 
 
 def _inverted(config, workdir, shots, generator, perceptual):
-  """Codes [N, L, D] of the pictures; finished chunks are read from disk."""
+  """Latents [N, L, D] of the images; finished chunks are read from disk."""
   c = config.shots
   module = generator.module
 
-  def generate(frozen, codes, noise):
+  def generate(frozen, latents, noise):
     sample, _ = module.apply(
-        frozen["generator"], codes, noise, method="synthesize")
+        frozen["generator"], latents, noise, method="synthesize")
     return sample.image, None
 
   networks = inversion.Networks(
-      num_codes=module.num_codes, noise_shapes=module.noise_shapes,
+      num_ws=module.num_ws, noise_shapes=module.noise_shapes,
       generate=generate,
       features=lambda f, x: perceptual.features(f["perceptual"], x),
       distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b))
@@ -212,15 +212,15 @@ def _inverted(config, workdir, shots, generator, perceptual):
       epath.Path(workdir) / "shots" / "chunks", chunks.fingerprint(
       [config.seed, config.data.to_dict(), shots.ids,
        *(config[name].to_dict() for name in FIELDS)]))
-  found = []
+  chunk_latents = []
   for number, first in enumerate(range(0, len(shots.ids), c.batch_size)):
     if not store.done(number):
       part = slice(first, first + c.batch_size)
       result = inverter.run(
-          frozen, images.from_uint8(shots.image[part]),
+          frozen, image_ops.from_uint8(shots.image[part]),
           np.arange(len(shots.ids))[part], jax.random.key(config.seed),
           mean=generator.mean)
-      store.save(number, {"codes": result.codes, **{
+      store.save(number, {"latents": result.latents, **{
           f"loss_{k}": v for k, v in result.losses.items()}})
-    found.append(store.load(number)["codes"])
-  return np.concatenate(found)
+    chunk_latents.append(store.load(number)["latents"])
+  return np.concatenate(chunk_latents)

@@ -1,7 +1,7 @@
-"""Pictures from layouts with a trained encoder; several by style mixing.
+"""Images from layouts with a trained encoder; several by style mixing.
 
-Fewshot-SMIS, section 3.4: a layout's codes are the encoder's; further pictures
-of the same layout take some of the codes (the later ones, which set colours
+Fewshot-SMIS, section 3.4: a layout's latents are the encoder's; further images
+of the same layout take some of the latents (the later ones, which set colours
 and textures) from random latents.
 """
 
@@ -16,7 +16,7 @@ from semseg_jax.methods.fewshot_smis import encoder as encoder_lib
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots as shots_lib
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 NEEDED_BY = "synthesis"
 
@@ -24,13 +24,13 @@ NEEDED_BY = "synthesis"
 class Synthesizer:
   """A run's generator, encoder and pseudo labels, applied to batches.
 
-  Any number of pictures is taken in batches of one size, so nothing compiles
+  Any number of images is taken in batches of one size, so nothing compiles
   twice.
 
   Attributes:
     generator: the module.
-    labeller: how samples are labelled.
-    size: side S of layouts and pictures.
+    labeller: how samples are labeled.
+    size: side S of layouts and images.
   """
 
   def __init__(self, config, workdir, *, encoder: bool = True):
@@ -41,16 +41,17 @@ class Synthesizer:
       workdir: its folder.
       encoder: False leaves the encoder out: no `encode` then.
     """
-    found = trained.load(config, workdir, NEEDED_BY)
-    self.generator = found.module
+    trained_generator = trained.load(config, workdir, NEEDED_BY)
+    self.generator = trained_generator.module
     self.labeller = pseudo_labels.make(config, self.generator)
     self.size = shots_lib.working_size(config)
     module, variables = encoder_lib.load(
         config, workdir, self.generator, NEEDED_BY) if encoder else (None, {})
     self._config, self._workdir = config, workdir
     self._batch_size = config.synthesis.batch_size
-    self._found = found
-    self._frozen = {"generator": found.variables, "encoder": variables}
+    self._trained_generator = trained_generator
+    self._frozen = {
+        "generator": trained_generator.variables, "encoder": variables}
     generator, size, classes = (
         self.generator, self.size, self.labeller.num_classes)
 
@@ -60,80 +61,81 @@ class Synthesizer:
           frozen["encoder"], encoder_lib.onehot(label, classes), train=False)
 
     @jax.jit
-    def render(frozen, codes, noise):
+    def render(frozen, latents, noise):
       sample, _ = generator.apply(
-          frozen["generator"], codes, noise, method="synthesize")
-      return images.to_uint8(images.area_reduce(sample.image, size))
+          frozen["generator"], latents, noise, method="synthesize")
+      return image_ops.to_uint8(image_ops.area_reduce(sample.image, size))
 
     @jax.jit
-    def mix(frozen, codes, chosen, alpha, key):
-      z = jax.random.normal(key, (len(codes), generator.style_dim))
+    def mix(frozen, latents, chosen, alpha, key):
+      z = jax.random.normal(key, (len(latents), generator.style_dim))
       w = generator.apply(frozen["generator"], z, method="mapping")[:, None]
       return jnp.where(
-          chosen[:, None], alpha * w + (1 - alpha) * codes, codes)
+          chosen[:, None], alpha * w + (1 - alpha) * latents, latents)
 
     @jax.jit
-    def pairs(frozen, prototypes, draws):
+    def pairs(frozen, prototypes, rngs):
       return encoder_lib.pairs(
-          generator, self.labeller, frozen["generator"], prototypes, draws,
+          generator, self.labeller, frozen["generator"], prototypes, rngs,
           size)
 
     self._encode, self._render, self._mix, self._pairs = (
         encode, render, mix, pairs)
 
   def encode(self, layouts) -> np.ndarray:
-    """Layouts int [N, S, S] -> codes [N, L, D]."""
+    """Layouts int [N, S, S] -> latents [N, L, D]."""
     return self._batched(
         lambda i, x: self._encode(self._frozen, x), np.asarray(layouts))
 
-  def render(self, codes) -> np.ndarray:
-    """Codes -> pictures uint8 [N, S, S, C], with the constant noise maps."""
+  def render(self, latents) -> np.ndarray:
+    """Latents -> images uint8 [N, S, S, C], with the constant noise maps."""
     return self._batched(
-        lambda i, x: self._render(self._frozen, x, None), codes)
+        lambda i, x: self._render(self._frozen, x, None), latents)
 
-  def mixed(self, codes, key, *, styles: Sequence[int], alpha: float = 1.0
+  def mixed(self, latents, key, *, styles: Sequence[int], alpha: float = 1.0
             ) -> np.ndarray:
-    """Pictures of the codes with some taken from a random latent each.
+    """Images of the latents with some taken from a random latent each.
 
     Args:
-      codes: [N, L, D].
+      latents: [N, L, D].
       key: of latents and noise maps.
-      styles: which codes are mixed; those past the last are left out.
-      alpha: share of the random code, 0..1.
+      styles: which latents are mixed; those past the last are left out.
+      alpha: share of the random latent, 0..1.
 
     Returns:
       uint8 [N, S, S, C].
     """
-    chosen = np.isin(np.arange(self.generator.num_codes), list(styles))
+    chosen = np.isin(np.arange(self.generator.num_ws), list(styles))
 
-    def run(i, codes):
+    def run(i, latents):
       mix_key, noise_key = jax.random.split(jax.random.fold_in(key, i))
       noise = stylegan2.random_noise(
-          noise_key, len(codes), self.generator.noise_shapes)
+          noise_key, len(latents), self.generator.noise_shapes)
       return self._render(self._frozen, self._mix(
-          self._frozen, codes, chosen, alpha, mix_key), noise)
+          self._frozen, latents, chosen, alpha, mix_key), noise)
 
-    return self._batched(run, codes)
+    return self._batched(run, latents)
 
   def random(self, n: int, key) -> np.ndarray:
-    """Pictures of `n` random latents, uint8 [n, S, S, C]."""
+    """Images of `n` random latents, uint8 [n, S, S, C]."""
     def run(i, rows):
-      draws = encoder_lib.draw(
+      rngs = encoder_lib.draw(
           jax.random.fold_in(key, i), len(rows), self.generator)
       w = self.generator.apply(
-          self._frozen["generator"], draws["z"], method="mapping")
-      return self._render(self._frozen, stylegan2.broadcast_codes(
-          w, self.generator.num_codes), draws["noise"])
+          self._frozen["generator"], rngs["z"], method="mapping")
+      return self._render(self._frozen, stylegan2.broadcast_latents(
+          w, self.generator.num_ws), rngs["noise"])
 
     return self._batched(run, np.arange(n))
 
-  def prototypes(self, codes=None, annotation=None):
-    """Prototypes of the run's shots, or of given codes and annotations."""
-    if codes is None:
+  def prototypes(self, latents=None, annotation=None):
+    """Prototypes of the run's shots, or of given latents and annotations."""
+    if latents is None:
       shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
-      codes, annotation = shots.codes, shots.label
+      latents, annotation = shots.latents, shots.label
     return pseudo_labels.prototypes_of(
-        self._config, self._found, self.labeller, codes, annotation)
+        self._config, self._trained_generator, self.labeller, latents,
+        annotation)
 
   def pairs(self, n: int, key, prototypes=None
             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,17 +147,17 @@ class Synthesizer:
       prototypes: None for the run's own.
 
     Returns:
-      (codes [n, L, D], pictures uint8 [n, S, S, C], labels int32 [n, S, S]).
+      (latents [n, L, D], images uint8 [n, S, S, C], labels int32 [n, S, S]).
     """
     if prototypes is None:
       prototypes = self.prototypes()
 
     def run(i, rows):
-      found = self._pairs(self._frozen, prototypes, encoder_lib.draw(
+      pair = self._pairs(self._frozen, prototypes, encoder_lib.draw(
           jax.random.fold_in(key, i), len(rows), self.generator))
-      return (stylegan2.broadcast_codes(
-          found.codes, self.generator.num_codes),
-              images.to_uint8(found.image), found.label)
+      return (stylegan2.broadcast_latents(
+          pair.latents, self.generator.num_ws),
+              image_ops.to_uint8(pair.image), pair.label)
 
     return self._batched(run, np.arange(n))
 
@@ -176,11 +178,11 @@ def parse_styles(text: str) -> tuple[int, ...]:
   Raises:
     ValueError: it is no such text.
   """
-  found = []
+  indices = []
   for part in filter(None, text.split(",")):
     first, dash, last = part.partition("-")
     if not first.isdigit() or (dash and not last.isdigit()):
       raise ValueError(f"styles {text!r}: give indices and ranges, such as "
                        "8-17 or 4,6,8-10")
-    found += range(int(first), int(last or first) + 1)
-  return tuple(found)
+    indices += range(int(first), int(last or first) + 1)
+  return tuple(indices)

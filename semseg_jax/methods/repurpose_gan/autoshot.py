@@ -1,8 +1,8 @@
-"""Stage `autoshot`: a U-Net on pictures that the few-shot segmenter labels.
+"""Stage `autoshot`: a U-Net on images that the few-shot segmenter labels.
 
-RepurposeGAN's auto-shot segmentation: N generated pictures with soft labels
+RepurposeGAN's auto-shot segmentation: N generated images with soft labels
 train a network that needs neither generator nor inversion. The data set is a
-key: picture i and its label are made again from it inside each step, and never
+key: image i and its label are made again from it inside each step, and never
 stored (5000 soft maps of 10 classes at 512 px would be 52 GB).
 """
 
@@ -24,7 +24,7 @@ from semseg_jax.methods.repurpose_gan import shots as shots_lib
 from semseg_jax.models import stylegan2
 from semseg_jax.models import unet
 from semseg_jax.ops import affine
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import schedules
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import checkpoint
@@ -67,11 +67,12 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
   c = config.autoshot
   module = network(config)
   side, channels = features.size(config), config.data.channels
-  held_out = max(1, round(c.held_out * c.pictures))
-  count = c.pictures - held_out
+  held_out = max(1, round(c.held_out * c.num_samples))
+  count = c.num_samples - held_out
   if count < 1:
-    raise ValueError(f"config.autoshot.pictures is {c.pictures}: at least two "
-                     "are needed, one of them is held out")
+    raise ValueError(
+        f"config.autoshot.num_samples is {c.num_samples}: at least two "
+        "are needed, one of them is held out")
   epoch = -(-count // c.batch_size)  # Steps.
   make_pair = pairs(config)
   tx = optax.chain(
@@ -79,8 +80,9 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       optax.scale_by_adam())
 
   def load_frozen():
-    found = trained.load(config, workdir, "stage 'autoshot'")
-    return {"generator": found.variables, "mean": found.mean,
+    trained_generator = trained.load(config, workdir, "stage 'autoshot'")
+    return {"generator": trained_generator.variables,
+            "mean": trained_generator.mean,
             "segmenter": segmenter.load(
                 config, teacher or workdir, "stage 'autoshot'")}
 
@@ -93,10 +95,10 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
         optimizer=tx.init(variables["params"]),
         plateau=schedules.plateau_start(c.learning_rate))
 
-  def update(state, frozen, batch, draws):
+  def update(state, frozen, batch, rngs):
     image, target = make_pair(frozen, batch["index"])
     at = affine.places(
-        draws["affine"], side, side, degrees=c.augment.degrees,
+        rngs["affine"], side, side, degrees=c.augment.degrees,
         shift=c.augment.shift, scale=tuple(c.augment.scale),
         flip=c.augment.flip)
     image, inside = affine.read(image, at)
@@ -122,25 +124,25 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
             "loss": loss, "learning_rate": state.plateau.rate}
 
   def end_epoch(state, frozen):
-    """The loss on held-out pictures, and what it does to the rate."""
+    """The loss on held-out images, and what it does to the rate."""
     size = min(c.batch_size, held_out)
-    places = np.arange(-(-held_out // size) * size)
-    index = count + jnp.minimum(places, held_out - 1).reshape(-1, size)
+    positions = np.arange(-(-held_out // size) * size)
+    index = count + jnp.minimum(positions, held_out - 1).reshape(-1, size)
 
     def loss(index):
       image, target = make_pair(frozen, index)
-      found = module.apply(state.network, image, train=False)
-      return -jnp.sum(target * jax.nn.log_softmax(found), -1).mean((1, 2))
+      predicted = module.apply(state.network, image, train=False)
+      return -jnp.sum(target * jax.nn.log_softmax(predicted), -1).mean((1, 2))
 
     losses = jax.lax.map(loss, index).reshape(-1)[:held_out]
     return state.replace(plateau=schedules.plateau(
         state.plateau, losses.mean(), patience=c.patience, factor=c.factor,
         floor=c.floor)), {"held_out/loss": losses.mean()}
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     if phase == "end_epoch":
       return end_epoch(state, frozen)
-    return update(state, frozen, batch, draws)
+    return update(state, frozen, batch, rngs)
 
   def train_data(start):
     order = _order(config.seed, count)
@@ -151,18 +153,18 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       position += c.batch_size
 
   @jax.jit
-  def logits(variables, picture):
-    return module.apply(variables, _reduced(data.picture(picture), side),
+  def logits(variables, image):
+    return module.apply(variables, _reduced(data.to_float(image), side),
                         train=False)
 
   def sample(state, frozen, key):
     del key
     colors = shots_lib.spec(config).colors
     image, target = jax.jit(make_pair)(frozen, jnp.arange(grids.COLUMNS))
-    found = images.to_label(logits(state.network, image))
-    rows = [images.to_uint8(image)] + [
-        images.colorize(np.asarray(x), colors)
-        for x in (images.to_label(target), found)]
+    predicted = image_ops.to_label(logits(state.network, image))
+    rows = [image_ops.to_uint8(image)] + [
+        image_ops.colorize(np.asarray(x), colors)
+        for x in (image_ops.to_label(target), predicted)]
     return {"labels": np.concatenate(
         [grids.tile(np.asarray(r)) for r in rows])}
 
@@ -173,7 +175,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       # The epoch that ended at this step is judged before the next begins.
       phases=lambda step: (
           ("end_epoch",) if step and step % epoch == 0 else ()) + ("step",),
-      draws=lambda key, phase: {"affine": affine.affine_draws(
+      rngs=lambda key, phase: {"affine": affine.affine_rngs(
           key, c.batch_size)} if phase == "step" else (),
       train_step=train_step,
       train_data=train_data,
@@ -194,7 +196,7 @@ def pairs(config):
   extract = features.names(config, generator)
   side = features.size(config)
 
-  def draw(index):
+  def sample_inputs(index):
     key = jax.random.fold_in(jax.random.key(config.seed), index)
     z_key, *keys = jax.random.split(key, 1 + len(generator.noise_shapes))
     noise = tuple(
@@ -203,22 +205,22 @@ def pairs(config):
     return jax.random.normal(z_key, (generator.style_dim,)), noise
 
   def make_pair(frozen, index):
-    z, noise = jax.vmap(draw)(index)
+    z, noise = jax.vmap(sample_inputs)(index)
     w = generator.apply(frozen["generator"], z, method="mapping")
-    codes = stylegan2.broadcast_codes(stylegan2.truncate(
-        w, frozen["mean"], config.autoshot.truncation), generator.num_codes)
+    latents = stylegan2.broadcast_latents(stylegan2.truncate(
+        w, frozen["mean"], config.autoshot.truncation), generator.num_ws)
     sample, maps = generator.apply(
-        frozen["generator"], codes, noise, method="synthesize")
-    found = module.apply({"params": frozen["segmenter"]},
-                         tuple(maps[n] for n in extract))
+        frozen["generator"], latents, noise, method="synthesize")
+    class_logits = module.apply({"params": frozen["segmenter"]},
+                                tuple(maps[n] for n in extract))
     image = jnp.clip(sample.image.astype(jnp.float32), -1.0, 1.0)
-    return _reduced(image, side), jax.nn.softmax(found)
+    return _reduced(image, side), jax.nn.softmax(class_logits)
 
   return make_pair
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {"auto_shot": {"logits"}} of a run."""
+  """predict(images, indices) -> {"auto_shot": {"logits"}} of a run."""
   module = network(config)
   side = features.size(config)
   abstract = dict(jax.eval_shape(
@@ -234,31 +236,31 @@ def predictor(config, workdir):
       folder, {"network": abstract}, step=checkpoint.best(folder))["network"]
 
   @jax.jit
-  def logits(variables, picture):
+  def logits(variables, image):
     return module.apply(
-        variables, _reduced(data.picture(picture), side), train=False)
+        variables, _reduced(data.to_float(image), side), train=False)
 
-  def predict(pictures, indices):
+  def predict(images, indices):
     del indices
     return {"auto_shot": {
-        "logits": jax.device_get(logits(variables, pictures))}}
+        "logits": jax.device_get(logits(variables, images))}}
 
   return predict
 
 
 def _order(seed: int, count: int):
-  """order(position): pictures of an endless stream, each epoch a new order."""
+  """order(position): images of an endless stream, each epoch a new order."""
   last = {}
 
   def order(position):
-    epoch, place = divmod(position, count)
+    epoch, index = divmod(position, count)
     if epoch not in last:
       last.clear()
       last[epoch] = np.random.default_rng([seed, epoch]).permutation(count)
-    return last[epoch][place]
+    return last[epoch][index]
 
   return order
 
 
 def _reduced(image, side):
-  return images.area_reduce(image, side)
+  return image_ops.area_reduce(image, side)

@@ -19,7 +19,7 @@ def names(config, generator) -> tuple[str, ...]:
 
 
 def extractor(config, generator, layers):
-  """maps(variables, codes [N, L, D], noise) -> tuple of [N, h, w, C].
+  """maps(variables, latents [N, L, D], noise) -> tuple of [N, h, w, C].
 
   Maps that are larger than the hypercolumn are reduced to its size at once.
   """
@@ -27,21 +27,21 @@ def extractor(config, generator, layers):
   resize = config.hypercolumn.resize or few_shot.KINDS[
       config.few_shot.kind]["resize"]
 
-  def extract(variables, codes, noise):
-    _, maps = generator.apply(variables, codes, noise, method="synthesize")
+  def extract(variables, latents, noise):
+    _, maps = generator.apply(variables, latents, noise, method="synthesize")
     return hypercolumn.reduce(
         tuple(maps[n] for n in layers), (side, side), resize)
 
   return extract
 
 
-def stacked(extract, variables, codes, noise):
-  """`extract` of one picture after the other, concatenated."""
-  rows = [extract(variables, *row) for row in single((codes, tuple(noise)))]
+def stacked(extract, variables, latents, noise):
+  """`extract` of one image after the other, concatenated."""
+  rows = [extract(variables, *row) for row in single((latents, tuple(noise)))]
   return jax.tree.map(lambda *x: jnp.concatenate(x), *rows)
 
 
 def single(tree):
-  """Yields the trees of each picture, a leading axis of one kept."""
+  """Yields the tree of each image, with a leading axis of one."""
   for i in range(len(jax.tree.leaves(tree)[0])):
     yield jax.tree.map(lambda x, i=i: x[i:i + 1], tree)

@@ -1,4 +1,4 @@
-"""Labels new pictures with a trained run: auto-shot if there, else inversion.
+"""Labels new images with a trained run: auto-shot if there, else inversion.
 """
 
 from semseg_jax.methods.repurpose_gan import autoshot
@@ -15,6 +15,6 @@ def method_name(config, step: int) -> str:
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {method: {"logits", ...}} of a run."""
+  """predict(images, indices) -> {method: {"logits", ...}} of a run."""
   module = autoshot if "autoshot" in config.stages else segmenter
   return module.predictor(config, workdir)

@@ -2,7 +2,7 @@
 
 Tritrong, Rewatbowornwong, Suwajanakorn, "Repurposing GANs for One-shot
 Semantic Part Segmentation", CVPR 2021. The generator is frozen; its maps of the
-labelled pictures are computed once. One update takes one picture.
+labeled images are computed once. One update takes one image.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
 from semseg_jax.models import few_shot
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import checkpoint
 from semseg_jax.training import stage
@@ -61,10 +61,11 @@ def make(config, workdir) -> stage.Stage:
   extract = features.extractor(config, generator, names)
 
   def load_frozen():
-    found = trained.load(config, workdir, "stage 'segmenter'")
-    shots = source.load(found)
+    trained_generator = trained.load(config, workdir, "stage 'segmenter'")
+    shots = source.load(trained_generator)
     maps = features.stacked(
-        jax.jit(extract), found.variables, shots.codes, shots.noise)
+        jax.jit(extract), trained_generator.variables, shots.latents,
+        shots.noise)
     return {"maps": maps, "label": shots.label, "image": shots.image}
 
   @jax.jit
@@ -74,18 +75,18 @@ def make(config, workdir) -> stage.Stage:
   def sample(state, frozen, key):
     del key
     colors = shots_lib.spec(config).colors
-    found = [np.asarray(images.to_label(logits(state.segmenter, maps)))
-             for maps in features.single(frozen["maps"])]
+    predicted = [np.asarray(image_ops.to_label(logits(state.segmenter, maps)))
+                 for maps in features.single(frozen["maps"])]
     painted = np.asarray(frozen["label"])
-    rows = [np.asarray(frozen["image"]), images.colorize(painted, colors),
-            images.colorize(np.concatenate(found), colors)]
+    rows = [np.asarray(frozen["image"]), image_ops.colorize(painted, colors),
+            image_ops.colorize(np.concatenate(predicted), colors)]
     return {"shots": np.concatenate([grids.tile(r) for r in rows])}
 
   shapes = jax.eval_shape(
       generator.init, jax.random.key(0), jnp.zeros((1, generator.style_dim)))
   example = jax.eval_shape(
       extract, shapes,
-      jnp.zeros((1, generator.num_codes, generator.style_dim)),
+      jnp.zeros((1, generator.num_ws, generator.style_dim)),
       tuple(jnp.zeros((1, h, w, 1)) for h, w in generator.noise_shapes))
   return build(config, module, example, source.count,
                load_frozen)._replace(sample=sample)
@@ -98,8 +99,8 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     config: the experiment's; `few_shot`, `data.ignore_index` and `seed` are
       read.
     module: a `few_shot.FewShot`.
-    example: maps of one picture, or their shapes.
-    count: how many labelled pictures there are.
+    example: maps of one image, or their shapes.
+    count: how many labeled images there are.
     load_frozen: () -> {"maps": tuple of [count, h, w, C], "label":
       [count, S, S] class indices}.
   """
@@ -113,9 +114,9 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     params = module.init(key, zeros)["params"]
     return State(jnp.zeros((), jnp.int32), params, tx.init(params))
 
-  def train_step(state, frozen, batch, draws, *, phase):
-    del draws, phase
-    # The same picture on every device.
+  def train_step(state, frozen, batch, rngs, *, phase):
+    del rngs, phase
+    # The same image on every device.
     pick = lambda x: jax.lax.dynamic_index_in_dim(x, batch["index"][0])
     maps, label = jax.tree.map(pick, (frozen["maps"], frozen["label"]))
 
@@ -131,17 +132,17 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
 
   def train_data(start):
     for step in itertools.count(start):
-      epoch, place = divmod(step, count)
+      epoch, index = divmod(step, count)
       order = np.random.default_rng([config.seed, epoch]).permutation(count)
       yield {"index": np.full(
-          jax.local_device_count(), order[place], np.int32)}
+          jax.local_device_count(), order[index], np.int32)}
 
   return stage.Stage(
       steps=c.epochs * count,
       load_frozen=load_frozen,
       init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: (),
+      rngs=lambda key, phase: (),
       train_step=train_step,
       train_data=train_data)
 
@@ -162,8 +163,8 @@ def load(config, workdir, needed_by: str):
 
   def init(key):
     variables = generator.init(key, z)
-    codes = jnp.zeros((1, generator.num_codes, generator.style_dim))
-    return module.init(key, extract(variables, codes, None))["params"]
+    latents = jnp.zeros((1, generator.num_ws, generator.style_dim))
+    return module.init(key, extract(variables, latents, None))["params"]
 
   folder = workdir / "segmenter" / "ckpt"
   if not checkpoint.exists(folder):
@@ -176,12 +177,12 @@ def load(config, workdir, needed_by: str):
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {"inversion": {"logits", ...}} of a run.
+  """predict(images, indices) -> {"inversion": {"logits", ...}} of a run.
 
-  Pictures are inverted into the generator (`projection`, which keeps the codes
+  Images are inverted into the generator (`projection`, which keeps the latents
   in the run's folder); their features are segmented.
   """
-  params = load(config, workdir, "labelling by inversion")
+  params = load(config, workdir, "labeling by inversion")
   project = projection.make(config, workdir)
   module = network(config)
   extract = features.extractor(
@@ -189,17 +190,18 @@ def predictor(config, workdir):
       features.names(config, project.generator.module))
 
   @jax.jit
-  def logits(params, variables, codes, noise):
-    return _logits(module, params, extract(variables, codes, noise))
+  def logits(params, variables, latents, noise):
+    return _logits(module, params, extract(variables, latents, noise))
 
-  def predict(pictures, indices):
-    found = project(pictures, indices)
-    # One picture at a time: hypercolumns are large.
-    rows = [logits(params, project.generator.variables, codes, noise)
-            for codes, noise in features.single((found.codes, found.noise))]
+  def predict(images, indices):
+    projected = project(images, indices)
+    # One image at a time: hypercolumns are large.
+    rows = [logits(params, project.generator.variables, latents, noise)
+            for latents, noise in features.single(
+                (projected.latents, projected.noise))]
     return {"inversion": {
         "logits": np.concatenate(jax.device_get(rows)),
-        "reconstruction": found.image}}
+        "reconstruction": projected.image}}
 
   return predict
 

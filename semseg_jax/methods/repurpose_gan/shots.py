@@ -1,11 +1,11 @@
-"""The few labelled pictures: painted by hand, by a segmenter, or projected.
+"""The few labeled images: painted by hand, by a segmenter, or projected.
 
 `config.shots.source`:
 
 * "folder": a person painted samples that `cli.sample` wrote.
-* "reference": the stage `reference`, trained on all real labels, labels fresh
-  samples: an annotator for experiments.
-* "projected": real labelled pictures, inverted into the generator.
+* "fully_supervised": the stage `fully_supervised`, trained on all real labels,
+  labels fresh samples: an annotator for experiments.
+* "projected": real labeled images, inverted into the generator.
 """
 
 from collections.abc import Callable
@@ -18,29 +18,29 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import painted
 from semseg_jax.data import transforms
-from semseg_jax.methods import reference
+from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
-# Numbers of samples of one draw; more pictures than anybody labels.
-DRAW = 1000
+# Numbers of samples of one trial; more images than anybody labels.
+TRIAL = 1000
 
 
 class Shots(NamedTuple):
-  """Labelled pictures of a generator, all at the size of hypercolumns.
+  """Labeled images of a generator, all at the size of hypercolumns.
 
   Attributes:
     image: uint8 [n, S, S, C].
     label: int32 [n, S, S].
-    codes, noise: what the generator makes them of.
+    latents, noise: what the generator makes them of.
   """
   image: np.ndarray
   label: np.ndarray
-  codes: np.ndarray
+  latents: np.ndarray
   noise: tuple[np.ndarray, ...]
 
 
@@ -54,19 +54,19 @@ class Source(NamedTuple):
 
 
 def source(config, workdir) -> Source:
-  """The labelled pictures of `config.shots`; painted masks are read at once.
+  """The labeled images of `config.shots`; painted masks are read at once.
 
   Raises:
     ValueError, errors.DataError: what is wrong with config or folder.
   """
-  makers = {"folder": _painted, "reference": _annotated,
+  makers = {"folder": _painted, "fully_supervised": _annotated,
             "projected": _projected}
   if config.shots.source not in makers:
     raise ValueError(f"config.shots.source is {config.shots.source!r}; use one "
                      f"of {', '.join(makers)}")
   if config.shots.count < (config.shots.source != "folder"):
     raise ValueError(f"config.shots.count is {config.shots.count}: give the "
-                     "number of labelled pictures")
+                     "number of labeled images")
   return makers[config.shots.source](config, workdir)
 
 
@@ -80,7 +80,7 @@ def spec(config) -> datasets.Spec:
     return data.dataset(config).spec
   if not config.shots.folder:
     raise ValueError(
-        "config.shots.folder is empty: name the folder of painted pictures "
+        "config.shots.folder is empty: name the folder of painted images "
         "(written by cli.sample), or set config.shots.source to another way")
   return painted.spec(config.shots.folder, config.data.num_classes)
 
@@ -92,44 +92,45 @@ def _painted(config, workdir):
   names = there[:c.count] if c.count else there
   if not names or len(names) < c.count:
     raise errors.DataError(
-        f"{c.folder}: {len(there)} pictures have a mask, config.shots.count "
+        f"{c.folder}: {len(there)} images have a mask, config.shots.count "
         f"asks for {c.count or 'at least one'}: paint <name>_mask.png or "
-        "save LabelMe's <name>.json beside the pictures")
+        "save LabelMe's <name>.json beside the images")
   read = [painted.read(c.folder, name, classes) for name in names]
   for example in read:
     if example["image"].shape[:2] != (config.data.size,) * 2:
       raise errors.DataError(
           f"{c.folder}/{example['id']}.png: "
           f"{example['image'].shape[1]} x {example['image'].shape[0]} pixels, "
-          f"config.data.size is {config.data.size}: paint on the pictures as "
+          f"config.data.size is {config.data.size}: paint on the images as "
           "cli.sample wrote them")
   labels = [x["label"] for x in read]
 
   def load(generator):
-    found = samples.read(generator, c.folder, names)
-    return _shots(config, found, labels)
+    sampled = samples.read(generator, c.folder, names)
+    return _shots(config, sampled, labels)
 
   return Source(len(names), load)
 
 
 def _annotated(config, workdir):
   c = config.shots
-  _check_stage(config, "reference")
+  _check_stage(config, "fully_supervised")
 
   def load(generator):
-    first = DRAW * c.draw
-    found = samples.draw(generator, range(first, first + c.count), c.truncation)
-    return _shots(config, found, annotate(config, workdir, found.image))
+    first = TRIAL * c.trial
+    sampled = samples.draw(
+        generator, range(first, first + c.count), c.truncation)
+    return _shots(config, sampled, annotate(config, workdir, sampled.image))
 
   return Source(c.count, load)
 
 
-def annotate(config, workdir, pictures) -> list[np.ndarray]:
-  """Labels uint8 [S, S] that the stage `reference` gives pictures [n, ...]."""
-  predict = reference.predictor(config, workdir)
-  rows = [predict(x, None)["reference"]["logits"]
-          for x in features.single(pictures)]
-  return [images.to_label(np.asarray(r[0])).astype(np.uint8) for r in rows]
+def annotate(config, workdir, images) -> list[np.ndarray]:
+  """Labels uint8 [S, S] of images [n, ...] by the stage `fully_supervised`."""
+  predict = fully_supervised.predictor(config, workdir)
+  rows = [predict(x, None)["fully_supervised"]["logits"]
+          for x in features.single(images)]
+  return [image_ops.to_label(np.asarray(r[0])).astype(np.uint8) for r in rows]
 
 
 def _projected(config, workdir):
@@ -137,27 +138,28 @@ def _projected(config, workdir):
 
   def load(generator):
     del generator  # the projection loads it, too
-    labelled = config.copy_and_resolve_references().unlock()
-    labelled.data.update(labels=c.count, split_seed=c.draw)
-    chosen, _ = data.train_sources(labelled)
+    labeled = config.copy_and_resolve_references().unlock()
+    labeled.data.update(num_labeled=c.count, split_seed=c.trial)
+    chosen, _ = data.train_sources(labeled)
     examples = [chosen[i] for i in range(c.count)]
-    pictures = np.stack([
+    images = np.stack([
         transforms.resize_image(x["image"], config.data.size)
         for x in examples])
     project = projection.make(config, workdir)
-    found = project(pictures, np.arange(c.count))
-    return _shots(config, samples.Samples(pictures, found.codes, found.noise),
-                  [x["label"] for x in examples])
+    projected = project(images, np.arange(c.count))
+    return _shots(
+        config, samples.Samples(images, projected.latents, projected.noise),
+        [x["label"] for x in examples])
 
   return Source(c.count, load)
 
 
-def _shots(config, found, labels):
+def _shots(config, sampled, labels):
   side = features.size(config)
   return Shots(
-      np.stack([transforms.resize_image(x, side) for x in found.image]),
+      np.stack([transforms.resize_image(x, side) for x in sampled.image]),
       np.stack([transforms.resize_label(x, side) for x in labels]).astype(
-          np.int32), *jax.tree.map(np.asarray, found[1:]))
+          np.int32), *jax.tree.map(np.asarray, sampled[1:]))
 
 
 def _check_stage(config, name):

@@ -1,8 +1,8 @@
-"""Stage `encoder`: pictures into W+ of the frozen generator (spec section 4).
+"""Stage `encoder`: images into W+ of the frozen generator (SemanticGAN).
 
 Each iteration is two optimiser steps with two optimiser states on the same
-parameters: one on unlabelled pictures (reconstruction), one on labelled
-pictures (reconstruction and label losses).
+parameters: one on unlabeled images (reconstruction), one on labeled
+images (reconstruction and label losses).
 """
 
 from typing import Any
@@ -19,17 +19,17 @@ from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import validation
 from semseg_jax.models import stylegan2
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import schedules
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
-MEAN_SAMPLES = 10_000  # for the mean code
+MEAN_SAMPLES = 10_000  # for the mean latent
 # Blocks of the config that the result depends on.
 FIELDS = ("encoder", "gan", "generator", "image_discriminator",
-          "microbatches", "perceptual")
+          "num_microbatches", "perceptual")
 
 
 class State(struct.PyTreeNode):
@@ -50,7 +50,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
 
   Args:
     config: the experiment's config.
-    workdir: the run's folder, where the trained `gan` stage is found.
+    workdir: the run's folder, which holds the trained `gan` stage.
     modules: (generator, encoder) instead of those the config describes.
     perceptual: the distance; None takes the one the config chooses.
   """
@@ -71,7 +71,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   for name, field in (("unlabeled", "unlabeled_batch_size"),
                       ("labeled", "batch_size")):
     microbatches.check(
-        sizes[name], config.microbatches, f"config.encoder.{field}")
+        sizes[name], config.num_microbatches, f"config.encoder.{field}")
   clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
 
   def load_frozen():
@@ -97,69 +97,72 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
       return encoder.apply(variables, image, train=train), {}
     if not train:
       return encoder.apply(variables, image, train=False), {}
-    codes, changed = encoder.apply(
+    latents, changed = encoder.apply(
         variables, image, train=True, mutable=["batch_stats"])
-    return codes, dict(changed)
+    return latents, dict(changed)
 
   def reconstruction(frozen, params, stats, image, noise, train):
-    codes, changed = encode({"params": params, **stats}, image, train)
+    latents, changed = encode({"params": params, **stats}, image, train)
     sample, _ = generator.apply(
-        frozen["generator"], codes, noise, method="synthesize")
+        frozen["generator"], latents, noise, method="synthesize")
     target = perceptual.features(frozen["perceptual"], image)
-    found = perceptual.features(frozen["perceptual"], sample.image)
+    features = perceptual.features(frozen["perceptual"], sample.image)
     mse = jnp.square(sample.image - image).mean()
-    distance = perceptual.distance(frozen["perceptual"], found, target).mean()
+    distance = perceptual.distance(
+        frozen["perceptual"], features, target).mean()
     return sample, mse, distance, changed
 
-  def unlabeled_loss(params, stats, frozen, batch, draws, train):
-    image = data.picture(batch["image"])
+  def unlabeled_loss(params, stats, frozen, batch, rngs, train):
+    image = data.to_float(batch["image"])
     _, mse, distance, changed = reconstruction(
-        frozen, params, stats, image, draws["noise"], train)
-    loss = c.unlabeled_mse * mse + c.unlabeled_perceptual * distance
+        frozen, params, stats, image, rngs["noise"], train)
+    loss = (c.unlabeled_mse_weight * mse
+            + c.unlabeled_perceptual_weight * distance)
     metrics = {"unlabeled/mse": mse, "unlabeled/perceptual": distance}
-    if c.latent:
+    if c.latent_weight:
       metrics["generated/latent"] = latent_error(
-          frozen, params, stats, draws, train)
-      loss += c.latent * metrics["generated/latent"]
+          frozen, params, stats, rngs, train)
+      loss += c.latent_weight * metrics["generated/latent"]
     return loss, (changed, metrics | {"unlabeled/loss": loss})
 
-  def latent_error(frozen, params, stats, draws, train):
-    """How far the codes of generated pictures are from those they came from.
+  def latent_error(frozen, params, stats, rngs, train):
+    """How far the latents of generated images are from those they came from.
 
-    Reconstruction alone leaves many codes that G has never been trained on.
+    Reconstruction alone leaves many latents that G has never been trained on.
     """
-    codes = jnp.repeat(
-        mapping(frozen, draws["z"])[:, None], generator.num_codes, 1)
+    latents = jnp.repeat(
+        mapping(frozen, rngs["z"])[:, None], generator.num_ws, 1)
     sample, _ = generator.apply(
-        frozen["generator"], codes, draws["generated_noise"],
+        frozen["generator"], latents, rngs["generated_noise"],
         method="synthesize")
-    found, _ = encode({"params": params, **stats}, sample.image, train)
-    return jnp.square(found - codes).mean()
+    predicted, _ = encode({"params": params, **stats}, sample.image, train)
+    return jnp.square(predicted - latents).mean()
 
-  def labeled_loss(params, stats, frozen, batch, draws, train):
-    image = data.picture(batch["image"])
+  def labeled_loss(params, stats, frozen, batch, rngs, train):
+    image = data.to_float(batch["image"])
     sample, mse, distance, changed = reconstruction(
-        frozen, params, stats, image, draws["noise"], train)
+        frozen, params, stats, image, rngs["noise"], train)
     entropy, dice = label_losses(
         sample.logits, batch["label"], config.data.ignore_index)
-    loss = (c.cross_entropy * entropy + c.dice * dice + c.labeled_mse * mse
-            + c.labeled_perceptual * distance)
+    loss = (c.cross_entropy_weight * entropy + c.dice_weight * dice
+            + c.labeled_mse_weight * mse
+            + c.labeled_perceptual_weight * distance)
     return loss, (changed, {
         "labeled/mse": mse, "labeled/perceptual": distance,
         "labeled/cross_entropy": entropy, "labeled/dice": dice,
         "labeled/loss": loss})
 
   losses = {"unlabeled": unlabeled_loss, "labeled": labeled_loss}
-  last = "labeled" if config.data.labels else "unlabeled"
+  last = "labeled" if config.data.num_labeled else "unlabeled"
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     stream, _, mode = phase.partition("_")
     params = state.encoder["params"]
     stats = {k: v for k, v in state.encoder.items() if k != "params"}
     gradients, (changed, metrics) = microbatches.grad(
         lambda p, data: losses[stream](
-            p, stats, frozen, *data, mode != "eval"), config.microbatches)(
-                params, (batch[stream], draws))
+            p, stats, frozen, *data, mode != "eval"), config.num_microbatches)(
+                params, (batch[stream], rngs))
     gradients, norm = optimizers.clip_by_global_norm(gradients, clip[stream])
     metrics[f"{stream}/gradient_norm"] = norm
     metrics["learning_rate"] = rate(state.step)
@@ -172,18 +175,18 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
         optimizers={**state.optimizers, stream: opt}), metrics
 
   def phases(step):
-    # Deviates from the paper as the release does: after its first iteration
-    # batch normalisation never returns to training mode.
-    mode = "_eval" if config.release and step > 0 else ""
-    streams = ("unlabeled", "labeled") if config.data.labels else (
+    # Unlike the paper: after the first iteration of the official code batch
+    # normalisation never returns to training mode.
+    mode = "_eval" if config.match_official and step > 0 else ""
+    streams = ("unlabeled", "labeled") if config.data.num_labeled else (
         "unlabeled",)
     return tuple(s + mode for s in streams)
 
-  def draws(key, phase):
+  def rngs(key, phase):
     stream = phase.partition("_")[0]
     n = sizes[stream]
     noise = lambda key: stylegan2.random_noise(key, n, generator.noise_shapes)
-    if stream == "labeled" or not c.latent:
+    if stream == "labeled" or not c.latent_weight:
       return {"noise": noise(key)}
     key, z_key, generated_key = jax.random.split(key, 3)
     return {"noise": noise(key), "generated_noise": noise(generated_key),
@@ -191,23 +194,24 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
 
   @jax.jit
   def reconstruct(variables, frozen, image, key):
-    codes = encoder.apply(variables, image, train=False)
+    latents = encoder.apply(variables, image, train=False)
     noise = stylegan2.random_noise(key, len(image), generator.noise_shapes)
     return generator.apply(
-        frozen["generator"], codes, noise, method="synthesize")[0]
+        frozen["generator"], latents, noise, method="synthesize")[0]
 
-  def segment(state, frozen, picture):
-    return reconstruct(state.encoder, frozen, data.picture(picture),
+  def segment(state, frozen, image):
+    return reconstruct(state.encoder, frozen, data.to_float(image),
                        jax.random.key(config.seed)).logits
 
   def sample(state, frozen, key):
     batch = validation.first_batch(config, grids.COLUMNS)
-    found = reconstruct(
-        state.encoder, frozen, data.picture(batch["image"]), key)
-    rows = [batch["image"], images.to_uint8(found.image)]
-    if found.logits is not None:
+    reconstructed = reconstruct(
+        state.encoder, frozen, data.to_float(batch["image"]), key)
+    rows = [batch["image"], image_ops.to_uint8(reconstructed.image)]
+    if reconstructed.logits is not None:
       colors = data.dataset(config).spec.colors
-      rows.append(images.colorize(images.to_label(found.logits), colors))
+      rows.append(image_ops.colorize(
+          image_ops.to_label(reconstructed.logits), colors))
     return {"reconstructions": jnp.concatenate(
         [grids.tile(jax.device_get(r)) for r in rows])}
 
@@ -216,23 +220,23 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
       load_frozen=load_frozen,
       init=init,
       phases=phases,
-      draws=draws,
+      rngs=rngs,
       train_step=train_step,
       train_data=lambda start: data.train_batches(
-          config, batch_size=c.batch_size if config.data.labels else 0,
+          config, batch_size=c.batch_size if config.data.num_labeled else 0,
           unlabeled_batch_size=c.unlabeled_batch_size, start_step=start),
       sample=sample,
       validate=validation.validator(config, segment)
-      if config.data.labels else None)
+      if config.data.num_labeled else None)
 
 
-def started_at(params, code):
-  """The encoder's parameters with `code` [D] as the bias of every output."""
+def started_at(params, latent):
+  """The encoder's parameters with `latent` [D] as the bias of every output."""
 
   def put(path, x):
     layer, name = (k.key for k in path[-2:])
-    last = name == "bias" and layer in ("linear", "codes")
-    return jnp.tile(code, x.size // code.size) if last else x
+    last = name == "bias" and layer in ("linear", "latents")
+    return jnp.tile(latent, x.size // latent.size) if last else x
 
   return jax.tree_util.tree_map_with_path(put, params)
 
@@ -240,8 +244,8 @@ def started_at(params, code):
 def learning_rate(config):
   """The schedule: cosine between the two steps of `config.encoder`.
 
-  As in the release a rate computed at the end of an iteration acts from the
-  next one on.
+  As in the official code a rate computed at the end of an iteration acts from
+  the next one on.
   """
   c = config.encoder
   window = schedules.cosine_window(
@@ -250,7 +254,7 @@ def learning_rate(config):
 
 
 def label_losses(logits, label, ignore_index: int):
-  """Cross entropy and Dice of the encoder's labelled step.
+  """Cross entropy and Dice of the encoder's labeled step.
 
   Several classes: softmax of logits / 0.1, Dice on sigmoid(logits / 0.3)
   without the background; binary: both at 0.3 and Dice with its only channel.

@@ -1,7 +1,7 @@
-"""Labels pictures with a trained SemanticGAN: by the encoder, by inversion.
+"""Labels images with a trained SemanticGAN: by the encoder, by inversion.
 
-Section 3.4 of the paper (test-time optimisation). Scores are kept after
-several numbers of steps; 0 steps is the encoder alone.
+Section 3.4 of the paper (test-time optimisation). Results are recorded
+after several numbers of steps; 0 steps is the encoder alone.
 """
 
 import dataclasses
@@ -14,11 +14,11 @@ from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import mesh
 
-NEEDED_BY = "labelling by inversion"
+NEEDED_BY = "labeling by inversion"
 
 
 def method_name(config, step: int) -> str:
@@ -29,7 +29,7 @@ def method_name(config, step: int) -> str:
 
 
 def predictor(config, workdir, optimizer=None):
-  """predict(pictures, indices) of a run, for `evaluation.segmentation`.
+  """predict(images, indices) of a run, for `evaluation.segmentation`.
 
   Args:
     config: the experiment's config.
@@ -37,10 +37,10 @@ def predictor(config, workdir, optimizer=None):
     optimizer: see `inversion.Options`.
 
   Returns:
-    A function of pictures uint8 [B, S, S, C] and their numbers [B] that gives
+    A function of images uint8 [B, S, S, C] and their numbers [B] that gives
     {method: {"logits" [B, S, S, K], "reconstruction" uint8 [B, S, S, C],
     "confidence" [B]}}; the confidence is Dm's mean score of the pair of
-    picture and found label.
+    image and predicted label.
   """
   c = config.inversion
   generator = networks.generator(config)
@@ -55,28 +55,28 @@ def predictor(config, workdir, optimizer=None):
   if c.start == "mean":
     z = jax.random.normal(
         key, (inversion.MEAN_SAMPLES, generator.style_dim))
-    mean = inversion.mean_code(
+    mean = inversion.mean_latent(
         lambda f, z: generator.apply(f["generator"], z, method="mapping"),
         frozen, z)
 
   @jax.jit
-  def confidence(frozen, picture, logits):
+  def confidence(frozen, image, logits):
     label = segmentation_losses.one_hot(
-        images.to_label(logits), generator.label_channels)
+        image_ops.to_label(logits), generator.label_channels)
     maps = dm.apply(frozen["dm"], jnp.concatenate(
-        [images.from_uint8(picture), 2 * label - 1], -1), update_stats=False)
+        [image_ops.from_uint8(image), 2 * label - 1], -1), update_stats=False)
     return sum(scale[-1].mean((1, 2, 3)) for scale in maps) / len(maps)
 
-  def predict(pictures, indices):
+  def predict(images, indices):
     result = inverter.run(
-        frozen, images.from_uint8(pictures), indices, key, mean=mean)
+        frozen, image_ops.from_uint8(images), indices, key, mean=mean)
     methods = {}
     for step in snapshots:
       image, logits = inverter.render(frozen, *result.snapshots[step])
       methods[method_name(config, step)] = {
-          "logits": logits, "reconstruction": images.to_uint8(image),
+          "logits": logits, "reconstruction": image_ops.to_uint8(image),
           "confidence": jax.device_get(
-              confidence(frozen, pictures, logits))}
+              confidence(frozen, images, logits))}
     return methods
 
   return predict
@@ -87,8 +87,8 @@ def make_inverter(config, workdir, sharding=None, optimizer=None):
 
   Args:
     config: the experiment's config.
-    workdir: its folder; None gives the networks' shapes in their place.
-    sharding: of a chunk's pictures, see `inversion.Inverter`.
+    workdir: its folder; None gives the networks' shapes instead.
+    sharding: of a chunk's images, see `inversion.Inverter`.
     optimizer: see `inversion.Options`.
 
   Returns:
@@ -100,22 +100,22 @@ def make_inverter(config, workdir, sharding=None, optimizer=None):
   perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
   frozen = {"generator": trained.load_ema(config, workdir, NEEDED_BY),
             "perceptual": perceptual.load()}
-  uses_encoder = c.start == "encoder" or c.consistency
+  uses_encoder = c.start == "encoder" or c.consistency_weight
   if uses_encoder:
     frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
 
-  def generate(frozen, codes, noise):
+  def generate(frozen, latents, noise):
     sample, _ = generator.apply(
-        frozen["generator"], codes, noise, method="synthesize")
+        frozen["generator"], latents, noise, method="synthesize")
     return sample.image, sample.logits
 
   def encode(frozen, image):
     return encoder.apply(frozen["encoder"], image, train=False)
 
   if config.encoder.kind == "residual":  # it holds minibatch statistics
-    encode = inversion.per_picture(encode)
-  found = inversion.Networks(
-      num_codes=generator.num_codes,
+    encode = inversion.per_image(encode)
+  search_networks = inversion.Networks(
+      num_ws=generator.num_ws,
       noise_shapes=generator.noise_shapes,
       generate=generate,
       features=lambda f, x: perceptual.features(f["perceptual"], x),
@@ -124,5 +124,5 @@ def make_inverter(config, workdir, sharding=None, optimizer=None):
   snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
   options = inversion_options.options(config, snapshots)
   return inversion.Inverter(
-      found, dataclasses.replace(options, optimizer=optimizer), c.batch_size,
-      sharding), frozen
+      search_networks, dataclasses.replace(options, optimizer=optimizer),
+      c.batch_size, sharding), frozen

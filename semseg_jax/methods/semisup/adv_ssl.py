@@ -2,9 +2,9 @@
 
 Hung, Tsai, Liou, Lin, Yang: "Adversarial Learning for Semi-Supervised Semantic
 Segmentation", BMVC 2018. A fully convolutional discriminator tells predictions
-from labels pixel by pixel. The segmenter learns to mislead it, on labelled and
-unlabelled pictures, and later trusts its own labels where the discriminator
-does (eqs. 2 to 5). The discriminator learns from labelled pictures alone.
+from labels pixel by pixel. The segmenter learns to mislead it, on labeled and
+unlabeled images, and later trusts its own labels where the discriminator
+does (eqs. 2 to 5). The discriminator learns from labeled images alone.
 """
 
 import functools
@@ -50,38 +50,38 @@ def make(config, workdir) -> stage.Stage:
   def judge(params, label):
     return judge_module.apply({"params": params}, label)
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     del frozen, phase
-    image = {k: segmenter.picture(config, batch[k]["image"]) for k in batch}
+    image = {k: segmenter.normalized(config, batch[k]["image"]) for k in batch}
     label = batch["labeled"]["label"]
     known = segmentation_losses.valid_pixels(label, ignore)
 
     def network_loss(params):
       variables = {**state.network, "params": params}
       logits, variables = segmenter.apply(
-          module, variables, image["labeled"], train=True, key=draws[0])
+          module, variables, image["labeled"], train=True, key=rngs[0])
       fake = jax.nn.softmax(logits)
       entropy = segmentation_losses.cross_entropy(
           logits, label, ignore_index=ignore)
       fooling = semisup_losses.score_loss(
           judge(state.discriminator, fake), True, known)
       free, variables = segmenter.apply(
-          module, variables, image["unlabeled"], train=True, key=draws[1])
+          module, variables, image["unlabeled"], train=True, key=rngs[1])
       score = judge(state.discriminator, jax.nn.softmax(free))
       free_fooling = semisup_losses.score_loss(score, True)
       trusted = semisup_losses.trusted(
           jax.nn.sigmoid(score), c.threshold) & (
               state.step >= c.self_training_start)
       training = semisup_losses.self_training(free, trusted)
-      loss = (entropy + c.labeled_adversarial * fooling
-              + c.unlabeled_adversarial * free_fooling
-              + c.self_training * training)
+      loss = (entropy + c.labeled_adversarial_weight * fooling
+              + c.unlabeled_adversarial_weight * free_fooling
+              + c.self_training_weight * training)
       return loss, (variables, fake, {
           "s/loss": loss, "s/cross_entropy": entropy,
           "s/adversarial": fooling, "s/unlabeled_adversarial": free_fooling,
           "s/self_training": training,
           "s/selected": trusted.mean(dtype=jnp.float32),
-          "d_score/unlabelled": jax.nn.sigmoid(score).mean()})
+          "d_score/unlabeled": jax.nn.sigmoid(score).mean()})
 
     network, (variables, fake, metrics) = jax.grad(
         network_loss, has_aux=True)(state.network["params"])
@@ -93,23 +93,23 @@ def make(config, workdir) -> stage.Stage:
       loss = 0.5 * (semisup_losses.score_loss(score, False, known)
                     + semisup_losses.score_loss(real, True, known))
       return loss, {"d/loss": loss,
-                    "d_score/labelled": jax.nn.sigmoid(score).mean(),
+                    "d_score/labeled": jax.nn.sigmoid(score).mean(),
                     "d_score/labels": jax.nn.sigmoid(real).mean()}
 
     discriminator, judged = jax.grad(discriminator_loss, has_aux=True)(
         state.discriminator)
-    found = {"network": network, "discriminator": discriminator}
-    return (adversarial.updated(state, tx, found, variables),
+    gradients = {"network": network, "discriminator": discriminator}
+    return (adversarial.updated(state, tx, gradients, variables),
             metrics | judged)
 
   return adversarial.make_stage(
       config, c, module, init=init, train_step=train_step,
-      draws=lambda key, phase: jax.random.split(key),
+      rngs=lambda key, phase: jax.random.split(key),
       train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           color=c.color.to_dict()))
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {"adv_ssl": {"logits"}} of a run."""
+  """predict(images, indices) -> {"adv_ssl": {"logits"}} of a run."""
   return segmenter.predictor(config, workdir, "adv_ssl")

@@ -38,7 +38,8 @@ def optimizers(c, groups, repeats=None, *, block: str) -> dict[str, Any]:
   return {
       "network": segmenter.optimizer(c, groups, repeats, block=block),
       "discriminator": optax.adam(
-          schedules.poly(c.discriminator_rate, c.steps), b1=0.9, b2=0.99)}
+          schedules.poly(c.discriminator_learning_rate, c.steps),
+          b1=0.9, b2=0.99)}
 
 
 def initial_state(config, key, frozen, network, discriminator, channels: int,
@@ -94,7 +95,7 @@ def make_stage(config, c, module, **functions) -> stage.Stage:
     config: the experiment's config.
     c: the stage's block.
     module: the segmenter.
-    **functions: init, draws, train_step and train_data.
+    **functions: init, rngs, train_step and train_data.
   """
   return stage.Stage(
       steps=c.steps,

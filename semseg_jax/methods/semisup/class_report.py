@@ -16,26 +16,26 @@ _STAGES = ("mlmt", "classifier")
 
 
 def table(config, source, score, limit: int = 0):
-  """(scores, truth), both [N, C] float32, of a split's first pictures.
+  """(scores, truth), both [N, C] float32, of a split's first images.
 
   Args:
     config: the experiment's config.
-    source: labelled pictures.
-    score: list of pictures -> [n, C].
-    limit: how many pictures; 0: all.
+    source: labeled images.
+    score: list of images -> [n, C].
+    limit: how many images; 0: all.
   """
   count = min(limit or len(source), len(source))
-  found, truth = [], []
+  scores, truth = [], []
   for start in range(0, count, _BATCH):
-    # Batches of one shape: the last one repeats its last picture.
+    # Batches of one shape: the last one repeats its last image.
     rows = np.minimum(np.arange(start, start + _BATCH), count - 1)
     examples = [source[int(i)] for i in rows]
     real = min(_BATCH, count - start)
-    found.append(score([x["image"] for x in examples])[:real])
+    scores.append(score([x["image"] for x in examples])[:real])
     truth += [views.presence(x["label"], config.data.num_classes,
                              config.data.ignore_index)
               for x in examples[:real]]
-  return np.concatenate(found), np.stack(truth)
+  return np.concatenate(scores), np.stack(truth)
 
 
 def quality(scores, truth) -> dict[str, float]:
@@ -53,14 +53,14 @@ def validator(config, module):
   def validate(state, frozen):
     del frozen
     source = data.evaluation_source(config, config.data.validation)
-    found = {}
+    metrics = {}
     for prefix, variables in (("val", state.teacher),
                               ("val_student", state.student)):
       values = quality(*table(
           config, source, lambda x, v=variables: score(v, x),
-          config.data.validation_pictures))
-      found |= {f"{prefix}/{k}": v for k, v in values.items()}
-    return found
+          config.data.num_validation_images))
+      metrics |= {f"{prefix}/{k}": v for k, v in values.items()}
+    return metrics
 
   return validate
 
@@ -68,12 +68,12 @@ def validator(config, module):
 def write(config, workdir, source, folder) -> dict:
   """Scores a split with `mlmt` and, if trained, the plain `classifier`.
 
-  Writes scores_<stage>.csv, a row per picture, and returns what `quality`
+  Writes scores_<stage>.csv, a row per image, and returns what `quality`
   gives by stage, with "average_precision" by class and the "roc" curves'
   points.
   """
   names = data.dataset(config).spec.class_names
-  found = {}
+  report = {}
   for stage in _STAGES:
     if stage not in config.stages:
       continue
@@ -90,9 +90,9 @@ def write(config, workdir, source, folder) -> dict:
     false, true = class_scores.roc_curve(scores, truth)
     # As many points as a plot shows.
     shown = np.unique(np.linspace(0, len(false) - 1, 200).astype(int))
-    found[stage] = quality(scores, truth) | {
+    report[stage] = quality(scores, truth) | {
         "average_precision": {
             n: None if np.isnan(x) else float(x)
             for n, x in zip(names, precision, strict=True)},
         "roc": [false[shown].tolist(), true[shown].tolist()]}
-  return found
+  return report

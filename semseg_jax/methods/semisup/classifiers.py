@@ -1,4 +1,4 @@
-"""The image classifier of a config: which classes a picture shows."""
+"""The image classifier of a config: which classes an image shows."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from semseg_jax.data import transforms
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.common import trained
 from semseg_jax.models import resnet
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 
 
@@ -53,46 +53,46 @@ def initial(config, workdir):
           for kind, tree in variables.items()}
 
 
-def picture(config, image):
-  """Pictures as the network takes them: uint8 is normalised, float is not."""
+def normalized(config, image):
+  """Images as the network takes them: uint8 is normalised, float is not."""
   if image.dtype != jnp.uint8:
     return image
-  return images.normalize(image, config.mlmt.normalize)
+  return image_ops.normalize(image, config.mlmt.normalize)
 
 
 def apply(module, variables, image, *, train: bool):
   """(logits [N, C] float32, variables after), see `segmenter.apply`."""
   if train:
-    found, changed = module.apply(
+    outputs, changed = module.apply(
         variables, image, train=True, mutable=["batch_stats"])
     variables = {**variables, **changed}
   else:
-    found = module.apply(variables, image, train=False)
-  logits = found[0] if isinstance(found, tuple) else found
+    outputs = module.apply(variables, image, train=False)
+  logits = outputs[0] if isinstance(outputs, tuple) else outputs
   return logits.astype(jnp.float32), variables
 
 
 def scorer(config, module):
-  """score(variables, pictures) -> sigmoids [N, C] float32, NumPy.
+  """score(variables, images) -> sigmoids [N, C] float32, NumPy.
 
-  `pictures` is a list of uint8 [H, W, C] of any sizes.
+  `images` is a list of uint8 [H, W, C] of any sizes.
   """
 
   @jax.jit
   def score(variables, image):
     return jax.nn.sigmoid(apply(
-        module, variables, picture(config, image), train=False)[0])
+        module, variables, normalized(config, image), train=False)[0])
 
-  def run(variables, pictures):
+  def run(variables, images):
     batch = np.stack([
-        transforms.resize_image(x, shape(config)) for x in pictures])
+        transforms.resize_image(x, shape(config)) for x in images])
     return np.asarray(jax.device_get(score(variables, batch)))
 
   return run
 
 
 def restored(config, workdir, stage_name: str):
-  """scores(pictures) of the teacher of a trained stage.
+  """scores(images) of the teacher of a trained stage.
 
   Raises:
     FileNotFoundError: the stage has no checkpoint.
@@ -106,4 +106,4 @@ def restored(config, workdir, stage_name: str):
       workdir, stage_name, {"teacher": abstract}, "evaluation",
       step=checkpoint.best)["teacher"]
   score = scorer(config, module)
-  return lambda pictures: score(variables, pictures)
+  return lambda images: score(variables, images)

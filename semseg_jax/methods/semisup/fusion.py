@@ -1,8 +1,8 @@
-"""Fusion: segmentations lose the classes that MLMT does not see in a picture.
+"""Fusion: segmentations lose the classes that MLMT does not see in an image.
 
 Mittal et al. 2019, section 3.3: class c is deactivated where the teacher's
-score is at most tau. `release` multiplies logits by 0 instead, where a class
-that is switched off still wins if all others are negative.
+score is at most tau. `match_official` multiplies logits by 0 instead, where a
+class that is switched off still wins if all others are negative.
 """
 
 import numpy as np
@@ -12,25 +12,27 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import classifiers
 from semseg_jax.ops import class_scores
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 
 # Methods whose segmentations are fused.
 _SEGMENTERS = ("supervised", "s4gan")
 
 
-def fused(config, logits, found, tau: float):
-  """Logits [N, H, W, C] under the scores [N, C] of their pictures.
+def fused(config, logits, image_scores, tau: float):
+  """Logits [N, H, W, C] under the scores [N, C] of their images.
 
   Raises:
     ValueError: other channels than classes.
   """
-  if logits.shape[-1] != found.shape[-1]:
+  if logits.shape[-1] != image_scores.shape[-1]:
     raise ValueError(
-        f"fusion needs a logit for each of the {found.shape[-1]} classes, got "
-        f"{logits.shape}: choose a DeepLab in config.segmenter.network")
-  kept = class_scores.present(found, tau, inclusive=config.release)
-  return class_scores.fuse(logits, kept, multiply=config.release)
+        "fusion needs a logit for each of the "
+        f"{image_scores.shape[-1]} classes, got {logits.shape}: "
+        "choose a DeepLab in config.segmenter.network")
+  remaining = class_scores.present(
+      image_scores, tau, inclusive=config.match_official)
+  return class_scores.fuse(logits, remaining, multiply=config.match_official)
 
 
 def check_tau(tau: float) -> None:
@@ -47,9 +49,9 @@ def combiner(config, workdir):
   score = classifiers.restored(config, workdir, "mlmt")
 
   def combine(source, indices, methods):
-    found = score([source[int(i)]["image"] for i in indices])
+    image_scores = score([source[int(i)]["image"] for i in indices])
     return {f"{name}+mlmt": {"logits": fused(
-        config, np.asarray(methods[name]["logits"]), found, tau)}
+        config, np.asarray(methods[name]["logits"]), image_scores, tau)}
             for name in _SEGMENTERS if name in methods}
 
   return combine
@@ -84,18 +86,18 @@ def search(config, workdir, taus) -> list[dict]:
       source, size=data.evaluation_shape(config), fill=padded,
       batch_size=config.evaluation.batch_size):
     examples = [source[int(i)] for i in batch["index"]]
-    found = score([x["image"] for x in examples])
+    image_scores = score([x["image"] for x in examples])
     for name, network in networks.items():
       logits = np.asarray(network(batch["image"]))
       for row in np.flatnonzero(batch["mask"]):
         label = examples[row]["label"]
-        whole = images.fit_logits(
+        whole = image_ops.fit_logits(
             logits[row], label.shape, padded=padded is not None)[None]
         for tau in (None, *taus):
-          kept = whole if tau is None else fused(
-              config, whole, found[row][None], tau)
+          result = whole if tau is None else fused(
+              config, whole, image_scores[row][None], tau)
           counts[tau, name] = counts[tau, name] + scores.confusion_matrix(
-              label, images.to_label(kept)[0], classes,
+              label, image_ops.to_label(result)[0], classes,
               config.data.ignore_index)
   return [{"tau": tau} | {
       f"{n}+mlmt": float(scores.mean_iou(counts[tau, n])) for n in names}

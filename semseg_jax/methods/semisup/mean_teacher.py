@@ -1,7 +1,7 @@
 """Stage `mean_teacher`: a segmenter that has to agree with its average.
 
 Tarvainen, Valpola: "Mean teachers are better role models", NeurIPS 2017, pixel
-by pixel. The student learns from labels; on unlabelled pictures its class
+by pixel. The student learns from labels; on unlabeled images its class
 probabilities have to be those of the teacher, whose parameters are moving
 averages of the student's. Both see the same pixels, the student with other
 colours, blurred, and both under noise of their own. The teacher is what is
@@ -9,8 +9,8 @@ validated and scored.
 
 Where the network has one channel (a U-Net on two classes) probabilities are
 sigmoids, else softmax; a DeepLab has two channels for two classes. As in
-s4GAN's and MLMT's stages the labelled and the unlabelled batch pass separately,
-and the consistency counts the unlabelled one.
+s4GAN's and MLMT's stages the labeled and the unlabeled batch pass separately,
+and the consistency counts the unlabeled one.
 """
 
 import functools
@@ -24,7 +24,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import streams
 from semseg_jax.methods.semisup import teachers
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import schedules
 from semseg_jax.ops import semisup_losses
 from semseg_jax.training import stage
@@ -65,28 +65,28 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
   def noisy(image, key):
     noise = 255 * c.noise * jax.random.normal(key, image.shape)
-    return images.normalize(
+    return image_ops.normalize(
         image.astype(jnp.float32) + noise, config.segmenter.normalize)
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     del frozen, phase
     known, free = batch["labeled"], batch["unlabeled"]
     # In training mode, as the student: its running statistics are its own.
     answer, teacher = segmenter.apply(
-        module, state.teacher, noisy(free["image"], draws["teacher_noise"]),
-        train=True, key=draws["teacher"])
-    weight = c.consistency * ramp(state.step)
+        module, state.teacher, noisy(free["image"], rngs["teacher_noise"]),
+        train=True, key=rngs["teacher"])
+    weight = c.consistency_weight * ramp(state.step)
 
     def loss_fn(params):
       logits, student = segmenter.apply(
           module, {**state.student, "params": params},
-          segmenter.picture(config, known["image"]), train=True,
-          key=draws["labeled"])
+          segmenter.normalized(config, known["image"]), train=True,
+          key=rngs["labeled"])
       entropy = supervised.label_losses(
           logits, known["label"], config.data.ignore_index)[0]
       guess, student = segmenter.apply(
-          module, student, noisy(free["strong"], draws["student_noise"]),
-          train=True, key=draws["student"])
+          module, student, noisy(free["strong"], rngs["student_noise"]),
+          train=True, key=rngs["student"])
       gap = semisup_losses.pixel_consistency(
           guess, jax.lax.stop_gradient(answer))
       loss = entropy + weight * gap
@@ -99,7 +99,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     return teachers.updated(
         state, tx, gradients, student, teacher, decay=c.ema_decay), metrics
 
-  def draws(key, phase):
+  def rngs(key, phase):
     del phase
     names = ("labeled", "student", "teacher", "student_noise",
              "teacher_noise")
@@ -110,7 +110,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
       load_frozen=lambda: segmenter.initial(config),
       init=init,
       phases=lambda step: ("step",),
-      draws=draws,
+      rngs=rngs,
       train_step=train_step,
       train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size,
@@ -120,6 +120,6 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {"mean_teacher": {"logits"}}: the teacher's.
+  """predict(images, indices) -> {"mean_teacher": {"logits"}}: the teacher's.
   """
   return segmenter.predictor(config, workdir, "mean_teacher", name="teacher")

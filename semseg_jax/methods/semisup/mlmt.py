@@ -1,8 +1,8 @@
-"""Stage `mlmt`: a multi-label mean teacher, which classes a picture shows.
+"""Stage `mlmt`: a multi-label mean teacher, which classes an image shows.
 
 Mittal, Tatarchenko, Brox: "Semi-Supervised Semantic Segmentation with High- and
 Low-Level Consistency", TPAMI 2019, section 3.2. A classifier learns from the
-classes of labelled pictures; on unlabelled ones its answer to a strong view has
+classes of labeled images; on unlabeled ones its answer to a strong view has
 to be that of its average over time, the teacher (Tarvainen and Valpola 2017),
 to a weak view. The teacher's scores remove classes from segmentations
 (`fusion`).
@@ -47,7 +47,7 @@ def learning_rate(c) -> optax.Schedule:
 def consistency_weight(c) -> optax.Schedule:
   """0 for the first epochs, then a ramp up to `weight`."""
   ramp = schedules.burn_in_ramp(c.burn_in, c.ramp)
-  return lambda step: c.weight * ramp(epoch_of(c)(step))
+  return lambda step: c.consistency_weight * ramp(epoch_of(c)(step))
 
 
 def make(config, workdir, *, module=None) -> stage.Stage:
@@ -78,39 +78,39 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     start = lambda key: segmenter.init(
         module, key, classifiers.shape(config), config.data.channels, frozen)
     student = start(keys[0])
-    # The release draws the classifier of the teacher anew.
-    teacher = start(keys[1]) if config.release else jax.tree.map(
+    # The official code initialises the teacher's classifier separately.
+    teacher = start(keys[1]) if config.match_official else jax.tree.map(
         jnp.copy, student)
     return teachers.State(
         step=jnp.zeros((), jnp.int32), student=student, teacher=teacher,
         optimizer=tx.init(student["params"]))
 
-  def train_step(state, frozen, batch, draws, *, phase):
-    del frozen, draws, phase
-    picture = lambda x: classifiers.picture(config, x)
+  def train_step(state, frozen, batch, rngs, *, phase):
+    del frozen, rngs, phase
+    image = lambda x: classifiers.normalized(config, x)
     labeled, free = batch["labeled"], batch.get("unlabeled")
     weight = weight_at(state.step)
     teacher = state.teacher
     answer = None
     if free is not None:
       answer, teacher = classifiers.apply(
-          module, teacher, picture(free["image"]), train=True)
+          module, teacher, image(free["image"]), train=True)
 
     def loss_fn(params):
       logits, student = classifiers.apply(
           module, {**state.student, "params": params},
-          picture(labeled["image"]), train=True)
+          image(labeled["image"]), train=True)
       known = semisup_losses.multi_label(logits, labeled["classes"])
       metrics = {"class": known}
       loss = known
       if free is not None:
         guess, student = classifiers.apply(
-            module, student, picture(free["strong"]), train=True)
+            module, student, image(free["strong"]), train=True)
         gap = distance(guess, jax.lax.stop_gradient(answer))
         loss = loss + weight * gap
         metrics |= {"consistency": gap, "consistency_weight": weight}
         if "classes" in free:
-          # Image-level labels: known classes of pictures without a label map.
+          # Image-level labels: known classes of images without a label map.
           weakly = semisup_losses.multi_label(guess, free["classes"])
           loss = loss + weakly
           metrics["weak_class"] = weakly
@@ -118,12 +118,12 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
     gradients, (student, metrics) = jax.grad(loss_fn, has_aux=True)(
         state.student["params"])
-    if free is None or config.release:
-      # Without unlabelled pictures the average has its running statistics from
-      # the labelled ones. The release logs its answer to these, which moves
-      # them, too.
+    if free is None or config.match_official:
+      # Without unlabeled images the average has its running statistics from
+      # the labeled ones. The official code logs its predictions for these,
+      # which updates the statistics, too.
       _, teacher = classifiers.apply(
-          module, teacher, picture(labeled["image"]), train=True)
+          module, teacher, image(labeled["image"]), train=True)
     return teachers.updated(
         state, tx, gradients, student, teacher, decay=c.ema_decay), {
             f"mlmt/{k}": v for k, v in metrics.items()}
@@ -133,7 +133,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
       load_frozen=lambda: classifiers.initial(config, workdir),
       init=init,
       phases=lambda step: ("step",),
-      draws=lambda key, phase: (),
+      rngs=lambda key, phase: (),
       train_step=train_step,
       train_data=lambda start: streams.view_batches(config, start),
       validate=class_report.validator(config, module))
@@ -145,5 +145,5 @@ def combiner(config, workdir):
 
 
 def report(config, workdir, source, folder) -> dict:
-  """Scores of every picture, average precisions and ROC curves."""
+  """Scores of every image, average precisions and ROC curves."""
   return class_report.write(config, workdir, source, folder)

@@ -1,13 +1,13 @@
-"""Stage `s4gan`: a segmenter taught by labels, its critic and itself.
+"""Stage `s4gan`: a segmenter trained by labels, a discriminator and itself.
 
 Mittal, Tatarchenko, Brox: "Semi-Supervised Semantic Segmentation with High- and
-Low-Level Consistency", TPAMI 2019, section 3.1. A discriminator judges pictures
+Low-Level Consistency", TPAMI 2019, section 3.1. A discriminator judges images
 with their segmentations. Where it takes a prediction for a label, the
 prediction becomes a label (self-training); its features of predictions and
 labels are brought together (feature matching).
 
-One phase, in the release's order: the segmenter's three losses, then the
-discriminator's on the same predictions, then both updates.
+One phase, in the order of the official code: the segmenter's three losses, then
+the discriminator's on the same predictions, then both updates.
 """
 
 from collections.abc import Callable
@@ -44,9 +44,9 @@ class Outputs(NamedTuple):
   Attributes:
     network: the segmenter's variables after its two forward passes.
     unlabeled, real: the discriminator's (logits [N], features [N, D]) of the
-      predictions and of the labels, as the segmenter was taught with.
+      predictions and of the labels, as the segmenter was trained with.
     selected: [N] bool, predictions that were trusted.
-    real_range: (minimum, maximum) of the real pictures as they were judged.
+    real_range: (minimum, maximum) of the real images as they were judged.
     metrics: scalars.
   """
   network: Any
@@ -69,7 +69,7 @@ def from_config(config) -> Modules:
       segmenter.repeats(config))
 
 
-def gradients(config, modules: Modules, state, batch, draws):
+def gradients(config, modules: Modules, state, batch, rngs):
   """Gradients of both networks at `state`, before weight decay.
 
   Args:
@@ -77,7 +77,7 @@ def gradients(config, modules: Modules, state, batch, draws):
     modules: the networks.
     state: an `adversarial.State`.
     batch: "labeled" and "real", {"image", "label"}, and "unlabeled", {"image"}.
-    draws: dropout keys of the segmenter's two and the discriminator's four
+    rngs: dropout keys of the segmenter's two and the discriminator's four
       passes, by name.
 
   Returns:
@@ -85,16 +85,16 @@ def gradients(config, modules: Modules, state, batch, draws):
   """
   c = config.s4gan
   ignore = config.data.ignore_index
-  image = {k: segmenter.picture(config, batch[k]["image"]) for k in batch}
+  image = {k: segmenter.normalized(config, batch[k]["image"]) for k in batch}
   scaled = semisup_losses.scale_to_range(image["unlabeled"])
-  # The release divides real pictures by the range of the labelled batch.
+  # The official code divides real images by the range of the labeled batch.
   span = semisup_losses.value_range(image["labeled"])[1]
   real_scaled = semisup_losses.scale_to_range(
-      image["real"], span if config.release else None)
+      image["real"], span if config.match_official else None)
 
-  def judge(params, label, picture, key):
+  def judge(params, label, image, key):
     return modules.discriminator.apply(
-        {"params": params}, jnp.concatenate([label, picture], -1), train=True,
+        {"params": params}, jnp.concatenate([label, image], -1), train=True,
         rngs={"dropout": key})
 
   def real_pair(channels):
@@ -105,23 +105,24 @@ def gradients(config, modules: Modules, state, batch, draws):
     variables = {**state.network, "params": params}
     logits, variables = segmenter.apply(
         modules.segmenter, variables, image["labeled"], train=True,
-        key=draws["labeled"])
+        key=rngs["labeled"])
     entropy = segmentation_losses.cross_entropy(
         logits, batch["labeled"]["label"], ignore_index=ignore)
     logits, variables = segmenter.apply(
         modules.segmenter, variables, image["unlabeled"], train=True,
-        key=draws["unlabeled"])
+        key=rngs["unlabeled"])
     fake = jax.nn.softmax(logits)
     score, features = judge(
-        state.discriminator, fake, scaled, draws["fake"])
+        state.discriminator, fake, scaled, rngs["fake"])
     selected = semisup_losses.trusted(
         jax.nn.sigmoid(score), c.threshold) & (
             state.step >= c.self_training_start)
     trusted = semisup_losses.self_training(logits, selected)
     real = judge(
-        state.discriminator, *real_pair(logits.shape[-1]), draws["real"])
+        state.discriminator, *real_pair(logits.shape[-1]), rngs["real"])
     matching = semisup_losses.feature_matching(real[1], features)
-    loss = entropy + c.feature_matching * matching + c.self_training * trusted
+    loss = (entropy + c.feature_matching_weight * matching
+            + c.self_training_weight * trusted)
     return loss, (fake, Outputs(
         variables, (score, features), real, selected,
         (real_scaled.min(), real_scaled.max()), {
@@ -129,26 +130,26 @@ def gradients(config, modules: Modules, state, batch, draws):
             "s/feature_matching": matching, "s/self_training": trusted,
             "s/selected": selected.mean(dtype=jnp.float32)}))
 
-  network, (fake, found) = jax.grad(network_loss, has_aux=True)(
+  network, (fake, outputs) = jax.grad(network_loss, has_aux=True)(
       state.network["params"])
 
   def discriminator_loss(params):
     score, _ = judge(
-        params, jax.lax.stop_gradient(fake), scaled, draws["judged_fake"])
+        params, jax.lax.stop_gradient(fake), scaled, rngs["judged_fake"])
     real, _ = judge(
-        params, *real_pair(fake.shape[-1]), draws["judged_real"])
+        params, *real_pair(fake.shape[-1]), rngs["judged_real"])
     of_fake = semisup_losses.score_loss(score, False)
     of_real = semisup_losses.score_loss(real, True)
     loss = 0.5 * (of_fake + of_real)
     return loss, {
         "d/loss": loss, "d/fake_loss": of_fake, "d/real_loss": of_real,
-        "d_score/unlabelled": jax.nn.sigmoid(score).mean(),
+        "d_score/unlabeled": jax.nn.sigmoid(score).mean(),
         "d_score/labels": jax.nn.sigmoid(real).mean()}
 
   discriminator, metrics = jax.grad(discriminator_loss, has_aux=True)(
       state.discriminator)
   return ({"network": network, "discriminator": discriminator},
-          found._replace(metrics=found.metrics | metrics))
+          outputs._replace(metrics=outputs.metrics | metrics))
 
 
 def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
@@ -177,25 +178,25 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
         config, key, frozen, modules.segmenter, modules.discriminator,
         segmenter.channels(config) + config.data.num_classes, tx)
 
-  def train_step(state, frozen, batch, draws, *, phase):
+  def train_step(state, frozen, batch, rngs, *, phase):
     del frozen, phase
-    found, outputs = gradients(config, modules, state, batch, draws)
-    return (adversarial.updated(state, tx, found, outputs.network),
+    grads, outputs = gradients(config, modules, state, batch, rngs)
+    return (adversarial.updated(state, tx, grads, outputs.network),
             outputs.metrics)
 
-  def draws(key, phase):
+  def rngs(key, phase):
     del phase
     names = ("labeled", "unlabeled", "fake", "real", "judged_fake",
              "judged_real")
     return dict(zip(names, jax.random.split(key, 6), strict=True))
 
   return adversarial.make_stage(
-      config, c, modules.segmenter, init=init, draws=draws,
+      config, c, modules.segmenter, init=init, rngs=rngs,
       train_step=train_step, train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           real=c.batch_size, color=c.color.to_dict()))
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {"s4gan": {"logits"}} of a run."""
+  """predict(images, indices) -> {"s4gan": {"logits"}} of a run."""
   return segmenter.predictor(config, workdir, "s4gan")

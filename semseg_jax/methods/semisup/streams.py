@@ -11,47 +11,47 @@ from semseg_jax.methods.semisup import classifiers
 
 
 def check_labels(config, stage: str) -> None:
-  """Raises ValueError for a config without labelled pictures."""
-  if not config.data.labels:
-    raise ValueError(f"stage {stage!r} needs labelled pictures: set "
-                     "config.data.labels to a count, or -1 for all")
+  """Raises ValueError for a config without labeled images."""
+  if not config.data.num_labeled:
+    raise ValueError(f"stage {stage!r} needs labeled images: set "
+                     "config.data.num_labeled to a count, or -1 for all")
 
 
 def batches(config, start_step: int, *, labeled: int, unlabeled: int,
             real: int = 0, color=None, strong: views.Strong | None = None):
   """Batches of "labeled", "unlabeled" and, for a discriminator, "real".
 
-  "real" are labelled pictures, too, in an order of their own. A batch size of
-  0 leaves a stream out; `color` are changes of the labelled pictures' colours.
-  With `strong`, "unlabeled" has such a view of its pictures, pixel on pixel.
+  "real" are labeled images, too, in an order of their own. A batch size of
+  0 leaves a stream out; `color` are changes of the labeled images' colours.
+  With `strong`, "unlabeled" has such a view of its images, pixel on pixel.
   """
   with_labels, without = data.train_sources(config)
   common = {"size": data.shape(config), "crop": data.crop_options(config)}
   plain = data.augment_options(config)
-  found = {"labeled": pipeline.labeled_stream(
+  streams = {"labeled": pipeline.labeled_stream(
       with_labels, labeled, seed=3 * config.seed,
       augment=data.augment_options(config, **(color or {})), **common)}
   if unlabeled:
-    # Every picture is labelled: all streams take all pictures.
-    weak = found["unlabeled"] = pipeline.unlabeled_stream(
+    # Every image is labeled: all streams take all images.
+    weak = streams["unlabeled"] = pipeline.unlabeled_stream(
         without or with_labels, unlabeled, seed=3 * config.seed + 1,
         augment=plain, **common)
     if strong:
-      found["unlabeled"] = weak._replace(change=lambda x, rng: views.in_place(
+      streams["unlabeled"] = weak._replace(change=lambda x, rng: views.in_place(
           weak.change(x, rng), rng, strong))
   if real:
-    found["real"] = pipeline.labeled_stream(
+    streams["real"] = pipeline.labeled_stream(
         with_labels, real, seed=3 * config.seed + 2, augment=plain, **common)
-  return pipeline.batches(found, **data.stream_rows(config, start_step))
+  return pipeline.batches(streams, **data.stream_rows(config, start_step))
 
 
 def view_batches(config, start_step: int):
   """MLMT's batches: "labeled" {"image", "classes"}, and "unlabeled" with the
   weak view in "image", the strong one in "strong", and "classes" where
-  `mlmt.image_labels` gives unlabelled pictures image-level labels.
+  `mlmt.image_labels` gives unlabeled images image-level labels.
 
   Raises:
-    errors.DataError: image-level labels of pictures that have none.
+    errors.DataError: image-level labels of images that have none.
   """
   c = config.mlmt
   with_labels, without = data.train_sources(config)
@@ -59,7 +59,7 @@ def view_batches(config, start_step: int):
       views.prepared, size=classifiers.shape(config),
       num_classes=config.data.num_classes,
       ignore_index=config.data.ignore_index)
-  found = {"labeled": pipeline.Stream(
+  streams = {"labeled": pipeline.Stream(
       with_labels, c.batch_size,
       functools.partial(prepare, with_classes=True), views.weak,
       3 * config.seed)}
@@ -68,21 +68,21 @@ def view_batches(config, start_step: int):
     if c.image_labels:
       free = _with_image_labels(config, free)
     strong = views.Strong(**c.strong.to_dict())
-    found["unlabeled"] = pipeline.Stream(
+    streams["unlabeled"] = pipeline.Stream(
         free, c.unlabeled_batch_size,
         functools.partial(prepare, with_classes=c.image_labels),
         lambda x, rng: views.both(x, rng, strong), 3 * config.seed + 1)
-  return pipeline.batches(found, **data.stream_rows(config, start_step))
+  return pipeline.batches(streams, **data.stream_rows(config, start_step))
 
 
 def _with_image_labels(config, free):
-  """The unlabelled pictures from the labelled pool, where their labels are."""
+  """The unlabeled images from the labeled pool, where their labels are."""
   splits = data.dataset(config).splits
   pool = splits.get("train_labeled", splits.get("train"))
   missing = set(free.ids) - set(pool.ids)
   if missing:
     raise errors.DataError(
-        f"config.mlmt.image_labels: unlabelled picture {min(missing)!r} of "
+        f"config.mlmt.image_labels: unlabeled image {min(missing)!r} of "
         f"data set {config.data.name!r} has no label, so its classes are not "
         "known; set the field to False")
   return sources.by_ids(pool, free.ids)

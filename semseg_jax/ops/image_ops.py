@@ -1,4 +1,4 @@
-"""Pictures: quantisation, colours of labels, overlays and resampling.
+"""Images: quantisation, colours of labels, overlays and resampling.
 
 Each function takes NumPy or JAX arrays and returns the same kind.
 """
@@ -31,7 +31,7 @@ def normalize(image, kind: str):
   """uint8 [..., C] -> float32 as `kind` says.
 
   "unit" is [-1, 1] for any C; the other kinds are those of NORMALIZATIONS and
-  give three channels, of a grey picture, too.
+  give three channels, of a grey image, too.
 
   Raises:
     ValueError: unknown kind, or neither one channel nor three.
@@ -46,13 +46,13 @@ def normalize(image, kind: str):
                      f"{image.shape}")
   xp = namespace(image)
   mean, std, reverse = NORMALIZATIONS[kind]
-  found = (image.astype(xp.float32) - xp.asarray(mean, xp.float32)) / (
+  scaled = (image.astype(xp.float32) - xp.asarray(mean, xp.float32)) / (
       xp.asarray(std, xp.float32))
-  return found[..., ::-1] if reverse else found
+  return scaled[..., ::-1] if reverse else scaled
 
 
 def to_uint8(image):
-  """Float picture in [-1, 1] -> uint8: clamp, (x + 1) / 2 * 255, truncate."""
+  """Float image in [-1, 1] -> uint8: clamp, (x + 1) / 2 * 255, truncate."""
   xp = namespace(image)
   unit = (xp.clip(image.astype(xp.float32), -1.0, 1.0) + 1.0) / 2.0
   return (unit * 255.0).astype(xp.uint8)
@@ -93,7 +93,7 @@ def colorize(label, colors):
 
 
 def overlay(image, color, alpha: float = 0.5):
-  """Blend of a uint8 picture [..., C or 1] and a colour map, uint8."""
+  """Blend of a uint8 image [..., C or 1] and a colour map, uint8."""
   xp = namespace(image, color)
   mixed = (1.0 - alpha) * image.astype(xp.float32) + alpha * color
   return (mixed + 0.5).astype(xp.uint8)
@@ -124,12 +124,12 @@ def resize_logits(logits, size: tuple[int, int]):
 
 
 def fit_logits(logits, size: tuple[int, int], *, padded: bool):
-  """Logits of a picture at its own size: the padding cut off, or resized.
+  """Logits of an image at its own size: the padding cut off, or resized.
 
   Args:
-    logits: [..., H, W, K] of the resized picture, or of the picture padded on
+    logits: [..., H, W, K] of the resized image, or of the image padded on
       the right and below.
-    size: (height, width) of the picture.
+    size: (height, width) of the image.
     padded: which of the two.
 
   Returns:
@@ -142,7 +142,7 @@ def fit_logits(logits, size: tuple[int, int], *, padded: bool):
 
 
 def area_reduce(image, size: int):
-  """Averages a larger square picture down to `size`; smaller ones stay.
+  """Averages a larger square image down to `size`; smaller ones stay.
 
   Args:
     image: [N, H, W, C] float; H = W a multiple of `size` if above it.
@@ -153,7 +153,7 @@ def area_reduce(image, size: int):
     return image
   if height % size or height != width:
     raise ValueError(
-        f"pictures of {(height, width)} do not reduce evenly to {size}")
+        f"images of {(height, width)} do not reduce evenly to {size}")
   factor = height // size
   # Strided slices beat a pooling window on CPU, most of all its gradient.
   total = sum(

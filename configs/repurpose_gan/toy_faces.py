@@ -1,12 +1,12 @@
 """RepurposeGAN on the procedural faces, 32 px, for two CPU cores.
 
-  python train.py --config=configs/repurpose_gan/parts.py:shots=5 \
-      --workdir=runs/repurpose_parts
-  python eval.py --config=configs/repurpose_gan/parts.py:shots=5 \
-      --workdir=runs/repurpose_parts
+  python train.py --config=configs/repurpose_gan/toy_faces.py:shots=5 \
+      --workdir=runs/repurpose_toy_faces
+  python eval.py --config=configs/repurpose_gan/toy_faces.py:shots=5 \
+      --workdir=runs/repurpose_toy_faces
 
-Arguments: shots (labelled generated pictures), segmenter (cnn, cnn_s, cnn_m,
-cnn_l, linear, mlp), unlabeled (pictures of the GAN), seed, smoke.
+Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
+cnn_l, linear, mlp), unlabeled (images of the GAN), seed, smoke.
 """
 
 from configs import common
@@ -21,16 +21,17 @@ def get_config(arg=""):
   c = base.get_config(small.smoke if a["smoke"] else small.shrink)
   c.seed = a["seed"]
   c.data.update(
-      name="parts", size=32, num_classes=7, unlabeled=a["unlabeled"],
+      name="toy_faces", size=32, num_classes=7, num_unlabeled=a["unlabeled"],
       split_seed=a["seed"], out_of_domain=("ood_test",),
-      validation_pictures=100)
+      num_validation_images=100)
   c.shots.count = a["shots"]
   c.few_shot.kind = a["segmenter"]
   if a["smoke"]:
     return base.smoke(c)
   base.two_cores(c)
-  # The generator may be that of configs/fewshot_smis/parts.py.
-  c.generator.channels = c.image_discriminator.channels = ((32, 32),)
+  # The generator may be that of configs/fewshot_smis/toy_faces.py.
+  c.generator.channels_per_resolution = ((32, 32),)
+  c.image_discriminator.channels_per_resolution = ((32, 32),)
   c.gan.update(steps=5000, ema_decay=0.995)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.inversion.steps = 100

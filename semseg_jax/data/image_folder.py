@@ -1,4 +1,4 @@
-"""A plain folder of picture files as an unlabelled source."""
+"""A plain folder of image files as an unlabeled source."""
 
 import pathlib
 
@@ -9,8 +9,8 @@ from semseg_jax.data import sources
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
-class Pictures:
-  """The pictures of a folder, in the order of their names; ids are the stems.
+class ImageFolder:
+  """The images of a folder, in the order of their names; ids are the stems.
 
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
   a file that is broken.
@@ -22,17 +22,17 @@ class Pictures:
     """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-      raise errors.DataError(f"{folder}: no such folder of pictures")
+      raise errors.DataError(f"{folder}: no such folder of images")
     self._files = sorted(
         f for f in folder.iterdir() if f.suffix.lower() in ENDINGS)
     if not self._files:
       raise errors.DataError(
-          f"{folder}: holds no picture ({', '.join(ENDINGS)})")
+          f"{folder}: holds no image ({', '.join(ENDINGS)})")
     self.ids = tuple(f.stem for f in self._files)
     twice = {i for i in self.ids if self.ids.count(i) > 1}
     if twice:
       raise errors.DataError(
-          f"{folder}: two pictures are named {min(twice)!r}; their masks "
+          f"{folder}: two images are named {min(twice)!r}; their masks "
           "would share one file")
     self._channels = channels
 

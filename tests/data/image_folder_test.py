@@ -1,11 +1,11 @@
-"""A plain folder of pictures as a source."""
+"""A plain folder of images as a source."""
 
 import numpy as np
 from PIL import Image
 import pytest
 
 from semseg_jax.data import errors
-from semseg_jax.data import pictures
+from semseg_jax.data import image_folder
 
 
 def _save(folder, name, shape=(6, 9, 3)):
@@ -15,11 +15,11 @@ def _save(folder, name, shape=(6, 9, 3)):
   return array
 
 
-def test_reads_pictures_in_order_of_names(tmp_path):
+def test_reads_images_in_order_of_names(tmp_path):
   b = _save(tmp_path, "b.png")
   _save(tmp_path, "a.jpg", (4, 5, 3))
-  (tmp_path / "notes.txt").write_text("no picture")
-  source = pictures.Pictures(tmp_path, 3)
+  (tmp_path / "notes.txt").write_text("no image")
+  source = image_folder.ImageFolder(tmp_path, 3)
   assert source.ids == ("a", "b")
   assert not source.labeled
   assert source[0]["image"].shape == (4, 5, 3)
@@ -28,7 +28,7 @@ def test_reads_pictures_in_order_of_names(tmp_path):
 
 def test_gray_as_asked(tmp_path):
   _save(tmp_path, "a.png")
-  assert pictures.Pictures(tmp_path, 1)[0]["image"].shape == (6, 9, 1)
+  assert image_folder.ImageFolder(tmp_path, 1)[0]["image"].shape == (6, 9, 1)
 
 
 def test_broken_file_is_named(tmp_path):
@@ -36,15 +36,15 @@ def test_broken_file_is_named(tmp_path):
   whole = (tmp_path / "a.png").read_bytes()
   (tmp_path / "a.png").write_bytes(whole[:len(whole) // 2])
   with pytest.raises(errors.DataError, match="a.png"):
-    pictures.Pictures(tmp_path, 3)[0]
+    image_folder.ImageFolder(tmp_path, 3)[0]
 
 
 def test_bad_folders(tmp_path):
   with pytest.raises(errors.DataError, match="no such folder"):
-    pictures.Pictures(tmp_path / "none", 3)
-  with pytest.raises(errors.DataError, match="no picture"):
-    pictures.Pictures(tmp_path, 3)
+    image_folder.ImageFolder(tmp_path / "none", 3)
+  with pytest.raises(errors.DataError, match="no image"):
+    image_folder.ImageFolder(tmp_path, 3)
   _save(tmp_path, "a.png")
   _save(tmp_path, "a.jpg")
   with pytest.raises(errors.DataError, match="'a'"):
-    pictures.Pictures(tmp_path, 3)
+    image_folder.ImageFolder(tmp_path, 3)

@@ -1,4 +1,4 @@
-"""Fewshot-SMIS on procedural faces: do pictures follow their layouts?"""
+"""Fewshot-SMIS on procedural faces: do images follow their layouts?"""
 
 from configs.tables import base
 
@@ -6,9 +6,9 @@ from configs.tables import base
 def get_table():
   """See evaluation/paper_table.py."""
   return dict(
-      title="Pictures from layouts: procedural faces",
+      title="Images from layouts: procedural faces",
       paper="Fewshot-SMIS (arXiv 2103.14877)",
       data=False,
       columns=base.shot_columns(("test",)),
-      rows=base.synthesis_rows("configs/fewshot_smis/parts.py"),
+      rows=base.synthesis_rows("configs/fewshot_smis/toy_faces.py"),
       notes=base.SYNTHESIS_NOTES)

@@ -1,12 +1,12 @@
 """SemanticGAN on the procedural faces, 32 px: the demo's experiment.
 
-  python train.py --config=configs/semantic_gan/parts.py:labels=20 \
-      --workdir=runs/parts20
-  python eval.py --config=configs/semantic_gan/parts.py:labels=20 \
-      --workdir=runs/parts20
+  python train.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
+      --workdir=runs/toy_faces20
+  python eval.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
+      --workdir=runs/toy_faces20
 
 Arguments: labels, unlabeled, seed, long (about three times the steps,
-and more test pictures), release, smoke.
+and more test images), match_official, smoke.
 """
 
 from configs import common
@@ -17,18 +17,19 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, labels=20, unlabeled=2000, seed=0, long=False,
-                       release=False, smoke=False)
+                       match_official=False, smoke=False)
   c = base.get_config()
-  c.release, c.seed = a["release"], a["seed"]
+  c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
-      name="parts", size=32, num_classes=7, labels=a["labels"],
-      unlabeled=a["unlabeled"], split_seed=a["seed"],
-      out_of_domain=("ood_test",), validation_pictures=100)
+      name="toy_faces", size=32, num_classes=7, num_labeled=a["labels"],
+      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      out_of_domain=("ood_test",), num_validation_images=100)
   small.shrink(c, width=64)
-  c.generator.channels = c.image_discriminator.channels = ((32, 32),)
+  c.generator.channels_per_resolution = ((32, 32),)
+  c.image_discriminator.channels_per_resolution = ((32, 32),)
   # The average follows within some hundred steps, as the run is short.
   c.gan.update(steps=1500, ema_decay=0.995)
-  # Dm would learn its few pictures by heart; the many that Dr sees need none.
+  # Dm would memorise its few images; the many that Dr sees need none.
   c.gan.augment.update(pair_policy=("color", "translation"), strength=0.6)
   c.encoder.update(steps=600, decay_start=300, decay_end=600)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)

@@ -6,10 +6,10 @@ from configs.tables import base
 def get_table():
   """See evaluation/paper_table.py."""
   return dict(
-      title="Procedural faces (parts), 32 px",
+      title="Procedural faces (toy_faces), 32 px",
       data=False,
       columns=base.domain_columns((5, 20, 100, 500), "test", ("ood_test",)),
       rows=base.joint_model_rows(
-          "configs/semantic_gan/parts.py", "+ 2,000 unlabelled",
+          "configs/semantic_gan/toy_faces.py", "+ 2,000 unlabeled",
           all_labels="1,500 labels"),
-      notes=("mIoU over 7 classes on 96 test pictures of each domain.",))
+      notes=("mIoU over 7 classes on 96 test images of each domain.",))

@@ -1,4 +1,4 @@
-"""`semantic_gan_release`: the folder layout SemanticGAN's release reads.
+"""`semantic_gan_official`: the folder layout of SemanticGAN's code.
 
   label_data/image/*  label_data/label/<stem>.png  unlabel_data/image/*
   train_full_list.txt train_{N}_list.txt val_{N}_list.txt test_list.txt
@@ -21,7 +21,7 @@ from semseg_jax.data import store
 from semseg_jax.data.sets import celebamask_hq
 from semseg_jax.data.sets import folder
 
-_NAME = "semantic_gan_release"
+_NAME = "semantic_gan_official"
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -71,7 +71,7 @@ def _items(root, list_file, *, labeled):
     image = id_lists.find(below / "image", stem, _SUFFIXES, list_file)
     masks = (id_lists.find(below / "label", stem, (".png",), list_file),) \
         if labeled else ()
-    # The two folders may use the same names for different pictures.
+    # The two folders may use the same names for different images.
     items.append(store.Item(f"{below.name}/{stem}", image, masks))
   return items
 
@@ -79,8 +79,8 @@ def _items(root, list_file, *, labeled):
 def _largest(files, kind):
   if f"{kind}_full" in files:
     return files[f"{kind}_full"]
-  found = (re.fullmatch(kind + r"_(\d+)", name) for name in files)
-  counts = [int(m[1]) for m in found if m]
+  matches = (re.fullmatch(kind + r"_(\d+)", name) for name in files)
+  counts = [int(m[1]) for m in matches if m]
   return files[f"{kind}_{max(counts)}"] if counts else files.get(kind)
 
 

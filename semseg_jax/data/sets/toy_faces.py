@@ -1,6 +1,6 @@
-"""`parts`: rendered aligned faces with seven part classes, and a printed twin.
+"""`toy_faces`: rendered aligned faces with seven part classes, in two styles.
 
-Needs no files: picture i of a split is a function of (seed, split, i). The
+Needs no files: image i of a split is a function of (seed, split, i). The
 in-domain splits look like soft photographs; `ood_val` and `ood_test` have the
 same geometry and classes in another style (flat inks, outlines, hatching).
 """
@@ -30,7 +30,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   del data_dir, cache_dir
   size = size or 64
   spec = datasets.Spec(
-      name="parts", class_names=geometry.CLASSES,
+      name="toy_faces", class_names=geometry.CLASSES,
       colors=np.array(_COLORS, np.uint8), licence="Apache-2.0 (rendered)")
   splits = {}
   for name, count in SPLITS.items():
@@ -44,7 +44,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
 
 
 def render(style, size, stream, index):
-  """Image uint8 [size, size, 3], label uint8 [size, size] of one picture."""
+  """Image uint8 [size, size, 3], label uint8 [size, size] of one image."""
   rng = np.random.default_rng([*stream, index])
   face = geometry.draw(rng)
   label = geometry.label(geometry.regions(face, size)[0])

@@ -1,6 +1,6 @@
-"""Stage `reference`: the supervised baseline's network on every real label.
+"""Stage `fully_supervised`: the baseline's network on every real label.
 
-A judge of the joint model: scored on real test pictures and on the generator's
+A judge of the joint model: scored on real test images and on the generator's
 own labels of its samples (experiment.joint_model).
 """
 
@@ -10,9 +10,9 @@ FIELDS = supervised.FIELDS
 
 
 def effective(config):
-  """The config, unlocked copy, with every labelled picture and no others."""
+  """The config, unlocked copy, with every labeled image and no others."""
   config = config.copy_and_resolve_references().unlock()
-  config.data.labels = -1
+  config.data.num_labeled = -1
   config.supervised.synthetic = ""
   return config
 
@@ -23,6 +23,6 @@ def make(config, workdir):
 
 
 def predictor(config, workdir):
-  """predict(pictures, indices) -> {"reference": {"logits"}}."""
+  """predict(images, indices) -> {"fully_supervised": {"logits"}}."""
   return supervised.predictor(
-      effective(config), workdir, stage_name="reference")
+      effective(config), workdir, stage_name="fully_supervised")

@@ -3,8 +3,8 @@
 from configs.tables import base
 
 _CUT = dict(
-    updates=300, baseline_draws=3,
-    scoring={"evaluation.limit": 64, "data.validation_pictures": 32,
+    updates=300, baseline_trials=3,
+    scoring={"evaluation.limit": 64, "data.num_validation_images": 32,
              "autoshot.steps": 500, "supervised.steps": 400})
 
 
@@ -15,7 +15,7 @@ def get_table():
       paper="RepurposeGAN (arXiv 2103.04379, CVPR 2021)",
       data=False,
       seeds=(0,),
-      spread_over="draws",
+      spread_over="trials",
       columns=base.few_shot_columns(("test", "ood_test")),
-      rows=base.few_shot_rows("configs/repurpose_gan/parts.py", **_CUT),
+      rows=base.few_shot_rows("configs/repurpose_gan/toy_faces.py", **_CUT),
       notes=("mIoU over 7 classes.", *base.few_shot_notes(**_CUT)))

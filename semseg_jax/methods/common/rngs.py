@@ -11,7 +11,7 @@ from semseg_jax.ops import augment
 _GENERATOR = ("dr", "dm", "g", "path")  # what goes into a generator call
 
 
-def generator_draws(key, n: int, generator, mixing: float) -> dict[str, Any]:
+def generator_rngs(key, n: int, generator, mixing: float) -> dict[str, Any]:
   """Randomness of one generator call.
 
   Args:
@@ -21,35 +21,36 @@ def generator_draws(key, n: int, generator, mixing: float) -> dict[str, Any]:
     mixing: probability of style mixing.
 
   Returns:
-    z [2, n, D] float32, index int32 scalar in [1, L] (codes from it on come
+    z [2, n, D] float32, index int32 scalar in [1, L] (latents from it on come
     from the second z; L = no mixing), noise: tuple of [n, h, w, 1].
   """
   z_key, mix_key, index_key, noise_key = jax.random.split(key, 4)
-  codes = generator.num_codes
-  index = jax.random.randint(index_key, (), 1, codes)
+  num_ws = generator.num_ws
+  index = jax.random.randint(index_key, (), 1, num_ws)
   mixed = jax.random.bernoulli(mix_key, mixing)
   return {
       "z": jax.random.normal(z_key, (2, n, generator.style_dim)),
-      "index": jnp.where(mixed, index, codes),
+      "index": jnp.where(mixed, index, num_ws),
       "noise": stylegan2.random_noise(noise_key, n, generator.noise_shapes),
   }
 
 
-def axes(draws):
-  """Axis of pictures of everything in a phase's draws, None where shared."""
+def axes(rngs):
+  """Axis of images of everything in a phase's rngs, None where shared."""
   return {name: {"z": 1, "index": None, "noise": 0}
-          if name in _GENERATOR else 0 for name in draws}
+          if name in _GENERATOR else 0 for name in rngs}
 
 
 def of_phases(c, generator):
-  """(key, phase) -> draws, for `Stage.draws`; `c` is the config's `gan`."""
+  """(key, phase) -> rngs, for `Stage.rngs`; `c` is the config's `gan`."""
   augmented = c.augment.policy or c.augment.pair_policy
 
-  def draws(key, phase):
+  def rngs(key, phase):
     n = c.batch_size
     keys = iter(jax.random.split(key, 8))
-    fake = lambda n=n: generator_draws(next(keys), n, generator, c.mixing)
-    change = lambda: augment.augment_draws(next(keys), n) if augmented else ()
+    fake = lambda n=n: generator_rngs(
+        next(keys), n, generator, c.style_mixing_prob)
+    change = lambda: augment.augment_rngs(next(keys), n) if augmented else ()
     if phase == "d":
       return {"dr": fake(), "dm": fake(), "augment_real": change(),
               "augment_fake": change(), "augment_pair": change(),
@@ -66,4 +67,4 @@ def of_phases(c, generator):
                        generator.image_channels))}
     return ()
 
-  return draws
+  return rngs

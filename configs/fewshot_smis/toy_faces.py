@@ -1,0 +1,32 @@
+"""Fewshot-SMIS on the procedural faces, 32 px, for two CPU cores.
+
+  C=configs/fewshot_smis/toy_faces.py:shots=5,labeling=dense
+  python train.py --config=$C --workdir=runs/smis
+  python -m semseg_jax.cli.score_synthesis --config=$C --workdir=runs/smis
+
+Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
+scribbles made of the masks), seed, smoke. All variants can share the
+stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
+"""
+
+from configs import common
+from configs.fewshot_smis import base
+
+
+def get_config(arg=""):
+  """Config of the experiment; see the module's docstring for `arg`."""
+  a = common.parse_arg(arg, **base.arguments())
+  c = base.get_config()
+  c.data.update(name="toy_faces", size=32, num_classes=7, num_unlabeled=2000,
+                num_validation_images=100)
+  base.two_cores(c)
+  c.generator.channels_per_resolution = ((32, 32),)
+  c.image_discriminator.channels_per_resolution = ((32, 32),)
+  c.gan.steps = 5000
+  # The last maps encode colours more than parts (chosen by the pseudo labels'
+  # agreement with the fully supervised segmenter, as k and threshold).
+  c.pseudo.update(layer="conv16", threshold=0.7)
+  c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
+  c.synthesis.styles = "5-7"
+  c.evaluation.limit = 200
+  return base.whole_masks(c, a)
