@@ -74,7 +74,8 @@ def markdown(name: str, records, plotted: bool) -> str:
       "FLOPs and bytes are the compiler's count of its programs; peaks were "
       "measured in the same rounds (a product of square matrices in the row's "
       "type, an array doubled into another). \"gap\": largest difference of "
-      "outputs before timing. With `--compiled` no cold compilation is timed.", ""]
+      "outputs before timing. With `--compiled` no cold compilation is timed.",
+      ""]
   if plotted:
     text += [f"![images a second]({name}.png)", ""]
   for case in settings_lib.CASES:

@@ -1,8 +1,8 @@
 """Image transforms: resizing to squares and paired augmentation.
 
-The labeled augmentation follows SemanticGAN's `seg_aug` (spec section 3):
-flip 1/2, and with probability 1/2 one affine map with shift 10 %, scale 20 %,
-rotation 15 degrees and a constant border.
+The labeled augmentation follows SemanticGAN's `seg_aug`: flip 1/2, and with
+probability 1/2 one affine map with shift 10 %, scale 20 %, rotation 15 degrees
+and a constant border.
 """
 
 import dataclasses

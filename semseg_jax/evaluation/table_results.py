@@ -248,8 +248,8 @@ def group_name(group: str, domain: str) -> str:
 def fewer_labels(results: Results) -> list[dict]:
   """Rows (method, data set, labels, one column a baseline) for `markdown`.
 
-  Each entry is "measured / published" as a `label_curve.Factor`. Baselines, full
-  supervision and rows of published numbers only are not listed as methods.
+  Each entry is "measured / published" as a `label_curve.Factor`. Baselines,
+  full supervision and rows of published numbers only are not listed as methods.
   """
   table, rows = results.table, []
   baselines = [i for i, row in enumerate(table.rows) if row.baseline]

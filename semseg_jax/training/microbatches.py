@@ -5,8 +5,8 @@ whole batch where the loss is a mean of terms that each depend on one image.
 What is computed over a batch (batch normalisation, a mean over valid pixels) is
 computed over a part instead.
 
-Part k takes the images k, k + parts, k + 2 parts, ...: every device has
-as many of each part, and the groups of StyleGAN2's minibatch standard deviation (image
+Part k takes the images k, k + parts, k + 2 parts, ...: every device has as many
+of each part, and the groups of StyleGAN2's minibatch standard deviation (image
 i is in group i modulo N / 4) stay whole if a part has a multiple of 4 images.
 """
 

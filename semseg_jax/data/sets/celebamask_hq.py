@@ -2,7 +2,7 @@
 
   CelebA-HQ-img/<n>.jpg  CelebAMask-HQ-mask-anno/<0..14>/<n:05d>_<part>.png
 
-Classes, order and colours of SemanticGAN (spec section 6): both sides merged,
+Classes, order and colours of SemanticGAN: both sides merged,
 mouth and lips are mouth, glasses are skin, everything else is background.
 Variant "19": every part a class, in the authors' order and colours.
 The paper's image numbers are not published; these are the ranges that fit its
