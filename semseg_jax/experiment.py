@@ -4,7 +4,6 @@ Called by train.py, eval.py, the commands in `cli` and the tests.
 """
 
 import functools
-import importlib
 import json
 import time
 
@@ -13,8 +12,7 @@ from etils import epath
 import jax
 import numpy as np
 
-from semseg_jax import joint_model
-from semseg_jax import monitoring
+from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
 from semseg_jax.data import image_folder
 from semseg_jax.data import sources as data_sources
@@ -39,18 +37,6 @@ def run(function, config, workdir, **arguments):
     result = function(config, epath.Path(workdir), **arguments)
     mesh_lib.together("done")  # process 0 may still be writing figures
     return result
-
-
-def module_of(config, stage: str):
-  """The module of a stage: the method's own, else one of `methods`."""
-  for name in (f"{config.method}.{stage}", stage):
-    try:
-      return importlib.import_module(f"semseg_jax.methods.{name}")
-    except ModuleNotFoundError as error:
-      if not f"semseg_jax.methods.{name}".startswith(error.name):
-        raise
-  raise ValueError(f"config.stages names {stage!r}, which is no module of "
-                   f"semseg_jax/methods/{config.method} or semseg_jax/methods")
 
 
 def check_data(config):
@@ -79,22 +65,22 @@ def train(config, workdir, *, overrides=None, only=()):
   check_data(config)
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.
-  stages = [make_stage(config, workdir, name) for name in names]
+  stages = [stage_table.make(config, workdir, name) for name in names]
   for name in names:
-    run_dir.check(workdir / name, relevant(config, module_of(config, name)))
+    run_dir.check(workdir / name, relevant(config, name))
   mesh = mesh_lib.make()
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
-    module = module_of(config, name)
     options = loop.LoopOptions(
         **config.log.to_dict(),
-        best_metric=_best_metric(config, stage, name))
+        best_metric=stage.validate and stage_table.of(
+            config, name).best_metric)
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
                  len(names), stage.steps)
     loop.train(
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
         rollbacks=config.faults.rollbacks,
-        config_json=json.dumps(relevant(config, module)),
+        config_json=json.dumps(relevant(config, name)),
         overrides_json=json.dumps(overrides or {}, default=str))
     if jax.process_index() == 0:
       figures.plot_metrics(workdir / name / "metrics.jsonl",
@@ -102,34 +88,12 @@ def train(config, workdir, *, overrides=None, only=()):
   return workdir
 
 
-def _best_metric(config, stage, name: str):
-  """The metric of `validate` that chooses the best checkpoint, or None."""
-  if not stage.validate or name == "gan":
-    return None
-  return getattr(module_of(config, name), "BEST_METRIC", "val/miou")
-
-
-def make_stage(config, workdir, name: str):
-  """The stage `name` of a config; the joint GAN with what watches it."""
-  module = module_of(config, name)
-  if config.num_microbatches > 1 and "num_microbatches" not in module.FIELDS:
-    raise ValueError(
-        f"config.num_microbatches is {config.num_microbatches}, but stage "
-        f"{name!r} of method {config.method!r} takes its batches whole: set it "
-        "to 1")
-  stage = module.make(config, workdir)
-  if name == "gan" and config.monitor.samples:
-    stage = stage._replace(validate=monitoring.make(config))
-  return stage
-
-
-def relevant(config, module) -> dict:
-  """The blocks of `config` that a stage's result depends on, plain values."""
-  if hasattr(module, "effective"):
-    config = module.effective(config)
-  plain = json.loads(config.to_json_best_effort())
+def relevant(config, name: str) -> dict:
+  """The blocks of `config` that stage `name` depends on, plain values."""
+  definition = stage_table.of(config, name)
+  plain = json.loads(definition.effective(config).to_json_best_effort())
   names = {"data", "dtype", "matmul_precision", "match_official", "seed",
-           *module.FIELDS}
+           *definition.fields}
   if config.num_microbatches == 1:  # what runs from before the field had
     names.discard("num_microbatches")
   return {name: plain[name] for name in sorted(names)}
@@ -156,10 +120,8 @@ def evaluate(config, workdir, *, splits=()):
   sources = {name: limited(data.evaluation_source(config, name), config)
              for name in splits}
   predict = _predictor(config, workdir)
-  joint, primary = None, jax.process_index() == 0
-  if (primary and config.data.num_labeled
-      and {"fully_supervised", "gan"} <= set(config.stages)):
-    joint = joint_model.score(config, workdir, config.evaluation.joint_samples)
+  primary = jax.process_index() == 0
+  summary = _summary(config, workdir) if primary else {}
   plain = json.loads(config.to_json_best_effort())
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
@@ -179,17 +141,10 @@ def evaluate(config, workdir, *, splits=()):
       continue
     save_record(
         config, workdir, name, methods, seconds=time.monotonic() - started,
-        extra={"joint_model": joint} | _reports(
-            config, workdir, source, folder))
+        extra=summary | _reports(config, workdir, source, folder))
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} images:\n"
           f"{tables.text(tables.score_rows(methods))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
-  if joint:
-    real = scored.get(config.data.in_domain, {}).get("fully_supervised", {})
-    print("\njoint model: the fully supervised segmenter scores "
-          f"{joint['miou']:.4f} mIoU against the generator's labels of "
-          f"{joint['samples']} samples"
-          + (f", {real['miou']:.4f} on real images" if real else ""))
   return scored
 
 
@@ -211,7 +166,8 @@ def save_record(config, workdir, split: str, methods: dict, *,
               for name in config.stages}
   records.save(workdir / "eval" / split, records.make(
       methods, config=json.loads(config.to_json_best_effort()), split=split,
-      seconds=seconds, checkpoint_step=steps.get("gan"),
+      seconds=seconds, checkpoint_step=next(iter(
+          x for x in steps.values() if x is not None), None),
       extra={"checkpoint_steps": steps, "finished_steps": finished}
       | (extra or {})))
 
@@ -229,27 +185,34 @@ def label(config, workdir, *, images, out) -> dict:
     What `evaluation.labels.write` returns.
   """
   source = image_folder.ImageFolder(images, config.data.channels)
-  module = module_of(config, "labeling")
+  labeling = stage_table.labeling_of(config)
   steps = {name: checkpoint.best(workdir / name / "ckpt")
            for name in config.stages}
   plain = json.loads(config.to_json_best_effort())
   return labels.write(
-      module.predictor(config, workdir), source,
-      method=module.method_name(config, config.inversion.steps),
-      spec=module.spec(config) if hasattr(module, "spec")
+      labeling.predictor(config, workdir), source, method=labeling.row(config),
+      spec=labeling.spec(config) if labeling.spec
       else data.dataset(config).spec,
       batch_size=config.inversion.batch_size, size=config.data.size,
       out_dir=out,
       fingerprint=records.config_hash({**plain, "steps": steps}))
 
 
+def _summary(config, workdir) -> dict:
+  """What the stages say of a run as a whole, for every record."""
+  summaries = {}
+  for name in config.stages:
+    if summary := stage_table.of(config, name).summary:
+      summaries |= summary(config, workdir)
+  return summaries
+
+
 def _reports(config, workdir, source, folder) -> dict:
-  """{stage: what its module reports of a split beside segmentations}."""
+  """{stage: what it reports of a split beside segmentations}."""
   reports = {}
   for name in config.stages:
-    module = module_of(config, name)
-    if hasattr(module, "report"):
-      reports[name] = module.report(config, workdir, source, folder)
+    if report := stage_table.of(config, name).report:
+      reports[name] = report(config, workdir, source, folder)
       curves = {k: v.pop("roc") for k, v in reports[name].items() if "roc" in v}
       if curves:
         run_dir.write_json(folder / "roc.json", curves)
@@ -270,18 +233,15 @@ def _predictor(config, workdir):
 
   A stage's `combiner` makes further rows of those that the others gave.
   """
-  modules = [module_of(config, name) for name in config.stages]
-  if "encoder" in config.stages and config.data.num_labeled:
-    modules.append(module_of(config, "labeling"))
-  parts = [m.predictor(config, workdir) for m in modules
-           if hasattr(m, "predictor")]
-  combiners = [m.combiner(config, workdir) for m in modules
-               if hasattr(m, "combiner")]
+  definitions = [stage_table.of(config, name) for name in config.stages]
+  predictors = [
+      d.predictor(config, workdir) for d in definitions if d.predictor]
+  combiners = [d.combiner(config, workdir) for d in definitions if d.combiner]
 
   def predict(source, images, indices):
     methods = {}
-    for part in parts:
-      methods |= part(images, indices)
+    for predict_rows in predictors:
+      methods |= predict_rows(images, indices)
     for combine in combiners:
       methods |= combine(source, indices, methods)
     return methods

@@ -14,6 +14,18 @@ from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 
 
+def summary(config, workdir) -> dict:
+  """{"joint_model": `score`}, and prints it; {} where a run has not both."""
+  if not config.data.num_labeled or not (
+      {"fully_supervised", "gan"} <= set(config.stages)):
+    return {}
+  result = score(config, workdir, config.evaluation.joint_samples)
+  print("\njoint model: the fully supervised segmenter scores "
+        f"{result['miou']:.4f} mIoU against the generator's labels of "
+        f"{result['samples']} samples", flush=True)
+  return {"joint_model": result}
+
+
 def score(config, workdir, n: int) -> dict:
   """Scores the run's generator on `n` samples.
 

@@ -12,6 +12,7 @@ import pytest
 
 from configs import common
 from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.training import run_dir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "configs"
@@ -79,7 +80,7 @@ def test_few_shot_methods_can_share_stages(data, words, stage, tmp_path):
   one = load(f"repurpose_gan/{data}", *words)
   other = load(f"fewshot_smis/{data}")
   folder, relevant = tmp_path / stage, lambda config: experiment.relevant(
-      config, experiment.module_of(config, stage))
+      config, stage)
   run_dir.prepare(folder, relevant(one), {})
   run_dir.check(folder, relevant(other))
 
@@ -110,13 +111,13 @@ def test_smoke_stages_can_be_built_without_data(name, unlabeled, tmp_path):
     if not config.data.num_labeled and (
         stage_name == "supervised" or config.method == "semisup"):
       with pytest.raises(ValueError, match="config.data.num_labeled"):
-        experiment.make_stage(config, tmp_path, stage_name)
+        stages.make(config, tmp_path, stage_name)
       continue
-    stage = experiment.make_stage(config, tmp_path, stage_name)
+    stage = stages.make(config, tmp_path, stage_name)
     frozen = None
     if stage_name == "encoder" and config.method == "semantic_gan":
       # It starts at the generator's mean latent; shapes alone come from no run.
-      frozen = experiment.make_stage(config, None, stage_name).load_frozen()
+      frozen = stages.make(config, None, stage_name).load_frozen()
     state = jax.eval_shape(stage.init, jax.random.key(0), frozen)
     assert state.step.dtype == np.int32
     assert stage.phases(0)

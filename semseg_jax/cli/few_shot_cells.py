@@ -131,8 +131,7 @@ def _begin(cell, stage_name, path, steps) -> bool:
 
 
 def _relevant(cell, stage_name):
-  return experiment.relevant(
-      cell.config, experiment.module_of(cell.config, stage_name))
+  return experiment.relevant(cell.config, stage_name)
 
 
 def predictor(config, workdir, folder, cells):

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.cli import table_runs
 from semseg_jax.cli import table_toy
 from semseg_jax.evaluation import paper_table
@@ -111,7 +111,7 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
   # A converted generator is replaced by one of the config's own.
   trained = ["gan"] if changes.get("generator.weights") == "" else []
   for name in stages:
-    stage = experiment.make_stage(config, workdir, name)
+    stage = stages.make(config, workdir, name)
     phase_costs = stage_cost(
         stage, lambda: _untrained(config, workdir, trained))
     trained.append(name)
@@ -127,7 +127,7 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
 def _untrained(config, workdir, names):
   """Checkpoints with zeros of stages, for the stages after them."""
   for name in names:
-    stage = experiment.make_stage(config, workdir, name)
+    stage = stages.make(config, workdir, name)
     state = jax.eval_shape(
         stage.init, jax.random.key(0), _frozen(stage))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)

@@ -15,7 +15,6 @@ import types
 from typing import Any
 from typing import NamedTuple
 
-from semseg_jax import experiment
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import table_results
@@ -145,7 +144,7 @@ def unlike(there: dict, now: dict) -> list[tuple]:
   kind = types.SimpleNamespace(method=now["method"])
   blocks = lambda stages: {
       field for name in stages
-      for field in experiment.module_of(kind, name).FIELDS}
+      for field in stages.of(kind, name).fields}
   both = names[0] & names[1]
   try:
     others = blocks(names[0] | names[1]) - blocks(both)

@@ -79,8 +79,7 @@ def _link(job: table_runs.Job, folders: table_runs.Folders) -> bool:
   config = table_runs.config(job.run, folders, job.table)
   folder, linked = folders.root / job.run.folder, False
   for name in job.stages or config.stages:
-    relevant = experiment.relevant(
-        config, experiment.module_of(config, name))
+    relevant = experiment.relevant(config, name)
     if not (folder / name).exists():
       other = next((x.parent for x in folders.root.glob(f"**/{name}/DONE")
                     if _trained_alike(x.parent, relevant)), None)

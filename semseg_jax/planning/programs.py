@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.data import datasets
+from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
 
@@ -45,6 +46,8 @@ def blank(config):
   """A copy of `config` on blank images, so that no data need be there."""
   config = copy.deepcopy(config)
   config.data.name = datasets.BLANK
+  if "monitor" in config:
+    config.monitor.samples = 0
   return config
 
 
@@ -56,7 +59,7 @@ def training(config, name: str, mesh) -> list[Program]:
     name: one of its stages.
     mesh: from `mesh.make`.
   """
-  stage = experiment.module_of(config, name).make(config, None)
+  stage = stages.of(config, name).make(config, None)
   # What a step reads may itself be computed from earlier stages.
   frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
   key = _shapes(jax.eval_shape(lambda: jax.random.key(0)),
@@ -111,18 +114,15 @@ def inversion(config, mesh) -> list[Program]:
 
   Its `per_step` is the number of steps: the stage's "step" is a whole search.
   """
-  try:
-    module = experiment.module_of(config, "labeling")
-  except ValueError:
-    return []
-  if "encoder" not in config.stages or not config.data.num_labeled:
+  if (config.method != "semantic_gan" or "encoder" not in config.stages
+      or not config.data.num_labeled):
     return []
   config = copy.deepcopy(config)
   config.inversion.segment = 1
   c = config.inversion
   rows = mesh_lib.batch_sharding(mesh)
   mesh_lib.check_divisible(c.batch_size, mesh, "config.inversion.batch_size")
-  inverter, frozen = module.make_inverter(config, None, rows)
+  inverter, frozen = labeling.make_inverter(config, None, rows)
   shape = jax.ShapeDtypeStruct
   n, size = c.batch_size, config.data.size
   target = shape((n, size, size, config.data.channels), jnp.float32,

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import inversion_curve
 from configs.semantic_gan import toy_faces
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.training import checkpoint
 
 
@@ -19,7 +19,7 @@ def run(tmp_path_factory):
   config.evaluation.limit = 4
   folder = tmp_path_factory.mktemp("run")
   for name in ("gan", "encoder"):
-    stage = experiment.module_of(config, name).make(config, folder)
+    stage = stages.of(config, name).make(config, folder)
     state = jax.jit(stage.init)(jax.random.key(0), stage.load_frozen())
     with checkpoint.Checkpoints(folder / name / "ckpt") as checkpoints:
       checkpoints.save(1, state, {})

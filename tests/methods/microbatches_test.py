@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.semantic_gan import encoder
@@ -123,4 +123,4 @@ def test_stages_that_take_batches_whole_refuse_parts(toy_config, monkeypatch):
   config = toy_config(microbatches=2)
   monkeypatch.setattr(supervised, "FIELDS", ("supervised",))
   with pytest.raises(ValueError, match="microbatches is 2.*'supervised'.*to 1"):
-    experiment.make_stage(config, None, "supervised")
+    stages.make(config, None, "supervised")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from configs.semantic_gan import toy_faces
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.training import checkpoint
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -81,7 +81,7 @@ def metrics(folder) -> list[dict]:
 
 def final_state(config, workdir, stage):
   """The newest saved state of a stage, as NumPy arrays."""
-  made = experiment.module_of(config, stage).make(config, workdir)
+  made = stages.of(config, stage).make(config, workdir)
   here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = jax.tree.map(
       lambda x: x.update(sharding=here),

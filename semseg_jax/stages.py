@@ -1,0 +1,202 @@
+"""Every stage of every method, in one table.
+
+A stage is known by its name in `config.stages` and the method it belongs to.
+What it offers (how it trains, predicts, reports) is a `Definition`; a new
+method adds its entries here and nothing elsewhere.
+"""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any
+
+from semseg_jax import joint_model
+from semseg_jax import monitoring
+from semseg_jax.methods import fully_supervised
+from semseg_jax.methods import gan
+from semseg_jax.methods import supervised
+from semseg_jax.methods.fewshot_smis import encoder as smis_encoder
+from semseg_jax.methods.fewshot_smis import shots as smis_shots
+from semseg_jax.methods.repurpose_gan import autoshot
+from semseg_jax.methods.repurpose_gan import labeling as repurpose_labeling
+from semseg_jax.methods.repurpose_gan import segmenter
+from semseg_jax.methods.repurpose_gan import shots
+from semseg_jax.methods.semantic_gan import encoder
+from semseg_jax.methods.semantic_gan import labeling
+from semseg_jax.methods.semisup import adv_ssl
+from semseg_jax.methods.semisup import classifier
+from semseg_jax.methods.semisup import mean_teacher
+from semseg_jax.methods.semisup import mlmt
+from semseg_jax.methods.semisup import s4gan
+from semseg_jax.training import stage
+
+# predict(images uint8 [B, H, W, C], indices [B]) -> {row of the results:
+# {"logits" [B, H, W, K], "reconstruction"?, "confidence"? [B]}}.
+Predict = Callable[[Any, Any], dict[str, dict[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+  """What a method offers under the name of a stage.
+
+  Attributes:
+    make: (config, workdir) -> `training.stage.Stage`; reads nothing before its
+      `load_frozen`.
+    fields: blocks of the config that the trained result depends on. A stage
+      that can split its batches names "num_microbatches".
+    predictor: (config, workdir) -> `Predict` of the trained stage, or None.
+    combiner: (config, workdir) -> (source, indices, rows) -> further rows made
+      of those that the predictors gave, or None.
+    report: (config, workdir, source, folder) -> dict for the record of a split
+      beside segmentations, or None.
+    summary: (config, workdir) -> dict for the records of all splits, or {}.
+    effective: config -> the config that the stage really uses.
+    best_metric: metric of validation that chooses the best checkpoint; None:
+      the last one is used.
+  """
+  make: Callable[[Any, Any], stage.Stage]
+  fields: tuple[str, ...]
+  predictor: Callable[[Any, Any], Predict] | None = None
+  combiner: Callable[[Any, Any], Callable[..., dict]] | None = None
+  report: Callable[..., dict] | None = None
+  summary: Callable[[Any, Any], dict] | None = None
+  effective: Callable[[Any], Any] = lambda config: config
+  best_metric: str | None = "val/miou"
+
+
+@dataclasses.dataclass(frozen=True)
+class Labeling:
+  """How a method labels new images with a finished run.
+
+  Attributes:
+    predictor: (config, workdir) -> `Predict`.
+    row: config -> the row of `Predict` whose labels are written.
+    spec: config -> `datasets.Spec` of the labels; None: the data set's.
+  """
+  predictor: Callable[[Any, Any], Predict]
+  row: Callable[[Any], str]
+  spec: Callable[[Any], Any] | None = None
+
+
+def _monitored_gan(config, workdir) -> stage.Stage:
+  """The stage `gan` with what is watched while it trains."""
+  made = gan.make(config, workdir)
+  if config.monitor.samples:
+    made = made._replace(validate=monitoring.make(config))
+  return made
+
+
+def _labeled_by_inversion(config, workdir) -> Predict:
+  """Rows of encoder and inversion; none of a generator without labels."""
+  if not config.data.num_labeled:
+    return lambda images, indices: {}
+  return labeling.predictor(config, workdir)
+
+
+_SUPERVISED = Definition(
+    supervised.make, supervised.FIELDS, predictor=supervised.predictor)
+_FULLY_SUPERVISED = Definition(
+    fully_supervised.make, fully_supervised.FIELDS,
+    predictor=fully_supervised.predictor,
+    effective=fully_supervised.effective)
+_GAN = Definition(
+    _monitored_gan, gan.FIELDS, summary=joint_model.summary, best_metric=None)
+
+METHODS = {
+    "semantic_gan": {
+        "supervised": _SUPERVISED,
+        "fully_supervised": _FULLY_SUPERVISED,
+        "gan": _GAN,
+        "encoder": Definition(
+            encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion),
+    },
+    "repurpose_gan": {
+        "supervised": _SUPERVISED,
+        "fully_supervised": _FULLY_SUPERVISED,
+        "gan": _GAN,
+        "segmenter": Definition(
+            segmenter.make, segmenter.FIELDS, predictor=segmenter.predictor),
+        "autoshot": Definition(
+            autoshot.make, autoshot.FIELDS, predictor=autoshot.predictor),
+    },
+    "fewshot_smis": {
+        "supervised": _SUPERVISED,
+        "fully_supervised": _FULLY_SUPERVISED,
+        "gan": _GAN,
+        "shots": Definition(smis_shots.make, smis_shots.FIELDS),
+        "encoder": Definition(
+            smis_encoder.make, smis_encoder.FIELDS,
+            best_metric=smis_encoder.BEST_METRIC),
+    },
+    "semisup": {
+        "supervised": _SUPERVISED,
+        "fully_supervised": _FULLY_SUPERVISED,
+        "adv_ssl": Definition(
+            adv_ssl.make, adv_ssl.FIELDS, predictor=adv_ssl.predictor),
+        "mean_teacher": Definition(
+            mean_teacher.make, mean_teacher.FIELDS,
+            predictor=mean_teacher.predictor),
+        "s4gan": Definition(
+            s4gan.make, s4gan.FIELDS, predictor=s4gan.predictor),
+        "classifier": Definition(
+            classifier.make, classifier.FIELDS,
+            best_metric=classifier.BEST_METRIC),
+        "mlmt": Definition(
+            mlmt.make, mlmt.FIELDS, combiner=mlmt.combiner,
+            report=mlmt.report, best_metric=mlmt.BEST_METRIC),
+    },
+}
+
+LABELING = {
+    "semantic_gan": Labeling(
+        labeling.predictor,
+        lambda config: labeling.method_name(config, config.inversion.steps)),
+    "repurpose_gan": Labeling(
+        repurpose_labeling.predictor, repurpose_labeling.method_name,
+        shots.spec),
+}
+
+
+def of(config, name: str) -> Definition:
+  """The stage `name` of the config's method.
+
+  Raises:
+    ValueError: there is no such method or stage.
+  """
+  if config.method not in METHODS:
+    raise ValueError(f"config.method is {config.method!r}; choose one of "
+                     f"{', '.join(METHODS)}")
+  stages = METHODS[config.method]
+  if name not in stages:
+    raise ValueError(
+        f"config.stages names {name!r}, which method {config.method!r} does "
+        f"not have; choose from {', '.join(stages)}")
+  return stages[name]
+
+
+def labeling_of(config) -> Labeling:
+  """How the config's method labels new images.
+
+  Raises:
+    ValueError: it does not.
+  """
+  if config.method not in LABELING:
+    raise ValueError(
+        f"method {config.method!r} has no labeling of new images; these have: "
+        f"{', '.join(LABELING)}")
+  return LABELING[config.method]
+
+
+def make(config, workdir, name: str) -> stage.Stage:
+  """The stage `name` of a config, ready to train.
+
+  Raises:
+    ValueError: the config asks for what the stage cannot do.
+  """
+  definition = of(config, name)
+  if (config.num_microbatches > 1
+      and "num_microbatches" not in definition.fields):
+    raise ValueError(
+        f"config.num_microbatches is {config.num_microbatches}, but stage "
+        f"{name!r} of method {config.method!r} takes its batches whole: set it "
+        "to 1")
+  return definition.make(config, workdir)
