@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from semseg_jax.ops import conv
 
 _DIMS = ("NHWC", "HWIO", "NHWC")
+_MOST_SUMS = 9  # In one loop of a weight gradient.
 
 
 def depthwise_conv(x, kernel, *, stride=1, dilation=1, padding="same",
@@ -110,17 +111,42 @@ _correlate.defvjp(_correlate_fwd, _correlate_bwd)
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _input_gradient(g, w, geometry):
-  """Gradient with respect to the map."""
-  s, d = geometry.stride, geometry.dilation
+  """Gradient with respect to the map.
+
+  Positions of the map that differ by a multiple of the stride see the same
+  taps: each such part is a sum of taps of g, as `_correlate` is.
+  """
+  s = geometry.stride
+  size = [-(-n // s) for n in geometry.size]  # of a part
+  parts = [_seen_by(k, low, geometry) for k, (low, _) in zip(
+      geometry.taps, geometry.padding, strict=True)]
   pads = []
-  for n, k, m, (low, _) in zip(
-      geometry.size, geometry.taps, geometry.out, geometry.padding,
-      strict=True):
-    before = (k - 1) * d - low
-    pads.append((before, n + (k - 1) * d - before - ((m - 1) * s + 1), s - 1))
-  g = lax.pad(g, jnp.zeros((), g.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
-  back = _Geometry(g.shape[1:3], geometry.taps, 1, d, ((0, 0), (0, 0)))
-  return _sum_of_taps(g, w[::-1, ::-1], back)
+  for n, m, part in zip(size, geometry.out, parts, strict=True):
+    offsets = [offset for seen in part for _, offset in seen]
+    pads.append((max(0, -min(offsets)), max(0, max(offsets) + n - m)))
+  (top, _), (left, _) = pads
+  g = jnp.pad(g, ((0, 0), *pads, (0, 0)))
+  rows = []
+  for down in parts[0]:
+    row = []
+    for right in parts[1]:
+      y = jnp.zeros((g.shape[0], *size, g.shape[3]), g.dtype)
+      for i, y0 in down:
+        for j, x0 in right:
+          y += g[:, top + y0:top + y0 + size[0],
+                 left + x0:left + x0 + size[1]] * w[i, j]
+      row.append(y)
+    rows.append(jnp.stack(row, 3))
+  y = jnp.stack(rows, 2).reshape(
+      g.shape[0], s * size[0], s * size[1], g.shape[3])
+  return y[:, :geometry.size[0], :geometry.size[1]]
+
+
+def _seen_by(taps, low, geometry):
+  """Per position modulo the stride: pairs (tap, offset in g)."""
+  s, d = geometry.stride, geometry.dilation
+  return [[(t, (a + low - t * d) // s) for t in range(taps)
+           if (a + low - t * d) % s == 0] for a in range(s)]
 
 
 def _input_gradient_fwd(g, w, geometry):
@@ -138,12 +164,21 @@ _input_gradient.defvjp(_input_gradient_fwd, _input_gradient_bwd)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _weight_gradient(x, g, geometry):
   """Gradient with respect to the kernel, [kh, kw, C]."""
-  x = _padded(x, geometry)
-  rows = [
-      jnp.stack([(_tap(x, i, j, geometry) * g).sum((0, 1, 2))
-                 for j in range(geometry.taps[1])])
-      for i in range(geometry.taps[0])]
-  return jnp.stack(rows)
+  # The barrier keeps the padding out of the loops below.
+  x = lax.optimization_barrier(_padded(x, geometry))
+  kh, kw = geometry.taps
+  products = [_tap(x, i, j, geometry) * g for i in range(kh) for j in range(kw)]
+  # Several sums in one loop read g once; more than the registers hold is
+  # slower, and so is a loop over all three axes.
+  count = kh * kw if kh * kw <= _MOST_SUMS else kw
+  zero = jnp.zeros((), x.dtype)
+  sums = []
+  for first in range(0, kh * kw, count):
+    part = products[first:first + count]
+    sums += lax.reduce(
+        part, [zero] * len(part),
+        lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (2,))
+  return jnp.stack([y.sum((0, 1)) for y in sums]).reshape(kh, kw, -1)
 
 
 def _weight_gradient_fwd(x, g, geometry):

@@ -12,7 +12,7 @@ _TOL = 1e-4  # Of the largest value; deep networks.
 _TRAIN_TOL = 1e-3  # Batch statistics of small maps.
 
 
-def drawn(case):
+def random_weights(case):
   kind = case.manifest["networks"][0]["kind"]
   module, variables = interop.from_torch(kind, case.state_dict())
   variables = jax.device_put(variables)
@@ -69,7 +69,7 @@ def _nchw(x):
 
 
 CHECKS = {
-    "efficientnet_lite0": drawn,
+    "efficientnet_lite0": random_weights,
     "efficientnet_lite0_pretrained": from_package,
     "efficientnet_lite2_pretrained": from_package,
 }

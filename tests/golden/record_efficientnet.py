@@ -90,7 +90,7 @@ def manifest_of(name, variant, tag, shape, scale):
   }
 
 
-def drawn_case(variant, size):
+def random_case(variant, size):
   name = f"efficientnet_lite{variant}"
   model = network(variant, size)
   entries = specs(model)
@@ -135,6 +135,6 @@ def pretrained_case(variant, size):
 
 if __name__ == "__main__":
   torch.set_num_threads(1)
-  drawn_case(0, (56, 40))
+  random_case(0, (56, 40))
   pretrained_case(0, (64, 48))
   pretrained_case(2, (45, 64))
