@@ -64,6 +64,9 @@ def segmenter() -> ml_collections.ConfigDict:
   """Block `segmenter`: the U-Net of `supervised` by default."""
   return ml_collections.ConfigDict(dict(
       network="unet",  # unet, deeplabv2 or deeplabv3plus
+      backbone="",  # efficientnet_lite0, ...: instead of the network's trunk
+      frozen_statistics=False,  # of that backbone's batch norm
+      backbone_factor=1.0,  # its rate / the head's, under "adamw"
       depth=101,  # of the ResNet: 18, 34, 50, 101; 38: wide (deeplabv3plus)
       width=64,
       blocks=(),  # per stage of the ResNet; () = those of `depth`

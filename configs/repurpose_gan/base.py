@@ -50,6 +50,7 @@ def get_config(preset=None):
       steps=156_000,  # 1000 epochs, the most in the official code
       batch_size=32, learning_rate=1e-3, weight_decay=1e-3, clip=0.1,
       patience=20, factor=0.1, floor=1e-6, width=64,
+      backbone="",  # efficientnet_lite0, ...: a U-Net on it, ours
       augment=dict(degrees=10.0, shift=0.5, scale=(0.5, 2.0), flip=0.5))
 
   # From the mean latent, as there is no encoder; the official code does not

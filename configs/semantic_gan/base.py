@@ -44,6 +44,11 @@ def get_config():
                    shift=0.1, scale=0.2, rotate=15.0)))
   c.data.geometry = common.geometry()
 
+  c.pretrained = ml_collections.ConfigDict(dict(
+      # .pth or converted files; "" = of the package, where it is installed.
+      efficientnet_lite0="", efficientnet_lite1="", efficientnet_lite2="",
+      efficientnet_lite3="", efficientnet_lite4=""))
+
   c.generator = ml_collections.ConfigDict(dict(
       style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512,
       # (size, width) pairs that override the table of widths

@@ -55,6 +55,11 @@ def get_config():
                    shift=0.1, scale=0.2, rotate=15.0)))
   c.data.geometry = common.geometry()
 
+  c.pretrained = ml_collections.ConfigDict(dict(
+      # .pth or converted files; "" = of the package, where it is installed.
+      efficientnet_lite0="", efficientnet_lite1="", efficientnet_lite2="",
+      efficientnet_lite3="", efficientnet_lite4=""))
+
   c.segmenter = common.segmenter()
   c.segmenter.update(
       network="deeplabv2", stride_first=True, ceil_pool=True,
@@ -93,6 +98,7 @@ def get_config():
   c.mlmt = ml_collections.ConfigDict(dict(
       steps=3_300, epochs=100, batch_size=16, unlabeled_batch_size=80,
       shape=(320, 320), depth=101, width=64, blocks=(), output_stride=32,
+      backbone="",  # efficientnet_lite0, ...: instead of the ResNet
       pooling="mean",  # over the map; or "max"
       weights="",
       start="",  # stage whose trunk it starts from, where there are no weights

@@ -49,7 +49,7 @@ def module(kind: str, **options) -> nn.Module:
     raise ValueError(
         f"pretrained network {kind!r}: choose one of {kinds()}")
   return efficientnet_lite.Classifier(
-      variant=int(kind.removeprefix("efficientnet_lite")), **options)
+      variant=efficientnet_lite.NAMES[kind], **options)
 
 
 def variables(kind: str, files: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from semseg_jax.models import resnet
 from semseg_jax.models import segmentation_discriminators as discriminators
 from semseg_jax.models import wide_resnet
 
-_WRAPPER = "module."
 _BRANCHES = (6, 12, 18, 24)  # Dilations of s4GAN's classifier.
 _IMAGE_PX = 33  # Of the example whose shapes entries are compared with.
 
@@ -33,7 +32,7 @@ def deeplabv2(state_dict, *, used_branches: int | None = 2, **options):
   Returns:
     The module and its variables: "params", "batch_stats".
   """
-  reader = _reader(state_dict, "s4gan/deeplabv2")
+  reader = state_dicts.unwrapped(state_dict, "s4gan/deeplabv2")
   width, channels = reader.shape("conv1.weight", 4)[:2]
   classes = reader.shape("layer5.conv2d_list.0.weight", 4)[0]
   branches = reader.count("layer5.conv2d_list.")
@@ -64,7 +63,7 @@ def deeplabv3plus(state_dict, **options):
   Returns:
     The module and its variables: "params", "batch_stats".
   """
-  reader = _reader(state_dict, "s4gan/deeplabv3plus")
+  reader = state_dicts.unwrapped(state_dict, "s4gan/deeplabv3plus")
   width, channels = reader.shape("backbone.mod1.conv1.weight", 4)[:2]
   blocks = _wide_blocks(reader, "backbone.")
   module = deeplab.DeepLabV3Plus(
@@ -86,7 +85,7 @@ def discriminator(state_dict, **options):
   Returns:
     The module and its variables: "params".
   """
-  reader = _reader(state_dict, "s4gan/discriminator")
+  reader = state_dicts.unwrapped(state_dict, "s4gan/discriminator")
   width, channels = reader.shape("conv1.weight", 4)[:2]
   module = discriminators.ImageDiscriminator(width=width, **options)
   return module, by_name.read(module, _example(channels), reader, ".".join)
@@ -103,7 +102,7 @@ def _classifier(depth, state_dict, **options):
   Returns:
     The module and its variables: "params", "batch_stats".
   """
-  reader = _reader(state_dict, f"resnet{depth}")
+  reader = state_dicts.unwrapped(state_dict, f"resnet{depth}")
   width, channels = reader.shape("conv1.weight", 4)[:2]
   classes = reader.shape("fc.weight", 2)[0]
   module = resnet.Classifier(classes, depth, width, **options)
@@ -128,7 +127,7 @@ def wide_resnet38(state_dict, **options):
   Returns:
     The module and its variables: "params", "batch_stats".
   """
-  reader = _reader(
+  reader = state_dicts.unwrapped(
       state_dict, "wide_resnet38", unused=("bn_out.", "classifier."))
   width, channels = reader.shape("mod1.conv1.weight", 4)[:2]
   module = wide_resnet.WideResNet38(
@@ -186,18 +185,6 @@ def _resnet_name(path):
   layer = {"shortcut": "downsample.0", "shortcut_bn": "downsample.1"}.get(
       layer, layer)
   return f"{path[0].replace('_', '.')}.{layer}"
-
-
-def _reader(state_dict, kind, unused=()):
-  """A reader of the entries without the wrapper's prefix and those unused."""
-  reader = state_dicts.Reader(state_dict, kind)
-  names = reader.names()
-  if names and len(reader.names(_WRAPPER)) == len(names):
-    kind = f"{kind} (after the prefix {_WRAPPER!r})"
-    state_dict = {
-        n.removeprefix(_WRAPPER): v for n, v in state_dict.items()}
-  return state_dicts.Reader(
-      {n: v for n, v in state_dict.items() if not n.startswith(unused)}, kind)
 
 
 def _wide_blocks(reader, prefix=""):

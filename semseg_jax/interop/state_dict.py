@@ -105,15 +105,23 @@ class Reader:
     return np.transpose(self.take(name, shape or (None,) * 2))
 
 
-def unwrapped(state_dict: Mapping[str, np.ndarray], kind: str) -> Reader:
-  """A reader of entries that may carry a data-parallel wrapper's `module.`."""
+def unwrapped(
+    state_dict: Mapping[str, np.ndarray], kind: str,
+    unused: tuple[str, ...] = ()) -> Reader:
+  """A reader of entries without a data-parallel wrapper's prefix `module.`.
+
+  Args:
+    state_dict, kind: see `Reader`.
+    unused: entries that start so, after the prefix, are left out.
+  """
   reader = Reader(state_dict, kind)
   names = reader.names()
-  if not names or len(reader.names(_WRAPPER)) < len(names):
-    return reader
+  if names and len(reader.names(_WRAPPER)) == len(names):
+    kind = f"{kind} (after the prefix {_WRAPPER!r})"
+    state_dict = {
+        n.removeprefix(_WRAPPER): v for n, v in state_dict.items()}
   return Reader(
-      {n.removeprefix(_WRAPPER): v for n, v in state_dict.items()},
-      f"{kind} (after the prefix {_WRAPPER!r})")
+      {n: v for n, v in state_dict.items() if not n.startswith(unused)}, kind)
 
 
 def _text(shape) -> str:

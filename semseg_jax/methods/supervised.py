@@ -60,7 +60,8 @@ def make(config, workdir) -> stage.Stage:
   module = network(config)
   tx = segmenter.optimizer(
       c, functools.partial(segmenter.groups, module),
-      segmenter.repeats(config), block="supervised")
+      segmenter.repeats(config), block="supervised",
+      backbone_factor=config.segmenter.backbone_factor)
 
   def init(key, frozen):
     variables = segmenter.init(

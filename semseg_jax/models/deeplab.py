@@ -12,6 +12,7 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import resnet
 from semseg_jax.models import torch_layers
 from semseg_jax.models import wide_resnet
@@ -77,11 +78,13 @@ class DeepLabV3Plus(nn.Module):
   Attributes:
     num_classes: output channels.
     depth: 18, 34, 50 or 101 for a ResNet, 38 for the wide one.
+    backbone: "efficientnet_lite0" to "efficientnet_lite4" instead of them.
     output_stride: 8 or 16; the wide ResNet has 8.
     width, blocks: of the trunk, see `resnet.ResNet`.
     features: channels of the pyramid's branches and of the decoder.
     fine_features: channels of the early map in the decoder.
     dropout: see `wide_resnet.WideResNet38`.
+    frozen_statistics: the EfficientNet keeps its batch norm's statistics.
     dtype: compute dtype of all but the last layer.
   """
 
@@ -93,24 +96,13 @@ class DeepLabV3Plus(nn.Module):
   features: int = 256
   fine_features: int = 48
   dropout: tuple[float, float] = (0.3, 0.5)
+  backbone: str = ""
+  frozen_statistics: bool = False
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, image, *, train: bool = False):
-    if self.output_stride not in ((8,) if self.depth == 38 else _RATES):
-      raise ValueError(
-          f"DeepLabv3+ of depth {self.depth} with output stride "
-          f"{self.output_stride}: choose 8 (or 16, if the depth is not 38)")
-    if self.depth == 38:
-      x, maps = wide_resnet.WideResNet38(
-          self.width, self.blocks or wide_resnet.BLOCKS, self.dropout,
-          self.dtype, name="backbone")(image, train=train)
-      early = maps["mod2"]
-    else:
-      x, maps = resnet.ResNet(
-          self.depth, self.width, self.blocks, self.output_stride,
-          dtype=self.dtype, name="backbone")(image, train=train)
-      early = maps["layer1"]
+    x, maps, early = self._trunk(image, train)
     aspp = SpatialPyramid(
         self.features, _RATES[self.output_stride], self.dtype, name="aspp")(
             x, train=train)
@@ -128,6 +120,29 @@ class DeepLabV3Plus(nn.Module):
         self.num_classes, 1, use_bias=False, kernel_init=_he_fan_in,
         name="logits")(x)
     return logits, {**maps, "aspp": aspp, "deep": deep, "fine": fine}
+
+  def _trunk(self, image, train):
+    """The last map, all maps by name, and the early one for the decoder."""
+    wide = self.depth == 38 and not self.backbone
+    if self.output_stride not in ((8,) if wide else _RATES):
+      raise ValueError(
+          f"DeepLabv3+ of depth {self.depth} with output stride "
+          f"{self.output_stride}: choose 8 (or 16, if the depth is not 38)")
+    if self.backbone:
+      x, maps = efficientnet_lite.EfficientNetLite(
+          efficientnet_lite.NAMES[self.backbone], self.output_stride,
+          self.dtype, name="backbone")(
+              image, train=train and not self.frozen_statistics)
+      return x, maps, maps["level2"]
+    if wide:
+      x, maps = wide_resnet.WideResNet38(
+          self.width, self.blocks or wide_resnet.BLOCKS, self.dropout,
+          self.dtype, name="backbone")(image, train=train)
+      return x, maps, maps["mod2"]
+    x, maps = resnet.ResNet(
+        self.depth, self.width, self.blocks, self.output_stride,
+        dtype=self.dtype, name="backbone")(image, train=train)
+    return x, maps, maps["layer1"]
 
   def _conv(self, name, features, kernel, kernel_init=None):
     return torch_layers.Conv(

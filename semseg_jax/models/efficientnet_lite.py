@@ -18,13 +18,15 @@ from semseg_jax.ops import depthwise_conv
 # Variant -> multipliers of (width, depth). Table of the Lite networks' release.
 VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2), 3: (1.2, 1.4),
             4: (1.4, 1.8)}
+# Names in configs -> variant.
+NAMES = {f"efficientnet_lite{variant}": variant for variant in VARIANTS}
 # (blocks, kernel, stride, expansion, channels) per stage; Tan and Le, table 1.
 _STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40),
            (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
            (1, 3, 1, 6, 320))
 # Stages after which the map's size halves, or there is none: a level ends.
 _LEVEL_ENDS = (0, 1, 2, 4, 6)
-_STEM, HEAD = 32, 1280  # channels
+_STEM, _HEAD = 32, 1280  # channels
 _EPSILON, _MOMENTUM = 1e-3, 0.99  # of batch norm
 _he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 _STRIDES = (8, 16, 32)
@@ -80,27 +82,30 @@ class Classifier(nn.Module):
   """Image [N, H, W, 3 or 1] in [-1, 1] -> (logits [N, classes], maps by name).
 
   Logits are float32. The maps are the trunk's and "pooled", the mean [N, 1280]
-  in float32 of the last map, which the logits are a linear function of.
+  in float32 of the last map widened, of which the logits are a linear function.
 
   Attributes:
-    num_classes: number of logits; 0 leaves the last layer out: [N, 0].
+    num_classes: number of logits.
+    pooling: "mean", or "max", in which small objects are not lost.
     others: see `EfficientNetLite`.
   """
 
   num_classes: int = 1000
   variant: int = 0
+  output_stride: int = 32
+  pooling: str = "mean"
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, image, *, train: bool = False):
     x, maps = EfficientNetLite(
-        self.variant, dtype=self.dtype, name="backbone")(image, train=train)
-    x = _conv_bn(x, "head", HEAD, 1, 1, train, self.dtype)
-    pooled = x.astype(jnp.float32).mean((1, 2))
-    maps = {**maps, "pooled": pooled}
-    if not self.num_classes:
-      return pooled[:, :0], maps
-    return torch_layers.Dense(self.num_classes, name="fc")(pooled), maps
+        self.variant, self.output_stride, self.dtype, name="backbone")(
+            image, train=train)
+    x = _conv_bn(x, "head", _HEAD, 1, 1, train, self.dtype)
+    x = x.astype(jnp.float32)
+    pooled = x.max((1, 2)) if self.pooling == "max" else x.mean((1, 2))
+    logits = torch_layers.Dense(self.num_classes, name="fc")(pooled)
+    return logits, {**maps, "pooled": pooled}
 
 
 class Block(nn.Module):

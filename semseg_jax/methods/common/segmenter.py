@@ -12,12 +12,15 @@ import jax.numpy as jnp
 import optax
 
 from semseg_jax.interop import initial as starts
+from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import trained
 from semseg_jax.methods.common import validation
+from semseg_jax.models import backbone_unet
 from semseg_jax.models import deeplab
+from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import unet
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import resample
@@ -32,10 +35,17 @@ def build(config):
   """The module: its logits have a channel for each class.
 
   Raises:
-    ValueError: unknown network.
+    ValueError: unknown network or backbone, or not for each other.
   """
   c = config.segmenter
   dtype = jnp.dtype(config.dtype)
+  _check_backbone(c)
+  if c.network == "unet" and c.backbone:
+    return backbone_unet.BackboneUNet(
+        num_classes=networks.label_channels(config),
+        variant=efficientnet_lite.NAMES[c.backbone],
+        width=config.supervised.width, frozen_statistics=c.frozen_statistics,
+        dtype=dtype)
   if c.network == "unet":
     return unet.UNet(
         num_classes=networks.label_channels(config),
@@ -45,7 +55,9 @@ def build(config):
     return deeplab.DeepLabV3Plus(
         num_classes=config.data.num_classes, depth=c.depth, width=c.width,
         blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
-        features=c.features, fine_features=c.fine_features, dtype=dtype)
+        features=c.features, fine_features=c.fine_features,
+        backbone=c.backbone, frozen_statistics=c.frozen_statistics,
+        dtype=dtype)
   if c.network == "deeplabv2":
     return deeplab.DeepLabV2(
         num_classes=config.data.num_classes, depth=c.depth, width=c.width,
@@ -56,6 +68,20 @@ def build(config):
         frozen_affine=c.frozen_affine, dtype=dtype)
   raise ValueError(
       f"config.segmenter.network is {c.network!r}; choose one of {NETWORKS}")
+
+
+def _check_backbone(c):
+  if not c.backbone:
+    return
+  if c.backbone not in efficientnet_lite.NAMES:
+    raise ValueError(
+        f"config.segmenter.backbone is {c.backbone!r}; choose one of "
+        f"{list(efficientnet_lite.NAMES)} or '' for the network's own")
+  if c.network not in ("unet", "deeplabv3plus") or c.normalize != "unit":
+    raise ValueError(
+        f"config.segmenter.backbone {c.backbone!r} is for network 'unet' or "
+        f"'deeplabv3plus' and images normalised as 'unit', not for "
+        f"{c.network!r} and {c.normalize!r}")
 
 
 def normalized(config, image) -> jax.Array:
@@ -72,9 +98,15 @@ def channels(config) -> int:
 
 
 def initial(config) -> dict[str, Any]:
-  """Variables of `config.segmenter.weights` to start from; {} without one."""
-  return trained.converted(
-      config.segmenter.weights, "config.segmenter.weights")
+  """Variables to start from; {} without any.
+
+  Those of the file `config.segmenter.weights`, else ImageNet's of the backbone
+  that the config names.
+  """
+  c = config.segmenter
+  if c.backbone and not c.weights:
+    return pretrained.variables(c.backbone, config.pretrained)
+  return trained.converted(c.weights, "config.segmenter.weights")
 
 
 def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
@@ -90,8 +122,9 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
   Raises:
     ValueError: the trunks differ.
   """
-  variables = dict(module.init(
-      key, jnp.zeros((1, *shape, channels)), train=False))
+  # Compiled: layer by layer a deep network takes longer.
+  variables = dict(jax.jit(lambda key: module.init(
+      key, jnp.zeros((1, *shape, channels)), train=False))(key))
   if not given:
     return variables
   return dict(starts.copy_agreeing(
@@ -150,10 +183,11 @@ def released_repeats(params):
 
 
 def optimizer(
-    c, group_tree, repeat_tree=None, *, block: str
+    c, group_tree, repeat_tree=None, *, block: str,
+    backbone_factor: float = 1.0,
 ) -> optax.GradientTransformation:
   """SGD with poly decay, the head at `c.head_factor` times the rate; or AdamW
-  with a cosine and one rate, which learns faster from scratch.
+  with a cosine, which learns faster from scratch.
 
   Args:
     c: block with optimizer, learning_rate, steps, weight_decay and, for SGD,
@@ -161,6 +195,7 @@ def optimizer(
     group_tree: params -> `groups`.
     repeat_tree: `repeats` of `optimizers.sgd`; AdamW has none.
     block: the block's name, for errors.
+    backbone_factor: the trunk's rate under AdamW, times `c.learning_rate`.
 
   Raises:
     ValueError: unknown optimiser.
@@ -173,12 +208,13 @@ def optimizer(
         factors=lambda params: jax.tree.map(
             lambda name: factor[name], group_tree(params)))
   if c.optimizer == "adamw":
-    tx = optax.adamw(
-        optax.cosine_decay_schedule(c.learning_rate, max(1, c.steps)),
+    tx = lambda factor: optax.adamw(
+        optax.cosine_decay_schedule(
+            c.learning_rate * factor, max(1, c.steps)),
         weight_decay=c.weight_decay)
     return optax.partition(
-        {"backbone": tx, "head": tx, "frozen": optax.set_to_zero()},
-        group_tree)
+        {"backbone": tx(backbone_factor), "head": tx(1.0),
+         "frozen": optax.set_to_zero()}, group_tree)
   raise ValueError(
       f"config.{block}.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 

@@ -14,13 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import segmenter as common_segmenter
 from semseg_jax.methods.common import validation
 from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
+from semseg_jax.models import backbone_unet
+from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import stylegan2
 from semseg_jax.models import unet
 from semseg_jax.ops import affine
@@ -49,8 +53,22 @@ class State(struct.PyTreeNode):
   plateau: schedules.Plateau
 
 
-def network(config) -> unet.AutoShotUNet:
-  """The network that `config.autoshot` describes."""
+def network(config):
+  """The network that `config.autoshot` describes.
+
+  Raises:
+    ValueError: unknown backbone.
+  """
+  backbone = config.autoshot.backbone
+  if backbone:
+    if backbone not in efficientnet_lite.NAMES:
+      raise ValueError(
+          f"config.autoshot.backbone is {backbone!r}; choose one of "
+          f"{list(efficientnet_lite.NAMES)} or '' for the official network")
+    return backbone_unet.BackboneUNet(
+        num_classes=config.data.num_classes,
+        variant=efficientnet_lite.NAMES[backbone],
+        width=config.autoshot.width, dtype=jnp.dtype(config.dtype))
   return unet.AutoShotUNet(
       num_classes=config.data.num_classes, width=config.autoshot.width,
       dtype=jnp.dtype(config.dtype))
@@ -81,15 +99,17 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
 
   def load_frozen():
     trained_generator = trained.load(config, workdir, "stage 'autoshot'")
+    initial = {}
+    if c.backbone:
+      initial = pretrained.variables(c.backbone, config.pretrained)
     return {"generator": trained_generator.variables,
-            "mean": trained_generator.mean,
+            "mean": trained_generator.mean, "initial": initial,
             "segmenter": segmenter.load(
                 config, teacher or workdir, "stage 'autoshot'")}
 
   def init(key, frozen):
-    del frozen
-    variables = dict(module.init(
-        key, jnp.zeros((1, side, side, channels)), train=False))
+    variables = common_segmenter.init(
+        module, key, (side, side), channels, frozen["initial"])
     return State(
         step=jnp.zeros((), jnp.int32), network=variables,
         optimizer=tx.init(variables["params"]),

@@ -41,7 +41,8 @@ def make(config, workdir) -> stage.Stage:
   judge_module = segmentation_discriminators.PixelDiscriminator(
       width=c.discriminator_width, dtype=jnp.dtype(config.dtype))
   tx = adversarial.optimizers(
-      c, functools.partial(segmenter.groups, module), block="adv_ssl")
+      c, functools.partial(segmenter.groups, module), block="adv_ssl",
+      backbone_factor=config.segmenter.backbone_factor)
 
   def init(key, frozen):
     return adversarial.initial_state(

@@ -28,15 +28,17 @@ class State(struct.PyTreeNode):
   optimizers: dict[str, Any]
 
 
-def optimizers(c, groups, repeats=None, *, block: str) -> dict[str, Any]:
+def optimizers(c, groups, repeats=None, *, block: str,
+               backbone_factor: float = 1.0) -> dict[str, Any]:
   """The segmenter's, and the discriminator's Adam with poly decay.
 
   Args:
     c: the stage's block; block: its name.
-    groups, repeats: see `segmenter.optimizer`.
+    groups, repeats, backbone_factor: see `segmenter.optimizer`.
   """
   return {
-      "network": segmenter.optimizer(c, groups, repeats, block=block),
+      "network": segmenter.optimizer(
+          c, groups, repeats, block=block, backbone_factor=backbone_factor),
       "discriminator": optax.adam(
           schedules.poly(c.discriminator_learning_rate, c.steps),
           b1=0.9, b2=0.99)}

@@ -5,23 +5,37 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.data import transforms
+from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.common import trained
+from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import resnet
 from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 
 
-def build(config) -> resnet.Classifier:
-  """The ResNet that `config.mlmt` describes.
+def build(config):
+  """The ResNet or EfficientNet-Lite that `config.mlmt` describes.
 
   Raises:
-    ValueError: unknown pooling.
+    ValueError: unknown pooling or backbone, or images normalised otherwise.
   """
   c = config.mlmt
   if c.pooling not in ("mean", "max"):
     raise ValueError(
         f"config.mlmt.pooling is {c.pooling!r}; choose 'mean' or 'max'")
+  if c.backbone and (
+      c.backbone not in efficientnet_lite.NAMES or c.normalize != "unit"):
+    raise ValueError(
+        f"config.mlmt.backbone is {c.backbone!r} and normalize "
+        f"{c.normalize!r}; choose one of {list(efficientnet_lite.NAMES)} with "
+        "'unit', or '' for a ResNet")
+  if c.backbone:
+    return efficientnet_lite.Classifier(
+        num_classes=config.data.num_classes,
+        variant=efficientnet_lite.NAMES[c.backbone],
+        output_stride=c.output_stride, pooling=c.pooling,
+        dtype=jnp.dtype(config.dtype))
   return resnet.Classifier(
       num_classes=config.data.num_classes, depth=c.depth, width=c.width,
       blocks=tuple(c.blocks) or None, output_stride=c.output_stride,
@@ -34,22 +48,31 @@ def shape(config) -> tuple[int, int]:
 
 
 def initial(config, workdir):
-  """Variables to start from: of the file `config.mlmt.weights`, or the trunk of
-  the segmenter that the stage `config.mlmt.start` has trained; {} if neither.
+  """Variables to start from; {} if there are none.
+
+  Those of the file `config.mlmt.weights`, or ImageNet's of `config.mlmt.
+  backbone`; the trunk of the segmenter that the stage `config.mlmt.start` has
+  trained comes before ImageNet's.
 
   Raises:
-    ValueError: both are named, or the segmenter has no ResNet.
+    ValueError: weights and start are named, or the segmenter has no trunk.
     FileNotFoundError: no such file, or the stage has no checkpoint.
   """
   c = config.mlmt
+  given = trained.converted(c.weights, "config.mlmt.weights")
+  if c.backbone and not given:
+    given = pretrained.variables(c.backbone, config.pretrained)
   if not c.start:
-    return trained.converted(c.weights, "config.mlmt.weights")
-  if c.weights or config.segmenter.network == "unet":
+    return given
+  segmenter_config = config.segmenter
+  if c.weights or (segmenter_config.network == "unet"
+                   and not segmenter_config.backbone):
     raise ValueError(
         f"config.mlmt.start is {c.start!r}: it needs a DeepLab in "
-        "config.segmenter.network and an empty config.mlmt.weights")
+        "config.segmenter.network, or a backbone, and an empty "
+        "config.mlmt.weights")
   variables = segmenter.variables_of(config, workdir, c.start, "mlmt")
-  return {kind: {"backbone": tree["backbone"]}
+  return {kind: {**given.get(kind, {}), "backbone": tree["backbone"]}
           for kind, tree in variables.items()}
 
 

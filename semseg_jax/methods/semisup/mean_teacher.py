@@ -52,7 +52,8 @@ def make(config, workdir, *, module=None) -> stage.Stage:
                      "to be at least 0 and below 1")
   module = module or segmenter.build(config)
   tx = segmenter.optimizer(
-      c, functools.partial(segmenter.groups, module), block="mean_teacher")
+      c, functools.partial(segmenter.groups, module), block="mean_teacher",
+      backbone_factor=config.segmenter.backbone_factor)
   ramp = schedules.sigmoid_ramp(c.rampup)
 
   def init(key, frozen):

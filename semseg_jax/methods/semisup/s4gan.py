@@ -171,7 +171,8 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
                      "(0, 1), so it has to lie there, too")
   modules = modules or from_config(config)
   tx = adversarial.optimizers(
-      c, modules.groups, modules.repeats, block="s4gan")
+      c, modules.groups, modules.repeats, block="s4gan",
+      backbone_factor=config.segmenter.backbone_factor)
 
   def init(key, frozen):
     return adversarial.initial_state(
