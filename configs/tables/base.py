@@ -228,5 +228,5 @@ def synthesis_rows(config, **arguments):
            **run(labeling))
       for labeling, setting in (("dense", "masks"), ("sparse", "scribbles"))
   ] + [
-      dict(name=name, setting="fully_supervised", method=name, **run("dense"))
+      dict(name=name, setting="reference", method=name, **run("dense"))
       for name in ("random sample", "nearest shot", "real image")]
