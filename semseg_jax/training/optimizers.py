@@ -33,6 +33,8 @@ def ranger(
     threshold: float = 5.0,
     weight_decay: float = 0.0,
     centralize: bool = True,
+    centralize_first: bool = True,
+    convolutions_only: bool = False,
     output_axis: int = -1,
 ) -> optax.GradientTransformation:
   """Rectified Adam + gradient centralisation + Lookahead.
@@ -49,9 +51,13 @@ def ranger(
     lookahead_rate: how far the slow weights then follow, 0..1.
     threshold: length of the approximated average above which the adaptive
       denominator is used; plain momentum below. At least 4.
-    weight_decay: decoupled decay, times the learning rate.
+    weight_decay: times the parameter, added to the direction of the step; so
+      the rectification scales it too.
     centralize: subtract from the gradient of every tensor with more than one
       axis its mean over all axes but the output axis.
+    centralize_first: whether the gradient is centralised, before the moments,
+      or the direction of the step after them (and after the decay).
+    convolutions_only: centralise tensors with more than three axes alone.
     output_axis: the output axis; -1 in Flax layouts (HWIO, [in, out]).
 
   Returns:
@@ -76,9 +82,11 @@ def ranger(
         learning_rate) else learning_rate
     count = state.count + 1
     t = count.astype(jnp.float32)
+    least = 4 if convolutions_only else 2
+    centered = lambda x: _centralize(x, output_axis, least)
     grads = updates
-    if centralize:
-      grads = jax.tree.map(lambda g: _centralize(g, output_axis), grads)
+    if centralize and centralize_first:
+      grads = jax.tree.map(centered, grads)
     mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, grads)
     nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, grads)
 
@@ -92,11 +100,15 @@ def ranger(
     sync = count % lookahead_steps == 0
     first = state.count == 0
 
-    def moved(p, m, v):
-      direction = m / jnp.where(adaptive, jnp.sqrt(v) + eps, 1.0)
-      return p - lr * weight_decay * p - size * direction
+    def direction(p, m, v):
+      step = m / jnp.where(adaptive, jnp.sqrt(v) + eps, 1.0) + weight_decay * p
+      return centered(step) if centralize and not centralize_first else step
 
-    fast = jax.tree.map(moved, params, mu, nu)
+    directions = jax.tree.map(direction, params, mu, nu)
+    # In the first steps, without the denominator, the official code's direction
+    # is the first moment itself: what is added to it stays.
+    mu = jax.tree.map(lambda m, d: jnp.where(adaptive, m, d), mu, directions)
+    fast = jax.tree.map(lambda p, d: p - size * d, params, directions)
     # The slow weights start where this optimiser first saw the parameters:
     # another optimiser may have moved them since `init`.
     slow = jax.tree.map(lambda p, s: jnp.where(first, p, s), params,
@@ -218,8 +230,8 @@ def clip_by_global_norm(grads, max_norm: float):
   return jax.tree.map(lambda g: g * factor, grads), norm
 
 
-def _centralize(grad, output_axis: int):
-  if grad.ndim < 2:
+def _centralize(grad, output_axis: int, least_axes: int):
+  if grad.ndim < least_axes:
     return grad
   keep = output_axis % grad.ndim
   axes = tuple(a for a in range(grad.ndim) if a != keep)

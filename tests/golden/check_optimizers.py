@@ -20,6 +20,8 @@ _NAMES = {
     "eps": "eps",
     "weight_decay": "weight_decay",
     "use_gc": "centralize",
+    "gc_loc": "centralize_first",
+    "gc_conv_only": "convolutions_only",
 }
 _OPTIMIZERS = {"one": 1, "two": 2}
 

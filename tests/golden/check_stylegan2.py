@@ -1,6 +1,5 @@
 """Golden checks of the generator and the two discriminators."""
 
-import itertools
 import re
 
 import jax
@@ -131,33 +130,22 @@ def image_discriminator(case):
       got[f"feat{suffix}/convs.{i}"] = nchw(features[f"block{resolution}"])
       resolution //= 2
     if f"gx{suffix}" in case.manifest["outputs"]:
-      _check_gradient(case, f"gx{suffix}", lambda x: gradient(variables, x), x)
+      _check_gradient(case, f"gx{suffix}", nchw(gradient(variables, x)))
     for name, value in got.items():
       if name in case.manifest["outputs"]:
         case.check(name, value, 1e-4)
 
 
-def _check_gradient(case, key, gradient, x, tolerance=1e-4):
+def _check_gradient(case, key, value):
   """Compares dD/dx, which jumps where a leaky ReLU's input is 0.
 
-  Where that input is within rounding of 0, the CPU's vectors decide on which
-  side it lies. Any image's gradient may therefore be the one at an x that
-  differs in the last bit; that does not bring a wrong gradient to agree.
+  Where that input is within rounding of 0, float32 decides by its order of
+  sums on which side it lies: such an image's gradient differs by the share of
+  one unit, others' hardly. A wrong gradient differs in all images.
   """
-  value = np.array(nchw(gradient(x)))
-  error = case.error(key, value)
-  if error > tolerance:
-    rng = np.random.default_rng(0)
-    others = [np.asarray(nchw(gradient(
-        x + np.float32(2 ** -23) * rng.uniform(-1, 1, x.shape).astype("f"))))
-              for _ in range(16)]
-    # The error is that of the worst image: twice, in any order.
-    for other, i in 2 * list(itertools.product(others, range(len(value)))):
-      tried = value.copy()
-      tried[i] = other[i]
-      if case.error(key, tried) < error:
-        value, error = tried, case.error(key, tried)
-  case.check(key, value, tolerance)
+  errors = case.sample_errors(key, value)
+  assert np.median(errors) <= 2e-5 and errors.max() <= 5e-3, (key, errors)
+  case.compared.add(key)
 
 
 def patch_discriminator(case):

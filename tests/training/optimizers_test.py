@@ -34,12 +34,12 @@ def reference(p, grads, lr, betas=(0.95, 0.999), eps=1e-5, k=6, alpha=0.5,
       g = g - g.mean(axis=tuple(range(p.ndim - 1)), keepdims=True)
     m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
     n = limit - 2 * t * b2 ** t / (1 - b2 ** t)
-    p = p - lr * decay * p
     if n > threshold:
       r = np.sqrt((1 - b2 ** t) * (n - 4) * (n - 2) * limit
                   / ((limit - 4) * (limit - 2) * n))
-      p = p - lr * r / (1 - b1 ** t) * m / (np.sqrt(v) + eps)
+      p = p - lr * r / (1 - b1 ** t) * (m / (np.sqrt(v) + eps) + decay * p)
     else:
+      m = m + decay * p  # stays in the moment, as in the official code
       p = p - lr / (1 - b1 ** t) * m
     if t % k == 0:
       slow = slow + alpha * (p - slow)
