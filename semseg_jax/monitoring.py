@@ -1,9 +1,11 @@
 """Watches the joint GAN train: how far samples are from real images.
 
-With a converted Inception file: FID, KID and Inception Score. Without one a
-Frechet distance between our own features, those of a fixed, untrained
-discriminator ("random_feature_frechet"): good for following one run, not
-comparable with FID. Also both discriminators' scores on validation pairs.
+With a converted Inception file: FID, KID and Inception Score. In the features
+of a pretrained EfficientNet-Lite: Frechet and kernel distance, precision and
+recall, under names of their own, as they are not comparable with FID. Without
+either a Frechet distance between our own features, those of a fixed, untrained
+discriminator ("random_feature_frechet"): good for following one run. Also both
+discriminators' scores on validation pairs.
 """
 
 import functools
@@ -14,7 +16,9 @@ import numpy as np
 
 from semseg_jax import interop
 from semseg_jax.data import pipeline
+from semseg_jax.evaluation import coverage
 from semseg_jax.evaluation import distances
+from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
 from semseg_jax.models import discriminators
@@ -36,49 +40,109 @@ def make(config):
     del frozen
     fake = [network(image_ops.from_uint8(x)) for x, _ in sample_batches(
         config, {"params": state.ema}, config.monitor.samples)]
-    fake = [np.concatenate(x) for x in zip(*fake, strict=True)]
-    return compare(config, real(), fake) | scores(state)
+    return compare(real(), joined(fake)) | scores(state)
 
   return validate
 
 
 def feature_network(config):
-  """Jitted: images [N, S, S, C] -> (features, logits or [N, 0])."""
-  if config.monitor.inception:
-    module, variables = interop.load(config.monitor.inception)
+  """Jitted: images [N, S, S, C] -> {network: its features}.
 
-    @jax.jit
-    def apply(variables, image):
-      image = jnp.broadcast_to(image, (*image.shape[:3], 3))
-      return module.apply(variables, image)
+  "inception": (features [N, 2048], logits); "efficientnet" and "random":
+  features [N, d]. Float32, NumPy.
 
-    return lambda image: jax.device_get(apply(variables, image))
+  Raises:
+    ValueError: `config.monitor.network` is unknown.
+  """
+  c = config.monitor
+  networks_of = {}
+  if c.inception:
+    networks_of["inception"] = _inception(c.inception)
+  if c.network:
+    networks_of["efficientnet"] = _efficientnet(config)
+  if not networks_of:
+    networks_of["random"] = _random(config)
 
-  module = discriminators.ImageDiscriminator(
-      size=config.data.size, image_channels=config.data.channels,
-      max_channels=_WIDTH)
-  size = config.data.size
-  variables = jax.jit(module.init)(
-      jax.random.key(0), jnp.zeros((1, size, size, config.data.channels)))
+  def features(image):
+    return jax.device_get({
+        name: apply(variables, image)
+        for name, (apply, variables) in networks_of.items()})
+
+  return features
+
+
+def _inception(path):
+  module, variables = interop.load(path)
 
   @jax.jit
-  def features(variables, image):
+  def apply(variables, image):
+    return module.apply(
+        variables, jnp.broadcast_to(image, (*image.shape[:3], 3)))
+
+  return apply, variables
+
+
+def _efficientnet(config):
+  c = config.monitor
+  if c.network not in pretrained.kinds():
+    raise ValueError(f"config.monitor.network is {c.network!r}; choose one of "
+                     f"{pretrained.kinds()} or ''")
+  module = pretrained.module(c.network, dtype=jnp.dtype(config.dtype))
+
+  @jax.jit
+  def apply(variables, image):
+    if c.feature_size:
+      image = jax.image.resize(
+          image, (len(image), c.feature_size, c.feature_size, image.shape[-1]),
+          "linear")
+    return module.apply(variables, image)[1]["pooled"]
+
+  return apply, pretrained.variables(c.network, config.pretrained)
+
+
+def _random(config):
+  size, channels = config.data.size, config.data.channels
+  module = discriminators.ImageDiscriminator(
+      size=size, image_channels=channels, max_channels=_WIDTH)
+  variables = jax.jit(module.init)(
+      jax.random.key(0), jnp.zeros((1, size, size, channels)))
+
+  @jax.jit
+  def apply(variables, image):
     _, maps = module.apply(variables, image)
-    means = [x.mean((1, 2)) for k, x in maps.items() if k.startswith("block")]
-    return jnp.concatenate(means, -1), jnp.zeros((len(image), 0))
+    return jnp.concatenate([
+        x.mean((1, 2)) for k, x in maps.items() if k.startswith("block")], -1)
 
-  return lambda image: jax.device_get(features(variables, image))
+  return apply, variables
 
 
-def compare(config, real, fake) -> dict[str, float]:
-  """Distances between two (features, logits)."""
-  frechet = distances.frechet_distance(
-      distances.moments(real[0]), distances.moments(fake[0]))
-  if not config.monitor.inception:
-    return {"monitor/random_feature_frechet": frechet}
-  return {"monitor/fid": frechet,
-          "monitor/kid": distances.kernel_distance(real[0], fake[0])[0],
-          "monitor/inception_score": distances.inception_score(fake[1])[0]}
+def joined(batches):
+  """One result of `feature_network` from a list of them."""
+  return jax.tree.map(lambda *x: np.concatenate(x), *batches)
+
+
+def compare(real, fake) -> dict[str, float]:
+  """Distances between two results of `feature_network`."""
+  result = {}
+  frechet = lambda a, b: distances.frechet_distance(
+      distances.moments(a), distances.moments(b))
+  if "inception" in real:
+    (a, _), (b, logits) = real["inception"], fake["inception"]
+    result |= {"fid": frechet(a, b), "kid": distances.kernel_distance(a, b)[0],
+               "inception_score": distances.inception_score(logits)[0]}
+  if "efficientnet" in real:
+    a, b = real["efficientnet"], fake["efficientnet"]
+    result |= {"efficientnet_frechet": frechet(a, b),
+               "efficientnet_kernel": distances.kernel_distance(a, b)[0]}
+    # Values depend on the numbers of features: as many of either.
+    count = min(len(a), len(b))
+    if count > coverage.NEIGHBOUR:
+      precision, recall = coverage.precision_and_recall(a[:count], b[:count])
+      result |= {"efficientnet_precision": precision,
+                 "efficientnet_recall": recall}
+  if "random" in real:
+    result["random_feature_frechet"] = frechet(real["random"], fake["random"])
+  return {f"monitor/{name}": value for name, value in result.items()}
 
 
 def sample_batches(config, variables, n: int, *, seed: int = 0):
@@ -116,18 +180,17 @@ def _sampler(generator):
 
 
 def real_features(config, network):
-  """(features, logits) of the first unlabeled images of `config.monitor`.
-  """
+  """Features of the first unlabeled images, `config.monitor.samples`."""
   _, unlabeled = data.train_sources(config)
   computed, total = [], 0
   for batch in pipeline.eval_batches(
       unlabeled, size=config.data.size, batch_size=BATCH):
     features = network(image_ops.from_uint8(batch["image"]))
-    computed.append([x[batch["mask"]] for x in features])
+    computed.append(jax.tree.map(lambda x, m=batch["mask"]: x[m], features))
     total += int(batch["mask"].sum())
     if total >= config.monitor.samples:
       break
-  return [np.concatenate(x) for x in zip(*computed, strict=True)]
+  return joined(computed)
 
 
 def _scores(config):

@@ -70,7 +70,13 @@ def get_config():
                    images=500_000.0, maximum=0.8)))
 
   c.perceptual = ml_collections.ConfigDict(dict(
-      weights=""))  # converted LPIPS-VGG file; "" = features of the run's Dr
+      # lpips_vgg, efficientnet or discriminator (the run's own Dr); "" = the
+      # first if `weights` names a file, else the last.
+      kind="",
+      weights="",  # converted LPIPS-VGG file
+      # Of "efficientnet": the network, and the size that images are resized to
+      # for it; 0 = their own.
+      backbone="efficientnet_lite0", feature_size=0))
 
   c.encoder = ml_collections.ConfigDict(dict(
       kind="fpn", stem_width=64, blocks=(3, 4, 6, 3), fpn_channels=512,
@@ -116,8 +122,11 @@ def get_config():
       joint_samples=1000))  # of the generator, for the joint model's score
 
   c.monitor = ml_collections.ConfigDict(dict(
-      samples=10_000,  # FID/KID/IS, or our feature distance; 0 = off
-      inception=""))  # converted Inception file
+      samples=10_000,  # FID/KID/IS, or our feature distances; 0 = off
+      inception="",  # converted Inception file
+      # Pretrained network whose features are compared besides, such as
+      # efficientnet_lite0, and the size that images are resized to for it.
+      network="", feature_size=128))
 
   c.log = ml_collections.ConfigDict(dict(
       log_every=100, sample_every=2_000, eval_every=2_000,

@@ -53,7 +53,7 @@ def two_cores(c: ml_collections.ConfigDict):
   c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
   c.supervised.steps = 1000
   c.inversion.update(steps=100, snapshots=(25, 50, 100))
-  c.monitor.samples = 500
+  c.monitor.update(samples=500, network="efficientnet_lite0")
   c.log.update(log_every=25, sample_every=250, eval_every=100,
                checkpoint_every=250)
   return c
@@ -71,6 +71,7 @@ def one_gpu(c: ml_collections.ConfigDict):
                    head_convs=(), steps=6000, decay_start=2000,
                    decay_end=6000)
   c.gan.steps = 20_000
+  c.monitor.network = "efficientnet_lite0"
   c.supervised.steps = 4000
   c.log.update(log_every=100, sample_every=1000, eval_every=500,
                checkpoint_every=1000)

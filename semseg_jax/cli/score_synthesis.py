@@ -141,9 +141,9 @@ class Judge:
         truth, self.labels(images), c.num_classes, c.ignore_index).sum(0)
     features = [self._network(image_ops.from_uint8(x))
                 for x in _batches(self._sized(images))]
-    features = [np.concatenate(x)[:len(images)]
-                for x in zip(*features, strict=True)]
-    distance = monitoring.compare(self._config, self._real, features)
+    features = jax.tree.map(
+        lambda x: x[:len(images)], monitoring.joined(features))
+    distance = monitoring.compare(self._real, features)
     return {"miou": float(scores.mean_iou(counts)),
             "pixel_accuracy": float(scores.pixel_accuracy(counts)),
             **{k.removeprefix("monitor/"): v for k, v in distance.items()}}

@@ -8,10 +8,12 @@ each reaching to its k-th nearest neighbour.
 
 import numpy as np
 
+NEIGHBOUR = 3  # Which one a ball reaches to, as published.
 _BLOCK = 1024  # Rows of a distance matrix at a time.
 
 
-def precision_and_recall(real, fake, *, k: int = 3) -> tuple[float, float]:
+def precision_and_recall(
+    real, fake, *, k: int = NEIGHBOUR) -> tuple[float, float]:
   """(precision, recall), both in [0, 1].
 
   Compare values of equally many features only: recall falls with their number.

@@ -51,10 +51,8 @@ def test_classifier_starts_from_imagenet_but_for_its_classes(weights):
   module = classifiers.build(config)
   variables = segmenter.init(
       module, jax.random.key(0), (32, 32), 3, classifiers.initial(config, None))
-  for ours, theirs in zip(*(
-      jax.tree.leaves(v["params"]["head"]) for v in (variables, weights)),
-      strict=True):
-    np.testing.assert_array_equal(ours, theirs)
+  jax.tree.map(np.testing.assert_array_equal, variables["params"]["head"],
+               weights["params"]["head"])
   assert variables["params"]["fc"]["bias"].shape == (config.data.num_classes,)
 
 

@@ -1,9 +1,12 @@
-"""The perceptual distance of a config: LPIPS-VGG, or features of the run's Dr.
+"""The perceptual distance that a config chooses (`config.perceptual.kind`).
 
-`config.perceptual.weights` names a converted LPIPS file. Without one the
-distance is taken in the features of the run's own trained Dr, in LPIPS's form:
-each block's map is divided by its length over channels, squared differences
-are summed over channels and averaged over positions and blocks.
+* "lpips_vgg": LPIPS with the converted file `config.perceptual.weights`.
+* "efficientnet": features of a pretrained EfficientNet-Lite.
+* "discriminator": features of the run's own trained Dr.
+
+The last two have LPIPS's form without its calibration: each map is divided by
+its length over channels, squared differences are summed over channels and
+averaged over positions and maps.
 """
 
 from collections.abc import Callable
@@ -14,8 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax import interop
+from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import generator
 from semseg_jax.methods.common import networks
+from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import perceptual
 
 
@@ -23,7 +28,8 @@ class Perceptual(NamedTuple):
   """A distance of images in [-1, 1].
 
   Attributes:
-    name: "lpips_vgg" or "dr_features", as records state it.
+    name: "lpips_vgg", "dr_features" or the EfficientNet's name, as records
+      state it.
     load: () -> frozen variables.
     features: (variables, image [N, H, W, C]) -> pytree, to be computed once.
     distance: (variables, features, features) -> [N] float32.
@@ -35,18 +41,33 @@ class Perceptual(NamedTuple):
 
 
 def make(config, workdir, needed_by: str) -> Perceptual:
-  """The distance that `config.perceptual.weights` chooses.
+  """The distance that `config.perceptual` describes.
 
   Where `workdir` is None nothing is read, see `methods.common.trained`.
+
+  Raises:
+    ValueError: unknown kind or network, or LPIPS without its file.
   """
-  if config.perceptual.weights and workdir is None:
+  c = config.perceptual
+  kind = c.kind or ("lpips_vgg" if c.weights else "discriminator")
+  if kind == "discriminator":
+    return discriminator_features(config, workdir, needed_by)
+  if kind == "efficientnet":
+    return efficientnet(config, workdir)
+  if kind != "lpips_vgg":
+    raise ValueError(
+        f"config.perceptual.kind is {c.kind!r}; choose 'lpips_vgg', "
+        "'efficientnet', 'discriminator' or ''")
+  if not c.weights:
+    raise ValueError(
+        "config.perceptual.kind is 'lpips_vgg': name its converted file in "
+        "config.perceptual.weights")
+  if workdir is None:
     module = perceptual.LPIPS()
     image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     return from_module(module, lambda: jax.eval_shape(
         module.init, jax.random.key(0), image, image))
-  if config.perceptual.weights:
-    return lpips(config.perceptual.weights)
-  return discriminator_features(config, workdir, needed_by)
+  return lpips(c.weights)
 
 
 def lpips(path: str) -> Perceptual:
@@ -63,6 +84,31 @@ def from_module(module, load, name: str = "lpips_vgg") -> Perceptual:
       lambda v, a, b: module.apply(v, a, b, method="distance"))
 
 
+def efficientnet(config, workdir) -> Perceptual:
+  """The distance in the maps of an EfficientNet-Lite, at strides 2 to 32."""
+  c = config.perceptual
+  if c.backbone not in pretrained.kinds():
+    raise ValueError(f"config.perceptual.backbone is {c.backbone!r}; choose "
+                     f"one of {pretrained.kinds()}")
+  module = efficientnet_lite.EfficientNetLite(
+      efficientnet_lite.NAMES[c.backbone], dtype=jnp.dtype(config.dtype))
+
+  def load():
+    variables = (pretrained.shapes(c.backbone) if workdir is None else
+                 pretrained.variables(c.backbone, config.pretrained))
+    return {kind: tree["backbone"] for kind, tree in variables.items()}
+
+  def features(variables, image):
+    if c.feature_size:
+      image = jax.image.resize(
+          image, (len(image), c.feature_size, c.feature_size, image.shape[-1]),
+          "linear")
+    _, maps = module.apply(variables, image)
+    return tuple(_unit(x.astype(jnp.float32)) for x in maps.values())
+
+  return Perceptual(c.backbone, load, features, _mean_squared)
+
+
 def discriminator_features(config, workdir, needed_by) -> Perceptual:
   """The distance in Dr's block features."""
   module = networks.image_discriminator(config)
@@ -77,15 +123,17 @@ def discriminator_features(config, workdir, needed_by) -> Perceptual:
     return tuple(_unit(v[:count].astype(jnp.float32)) for k, v in maps.items()
                  if k == "from_image" or k.startswith("block"))
 
-  def distance(variables, a, b):
-    del variables
-    return sum(jnp.square(x - y).sum(-1).mean((1, 2))
-               for x, y in zip(a, b, strict=True)) / len(a)
-
   return Perceptual(
       "dr_features",
       lambda: generator.load_image_discriminator(config, workdir, needed_by),
-      features, distance)
+      features, _mean_squared)
+
+
+def _mean_squared(variables, a, b):
+  """Squared differences over channels, averaged over positions and maps."""
+  del variables
+  return sum(jnp.square(x - y).sum(-1).mean((1, 2))
+             for x, y in zip(a, b, strict=True)) / len(a)
 
 
 def _unit(x):
