@@ -10,13 +10,14 @@ import numpy as np
 from semseg_jax import monitoring
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import networks
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 
 
 def summary(config, workdir) -> dict:
   """{"joint_model": `score`}, and prints it; {} where a run has not both."""
-  if not config.data.num_labeled or not (
+  if not networks.branch_channels(config) or not (
       {"fully_supervised", "gan"} <= set(config.stages)):
     return {}
   result = score(config, workdir, config.evaluation.joint_samples)

@@ -197,7 +197,7 @@ def _scores(config):
   """scores(state): Dr and Dm on the first validation images and labels."""
   dr, dm = networks.image_discriminator(config), networks.patch_discriminator(
       config)
-  channels = networks.label_channels(config)
+  channels = networks.branch_channels(config)
 
   @functools.cache
   def batch():

@@ -14,13 +14,16 @@ from semseg_jax import monitoring
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import networks
 from semseg_jax.methods.fewshot_smis import encoder as smis_encoder
 from semseg_jax.methods.fewshot_smis import shots as smis_shots
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import labeling as repurpose_labeling
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
+from semseg_jax.methods.semantic_gan import distilled
 from semseg_jax.methods.semantic_gan import encoder
+from semseg_jax.methods.semantic_gan import label_head
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.methods.semisup import adv_ssl
 from semseg_jax.methods.semisup import classifier
@@ -87,7 +90,7 @@ def _monitored_gan(config, workdir) -> stage.Stage:
 
 def _labeled_by_inversion(config, workdir) -> Predict:
   """Rows of encoder and inversion; none of a generator without labels."""
-  if not config.data.num_labeled:
+  if not networks.branch_channels(config):
     return lambda images, indices: {}
   return labeling.predictor(config, workdir)
 
@@ -108,6 +111,11 @@ METHODS = {
         "gan": _GAN,
         "encoder": Definition(
             encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion),
+        "label_head": Definition(
+            label_head.make, label_head.FIELDS, predictor=labeling.predictor,
+            best_metric=None),
+        "distilled": Definition(
+            distilled.make, distilled.FIELDS, predictor=distilled.predictor),
     },
     "repurpose_gan": {
         "supervised": _SUPERVISED,

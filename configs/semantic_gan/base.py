@@ -104,6 +104,28 @@ def get_config():
 
   c.segmenter = common.segmenter()
 
+  # Where the generator's labels come from: "branch", trained with it, as in the
+  # paper; "fitted" (ours, after EditGAN): the generator sees images alone, and
+  # the stage `label_head` fits a small segmenter of its features (blocks
+  # `hypercolumn` and `few_shot`) to the inverted labeled images.
+  c.labels = ml_collections.ConfigDict(dict(
+      head="branch",
+      copies=0,  # augmented copies of each labeled image to fit to, too
+      # Of "fitted": folder of another run with `gan` and `encoder`, trained
+      # with data.num_labeled=0; it serves any number of labels. "": this run.
+      run=""))
+  c.hypercolumn = dict(size=0, first=4, layers=(), resize="")
+  c.few_shot = dict(
+      kind="head", steps=600, epochs=0, learning_rate=1e-3, weight_decay=1e-4,
+      decay=1.0, decay_epochs=1, rate_factors=dict(linear=1.0),
+      feature_noise=0.1)  # share of a map's standard deviation
+
+  # Stage `distilled`: the network and schedule of `supervised`, trained on
+  # samples, too.
+  c.distilled = ml_collections.ConfigDict(dict(
+      num_samples=10_000, keep=0.8, min_probability=0.6, truncation=1.0,
+      steps=0))  # 0 = those of `supervised`
+
   c.inversion = ml_collections.ConfigDict(dict(
       steps=200, learning_rate=0.1, space="w+", start="encoder",
       optimize_noise=True, perceptual_weight=1.0, mse_weight=0.1,

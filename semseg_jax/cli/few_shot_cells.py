@@ -20,9 +20,10 @@ from semseg_jax.data import sources
 from semseg_jax.evaluation import counting
 from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import samples
-from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
@@ -84,16 +85,16 @@ def train_segmenters(cells, workdir, folder):
     # The shots of a smaller count are the first of a larger one.
     shots = max(
         (source for _, source in group), key=lambda s: s.count).load(generator)
-    used = [features.names(c.config, generator.module) for c, _ in group]
+    used = [hypercolumns.names(c.config, generator.module) for c, _ in group]
     layers = tuple(dict.fromkeys(itertools.chain(*used)))
     maps = {}
     for (cell, source), names in zip(group, used, strict=True):
-      resize = segmenter.network(cell.config).resize
+      resize = feature_segmenter.network(cell.config).resize
       if resize not in maps:
         if (resize, layers) not in compiled:
-          compiled[resize, layers] = jax.jit(features.extractor(
+          compiled[resize, layers] = jax.jit(hypercolumns.extractor(
               cell.config, generator.module, layers))
-        maps[resize] = dict(zip(layers, features.stacked(
+        maps[resize] = dict(zip(layers, hypercolumns.stacked(
             compiled[resize, layers], generator.variables, shots.latents,
             shots.noise), strict=True))
       _fit(cell, {
@@ -105,7 +106,7 @@ def train_segmenters(cells, workdir, folder):
 def _fit(cell, frozen, compiled, path):
   """Trains one segmenter and saves it; `compiled` holds what others can use."""
   config, module = cell.config, segmenter.network(cell.config)
-  stage = segmenter.build(
+  stage = feature_segmenter.build(
       config, module, frozen["maps"], len(frozen["label"]), lambda: frozen)
   key = (module, *(m.shape for m in frozen["maps"]))
   if key not in compiled:
@@ -139,9 +140,9 @@ def predictor(config, workdir, folder, cells):
   project = projection.make(config, workdir)
   generator = project.generator
   variants = {
-      c.name: (segmenter.network(c.config),
+      c.name: (feature_segmenter.network(c.config),
                segmenter.load(c.config, folder / c.name, "the table"),
-               features.names(c.config, generator.module)) for c in cells}
+               hypercolumns.names(c.config, generator.module)) for c in cells}
   synthesize = jax.jit(lambda v, latents, noise: generator.module.apply(
       v, latents, noise, method="synthesize")[1])
   apply = jax.jit(lambda module, params, maps: module.apply(
@@ -150,7 +151,7 @@ def predictor(config, workdir, folder, cells):
   def segment(latents, noise):
     """{cell: logits} of images by what the generator makes them of."""
     logits_of = {name: [] for name in variants}
-    for row in features.single((latents, tuple(noise))):
+    for row in hypercolumns.single((latents, tuple(noise))):
       maps = synthesize(generator.variables, *row)
       for name, (module, params, layers) in variants.items():
         logits_of[name].append(jax.device_get(

@@ -29,7 +29,7 @@ from semseg_jax.cli import few_shot_cells as cells_lib  # noqa: E402
 from semseg_jax.evaluation import figures  # noqa: E402
 from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.methods.common import generator as trained  # noqa: E402
-from semseg_jax.methods.repurpose_gan import features  # noqa: E402
+from semseg_jax.methods.common import hypercolumns  # noqa: E402
 from semseg_jax.training import checkpoint  # noqa: E402
 from semseg_jax.training import run_dir  # noqa: E402
 
@@ -38,7 +38,7 @@ def write(config, workdir, *, n: int) -> list[dict]:
   """Trains and scores every variant; returns the rows of table.json."""
   experiment.check_data(config)
   folder = epath.Path(workdir) / "ablation"
-  layers = features.names(config, trained.module(config))
+  layers = hypercolumns.names(config, trained.module(config))
   chosen = {"all": layers}
   chosen |= {f"only_{n}": (n,) for n in layers}
   if len(layers) > 1:

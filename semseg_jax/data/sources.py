@@ -34,6 +34,25 @@ class Source(typing.Protocol):
     ...
 
 
+class InMemory:
+  """Labeled images that are arrays already."""
+
+  labeled = True
+
+  def __init__(self, images: np.ndarray, labels: np.ndarray):
+    """images uint8 [n, H, W, C]; labels uint8 [n, H, W]."""
+    self.ids = tuple(f"{i:06d}" for i in range(len(images)))
+    self._images, self._labels = images, labels
+
+  def __len__(self) -> int:
+    return len(self.ids)
+
+  def __getitem__(self, index: int) -> Example:
+    index = _checked(index, len(self))
+    return {"image": self._images[index], "label": self._labels[index],
+            "id": self.ids[index]}
+
+
 class Rendered:
   """Images computed from their index: nothing is stored on disk."""
 

@@ -44,8 +44,15 @@ def network(config):
   return segmenter.build(config)
 
 
-def make(config, workdir) -> stage.Stage:
-  """The stage that `config` describes."""
+def make(config, workdir, *, extra=None) -> stage.Stage:
+  """The stage that `config` describes.
+
+  Args:
+    config: the experiment's config.
+    workdir: not used.
+    extra: () -> source of further pairs, read when training starts; None: the
+      folder of `config.supervised.synthetic`, if there is one.
+  """
   del workdir
   c = config.supervised
   if not config.data.num_labeled:
@@ -53,10 +60,10 @@ def make(config, workdir) -> stage.Stage:
                      "config.data.num_labeled to a count, or -1 for all")
   microbatches.check(
       c.batch_size, config.num_microbatches, "config.supervised.batch_size")
-  extra = None
-  if c.synthetic:
-    extra = pairs.Pairs(c.synthetic, config.data.channels,
-                        config.data.num_classes, config.data.ignore_index)
+  if c.synthetic and extra is None:
+    folder = pairs.Pairs(c.synthetic, config.data.channels,
+                         config.data.num_classes, config.data.ignore_index)
+    extra = lambda: folder
   module = network(config)
   tx = segmenter.optimizer(
       c, functools.partial(segmenter.groups, module),
@@ -103,7 +110,7 @@ def make(config, workdir) -> stage.Stage:
     if extra is None:
       return real
     made = data.source_batches(
-        config, extra, batch_size=c.batch_size, start_step=start,
+        config, extra(), batch_size=c.batch_size, start_step=start,
         augment=augment)
     return ({"labeled": a["labeled"], "synthetic": b["labeled"]}
             for a, b in zip(real, made, strict=True))

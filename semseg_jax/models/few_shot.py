@@ -32,6 +32,9 @@ KINDS = {
     "cnn_l": dict(widths=(128, *(64,) * 6, 32), kernels=(3,) * 9,
                   dilations=(1, 2, 4, 8, 1, 2, 4, 8, 1), **_NOTEBOOK),
     "linear": dict(widths=(), kernels=(1,), dilations=(1,), **_OFFICIAL),
+    # As large as DatasetGAN's per-pixel network, with one look around.
+    "head": dict(widths=(64, 64), kernels=(1, 3, 1), dilations=(1,) * 3,
+                 slope=0.2, resize="aligned"),
     "mlp": dict(widths=(128, 32), kernels=(1,) * 3, dilations=(1,) * 3,
                 **_OFFICIAL),
 }

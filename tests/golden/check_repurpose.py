@@ -10,8 +10,8 @@ import numpy as np
 
 from semseg_jax import interop
 from semseg_jax.interop import repurpose_gan as importer
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import samples
-from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.ops import hypercolumn
 from semseg_jax.ops import segmentation_losses
 
@@ -133,7 +133,7 @@ def training(case):
           decay=float(rates[changes[0] + 1] / rates[0])
           if changes.size else 1.0)))
   frozen = {"maps": tuple(maps), "label": jnp.asarray(label)}
-  stage = segmenter.build(
+  stage = feature_segmenter.build(
       config, module, frozen["maps"], count, lambda: frozen)
   assert stage.steps == losses.size
   state = stage.init(jax.random.key(0), frozen).replace(

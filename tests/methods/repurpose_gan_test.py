@@ -10,6 +10,7 @@ import pytest
 
 from semseg_jax.data import errors
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import autoshot
@@ -81,13 +82,13 @@ def test_epochs_are_shuffled_rounds_and_resume(run):
   order = take(0, 12)
   assert take(5, 7) == order[5:]
   assert all(sorted(order[i:i + 2]) == [0, 1] for i in range(0, 12, 2))
-  rate = segmenter.learning_rate(config, 2)
+  rate = feature_segmenter.learning_rate(config, 2)
   every = 2 * config.few_shot.decay_epochs
   assert rate(every - 1) == pytest.approx(0.02)
   assert rate(every) == pytest.approx(0.018)
   other = config.copy_and_resolve_references()
   other.few_shot.rate_factors.linear = 3.0
-  assert segmenter.learning_rate(other, 2)(0) == pytest.approx(0.06)
+  assert feature_segmenter.learning_rate(other, 2)(0) == pytest.approx(0.06)
 
 
 def test_labels_by_inversion_are_computed_once(run, monkeypatch):

@@ -62,7 +62,11 @@ class Face:
 
 
 def draw(rng: np.random.Generator) -> Face:
-  """Faces are roughly aligned: one pose and framing, with spread."""
+  """Faces are roughly aligned: one pose and framing, with spread.
+
+  Brows, eyes and lips are at least three pixels thick at 64 px, so that a
+  label map of that size can hold them.
+  """
   u = rng.uniform
   long_hair = rng.random() < 0.45
   return Face(
@@ -79,15 +83,15 @@ def draw(rng: np.random.Generator) -> Face:
       hair_low=u(0.1, 0.5) if long_hair else u(-0.02, 0.2),
       bald=bool(rng.random() < 0.06 and not long_hair),
       eye_distance=u(0.21, 0.26), eye_y=u(-0.1, -0.02),
-      eye_width=u(0.11, 0.145), eye_open=u(0.05, 0.09),
+      eye_width=u(0.12, 0.155), eye_open=u(0.06, 0.095),
       eye_slant=u(-8, 8), gaze_x=u(-0.35, 0.35), gaze_y=u(-0.2, 0.2),
-      brow_gap=u(0.13, 0.18), brow_arch=u(0.1, 0.5), brow_slant=u(-8, 10),
-      brow_thickness=u(0.026, 0.05), nose_length=u(0.2, 0.28),
+      brow_gap=u(0.17, 0.22), brow_arch=u(0.1, 0.5), brow_slant=u(-8, 10),
+      brow_thickness=u(0.05, 0.07), nose_length=u(0.2, 0.28),
       nose_width=u(0.085, 0.13), mouth_y=u(0.35, 0.42),
       mouth_width=u(0.17, 0.26),
       mouth_open=u(0.03, 0.1) if rng.random() < 0.45 else 0.0,
-      smile=u(-0.2, 1.2), upper_lip=u(0.035, 0.055),
-      lower_lip=u(0.045, 0.07), shoulders=u(0.75, 1.0))
+      smile=u(-0.2, 1.2), upper_lip=u(0.045, 0.065),
+      lower_lip=u(0.055, 0.08), shoulders=u(0.75, 1.0))
 
 
 class Regions(typing.NamedTuple):
@@ -185,7 +189,7 @@ def regions(face: Face, size: int) -> tuple[Regions, Details]:
     bx = bx * side
     t = np.clip((bx / w + 1.15) / 2.4, 0, 1)
     arc = by - f.brow_arch * (bx * bx) * 5 + 0.015
-    thick = np.float32(f.brow_thickness) * (1 - 0.5 * t * t)
+    thick = np.float32(f.brow_thickness) * (1 - 0.4 * t * t)
     brow = np.maximum(np.abs(arc) - thick, np.abs(bx - 0.08 * w) - 1.1 * w)
     brows = np.minimum(brows, brow)
 

@@ -39,6 +39,7 @@ def open_folder(
     licence: str = "",
     citation: str = "",
     extra_splits: dict[str, tuple[str, str]] | None = None,
+    also_unlabeled: tuple[str, ...] = (),
 ) -> datasets.Dataset:
   """A data set from a folder of the layout above.
 
@@ -48,6 +49,7 @@ def open_folder(
     cache_dir: see `datasets.load`.
     licence, citation: for the spec.
     extra_splits: split -> (folder below root of the same layout, its split).
+    also_unlabeled: splits whose images join `unlabeled`, without labels.
   """
   spec = read_spec(name, root, licence, citation)
   splits, lists = {}, {}
@@ -60,6 +62,9 @@ def open_folder(
     folder = root / below
     splits[split] = _items(
         folder, folder / "splits" / f"{listed}.txt", f"{below}/")
+  if "unlabeled" in splits:
+    for split in also_unlabeled:
+      splits["unlabeled"] = splits["unlabeled"] + splits[split]
   if not splits:
     raise errors.DataError(f"{root / 'splits'}: no list of images (*.txt)")
   # An image that is labeled in one split and not in another has its mask.

@@ -138,6 +138,12 @@ def to_float(image) -> jax.Array:
   return image_ops.from_uint8(image) if image.dtype == jnp.uint8 else image
 
 
+def no_augmentation() -> pipeline.AugmentOptions:
+  """Images as they are."""
+  return pipeline.AugmentOptions(
+      flip_unlabeled=0.0, flip_labeled=0.0, affine=0.0)
+
+
 def augment_options(config, **color) -> pipeline.AugmentOptions:
   """Augmentation of `config.data.augment`, with changes of colour if given."""
   return pipeline.AugmentOptions(**config.data.augment.to_dict(), **color)

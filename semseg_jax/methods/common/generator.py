@@ -104,13 +104,29 @@ def _checked(config, network, where):
   return network
 
 
+def run_of_images(config, workdir):
+  """The folder with the stages `gan` and `encoder`: `config.labels.run` or
+  the run's own.
+
+  Raises:
+    ValueError: another run's generator is to be used with a label branch.
+  """
+  if not config.labels.run or workdir is None:
+    return workdir
+  if config.labels.head == "branch":
+    raise ValueError(
+        "config.labels.run names another run's generator, which knows no "
+        'labels: set config.labels.head to "fitted"')
+  return config.labels.run
+
+
 def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
   """The averaged generator's variables {"params", "noise"} of a run."""
   module = networks.generator(config)
   abstract = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, module.style_dim)))
   saved = trained.restored(
-      workdir, stage, {"ema": abstract["params"], "noise": abstract["noise"]},
+      run_of_images(config, workdir), stage, {"ema": abstract["params"], "noise": abstract["noise"]},
       needed_by)
   return {"params": saved["ema"], "noise": saved["noise"]}
 
@@ -123,7 +139,7 @@ def load_image_discriminator(config, workdir, needed_by: str):
       module.init, jax.random.key(0),
       jnp.zeros((1, size, size, config.data.channels)))
   saved = trained.restored(
-      workdir, "gan", {"image_discriminator": abstract["params"]}, needed_by)
+      run_of_images(config, workdir), "gan", {"image_discriminator": abstract["params"]}, needed_by)
   return {"params": saved["image_discriminator"]}
 
 
@@ -151,5 +167,6 @@ def load_encoder(config, workdir, needed_by: str):
       lambda key: module.init(
           key, jnp.zeros((1, size, size, config.data.channels)), train=False),
       jax.random.key(0)))
-  return trained.restored(workdir, "encoder", {"encoder": abstract}, needed_by,
-                   step=checkpoint.best)["encoder"]
+  return trained.restored(
+      run_of_images(config, workdir), "encoder", {"encoder": abstract},
+      needed_by, step=checkpoint.best)["encoder"]

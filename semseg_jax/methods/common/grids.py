@@ -41,7 +41,7 @@ def sampler(config, generator, n: int = 64):
     del frozen
     images, labels = jax.device_get(generate(state.ema, key))
     grid = {"samples": tile(images)}
-    if networks.label_channels(config):
+    if networks.branch_channels(config):
       colors = data.dataset(config).spec.colors
       grid["labels"] = tile(image_ops.colorize(labels, colors))
     return grid

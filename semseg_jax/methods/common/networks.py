@@ -7,12 +7,30 @@ from semseg_jax.models import fpn_encoder
 from semseg_jax.models import residual_encoder
 from semseg_jax.models import stylegan2
 
+# Where a generator's labels come from: its own branch, trained with it, or a
+# head fitted to its features of inverted labeled images.
+LABEL_HEADS = ("branch", "fitted")
+
 
 def label_channels(config) -> int:
-  """Channels of the label branch: 0 = none, 1 = binary, else one per class."""
+  """Channels of predicted label maps: 0 = no labels, 1 = binary, else one per
+  class."""
   if not config.data.num_labeled:
     return 0
   return 1 if config.data.num_classes == 2 else config.data.num_classes
+
+
+def branch_channels(config) -> int:
+  """Channels of the generator's label branch; 0 where it draws images alone.
+
+  Raises:
+    ValueError: an unknown `config.labels.head`.
+  """
+  head = config.labels.head
+  if head not in LABEL_HEADS:
+    raise ValueError(f"config.labels.head is {head!r}; use one of "
+                     f"{', '.join(LABEL_HEADS)}")
+  return label_channels(config) if head == "branch" else 0
 
 
 def pairs(channels) -> tuple[tuple[int, int], ...] | None:
@@ -28,7 +46,7 @@ def generator(config) -> stylegan2.Generator:
       style_dim=c.style_dim,
       mlp_layers=c.mlp_layers,
       image_channels=config.data.channels,
-      label_channels=label_channels(config),
+      label_channels=branch_channels(config),
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
       channels=pairs(c.channels_per_resolution),

@@ -16,11 +16,12 @@ import optax
 
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import segmenter as common_segmenter
 from semseg_jax.methods.common import validation
-from semseg_jax.methods.repurpose_gan import features
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
 from semseg_jax.models import backbone_unet
@@ -84,7 +85,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
   """
   c = config.autoshot
   module = network(config)
-  side, channels = features.size(config), config.data.channels
+  side, channels = hypercolumns.size(config), config.data.channels
   held_out = max(1, round(c.held_out * c.num_samples))
   count = c.num_samples - held_out
   if count < 1:
@@ -212,9 +213,9 @@ def pairs(config):
   is clamped to [-1, 1]; the label [N, S, S, K] is the segmenter's softmax.
   """
   generator = trained.module(config)
-  module = segmenter.network(config)
-  extract = features.names(config, generator)
-  side = features.size(config)
+  module = feature_segmenter.network(config)
+  extract = hypercolumns.names(config, generator)
+  side = hypercolumns.size(config)
 
   def sample_inputs(index):
     key = jax.random.fold_in(jax.random.key(config.seed), index)
@@ -242,7 +243,7 @@ def pairs(config):
 def predictor(config, workdir):
   """predict(images, indices) -> {"auto_shot": {"logits"}} of a run."""
   module = network(config)
-  side = features.size(config)
+  side = hypercolumns.size(config)
   abstract = dict(jax.eval_shape(
       lambda key: module.init(
           key, jnp.zeros((1, side, side, config.data.channels)), train=False),

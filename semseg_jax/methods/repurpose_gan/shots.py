@@ -22,7 +22,7 @@ from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import samples
-from semseg_jax.methods.repurpose_gan import features
+from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.ops import image_ops
 
@@ -129,7 +129,7 @@ def annotate(config, workdir, images) -> list[np.ndarray]:
   """Labels uint8 [S, S] of images [n, ...] by the stage `fully_supervised`."""
   predict = fully_supervised.predictor(config, workdir)
   rows = [predict(x, None)["fully_supervised"]["logits"]
-          for x in features.single(images)]
+          for x in hypercolumns.single(images)]
   return [image_ops.to_label(np.asarray(r[0])).astype(np.uint8) for r in rows]
 
 
@@ -155,7 +155,7 @@ def _projected(config, workdir):
 
 
 def _shots(config, sampled, labels):
-  side = features.size(config)
+  side = hypercolumns.size(config)
   return Shots(
       np.stack([transforms.resize_image(x, side) for x in sampled.image]),
       np.stack([transforms.resize_label(x, side) for x in labels]).astype(

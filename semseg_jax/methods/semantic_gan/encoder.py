@@ -142,6 +142,12 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     image = data.to_float(batch["image"])
     sample, mse, distance, changed = reconstruction(
         frozen, params, stats, image, rngs["noise"], train)
+    if sample.logits is None:  # labels come later: images alone
+      loss = (c.labeled_mse_weight * mse
+              + c.labeled_perceptual_weight * distance)
+      return loss, (changed, {
+          "labeled/mse": mse, "labeled/perceptual": distance,
+          "labeled/loss": loss})
     entropy, dice = label_losses(
         sample.logits, batch["label"], config.data.ignore_index)
     loss = (c.cross_entropy_weight * entropy + c.dice_weight * dice
@@ -227,7 +233,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
           unlabeled_batch_size=c.unlabeled_batch_size, start_step=start),
       sample=sample,
       validate=validation.validator(config, segment)
-      if config.data.num_labeled else None)
+      if generator.label_channels else None)
 
 
 def started_at(params, latent):

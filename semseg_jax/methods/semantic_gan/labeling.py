@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax import inversion
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import networks
@@ -39,33 +40,17 @@ def predictor(config, workdir, optimizer=None):
   Returns:
     A function of images uint8 [B, S, S, C] and their numbers [B] that gives
     {method: {"logits" [B, S, S, K], "reconstruction" uint8 [B, S, S, C],
-    "confidence" [B]}}; the confidence is Dm's mean score of the pair of
-    image and predicted label.
+    "confidence" [B]}}; the confidence is that of `_confidence`.
   """
   c = config.inversion
   generator = networks.generator(config)
-  dm = networks.patch_discriminator(config)
   inverter, frozen = make_inverter(
       config, workdir, mesh.local_batch_sharding(
           c.batch_size, "config.inversion.batch_size"), optimizer)
-  frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
+  confidence = _confidence(config, workdir, frozen)
   snapshots = inverter.options.snapshots
   key = jax.random.key(config.seed)
-  mean = None
-  if c.start == "mean":
-    z = jax.random.normal(
-        key, (inversion.MEAN_SAMPLES, generator.style_dim))
-    mean = inversion.mean_latent(
-        lambda f, z: generator.apply(f["generator"], z, method="mapping"),
-        frozen, z)
-
-  @jax.jit
-  def confidence(frozen, image, logits):
-    label = segmentation_losses.one_hot(
-        image_ops.to_label(logits), generator.label_channels)
-    maps = dm.apply(frozen["dm"], jnp.concatenate(
-        [image_ops.from_uint8(image), 2 * label - 1], -1), update_stats=False)
-    return sum(scale[-1].mean((1, 2, 3)) for scale in maps) / len(maps)
+  mean = start(config, generator, frozen)
 
   def predict(images, indices):
     result = inverter.run(
@@ -82,7 +67,43 @@ def predictor(config, workdir, optimizer=None):
   return predict
 
 
-def make_inverter(config, workdir, sharding=None, optimizer=None):
+def start(config, generator, frozen):
+  """The mean latent [D] for the search to start from; None: the encoder's."""
+  if config.inversion.start != "mean":
+    return None
+  z = jax.random.normal(
+      jax.random.key(config.seed),
+      (inversion.MEAN_SAMPLES, generator.style_dim))
+  return inversion.mean_latent(
+      lambda f, z: generator.apply(f["generator"], z, method="mapping"),
+      frozen, z)
+
+
+def _confidence(config, workdir, frozen):
+  """confidence(frozen, images, logits) -> [B].
+
+  Dm's mean score of images and labels; of a fitted head the mean largest
+  probability.
+  """
+  if config.labels.head == "fitted":
+    return jax.jit(lambda frozen, images, logits: jax.nn.softmax(
+        logits).max(-1).mean((1, 2)))
+  dm = networks.patch_discriminator(config)
+  frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
+
+  @jax.jit
+  def confidence(frozen, image, logits):
+    label = segmentation_losses.one_hot(
+        image_ops.to_label(logits), networks.label_channels(config))
+    maps = dm.apply(frozen["dm"], jnp.concatenate(
+        [image_ops.from_uint8(image), 2 * label - 1], -1), update_stats=False)
+    return sum(scale[-1].mean((1, 2, 3)) for scale in maps) / len(maps)
+
+  return confidence
+
+
+def make_inverter(config, workdir, sharding=None, optimizer=None, *,
+                  head: bool = True):
   """The search that a config describes, over its trained networks.
 
   Args:
@@ -90,6 +111,8 @@ def make_inverter(config, workdir, sharding=None, optimizer=None):
     workdir: its folder; None gives the networks' shapes instead.
     sharding: of a chunk's images, see `inversion.Inverter`.
     optimizer: see `inversion.Options`.
+    head: whether a fitted head is there to label what is rendered; without it
+      there are no logits.
 
   Returns:
     (inverter, frozen): frozen has the variables "generator", "perceptual" and,
@@ -104,9 +127,17 @@ def make_inverter(config, workdir, sharding=None, optimizer=None):
   if uses_encoder:
     frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
 
+  head = head and config.labels.head == "fitted"
+  if head:
+    labels_of = feature_segmenter.labeler(config, generator)
+    frozen["head"] = feature_segmenter.load(
+        config, workdir, generator, "label_head", NEEDED_BY)
+
   def generate(frozen, latents, noise):
-    sample, _ = generator.apply(
+    sample, maps = generator.apply(
         frozen["generator"], latents, noise, method="synthesize")
+    if head:
+      return sample.image, labels_of(frozen["head"], maps)
     return sample.image, sample.logits
 
   def encode(frozen, image):

@@ -1,0 +1,157 @@
+"""A segmenter of a generator's features, fitted to a few labeled images.
+
+RepurposeGAN's (Tritrong et al., CVPR 2021) and, as the head on inverted labeled
+images of DatasetGAN (Zhang et al., CVPR 2021) and EditGAN (Ling et al., NeurIPS
+2021), SemanticGAN's `labels.head = "fitted"`. The generator is frozen; its maps
+of the labeled images are computed once. One update takes one image.
+"""
+
+import itertools
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from semseg_jax.methods.common import hypercolumns
+from semseg_jax.methods.common import trained
+from semseg_jax.models import few_shot
+from semseg_jax.ops import segmentation_losses
+from semseg_jax.training import stage
+
+
+class State(struct.PyTreeNode):
+  """All that training changes.
+
+  Attributes:
+    step: int32 scalar, finished updates.
+    segmenter: parameters.
+    optimizer: optax state.
+  """
+  step: jax.Array
+  segmenter: Any
+  optimizer: Any
+
+
+def network(config) -> few_shot.FewShot:
+  """The segmenter that `config.few_shot` and `config.hypercolumn` describe."""
+  changes = {"resize": config.hypercolumn.resize} if (
+      config.hypercolumn.resize) else {}
+  return few_shot.make(
+      config.few_shot.kind, config.data.num_classes,
+      size=hypercolumns.size(config), dtype=jnp.dtype(config.dtype), **changes)
+
+
+def example(config, generator):
+  """Shapes of the maps of one image, as `build` and `load` take them."""
+  extract = hypercolumns.extractor(
+      config, generator, hypercolumns.names(config, generator))
+  shapes = jax.eval_shape(
+      generator.init, jax.random.key(0), jnp.zeros((1, generator.style_dim)))
+  return jax.eval_shape(
+      extract, shapes,
+      jnp.zeros((1, generator.num_ws, generator.style_dim)),
+      tuple(jnp.zeros((1, h, w, 1)) for h, w in generator.noise_shapes))
+
+
+def build(config, module, example, count: int, load_frozen) -> stage.Stage:
+  """The stage for any network and feature maps.
+
+  Args:
+    config: the experiment's; `few_shot`, `data.ignore_index` and `seed` are
+      read.
+    module: a `few_shot.FewShot`.
+    example: maps of one image, or their shapes.
+    count: how many labeled images there are.
+    load_frozen: () -> {"maps": tuple of [count, h, w, C], "label":
+      [count, S, S] class indices}.
+  """
+  c = config.few_shot
+  rate = learning_rate(config, count)
+  noise = c.get("feature_noise", 0.0)
+  tx = optax.chain(optax.add_decayed_weights(c.weight_decay), optax.adam(rate))
+
+  def init(key, frozen):
+    del frozen
+    zeros = jax.tree.map(lambda x: jnp.zeros((1, *x.shape[1:])), example)
+    params = module.init(key, zeros)["params"]
+    return State(jnp.zeros((), jnp.int32), params, tx.init(params))
+
+  def train_step(state, frozen, batch, rngs, *, phase):
+    del phase
+    # The same image on every device.
+    pick = lambda x: jax.lax.dynamic_index_in_dim(x, batch["index"][0])
+    maps, label = jax.tree.map(pick, (frozen["maps"], frozen["label"]))
+    if noise:
+      maps = perturbed(rngs, maps, noise)
+
+    def loss_fn(params):
+      return segmentation_losses.cross_entropy(
+          apply(module, params, maps), label,
+          ignore_index=config.data.ignore_index)
+
+    loss, gradients = jax.value_and_grad(loss_fn)(state.segmenter)
+    deltas, opt = tx.update(gradients, state.optimizer, state.segmenter)
+    return State(state.step + 1, optax.apply_updates(state.segmenter, deltas),
+                 opt), {"loss": loss, "learning_rate": rate(state.step)}
+
+  def train_data(start):
+    for step in itertools.count(start):
+      epoch, place = divmod(step, count)
+      order = np.random.default_rng([config.seed, epoch]).permutation(count)
+      yield {"index": np.full(
+          jax.local_device_count(), order[place], np.int32)}
+
+  return stage.Stage(
+      steps=c.get("steps", 0) or c.epochs * count,
+      load_frozen=load_frozen,
+      init=init,
+      phases=lambda step: ("step",),
+      rngs=lambda key, phase: key if noise else (),
+      train_step=train_step,
+      train_data=train_data)
+
+
+def perturbed(key, maps, share: float):
+  """Maps with normal noise of `share` of each map's standard deviation."""
+  keys = jax.random.split(key, len(maps))
+  return tuple(
+      m + share * m.std() * jax.random.normal(k, m.shape, m.dtype)
+      for k, m in zip(keys, maps, strict=True))
+
+
+def learning_rate(config, count: int):
+  """The schedule of updates: a factor after every so many epochs."""
+  c = config.few_shot
+  start = c.learning_rate * c.rate_factors.get(c.kind, 1.0)
+  return lambda step: start * c.decay ** (step // count // c.decay_epochs)
+
+
+def load(config, workdir, generator, stage_name: str, needed_by: str):
+  """The trained segmenter's parameters of a run's stage.
+
+  Raises:
+    FileNotFoundError: the stage has no checkpoint.
+  """
+  module, maps = network(config), example(config, generator)
+  params = jax.eval_shape(
+      lambda key: module.init(key, jax.tree.map(
+          lambda x: jnp.zeros(x.shape, x.dtype), maps))["params"],
+      jax.random.key(0))
+  return trained.restored(
+      workdir, stage_name, {"segmenter": params}, needed_by)["segmenter"]
+
+
+def apply(module, params, maps):
+  """Logits [N, S, S, K] of maps."""
+  return module.apply({"params": params}, maps)
+
+
+def labeler(config, generator):
+  """labels_of(params, features) -> logits, from all of a generator's maps."""
+  module = network(config)
+  names = hypercolumns.names(config, generator)
+  return lambda params, features: apply(
+      module, params, tuple(features[n] for n in names))

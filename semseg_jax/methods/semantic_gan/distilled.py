@@ -1,0 +1,111 @@
+"""Stage `distilled`: a segmenter trained on the generator's labeled samples.
+
+As in DatasetGAN (Zhang et al., CVPR 2021, section 3.2): the trained generator
+and its labels (branch or fitted head) give any number of pairs; those whose
+labels are least certain are left out. The few real labeled images are trained
+on beside them, with the augmentation of the baseline `supervised`, whose
+network and schedule it shares. Needs neither generator nor inversion
+afterwards.
+"""
+
+import functools
+
+from absl import logging
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.data import sources
+from semseg_jax.methods import supervised
+from semseg_jax.methods.common import feature_segmenter
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import segmenter
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import image_ops
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
+          "hypercolumn", "image_discriminator", "inversion", "labels",
+          "num_microbatches", "perceptual", "segmenter", "supervised")
+_BATCH = 32
+
+
+def make(config, workdir) -> stage.Stage:
+  """The stage that `config` describes; its pairs are drawn when it starts."""
+  c = config.distilled
+  if not 0 < c.keep <= 1:
+    raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
+  merged = config.copy_and_resolve_references().unlock()
+  merged.supervised.steps = c.steps or config.supervised.steps
+  draw = functools.cache(lambda: pairs(config, workdir))
+  return supervised.make(merged, workdir, extra=draw)
+
+
+def predictor(config, workdir):
+  """predict(images, indices) -> {"distilled": {"logits"}} of a run."""
+  return segmenter.predictor(config, workdir, "distilled")
+
+
+def pairs(config, workdir) -> sources.Source:
+  """Samples with their labels, the least certain left out.
+
+  `config.distilled`: `num_samples` are drawn from `config.seed`; the share
+  `keep` with the largest mean probability of the label stays, and in those
+  pixels below `min_probability` are ignored.
+  """
+  c = config.distilled
+  draw = _sampler(config, workdir)
+  found = [draw(i) for i in range(-(-c.num_samples // _BATCH))]
+  image, label, certain = (
+      np.concatenate(x)[:c.num_samples] for x in zip(*found, strict=True))
+  mean = certain.mean((1, 2))
+  kept = np.sort(np.argsort(-mean, kind="stable")[
+      :max(1, round(c.keep * len(mean)))])
+  label = np.where(certain < c.min_probability, config.data.ignore_index,
+                   label).astype(np.uint8)[kept]
+  logging.info("distilled: %d of %d samples, mean probability %.3f of %.3f",
+               len(kept), len(mean), mean[kept].mean(), mean.mean())
+  return sources.InMemory(image[kept], label)
+
+
+def _sampler(config, workdir):
+  """draw(number) -> (uint8 images, labels, probabilities of the labels)."""
+  needed_by = "stage 'distilled'"
+  generator = networks.generator(config)
+  frozen = {"generator": trained.load_ema(config, workdir, needed_by)}
+  fitted = config.labels.head == "fitted"
+  if fitted:
+    frozen["head"] = feature_segmenter.load(
+        config, workdir, generator, "label_head", needed_by)
+    labels_of = feature_segmenter.labeler(config, generator)
+  psi = config.distilled.truncation
+
+  @jax.jit
+  def draw(frozen, key):
+    z_key, noise_key, mean_key = jax.random.split(key, 3)
+    mapped = lambda z: generator.apply(
+        frozen["generator"], z, method="mapping")
+    w = mapped(jax.random.normal(z_key, (_BATCH, generator.style_dim)))
+    if psi != 1.0:
+      mean = mapped(jax.random.normal(
+          mean_key, (1024, generator.style_dim))).mean(0)
+      w = stylegan2.truncate(w, mean, psi)
+    sample, maps = generator.apply(
+        frozen["generator"],
+        stylegan2.broadcast_latents(w, generator.num_ws),
+        stylegan2.random_noise(noise_key, _BATCH, generator.noise_shapes),
+        method="synthesize")
+    logits = labels_of(frozen["head"], maps) if fitted else sample.logits
+    label = image_ops.to_label(logits)
+    if logits.shape[-1] == 1:
+      p = jax.nn.sigmoid(logits[..., 0])
+      certain = jnp.maximum(p, 1 - p)
+    else:
+      certain = jax.nn.softmax(logits).max(-1)
+    return image_ops.to_uint8(sample.image), label, certain
+
+  key = jax.random.key(config.seed)
+  return lambda number: jax.device_get(
+      draw(frozen, jax.random.fold_in(key, number)))

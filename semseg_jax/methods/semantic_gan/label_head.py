@@ -1,0 +1,97 @@
+"""Stage `label_head`: labels from a frozen generator's features.
+
+For `labels.head = "fitted"`: the generator is trained on images alone, the few
+labeled images are inverted into it, and a small segmenter of its feature maps
+is fitted to their labels by cross entropy, as in DatasetGAN (Zhang et al., CVPR
+2021, section 3) and EditGAN (Ling et al., NeurIPS 2021, section 3.1). Augmented
+copies of the labeled images, inverted too, may be fitted besides.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import feature_segmenter
+from semseg_jax.methods.common import grids
+from semseg_jax.methods.common import hypercolumns
+from semseg_jax.methods.common import networks
+from semseg_jax.methods.semantic_gan import labeling
+from semseg_jax.ops import image_ops
+from semseg_jax.training import stage
+
+# Blocks of the config that the result depends on.
+FIELDS = ("encoder", "few_shot", "gan", "generator", "hypercolumn",
+          "image_discriminator", "inversion", "labels", "perceptual",
+          "supervised")
+
+
+def make(config, workdir) -> stage.Stage:
+  """The stage that `config` describes."""
+  if config.labels.head != "fitted":
+    raise ValueError(
+        f"config.labels.head is {config.labels.head!r}, so there is no stage "
+        "'label_head' to train: set it to \"fitted\", or leave the stage out "
+        "of config.stages")
+  if not config.data.num_labeled:
+    raise ValueError("stage 'label_head' needs labeled images: set "
+                     "config.data.num_labeled to a count, or -1 for all")
+  generator = networks.generator(config)
+  module = feature_segmenter.network(config)
+  labeled, _ = data.train_sources(config)
+  count = len(labeled) * (1 + config.labels.copies)
+
+  def load_frozen():
+    images, labels = examples(config)
+    inverter, frozen = labeling.make_inverter(config, workdir, head=False)
+    found = inverter.run(
+        frozen, image_ops.from_uint8(images), np.arange(len(images)),
+        jax.random.key(config.seed),
+        mean=labeling.start(config, generator, frozen))
+    extract = jax.jit(hypercolumns.extractor(
+        config, generator, hypercolumns.names(config, generator)))
+    return {"maps": hypercolumns.stacked(
+        extract, frozen["generator"], found.latents, found.noise),
+            "label": jnp.asarray(labels), "image": jnp.asarray(images),
+            "found": jnp.asarray(image_ops.to_uint8(
+                inverter.render(frozen, found.latents, found.noise)[0]))}
+
+  @jax.jit
+  def label(params, maps):
+    return image_ops.to_label(feature_segmenter.apply(module, params, maps))
+
+  def sample(state, frozen, key):
+    del key
+    colors = data.dataset(config).spec.colors
+    shown = jax.tree.map(lambda x: x[:grids.COLUMNS], dict(frozen))
+    found = [np.asarray(label(state.segmenter, maps))
+             for maps in hypercolumns.single(shown["maps"])]
+    rows = [np.asarray(shown["image"]), np.asarray(shown["found"]), *(
+        image_ops.colorize(np.asarray(x), colors)
+        for x in (shown["label"], np.concatenate(found)))]
+    return {"labeled": np.concatenate([grids.tile(r) for r in rows])}
+
+  return feature_segmenter.build(
+      config, module, feature_segmenter.example(config, generator), count,
+      load_frozen)._replace(sample=sample)
+
+
+def examples(config):
+  """The labeled images, then `labels.copies` augmented ones of each.
+
+  Returns:
+    (images uint8 [n, S, S, C], labels int32 [n, S, S]).
+  """
+  labeled, _ = data.train_sources(config)
+  batches = functools.partial(
+      data.source_batches, config, labeled, batch_size=len(labeled),
+      start_step=0)
+  plain = next(batches(augment=data.no_augmentation()))["labeled"]
+  parts = [plain]
+  changed = batches(augment=data.augment_options(
+      config, **config.supervised.color.to_dict()))
+  parts += [next(changed)["labeled"] for _ in range(config.labels.copies)]
+  return tuple(np.concatenate([p[k] for p in parts])
+               for k in ("image", "label"))

@@ -1,0 +1,134 @@
+"""The fitted head and the distilled segmenter, on an untrained generator."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from semseg_jax.methods import gan
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.semantic_gan import distilled
+from semseg_jax.methods.semantic_gan import encoder
+from semseg_jax.methods.semantic_gan import label_head
+from semseg_jax.methods.semantic_gan import labeling
+from semseg_jax.training import checkpoint
+
+
+def save(stage, state, folder):
+  with checkpoint.Checkpoints(folder / "ckpt") as checkpoints:
+    checkpoints.save(int(state.step) + 1, state, {})
+
+
+@pytest.fixture(scope="module")
+def images_run(toy_config, tmp_path_factory):
+  """A run with stages `gan` and `encoder` of no labels, as if trained."""
+  config = toy_config(**{"data.num_labeled": 0})
+  folder = tmp_path_factory.mktemp("images")
+  for name, module in (("gan", gan), ("encoder", encoder)):
+    stage = module.make(config, folder)
+    save(stage, jax.jit(stage.init)(jax.random.key(0), stage.load_frozen()),
+         folder / name)
+  return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(toy_config, images_run, tmp_path_factory):
+  """(config, folder, frozen, state, losses) of a fitted head."""
+  config = toy_config(**{
+      "labels.head": "fitted", "labels.run": str(images_run),
+      "labels.copies": 1, "data.num_labeled": 2, "data.num_classes": 7,
+      "few_shot.steps": 60, "few_shot.learning_rate": 1e-2,
+      "distilled.num_samples": 40, "distilled.keep": 0.5,
+      "distilled.min_probability": 0.3})
+  folder = tmp_path_factory.mktemp("run")
+  stage = label_head.make(config, folder)
+  frozen = stage.load_frozen()
+  state = stage.init(jax.random.key(0), frozen)
+  step = jax.jit(stage.train_step, static_argnames="phase")
+  losses = []
+  for i, batch in enumerate(itertools.islice(
+      stage.train_data(0), stage.steps)):
+    state, metrics = step(state, frozen, batch, stage.rngs(
+        jax.random.key(i), "step"), phase="step")
+    losses.append(float(metrics["loss"]))
+  save(stage, state, folder / "label_head")
+  return config, folder, frozen, state, losses
+
+
+def test_head_is_fitted_to_the_inverted_labeled_images(fitted):
+  config, _, frozen, _, losses = fitted
+  labeled, _ = data.train_sources(config)
+  assert len(labeled) == 2
+  # Two images and an augmented copy of each.
+  assert frozen["label"].shape == (4, 8, 8)
+  np.testing.assert_array_equal(frozen["image"][0].shape, (8, 8, 3))
+  originals = {labeled[i]["image"].tobytes() for i in range(2)}
+  assert {np.asarray(x).tobytes() for x in frozen["image"][:2]} == originals
+  assert not {np.asarray(x).tobytes()
+              for x in frozen["image"][2:]} & originals
+  assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
+
+
+def test_inversion_takes_the_heads_labels(fitted):
+  config, folder, *_ = fitted
+  predict = labeling.predictor(config, folder)
+  images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
+  found = predict(images, np.arange(4))
+  assert list(found) == ["encoder", "inversion@2", "inversion"]
+  for row in found.values():
+    assert row["logits"].shape == (4, 8, 8, 7)
+    assert np.all((row["confidence"] > 1 / 7) & (row["confidence"] <= 1))
+
+
+def test_distilled_pairs_are_the_most_certain_samples(fitted):
+  config, folder, *_ = fitted
+  half = distilled.pairs(config, folder)
+  assert len(half) == 20
+  every = config.copy_and_resolve_references()
+  every.distilled.keep = 1.0
+  whole = distilled.pairs(every, folder)
+  assert len(whole) == 40
+  images = [whole[i]["image"].tobytes() for i in range(40)]
+  chosen = [images.index(half[i]["image"].tobytes()) for i in range(20)]
+  assert chosen == sorted(chosen)
+  every.distilled.min_probability = 1.1
+  label = distilled.pairs(every, folder)[0]["label"]
+  assert np.all(label == config.data.ignore_index)
+
+
+def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):
+  config, folder, *_ = fitted
+  stage = distilled.make(config, folder)
+  batch = next(stage.train_data(0))
+  assert set(batch) == {"labeled", "synthetic"}
+  assert batch["synthetic"]["image"].shape == batch["labeled"]["image"].shape
+  state = stage.init(jax.random.key(0), {})
+  state, metrics = jax.jit(stage.train_step, static_argnames="phase")(
+      state, {}, batch, jax.random.key(0), phase="step")
+  all_finite((state, metrics))
+  save(stage, state, folder / "distilled")
+  image = np.zeros((2, 8, 8, 3), np.uint8)
+  found = distilled.predictor(config, folder)(image, np.arange(2))
+  assert found["distilled"]["logits"].shape == (2, 8, 8, 7)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"labels.head": "branch"}, "no stage 'label_head'"),
+    ({"labels.head": "fitted", "data.num_labeled": 0}, "num_labeled")])
+def test_what_cannot_be_fitted_names_the_field(
+    toy_config, tmp_path, changes, message):
+  with pytest.raises(ValueError, match=message):
+    label_head.make(toy_config(**changes), tmp_path)
+
+
+def test_unknown_head_lists_the_known_ones(toy_config, tmp_path):
+  with pytest.raises(ValueError, match="'both'; use one of branch, fitted"):
+    gan.make(toy_config(**{"labels.head": "both"}), tmp_path)
+
+
+def test_another_runs_generator_needs_a_fitted_head(toy_config, tmp_path):
+  config = toy_config(**{"labels.run": "there"})
+  with pytest.raises(ValueError, match="config.labels.run"):
+    trained.load_ema(config, tmp_path, "a test")
