@@ -158,6 +158,18 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
            {"note": "an upper bound on labels, not a competitor"}))]
 
 
+def fitted_head_rows(config, unlabeled, **arguments):
+  """`joint_model_rows` and the segmenter distilled from the generator.
+
+  One generator and encoder, trained on images alone, serve all columns.
+  """
+  rows = joint_model_rows(config, unlabeled, **arguments)
+  rows.insert(-1, dict(
+      name="SemanticGAN, distilled", setting=unlabeled, config=config,
+      arguments=arguments, method="distilled"))
+  return rows
+
+
 def semisup_methods(config, **arguments):
   """The rows of our own semi-supervised tables, all from one run each."""
   methods = (("DeepLab", "supervised"), ("AdvSSL", "adv_ssl"),

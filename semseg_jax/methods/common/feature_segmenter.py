@@ -97,13 +97,6 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     return State(state.step + 1, optax.apply_updates(state.segmenter, deltas),
                  opt), {"loss": loss, "learning_rate": rate(state.step)}
 
-  def train_data(start):
-    for step in itertools.count(start):
-      epoch, place = divmod(step, count)
-      order = np.random.default_rng([config.seed, epoch]).permutation(count)
-      yield {"index": np.full(
-          jax.local_device_count(), order[place], np.int32)}
-
   return stage.Stage(
       steps=c.get("steps", 0) or c.epochs * count,
       load_frozen=load_frozen,
@@ -111,7 +104,19 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
       phases=lambda step: ("step",),
       rngs=lambda key, phase: key if noise else (),
       train_step=train_step,
-      train_data=train_data)
+      train_data=lambda start: indices(config.seed, count, start))
+
+
+def indices(seed: int, count: int, start: int):
+  """Batches {"index": [devices]} of one image each, from step `start` on.
+
+  Every epoch has all of `count` images in a new order.
+  """
+  for step in itertools.count(start):
+    epoch, position = divmod(step, count)
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    yield {"index": np.full(
+        jax.local_device_count(), order[position], np.int32)}
 
 
 def perturbed(key, maps, share: float):

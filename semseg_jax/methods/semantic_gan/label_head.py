@@ -40,8 +40,8 @@ def make(config, workdir) -> stage.Stage:
                      "config.data.num_labeled to a count, or -1 for all")
   generator = networks.generator(config)
   module = feature_segmenter.network(config)
-  labeled, _ = data.train_sources(config)
-  count = len(labeled) * (1 + config.labels.copies)
+  if not config.few_shot.steps:
+    raise ValueError("config.few_shot.steps is 0: the head needs updates")
 
   def load_frozen():
     images, labels = examples(config)
@@ -73,9 +73,15 @@ def make(config, workdir) -> stage.Stage:
         for x in (shown["label"], np.concatenate(found)))]
     return {"labeled": np.concatenate([grids.tile(r) for r in rows])}
 
+  def train_data(start):
+    labeled, _ = data.train_sources(config)
+    count = len(labeled) * (1 + config.labels.copies)
+    return feature_segmenter.indices(config.seed, count, start)
+
+  # The count of labeled images is known only once the data set is read.
   return feature_segmenter.build(
-      config, module, feature_segmenter.example(config, generator), count,
-      load_frozen)._replace(sample=sample)
+      config, module, feature_segmenter.example(config, generator), 1,
+      load_frozen)._replace(sample=sample, train_data=train_data)
 
 
 def examples(config):
