@@ -154,3 +154,17 @@ def get_config():
       log_every=100, sample_every=2_000, eval_every=2_000,
       checkpoint_every=2_000))
   return c
+
+
+def fit_labels(c, run=""):
+  """Labels by a fitted head, and the segmenter distilled from its samples.
+
+  Args:
+    c: the config, changed in place.
+    run: folder of a run with labels=0, whose generator and encoder are used;
+      "": this run trains its own.
+  """
+  c.labels.update(head="fitted", run=run)
+  images = () if run else ("gan", "encoder")
+  c.stages = ("supervised", "fully_supervised", *images, "label_head",
+              "distilled")

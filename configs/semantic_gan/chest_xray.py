@@ -4,11 +4,11 @@
       --config.data.data_dir=DATA/chest_xray --workdir=runs/chest10
   python eval.py  (the same flags)
 
-Arguments: labels, unlabeled, seed, cpu (64 px, narrow), match_official, smoke.
-Without `cpu`: 128 px for one GPU. The generator is trained on images alone and
-its labels are fitted, so one run with labels=0 serves every number of labels:
-give it in --config.labels.run and leave `gan` and `encoder` out of
---config.stages. Left and right lung are classes: nothing is mirrored.
+Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, match_official,
+smoke. Without `cpu`: 128 px for one GPU. The generator is trained on images
+alone and its labels are fitted, so one run with labels=0 serves every number of
+labels: give its folder as `run`. Left and right lung are classes: nothing is
+mirrored.
 """
 
 from configs import common
@@ -18,7 +18,7 @@ from configs.semantic_gan import small
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False,
+  a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False, run="",
                        match_official=False, smoke=False)
   c = base.get_config()
   c.match_official, c.seed = a["match_official"], a["seed"]
@@ -29,9 +29,7 @@ def get_config(arg=""):
   c.data.augment.update(flip_unlabeled=0.0, flip_labeled=0.0)
   # Films of other archives have other intensity windows.
   c.supervised.color.update(brightness=0.6, contrast=0.6)
-  c.labels.head = "fitted"
-  c.stages = ("supervised", "fully_supervised", "gan", "encoder", "label_head",
-              "distilled")
+  base.fit_labels(c, a["run"])
   c.gan.augment.update(policy=("color", "translation", "cutout"),
                        strength=0.6)
   if a["cpu"]:

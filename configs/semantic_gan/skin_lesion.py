@@ -4,8 +4,8 @@
       --config.data.data_dir=DATA/skin_lesion --workdir=runs/lesion40
   python eval.py  (the same flags)
 
-Arguments: labels, unlabeled, seed, cpu (64 px, narrow), match_official, smoke.
-Without `cpu`: 128 px for one GPU. Out of domain: clinical photographs of DermIS
+Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, match_official,
+smoke. Without `cpu`: 128 px for one GPU. Out of domain: clinical photographs of DermIS
 and DermQuest. The generator is trained on images alone and its labels are
 fitted; see chest_xray.py for one generator that serves every number of labels.
 """
@@ -17,7 +17,7 @@ from configs.semantic_gan import small
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=40, unlabeled=-1, seed=0, cpu=False,
+  a = common.parse_arg(arg, labels=40, unlabeled=-1, seed=0, cpu=False, run="",
                        match_official=False, smoke=False)
   c = base.get_config()
   c.match_official, c.seed = a["match_official"], a["seed"]
@@ -28,9 +28,7 @@ def get_config(arg=""):
   # A lesion has no upright side, and cameras differ in color.
   c.data.augment.update(rotate=45.0)
   c.supervised.color.update(brightness=0.4, contrast=0.4, saturation=0.4)
-  c.labels.head = "fitted"
-  c.stages = ("supervised", "fully_supervised", "gan", "encoder", "label_head",
-              "distilled")
+  base.fit_labels(c, a["run"])
   c.gan.augment.update(policy=("color", "translation", "cutout"),
                        strength=0.6)
   if a["cpu"]:

@@ -28,8 +28,8 @@ from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("gan", "generator", "image_discriminator", "labels", "num_microbatches",
-          "patch_discriminator")
+FIELDS = ("gan", "generator", "image_discriminator", "labels",
+          "num_microbatches", "patch_discriminator")
 PATH_DECAY = 0.01  # rate of the running mean of path lengths
 
 

@@ -146,3 +146,13 @@ def test_volumes(tree):
       "{" + ", ".join(f'"p{i}": "v{i // 2}"' for i in range(9)) + "}")
   source = _load(tree).splits["train_labeled"]
   assert [source[i]["volume"] for i in range(4)] == ["v0", "v0", "v1", "v1"]
+
+
+def test_wingspans_labeled_pool_is_unlabeled_too(tree, tmp_path):
+  loaded = datasets.load(
+      "wingspan", data_dir=str(tree), cache_dir=str(tmp_path / "cache"))
+  pool, free = loaded.splits["train_labeled"], loaded.splits["unlabeled"]
+  assert set(free.ids) == {"p6", "p7", "p8", *pool.ids}
+  assert not free.labeled
+  assert all("label" not in free[i] for i in range(len(free)))
+  assert "label" in pool[0]

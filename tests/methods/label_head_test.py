@@ -75,9 +75,9 @@ def test_inversion_takes_the_heads_labels(fitted):
   config, folder, *_ = fitted
   predict = labeling.predictor(config, folder)
   images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
-  found = predict(images, np.arange(4))
-  assert list(found) == ["encoder", "inversion@2", "inversion"]
-  for row in found.values():
+  rows = predict(images, np.arange(4))
+  assert list(rows) == ["encoder", "inversion@2", "inversion"]
+  for row in rows.values():
     assert row["logits"].shape == (4, 8, 8, 7)
     assert np.all((row["confidence"] > 1 / 7) & (row["confidence"] <= 1))
 
@@ -110,11 +110,11 @@ def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):
   all_finite((state, metrics))
   save(stage, state, folder / "distilled")
   image = np.zeros((2, 8, 8, 3), np.uint8)
-  found = distilled.predictor(config, folder)(image, np.arange(2))
-  assert found["distilled"]["logits"].shape == (2, 8, 8, 7)
+  rows = distilled.predictor(config, folder)(image, np.arange(2))
+  assert rows["distilled"]["logits"].shape == (2, 8, 8, 7)
 
 
-@pytest.mark.parametrize("changes, message", [
+@pytest.mark.parametrize(("changes", "message"), [
     ({"labels.head": "branch"}, "no stage 'label_head'"),
     ({"labels.head": "fitted", "data.num_labeled": 0}, "num_labeled")])
 def test_what_cannot_be_fitted_names_the_field(

@@ -126,8 +126,8 @@ def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
   abstract = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, module.style_dim)))
   saved = trained.restored(
-      run_of_images(config, workdir), stage, {"ema": abstract["params"], "noise": abstract["noise"]},
-      needed_by)
+      run_of_images(config, workdir), stage,
+      {"ema": abstract["params"], "noise": abstract["noise"]}, needed_by)
   return {"params": saved["ema"], "noise": saved["noise"]}
 
 
@@ -139,7 +139,8 @@ def load_image_discriminator(config, workdir, needed_by: str):
       module.init, jax.random.key(0),
       jnp.zeros((1, size, size, config.data.channels)))
   saved = trained.restored(
-      run_of_images(config, workdir), "gan", {"image_discriminator": abstract["params"]}, needed_by)
+      run_of_images(config, workdir), "gan",
+      {"image_discriminator": abstract["params"]}, needed_by)
   return {"params": saved["image_discriminator"]}
 
 

@@ -21,8 +21,8 @@ from semseg_jax.data import transforms
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
-from semseg_jax.methods.common import samples
 from semseg_jax.methods.common import hypercolumns
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.ops import image_ops
 

@@ -33,14 +33,14 @@ _BATCH = 32
 
 
 def make(config, workdir) -> stage.Stage:
-  """The stage that `config` describes; its pairs are drawn when it starts."""
+  """The stage that `config` describes; its pairs are sampled when it starts."""
   c = config.distilled
   if not 0 < c.keep <= 1:
     raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
   merged = config.copy_and_resolve_references().unlock()
   merged.supervised.steps = c.steps or config.supervised.steps
-  draw = functools.cache(lambda: pairs(config, workdir))
-  return supervised.make(merged, workdir, extra=draw)
+  extra = functools.cache(lambda: pairs(config, workdir))
+  return supervised.make(merged, workdir, extra=extra)
 
 
 def predictor(config, workdir):
@@ -51,15 +51,15 @@ def predictor(config, workdir):
 def pairs(config, workdir) -> sources.Source:
   """Samples with their labels, the least certain left out.
 
-  `config.distilled`: `num_samples` are drawn from `config.seed`; the share
+  `config.distilled`: `num_samples` are sampled from `config.seed`; the share
   `keep` with the largest mean probability of the label stays, and in those
   pixels below `min_probability` are ignored.
   """
   c = config.distilled
-  draw = _sampler(config, workdir)
-  found = [draw(i) for i in range(-(-c.num_samples // _BATCH))]
+  sample = _sampler(config, workdir)
+  batches = [sample(i) for i in range(-(-c.num_samples // _BATCH))]
   image, label, certain = (
-      np.concatenate(x)[:c.num_samples] for x in zip(*found, strict=True))
+      np.concatenate(x)[:c.num_samples] for x in zip(*batches, strict=True))
   mean = certain.mean((1, 2))
   kept = np.sort(np.argsort(-mean, kind="stable")[
       :max(1, round(c.keep * len(mean)))])
@@ -71,7 +71,7 @@ def pairs(config, workdir) -> sources.Source:
 
 
 def _sampler(config, workdir):
-  """draw(number) -> (uint8 images, labels, probabilities of the labels)."""
+  """sample(number) -> (uint8 images, labels, probabilities of the labels)."""
   needed_by = "stage 'distilled'"
   generator = networks.generator(config)
   frozen = {"generator": trained.load_ema(config, workdir, needed_by)}
@@ -83,29 +83,29 @@ def _sampler(config, workdir):
   psi = config.distilled.truncation
 
   @jax.jit
-  def draw(frozen, key):
+  def sample(frozen, key):
     z_key, noise_key, mean_key = jax.random.split(key, 3)
-    mapped = lambda z: generator.apply(
+    mapping = lambda z: generator.apply(
         frozen["generator"], z, method="mapping")
-    w = mapped(jax.random.normal(z_key, (_BATCH, generator.style_dim)))
+    w = mapping(jax.random.normal(z_key, (_BATCH, generator.style_dim)))
     if psi != 1.0:
-      mean = mapped(jax.random.normal(
+      mean = mapping(jax.random.normal(
           mean_key, (1024, generator.style_dim))).mean(0)
       w = stylegan2.truncate(w, mean, psi)
-    sample, maps = generator.apply(
+    generated, maps = generator.apply(
         frozen["generator"],
         stylegan2.broadcast_latents(w, generator.num_ws),
         stylegan2.random_noise(noise_key, _BATCH, generator.noise_shapes),
         method="synthesize")
-    logits = labels_of(frozen["head"], maps) if fitted else sample.logits
+    logits = labels_of(frozen["head"], maps) if fitted else generated.logits
     label = image_ops.to_label(logits)
     if logits.shape[-1] == 1:
       p = jax.nn.sigmoid(logits[..., 0])
       certain = jnp.maximum(p, 1 - p)
     else:
       certain = jax.nn.softmax(logits).max(-1)
-    return image_ops.to_uint8(sample.image), label, certain
+    return image_ops.to_uint8(generated.image), label, certain
 
   key = jax.random.key(config.seed)
   return lambda number: jax.device_get(
-      draw(frozen, jax.random.fold_in(key, number)))
+      sample(frozen, jax.random.fold_in(key, number)))

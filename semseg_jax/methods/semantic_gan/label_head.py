@@ -46,17 +46,17 @@ def make(config, workdir) -> stage.Stage:
   def load_frozen():
     images, labels = examples(config)
     inverter, frozen = labeling.make_inverter(config, workdir, head=False)
-    found = inverter.run(
+    inverted = inverter.run(
         frozen, image_ops.from_uint8(images), np.arange(len(images)),
         jax.random.key(config.seed),
         mean=labeling.start(config, generator, frozen))
     extract = jax.jit(hypercolumns.extractor(
         config, generator, hypercolumns.names(config, generator)))
     return {"maps": hypercolumns.stacked(
-        extract, frozen["generator"], found.latents, found.noise),
+        extract, frozen["generator"], inverted.latents, inverted.noise),
             "label": jnp.asarray(labels), "image": jnp.asarray(images),
-            "found": jnp.asarray(image_ops.to_uint8(
-                inverter.render(frozen, found.latents, found.noise)[0]))}
+            "reconstruction": jnp.asarray(image_ops.to_uint8(
+                inverter.render(frozen, inverted.latents, inverted.noise)[0]))}
 
   @jax.jit
   def label(params, maps):
@@ -66,11 +66,11 @@ def make(config, workdir) -> stage.Stage:
     del key
     colors = data.dataset(config).spec.colors
     shown = jax.tree.map(lambda x: x[:grids.COLUMNS], dict(frozen))
-    found = [np.asarray(label(state.segmenter, maps))
-             for maps in hypercolumns.single(shown["maps"])]
-    rows = [np.asarray(shown["image"]), np.asarray(shown["found"]), *(
+    predicted = [np.asarray(label(state.segmenter, maps))
+                 for maps in hypercolumns.single(shown["maps"])]
+    rows = [np.asarray(shown["image"]), np.asarray(shown["reconstruction"]), *(
         image_ops.colorize(np.asarray(x), colors)
-        for x in (shown["label"], np.concatenate(found)))]
+        for x in (shown["label"], np.concatenate(predicted)))]
     return {"labeled": np.concatenate([grids.tile(r) for r in rows])}
 
   def train_data(start):
