@@ -7,7 +7,7 @@ RUNS ?= runs
 # The real data packs; see README, "Real data".
 DATA ?= ../shared/data
 
-.PHONY: demo demo-seeds test test-all lint leaf clean
+.PHONY: demo demo-seeds train-models test test-all lint leaf clean
 
 $(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,11 @@ demo-seeds: $(STAMP)
 leaf: $(STAMP)
 	$(BIN)/python train.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
 	$(BIN)/python eval.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
+
+# The published models, in the background of other work, for hours; resumable:
+# run it again after an interruption. RUNS/models/LOG.md says what ran when.
+train-models: $(STAMP)
+	nice -n 19 $(BIN)/python -m semseg_jax.cli.train_models --runs=$(RUNS)/models --data=$(DATA)
 
 # The tests but the golden ones compile far more than they compute. Golden runs
 # keep XLA's own settings: others move them across kinks (a leaky ReLU's input

@@ -5,7 +5,7 @@
   python eval.py  (the same flags)
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, match_official,
-smoke. Without `cpu`: 128 px for one GPU. Out of domain: clinical photographs of DermIS
+smoke. Without `cpu`: 128 px for one GPU. Out of domain: photographs of DermIS
 and DermQuest. The generator is trained on images alone and its labels are
 fitted; see chest_xray.py for one generator that serves every number of labels.
 """

@@ -5,8 +5,9 @@
   python eval.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20
 
-Arguments: labels, unlabeled, seed, long (about three times the steps,
-and more test images), match_official, smoke.
+Arguments: labels, unlabeled, seed, long (about three times the steps, and more
+test images), fitted (64 px; a generator of images alone and fitted labels), run
+(of "fitted": folder of a run with labels=0), match_official, smoke.
 """
 
 from configs import common
@@ -17,7 +18,8 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, labels=20, unlabeled=2000, seed=0, long=False,
-                       match_official=False, smoke=False)
+                       fitted=False, run="", match_official=False,
+                       smoke=False)
   c = base.get_config()
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
@@ -43,8 +45,17 @@ def get_config(arg=""):
     c.encoder.update(steps=1600, decay_start=800, decay_end=1600)
     c.inversion.update(snapshots=(25, 50, 100), steps=100)
     c.evaluation.limit = 200
+  if a["fitted"]:
+    small.two_cores(c)
+    c.data.num_unlabeled = -1  # rendered: there are as many as wanted
+    c.gan.augment.update(policy=("color", "translation", "cutout"),
+                         strength=0.6)
+    c.supervised.update(width=16, levels=4)
+    c.distilled.num_samples = 2000
+    base.fit_labels(c, a["run"])
   if not a["labels"]:
-    c.stages = ("gan",)  # plain StyleGAN2
+    # Plain StyleGAN2, and what other runs need of it.
+    c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
   if a["smoke"]:
     small.smoke(c)
   return c

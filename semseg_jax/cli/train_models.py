@@ -1,0 +1,95 @@
+"""Trains the published models, one after the other; run it again to go on.
+
+  nice -n 19 python -m semseg_jax.cli.train_models --runs=../runs/models \
+      --data=packs --models=toy_faces,chest_xray
+
+Each model is a run on images alone (stages `gan` and `encoder`), then for each
+number of labels and seed a run with the rest, which is scored. What is finished
+is skipped, what was interrupted continues. RUNS/LOG.md says what ran when.
+"""
+
+from semseg_jax.training import xla_flags
+
+xla_flags.apply()  # before jax starts
+xla_flags.compile_cache()
+
+import datetime  # noqa: E402
+import pathlib  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+
+from semseg_jax import experiment  # noqa: E402
+from semseg_jax.cli import sweep  # noqa: E402
+
+# Model (also the name of its config and of its pack's folder) -> arguments of
+# the config, numbers of labels.
+MODELS = {
+    "toy_faces": ("fitted", (20,)),
+    "chest_xray": ("cpu", (1, 5, 10, 30)),
+    "skin_lesion": ("cpu", (10, 40, 200)),
+}
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+_RUNS = flags.DEFINE_string("runs", "runs/models", "Folder of all runs.")
+_DATA = flags.DEFINE_string("data", "data", "Folder of the data sets' folders.")
+_MODELS = flags.DEFINE_list("models", list(MODELS), "Which models.")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Which labeled images.")
+_SET = flags.DEFINE_multi_string(
+    "set", [], "FIELD=VALUE for every config, e.g. gan.steps=20000.")
+
+
+def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
+  """[(config, folder)] of a model, in the order to run them.
+
+  Raises:
+    ValueError: no such model, or a change that a config does not have.
+  """
+  if name not in MODELS:
+    raise ValueError(f"--models={name}: choose from {', '.join(MODELS)}")
+  path = str(_ROOT / f"configs/semantic_gan/{name}.py")
+  words, counts = MODELS[name]
+  changes = (*changes, f"data.data_dir={data / name}")
+  images = runs / name / "images"
+  listed = [(sweep.load(f"{path}:labels=0,{words}", 0, changes), images)]
+  for labels in counts:
+    for seed in seeds:
+      config = sweep.load(
+          f"{path}:labels={labels},{words},run={images}", int(seed), changes)
+      if len(listed) > 1:  # it knows all labels: once is enough
+        config.stages = tuple(
+            s for s in config.stages if s != "fully_supervised")
+      listed.append((config, runs / name / f"labels{labels}_seed{seed}"))
+  return listed
+
+
+def main(argv):
+  del argv
+  # Configs are data beside the package; train.py imports them likewise.
+  sys.path.insert(0, str(_ROOT))
+  runs = pathlib.Path(_RUNS.value)
+  todo = [job for name in _MODELS.value for job in jobs(
+      name, runs, pathlib.Path(_DATA.value), _SEEDS.value, _SET.value)]
+  for config, folder in todo:
+    _logged(runs, folder, "train", lambda config=config, folder=folder:
+            experiment.run(experiment.train, config, folder))
+    if config.data.num_labeled:
+      _logged(runs, folder, "eval", lambda config=config, folder=folder:
+              experiment.run(experiment.evaluate, config, folder))
+
+
+def _logged(runs, folder, what, work):
+  """Calls `work` and adds a line to RUNS/LOG.md."""
+  started, now = time.monotonic(), datetime.datetime.now(datetime.UTC)
+  work()
+  runs.mkdir(parents=True, exist_ok=True)
+  with (runs / "LOG.md").open("a") as log:
+    log.write(f"* {now:%Y-%m-%d %H:%M} {what} {folder.relative_to(runs)}: "
+              f"{(time.monotonic() - started) / 60:.1f} minutes\n")
+
+
+if __name__ == "__main__":
+  app.run(main)
