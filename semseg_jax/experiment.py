@@ -143,7 +143,7 @@ def evaluate(config, workdir, *, splits=()):
         config, workdir, name, methods, seconds=time.monotonic() - started,
         extra=summary | _reports(config, workdir, source, folder))
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} images:\n"
-          f"{tables.text(tables.score_rows(methods))}\n\n"
+          f"{tables.text(tables.score_rows(methods, plain))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
   return scored
 

@@ -12,6 +12,7 @@ from etils import epath
 from semseg_jax.training import run_dir
 
 _FILE = "record.json"
+_WEIGHTS = (".safetensors", ".pth", ".pt")
 # Fields that say where things lie, how a run was watched or over what it was
 # spread, not what it was; "" is the top.
 _IRRELEVANT = {
@@ -179,7 +180,7 @@ def comparable(config: dict) -> dict:
   def strip(value):
     if isinstance(value, dict):
       return {k: strip(v) for k, v in value.items()}
-    if isinstance(value, str) and value.endswith(".safetensors"):
+    if isinstance(value, str) and value.endswith(_WEIGHTS):
       return value.rsplit("/", 1)[-1]
     return value
 

@@ -25,8 +25,11 @@ def markdown(results: table_results.Results, *, brief: bool = False) -> str:
   table = results.table
   compared = any(row.published for row in table.rows)
   rows = []
-  for row, cells in zip(table.rows, results.cells, strict=True):
+  for row, cells, pretrained in zip(
+      table.rows, results.cells, results.pretrained, strict=True):
     shown = {"Method": row.name, "Setting": row.setting}
+    if any(results.pretrained):
+      shown["Pretrained"] = "" if pretrained is None else pretrained or "no"
     for column, cell in zip(table.columns, cells, strict=True):
       shown[column.name] = _cell_text(table, row, cell, compared)
     rows.append(shown)
@@ -63,7 +66,8 @@ def block(results: table_results.Results) -> str:
       table=dataclasses.replace(
           table, rows=tuple(table.rows[i] for i in rows),
           columns=tuple(table.columns[j] for j in columns)),
-      cells=tuple(tuple(cells[i][j] for j in columns) for i in rows))
+      cells=tuple(tuple(cells[i][j] for j in columns) for i in rows),
+      pretrained=tuple(results.pretrained[i] for i in rows))
   return f"**{table.title}**\n\n{markdown(shown, brief=True)}" + (
       f"\n* No record: {'; '.join(names)}." if names else "")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from semseg_jax.evaluation import label_curve
 from semseg_jax.evaluation import paper_table
+from semseg_jax.evaluation import pretraining
 from semseg_jax.evaluation import record as records
 
 # What differs between the config of a record and that of a run.
@@ -40,10 +41,13 @@ class Results(NamedTuple):
   """A table with its cells [rows][columns].
 
   missing_configs: files that rows name and that do not exist.
+  pretrained: for each row what its networks were pretrained on; "" for random
+    weights, None where the row has no run.
   """
   table: paper_table.Table
   cells: tuple[tuple[Cell, ...], ...]
   missing_configs: tuple[str, ...]
+  pretrained: tuple[str | None, ...]
 
 
 def collect(
@@ -90,7 +94,16 @@ def collect(
   cells = tuple(
       tuple(cell(row, i, column) for i, column in enumerate(table.columns))
       for row in table.rows)
-  return Results(table, cells, tuple(dict.fromkeys(missing)))
+
+  def pretrained(row):
+    runs = (paper_table.run_of(row, column, table.seeds[0])
+            for column in table.columns)
+    of_runs = [pretraining.words(configs[run], row.method)
+               for run in runs if run in configs]
+    return "; ".join(filter(None, dict.fromkeys(of_runs))) if of_runs else None
+
+  return Results(table, cells, tuple(dict.fromkeys(missing)),
+                 tuple(pretrained(row) for row in table.rows))
 
 
 def find_record(

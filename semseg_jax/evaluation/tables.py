@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from semseg_jax.evaluation import pretraining
 from semseg_jax.training import run_dir
 
 # Headings of the scores a segmentation record holds, in the table's order.
@@ -17,10 +18,19 @@ SCORES = {
 }
 
 
-def score_rows(methods: Mapping[str, Mapping]) -> list[dict]:
-  """One row per method of `segmentation.evaluate`'s result, in percent."""
+def score_rows(
+    methods: Mapping[str, Mapping], config: Mapping | None = None
+) -> list[dict]:
+  """One row per method of `segmentation.evaluate`'s result, in percent.
+
+  With a config (nested dicts) the rows say what networks were pretrained on,
+  if any was.
+  """
+  started = {name: pretraining.words(config or {}, name) for name in methods}
   return [
-      {"Method": name, "Images": scores["images"]}
+      {"Method": name}
+      | ({"Pretrained": started[name] or "no"} if any(started.values()) else {})
+      | {"Images": scores["images"]}
       | {heading: _percent(scores[key]) for key, heading in SCORES.items()
          if any(m.get(key) is not None for m in methods.values())}
       for name, scores in methods.items()]

@@ -73,6 +73,18 @@ def test_mean_spread_and_number_of_seeds(filled):
   assert results.missing_configs == ("configs/m/absent.py",)
 
 
+def test_rows_say_what_is_pretrained(filled):
+  def with_trunk(run):
+    return config_of(run) | {"segmenter": {"backbone": "net", "weights": ""}}
+
+  results = table_results.collect(filled[0], with_trunk, filled[1] / "none")
+  assert results.pretrained == ("ImageNet net", "", None, None)
+  lines = table_render.markdown(results).splitlines()
+  cells = [line.split("|")[3].strip() for line in lines[:6]]
+  assert cells[0] == "Pretrained"
+  assert cells[2:] == ["ImageNet net", "no", "", ""]
+
+
 def test_repetitions_within_a_run_are_values_of_its_cell(tmp_path):
   table = toy(seeds=(0,), spread_over="trials", columns=[
       dict(COLUMNS[0], metric="shots1.miou")], rows=[

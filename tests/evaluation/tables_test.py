@@ -13,18 +13,18 @@ _ROWS = [
 def test_text():
   assert tables.text(_ROWS).splitlines() == [
       "Method             mIoU  Images",
-      "----------------  -----  --------",
-      "ours              69.00        40",
-      "U-Net | baseline      -         8",
+      "----------------  -----  ------",
+      "ours              69.00      40",
+      "U-Net | baseline      -       8",
   ]
 
 
 def test_markdown():
   assert tables.markdown(_ROWS).splitlines() == [
       "| Method            |  mIoU | Images |",
-      "| ----------------- | ----: | -------: |",
-      "| ours              | 69.00 |       40 |",
-      "| U-Net \\| baseline |     - |        8 |",
+      "| ----------------- | ----: | -----: |",
+      "| ours              | 69.00 |     40 |",
+      "| U-Net \\| baseline |     - |      8 |",
   ]
 
 
