@@ -7,11 +7,16 @@ RUNS ?= runs
 # The real data packs; see README, "Real data".
 DATA ?= ../shared/data
 
-.PHONY: demo demo-seeds train-models test test-all lint leaf clean
+.PHONY: demo demo-seeds train-models test test-all lint docs leaf clean
 
 $(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+DOCS_STAMP := $(VENV)/.installed-docs
+$(DOCS_STAMP): $(STAMP) requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
 # Trains everything from scratch on the procedural data set and prints a table.
@@ -57,6 +62,11 @@ test-all: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# The documentation as a site in .cache/site; a broken link is an error.
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) .cache

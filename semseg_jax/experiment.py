@@ -5,6 +5,7 @@ Called by train.py, eval.py, the commands in `cli` and the tests.
 
 import functools
 import json
+import sys
 import time
 
 from absl import logging
@@ -22,7 +23,9 @@ from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import data
+from semseg_jax.reporting import report
 from semseg_jax.training import checkpoint
+from semseg_jax.training import console
 from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
@@ -31,9 +34,11 @@ from semseg_jax.training import run_dir
 
 def run(function, config, workdir, **arguments):
   """Calls `train` or `evaluate`; a user's mistake ends it with one line."""
-  checkpoint.quiet()
+  console.setup()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
+    if jax.process_index() == 0:
+      run_dir.add_command(workdir, sys.argv)
     result = function(config, epath.Path(workdir), **arguments)
     mesh_lib.together("done")  # process 0 may still be writing figures
     return result
@@ -145,6 +150,8 @@ def evaluate(config, workdir, *, splits=()):
     print(f"\n{dataset.spec.name}, split {name}, {len(source)} images:\n"
           f"{tables.text(tables.score_rows(methods, plain))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
+  if primary:
+    print(f"\nreport: {report.write(workdir)}", flush=True)
   return scored
 
 

@@ -38,7 +38,7 @@ from semseg_jax.cli import table_runs  # noqa: E402
 from semseg_jax.cli import table_smoke  # noqa: E402
 from semseg_jax.evaluation import record as records  # noqa: E402
 from semseg_jax.evaluation import tables as text_tables  # noqa: E402
-from semseg_jax.training import checkpoint  # noqa: E402
+from semseg_jax.training import console  # noqa: E402
 
 _TABLE = flags.DEFINE_list(
     "table", None, "Tables, files of configs/tables; all; or list.")
@@ -81,7 +81,7 @@ def main(argv):
   actions = [f for f in (_COMMANDS, _RENDER, _SMOKE, _COST) if f.value]
   if len(actions) != 1:
     sys.exit("error: give one of --commands, --render, --smoke, --cost")
-  checkpoint.quiet()
+  console.setup()
   try:
     problems = run()
   except (OSError, ValueError) as error:

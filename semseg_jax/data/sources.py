@@ -69,7 +69,7 @@ class Rendered:
     self.ids = tuple(ids)
     self.labeled = labeled
     self._render = render
-    self._memo = {}
+    self._memo: dict[int, Example] = {}
     self._memo_bytes = 0
 
   def __len__(self) -> int:

@@ -11,7 +11,7 @@ from semseg_jax.data import sources
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import chunks
-from semseg_jax.training import writers
+from semseg_jax.training import console
 
 
 def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
@@ -34,7 +34,7 @@ def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
       [fingerprint, list(source.ids), batch_size, size, spec.ignore_index]))
   total = -(-len(source) // batch_size)
   missing = [k for k in range(total) if not store.done(k)]
-  progress = writers.Progress("score", total - len(missing), total)
+  progress = console.Progress("score", total - len(missing), total)
   for number, k in enumerate(missing):
     rows = np.arange(k * batch_size, min((k + 1) * batch_size, len(source)))
     (batch,) = pipeline.eval_batches(

@@ -10,8 +10,8 @@ from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.evaluation import figures
 from semseg_jax.ops import image_ops
+from semseg_jax.training import console
 from semseg_jax.training import run_dir
-from semseg_jax.training import writers
 
 _FILE = "labels.json"
 
@@ -47,7 +47,7 @@ def write(predict, source, *, method: str, spec, batch_size: int, size: int,
   if not missing:
     return record
   total = -(-len(missing) // batch_size)
-  progress = writers.Progress("label", 0, total)
+  progress = console.Progress("label", 0, total)
   batches = pipeline.eval_batches(
       sources.Subset(source, missing), size=size, batch_size=batch_size)
   reported = time.monotonic()

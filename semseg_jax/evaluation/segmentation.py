@@ -16,13 +16,14 @@ import numpy as np
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import transforms
+from semseg_jax.evaluation import cases
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import overview
 from semseg_jax.evaluation import summary
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import chunks
-from semseg_jax.training import writers
+from semseg_jax.training import console
 
 # Seconds between two lines of progress.
 _REPORT_EVERY = 5.0
@@ -101,11 +102,15 @@ def evaluate(
           confidence=counts.get(f"confidence/{name}"))
       for name in methods}
   if process == 0:
+    files = {m: stems(names, m, methods) for m in methods}
+    confusion = {m: counts[f"confusion/{m}"] for m in methods}
     overview.draw(
-        folder, source, spec=spec, images=images,
-        stems={m: stems(names, m, methods) for m in methods},
-        quality={m: summary.image_quality(counts[f"confusion/{m}"])
-                 for m in methods})
+        folder, source, spec=spec, images=images, stems=files,
+        quality={m: summary.image_quality(x) for m, x in confusion.items()})
+    cases.write(
+        folder, source, spec=spec, files=files, confusion=confusion,
+        confidence={m: counts[f"confidence/{m}"] for m in methods
+                    if f"confidence/{m}" in counts})
   return scored
 
 
@@ -149,7 +154,7 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
   rows = np.concatenate([
       np.arange(k * batch_size, min((k + 1) * batch_size, len(source)))
       for k in missing])
-  progress = writers.Progress("evaluate", total - len(missing), total)
+  progress = console.Progress("evaluate", total - len(missing), total)
   reported = time.monotonic()
   batches = pipeline.eval_batches(
       sources.Subset(source, rows), size=view[0], batch_size=batch_size,

@@ -20,18 +20,6 @@ from semseg_jax.training import run_dir
 
 PyTree = Any
 _STATE, _META = "state", "meta"
-_INFO = 20  # of the standard library's logging
-
-
-def quiet() -> None:
-  """Drops orbax's INFO lines, some thirty per checkpoint, from the log."""
-  handler = logging.get_absl_handler()
-  if not any(f is _no_orbax_info for f in handler.filters):
-    handler.addFilter(_no_orbax_info)
-
-
-def _no_orbax_info(record) -> bool:
-  return record.levelno > _INFO or "orbax" not in record.pathname
 
 
 class StateMismatchError(ValueError):

@@ -150,9 +150,10 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
     batch = _next_batch(data, start, stage.steps, mesh)
     if batch is not None:
       soon = range(start, min(start + _AHEAD, stage.steps))
-      compiled.compile(
-          dict.fromkeys(name for step in soon for name in stage.phases(step)),
-          state, frozen, batch, step_key)
+      with run.preparing(start):
+        compiled.compile(
+            dict.fromkeys(name for step in soon for name in stage.phases(step)),
+            state, frozen, batch, step_key)
 
     for step in range(start, stage.steps):
       metrics = {}

@@ -63,7 +63,7 @@ class Phases:
         for name, future in started.items():
           self._compiled[name], self._record[name] = future.result()
           self._shapes[name] = _shapes(batch)
-          logging.info("compiled %s: %s", name, self._record[name])
+          logging.debug("compiled %s: %s", name, self._record[name])
           if self._primary:
             run_dir.write_json(self._record_path, self._record)
       finally:

@@ -1,5 +1,6 @@
 """Records of a run in progress: metrics a step late, samples, progress."""
 
+import contextlib
 import io
 import math
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from semseg_jax.training import console
 from semseg_jax.training import writers
 
 
@@ -31,7 +33,7 @@ class Records:
       self._writer = writers.create(folder, primary=True, first_step=start)
       self._file = writers.MetricsFile(
           folder / "metrics.jsonl", first_step=start)
-      self._progress = writers.Progress(folder.name, start, steps)
+      self._progress = console.Progress(folder.name, start, steps)
 
   def __enter__(self):
     return self
@@ -45,6 +47,15 @@ class Records:
     """What the checkpoint must hold for the records to go on as if unbroken."""
     # Copied: saving is asynchronous.
     return {"window": dict(self._window), "rollbacks": self._rollbacks}
+
+  @contextlib.contextmanager
+  def preparing(self, step: int):
+    """Says that programs are compiled, and leaves that out of the rate."""
+    if self._primary:
+      self._progress.note("compiling")
+    yield
+    if self._primary:
+      self._progress.restart(step)
 
   def push(self, step, metrics, state_step) -> None:
     """Takes the metrics of `step`, still being computed; handles those before.

@@ -1,10 +1,13 @@
 """The records of a run's folder: config, overrides, versions, DONE."""
 
+from collections.abc import Sequence
 import importlib.metadata
 import json
 import pathlib
 import platform
+import shlex
 import subprocess
+import time
 
 from etils import epath
 import jax
@@ -14,6 +17,7 @@ import jax
 CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
      "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers"))
+_COMMANDS = "commands.json"
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -83,6 +87,21 @@ def prepare(folder, config: dict, overrides: dict, *,
   return folder
 
 
+def add_command(workdir, arguments: Sequence[str]) -> None:
+  """Appends a command line to workdir/commands.json, with the time."""
+  workdir = absolute(workdir)
+  workdir.mkdir(parents=True, exist_ok=True)
+  write_json(workdir / _COMMANDS, [*commands(workdir), {
+      "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+      "command": shlex.join(["python", *arguments])}])
+
+
+def commands(workdir) -> list[dict]:
+  """What `add_command` wrote, the oldest first: {"time", "command"}."""
+  path = absolute(workdir) / _COMMANDS
+  return json.loads(path.read_text()) if path.exists() else []
+
+
 def _as_on_disk(config):
   return json.loads(json.dumps(config))  # tuples -> lists
 
@@ -103,7 +122,7 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:
 
 def versions() -> dict[str, str | None]:
   """Versions of Python and the libraries, the device, the git revision."""
-  known = {"python": platform.python_version()}
+  known: dict[str, str | None] = {"python": platform.python_version()}
   known |= {name: importlib.metadata.version(name) for name in _LIBRARIES}
   device = jax.devices()[0]
   known["device"] = f"{device.device_kind} ({device.platform})"

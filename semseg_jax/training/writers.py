@@ -1,4 +1,4 @@
-"""What a run writes while it trains: metrics.jsonl, TensorBoard, progress.
+"""What a run writes while it trains: metrics.jsonl and TensorBoard.
 
 The only importer of clu and tensorboardX.
 """
@@ -25,6 +25,7 @@ except ImportError:
 from clu import metric_writers  # noqa: E402
 from clu.metric_writers import interface  # noqa: E402
 
+from semseg_jax.training import console  # noqa: E402
 from semseg_jax.training import run_dir  # noqa: E402
 
 
@@ -74,8 +75,11 @@ class TensorBoardWriter(interface.MetricWriter):
 
 def create(logdir, *, primary: bool,
            first_step: int = 0) -> interface.MetricWriter:
-  """Asynchronous writer to the log and, on the primary process, TensorBoard."""
-  writers = [metric_writers.LoggingWriter()]
+  """Asynchronous writer to TensorBoard, on the primary process.
+
+  With --verbosity=1 also to the log; the progress line has the main values.
+  """
+  writers = [metric_writers.LoggingWriter()] if console.verbose() else []
   if primary:
     writers.append(TensorBoardWriter(logdir, first_step))
   return metric_writers.AsyncMultiWriter(writers)
@@ -133,23 +137,3 @@ class MetricsFile:
   def close(self) -> None:
     if self._file:
       self._file.close()
-
-
-class Progress:
-  """Steps per second and the time left, as a line on stderr."""
-
-  def __init__(self, name: str, first_step: int, steps: int):
-    self._name, self._steps = name, steps
-    self._last = (first_step, time.monotonic())
-
-  def report(self, step: int, values: dict[str, float]) -> float:
-    """Prints the line for `step`; returns steps/s since the former one."""
-    now = time.monotonic()
-    rate = (step - self._last[0]) / max(now - self._last[1], 1e-9)
-    self._last = (step, now)
-    left = round((self._steps - step) / rate) if rate else 0
-    shown = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
-    print(f"[{self._name}] step {step}/{self._steps}  {rate:.3g} steps/s  "
-          f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}  {shown}",
-          file=sys.stderr, flush=True)
-    return rate

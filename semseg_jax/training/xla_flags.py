@@ -15,6 +15,7 @@ import sys
 from absl import logging
 
 from semseg_jax.training import allocator
+from semseg_jax.training import console
 
 # Sends convolutions to Eigen instead of YNNPACK, which is 2-4 times faster on
 # CPU. Experimental: a jaxlib that does not know it aborts the process.
@@ -39,6 +40,7 @@ def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:
   Returns:
     What was done, in words; also logged.
   """
+  console.quiet_native()
   if "XLA_FLAGS" in os.environ:
     message = "XLA_FLAGS is set by the user: left as it is"
   elif not _on_cpu():
@@ -50,7 +52,7 @@ def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:
     message = f"this jaxlib does not know {flag}: left out"
   if _on_cpu():
     message += f"; {allocator.keep_pages()}"
-  logging.info("%s", message)
+  logging.debug("%s", message)
   return message
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard files, metrics.jsonl and the progress line."""
+"""TensorBoard files and metrics.jsonl."""
 
 import json
 
@@ -50,13 +50,3 @@ def test_metrics_file(tmp_path):
   assert second.pop("seconds") >= 0
   assert second == {"step": 4, "a": 0.1, "b": None, "c": None}
   assert writers.read_metrics(tmp_path / "none.jsonl") == []
-
-
-def test_progress(capsys, monkeypatch):
-  now = [100.0]
-  monkeypatch.setattr(writers.time, "monotonic", lambda: now[0])
-  progress = writers.Progress("gan", 10, 7310)
-  now[0] += 5
-  assert progress.report(20, {"loss": 0.25}) == 2.0
-  assert capsys.readouterr().err == (
-      "[gan] step 20/7310  2 steps/s  ETA 1:00:45  loss 0.25\n")

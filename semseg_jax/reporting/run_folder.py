@@ -1,0 +1,119 @@
+"""Reads a run's folder: its stages, its evaluations, how it was started."""
+
+import json
+import re
+from typing import NamedTuple
+
+from etils import epath
+
+from semseg_jax.evaluation import cases
+from semseg_jax.evaluation import record as records
+from semseg_jax.training import run_dir
+from semseg_jax.training import writers
+
+_SAMPLE = re.compile(r"(?P<name>.+)_(?P<step>\d{7,})\.png")
+
+
+class Stage(NamedTuple):
+  """A stage's folder.
+
+  done: steps after which it was finished; None: it was not.
+  compiled: phase -> {"seconds", "flops"}.
+  metrics: the lines of metrics.jsonl.
+  samples: name -> [(step, file)] by step.
+  """
+  name: str
+  done: int | None
+  config: dict
+  overrides: dict
+  versions: dict
+  compiled: dict
+  metrics: list[dict]
+  samples: dict[str, list[tuple[int, epath.Path]]]
+
+
+class Split(NamedTuple):
+  """The evaluation of one split.
+
+  cases: None where the evaluation kept no images to show.
+  roc: {class: (false, true positive rates)} by stage, or {}.
+  """
+  name: str
+  folder: epath.Path
+  record: records.Record
+  cases: cases.Cases | None
+  roc: dict
+
+
+class Run(NamedTuple):
+  """A run's folder; stages in order of training, in-domain splits first."""
+  folder: epath.Path
+  stages: list[Stage]
+  splits: list[Split]
+  config: dict
+  commands: list[dict]
+
+
+def read(workdir) -> Run:
+  """Reads what a run left in its folder, finished or not.
+
+  Raises:
+    FileNotFoundError: the folder holds no stage and no evaluation.
+    ValueError: a record of another version, see `record.load`.
+  """
+  workdir = run_dir.absolute(workdir)
+  stages, splits = _stages(workdir), _splits(workdir)
+  if not stages and not splits:
+    raise FileNotFoundError(
+        f"{workdir}: no run is there (no stage's config.json, no record in "
+        "eval/); give the folder that was the --workdir of training")
+  config = splits[0].record.config if splits else {}
+  for stage in stages:
+    config = stage.config | config
+  order = list(config.get("stages", ()))
+  stages.sort(key=lambda s: (
+      order.index(s.name) if s.name in order else len(order), s.name))
+  inside = config.get("data", {}).get("in_domain", "")
+  splits.sort(key=lambda s: (s.name != inside, s.name))
+  return Run(workdir, stages, splits, config, run_dir.commands(workdir))
+
+
+def _stages(workdir) -> list[Stage]:
+  return [
+      Stage(
+          name=folder.name, done=run_dir.done_step(folder),
+          config=_json(folder / "config.json"),
+          overrides=_json(folder / "overrides.json"),
+          versions=_json(folder / "versions.json"),
+          compiled=_json(folder / "compile.json"),
+          metrics=writers.read_metrics(folder / "metrics.jsonl"),
+          samples=_samples(folder / "samples"))
+      for folder in sorted(path.parent for path in workdir.glob(
+          "*/config.json"))]
+
+
+def _splits(workdir) -> list[Split]:
+  return [
+      Split(
+          name=folder.name, folder=folder, record=records.load(folder),
+          cases=cases.read(folder), roc=_json(folder / "roc.json"))
+      for folder in sorted(path.parent for path in workdir.glob(
+          "eval/*/record.json"))]
+
+
+def _samples(folder) -> dict:
+  samples: dict[str, list[tuple[int, epath.Path]]] = {}
+  for path in sorted(folder.glob("*.png")):
+    match = _SAMPLE.fullmatch(path.name)
+    if match:
+      samples.setdefault(match["name"], []).append((int(match["step"]), path))
+  return {name: sorted(files, key=lambda f: f[0])
+          for name, files in samples.items()}
+
+
+def _json(path) -> dict:
+  """What a file holds; an interrupted run may lack it."""
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError:
+    return {}
