@@ -124,7 +124,7 @@ def get_config():
   # samples, too.
   c.distilled = ml_collections.ConfigDict(dict(
       num_samples=10_000, keep=0.8, min_probability=0.6, truncation=1.0,
-      steps=0))  # 0 = those of `supervised`
+      steps=c.supervised.get_ref("steps")))
 
   c.inversion = ml_collections.ConfigDict(dict(
       steps=200, learning_rate=0.1, space="w+", start="encoder",

@@ -92,7 +92,7 @@ def smoke(c: ml_collections.ConfigDict):
   c.inversion.update(steps=4, snapshots=(2, 4), batch_size=4)
   if "steps" in c.few_shot:  # not of the methods that count epochs
     c.few_shot.steps = 4
-  c.distilled.update(num_samples=8, steps=4)
+  c.distilled.num_samples = 8
   c.evaluation.update(num_visualized=2, limit=6, joint_samples=8)
   c.monitor.samples = 8
   c.data.num_validation_images = 6

@@ -38,7 +38,7 @@ def make(config, workdir) -> stage.Stage:
   if not 0 < c.keep <= 1:
     raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
   merged = config.copy_and_resolve_references().unlock()
-  merged.supervised.steps = c.steps or config.supervised.steps
+  merged.supervised.steps = c.steps
   extra = functools.cache(lambda: pairs(config, workdir))
   return supervised.make(merged, workdir, extra=extra)
 
