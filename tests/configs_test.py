@@ -185,3 +185,13 @@ def test_parse_arg_of_anything(text):
 def test_parse_arg_of_absurd_numbers(text):
   with pytest.raises(ValueError, match="is not of type"):
     common.parse_arg(text, count=0, rate=0.5)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_seed_as_argument_and_as_override_mean_the_same(name):
+  overridden = load(name)
+  overridden.seed = 3  # what --config.seed=3 does
+  assert overridden.to_json_best_effort() == load(
+      name, "seed=3").to_json_best_effort()
+  overridden.data.split_seed = 1
+  assert (overridden.seed, overridden.data.split_seed) == (3, 1)

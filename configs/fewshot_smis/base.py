@@ -70,8 +70,7 @@ def published(c: ml_collections.ConfigDict, a: dict, *, size: int,
     multiplier: of the generator's widths from 64 px on.
   """
   c.seed = a["seed"]
-  c.data.update(name="folder", size=size, num_classes=classes,
-                split_seed=a["seed"])
+  c.data.update(name="folder", size=size, num_classes=classes)
   c.generator.channel_multiplier = multiplier
   c.shots.count = a["shots"]
   c.pseudo.labeling = a["labeling"]
@@ -92,7 +91,7 @@ def whole_masks(c: ml_collections.ConfigDict, a: dict):
 
   Sparse labeling then gets scribbles that are made of the masks.
   """
-  c.seed = c.data.split_seed = a["seed"]
+  c.seed = a["seed"]
   c.shots.count = a["shots"]
   if a["labeling"] == "sparse":
     c.pseudo.labeling, c.shots.annotation = "sparse", "scribbles"

@@ -26,8 +26,7 @@ def get_config(arg=""):
   c.seed = a["seed"]
   # The generator is a pre-trained one, the labels are painted by hand.
   c.stages = ("segmenter", "autoshot")
-  c.data.update(name="folder", size=512, num_classes=6,
-                split_seed=a["seed"])
+  c.data.update(name="folder", size=512, num_classes=6)
   c.hypercolumn.size = 512
   c.shots.update(source="folder", count=a["shots"])
   c.few_shot.kind = a["segmenter"]

@@ -23,7 +23,7 @@ def get_config(arg=""):
   c = base.get_config(small.smoke if a["smoke"] else preset)
   c.seed = a["seed"]
   c.data.update(
-      name="ccp_person", num_classes=8, split_seed=a["seed"],
+      name="ccp_person", num_classes=8,
       size=32 if a["smoke"] else 64 if a["cpu"] else 128)
   # Few images for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)

@@ -30,7 +30,7 @@ def get_config(arg=""):
   # The generator is a pre-trained one, the labels are painted by hand.
   c.stages = ("segmenter", "autoshot")
   c.data.update(name=f"celeba_parts{a['classes']}", size=1024,
-                num_classes=a["classes"], split_seed=a["seed"])
+                num_classes=a["classes"])
   c.hypercolumn.size = 512
   c.shots.update(source="folder", count=a["shots"])
   c.few_shot.kind = a["segmenter"]

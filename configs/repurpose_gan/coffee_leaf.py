@@ -23,7 +23,7 @@ def get_config(arg=""):
   c = base.get_config(small.smoke if a["smoke"] else preset)
   c.seed = a["seed"]
   c.data.update(
-      name="coffee_leaf", num_classes=3, split_seed=a["seed"],
+      name="coffee_leaf", num_classes=3,
       size=32 if a["smoke"] else 64 if a["cpu"] else 128,
       out_of_domain=("ood_test",))
   c.shots.count = a["shots"]

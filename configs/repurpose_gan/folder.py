@@ -38,8 +38,7 @@ def get_config(arg=""):
   c.stages = ("gan", "segmenter", "autoshot")
   c.data.update(
       name="folder", size=a["size"], num_classes=a["classes"],
-      channels=a["channels"], num_unlabeled=a["unlabeled"],
-      split_seed=a["seed"])
+      channels=a["channels"], num_unlabeled=a["unlabeled"])
   c.shots.update(source="folder", count=a["shots"])
   c.few_shot.kind = a["segmenter"]
   if a["smoke"]:

@@ -26,8 +26,7 @@ def get_config(arg=""):
   c.seed = a["seed"]
   # The generator is a pre-trained one, the labels are painted by hand.
   c.stages = ("segmenter", "autoshot")
-  c.data.update(name="folder", size=256, num_classes=5,
-                split_seed=a["seed"])
+  c.data.update(name="folder", size=256, num_classes=5)
   c.hypercolumn.size = 256
   c.shots.update(source="folder", count=a["shots"])
   c.few_shot.kind = a["segmenter"]

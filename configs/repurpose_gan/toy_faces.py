@@ -22,7 +22,7 @@ def get_config(arg=""):
   c.seed = a["seed"]
   c.data.update(
       name="toy_faces", size=32, num_classes=7, num_unlabeled=a["unlabeled"],
-      split_seed=a["seed"], out_of_domain=("ood_test",),
+      out_of_domain=("ood_test",),
       num_validation_images=100)
   c.shots.count = a["shots"]
   c.few_shot.kind = a["segmenter"]

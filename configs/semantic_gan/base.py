@@ -31,7 +31,7 @@ def get_config():
       size=256, channels=3, num_classes=8, ignore_index=255,
       num_labeled=30,  # labeled images; -1 all, 0 none (plain StyleGAN2)
       num_unlabeled=-1,  # unlabeled images; -1 all
-      split_seed=0,  # which nested subset
+      split_seed=c.get_ref("seed") + 0,  # which nested subset
       seed=0,  # of procedural data sets
       validation="val",
       num_validation_images=0,  # 0 = the whole split

@@ -24,7 +24,7 @@ def get_config(arg=""):
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="celebamask_hq", size=256, num_classes=8, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"])
+      num_unlabeled=a["unlabeled"])
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2
   if a["smoke"]:

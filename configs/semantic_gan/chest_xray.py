@@ -25,7 +25,7 @@ def get_config(arg=""):
   c.data.update(
       name="wingspan", size=128, channels=1, num_classes=4,
       num_labeled=a["labels"], num_unlabeled=a["unlabeled"],
-      split_seed=a["seed"], out_of_domain=("ood_window",))
+      out_of_domain=("ood_window",))
   c.data.augment.update(flip_unlabeled=0.0, flip_labeled=0.0)
   # Films of other archives have other intensity windows.
   c.supervised.color.update(brightness=0.6, contrast=0.6)

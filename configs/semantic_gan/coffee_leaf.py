@@ -21,7 +21,7 @@ def get_config(arg=""):
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="coffee_leaf", size=128, num_classes=3, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_unlabeled=a["unlabeled"],
       out_of_domain=("ood_test",))
   # 1245 images are few for a GAN, and the labeled ones very few for Dm.
   c.gan.augment.update(policy=("translation",),

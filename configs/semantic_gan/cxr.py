@@ -27,7 +27,6 @@ def get_config(arg=""):
   c.data.update(
       name="chest_xray", size=256, channels=1, num_classes=2,
       num_labeled=a["labels"], num_unlabeled=a["unlabeled"],
-      split_seed=a["seed"],
       out_of_domain=("ood_nlm", "ood_nih", "ood_sz"))
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2

@@ -33,7 +33,7 @@ def get_config(arg=""):
   c.data.update(
       name="folder", size=a["size"], num_classes=a["classes"],
       channels=a["channels"], num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_unlabeled=a["unlabeled"],
       out_of_domain=tuple(filter(None, a["ood"].split("+"))))
   if not a["labels"]:
     c.stages = ("gan",)

@@ -26,7 +26,7 @@ def get_config(arg=""):
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="skin_lesions", size=256, num_classes=2, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_unlabeled=a["unlabeled"],
       out_of_domain=("ood_ph2", "ood_dermis", "ood_dermquest"))
   if not a["labels"]:
     c.stages = ("gan",)  # plain StyleGAN2

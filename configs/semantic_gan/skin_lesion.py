@@ -23,7 +23,7 @@ def get_config(arg=""):
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="folder", size=128, num_classes=2, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_unlabeled=a["unlabeled"],
       out_of_domain=("ood_dermis", "ood_dermquest"))
   # A lesion has no upright side, and cameras differ in color.
   c.data.augment.update(rotate=45.0)

@@ -24,7 +24,7 @@ def get_config(arg=""):
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="toy_faces", size=32, num_classes=7, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_unlabeled=a["unlabeled"],
       out_of_domain=("ood_test",), num_validation_images=100)
   small.shrink(c, width=64)
   c.generator.channels_per_resolution = ((32, 32),)

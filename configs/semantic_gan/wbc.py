@@ -23,7 +23,7 @@ def get_config(arg=""):
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
       name="wbc", size=128, num_classes=3, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"], split_seed=a["seed"],
+      num_unlabeled=a["unlabeled"],
       out_of_domain=("ood_val",))
   # 200 images are very few for a GAN.
   c.gan.augment.update(policy=("translation",),

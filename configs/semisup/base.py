@@ -44,7 +44,7 @@ def get_config():
       size=321, channels=3, num_classes=21, ignore_index=255,
       num_labeled=-1,  # labeled images; -1 all
       num_unlabeled=-1,  # unlabeled images; -1 all
-      split_seed=0,  # which nested subset
+      split_seed=c.get_ref("seed") + 0,  # which nested subset
       seed=0,  # of procedural data sets
       validation="val",
       num_validation_images=0,  # 0 = the whole split
@@ -177,7 +177,7 @@ def choose_method(c, a):
         f"config argument method={a['method']!r}: choose one of "
         f"{', '.join(METHODS)}")
   c.stages = METHODS[a["method"]]
-  c.seed = c.data.split_seed = a["seed"]
+  c.seed = a["seed"]
   c.match_official = a["match_official"]
   if a["match_official"]:
     # The stages read `match_official` themselves for the rest: two ASPP
