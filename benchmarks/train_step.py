@@ -123,7 +123,7 @@ def make_stage(c, name: str):
   state = jax.jit(joint.init)(jax.random.key(0), {})
   frozen = {
       "generator": {"params": state.ema, "noise": state.noise},
-      "perceptual": {"params": state.image_discriminator}}
+      "perceptual": state.image_discriminator}
   return encoder.make(c, None, perceptual=perceptual.discriminator_features(
       c, None, "the benchmark")), frozen
 

@@ -20,6 +20,7 @@ from semseg_jax.evaluation import coverage
 from semseg_jax.evaluation import distances
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
 from semseg_jax.models import discriminators
 from semseg_jax.models import stylegan2
@@ -37,10 +38,9 @@ def make(config):
   scores = _scores(config)
 
   def validate(state, frozen):
-    del frozen
     fake = [network(image_ops.from_uint8(x)) for x, _ in sample_batches(
         config, {"params": state.ema}, config.monitor.samples)]
-    return compare(real(), joined(fake)) | scores(state)
+    return compare(real(), joined(fake)) | scores(state, frozen)
 
   return validate
 
@@ -194,38 +194,37 @@ def real_features(config, network):
 
 
 def _scores(config):
-  """scores(state): Dr and Dm on the first validation images and labels."""
-  dr, dm = networks.image_discriminator(config), networks.patch_discriminator(
-      config)
-  channels = networks.branch_channels(config)
+  """scores(state, frozen): Dr and Dm on the first validation pairs."""
+  modules = joint_networks.make(config)
 
   @functools.cache
   def batch():
     source = data.dataset(config).splits[config.data.validation]
     # A multiple of Dr's group of 4; the first images again if there are few.
-    batches = next(pipeline.train_batches(
+    return next(pipeline.train_batches(
         source, None, size=config.data.size, batch_size=BATCH,
         unlabeled_batch_size=0, seed=0,
-        augment=pipeline.AugmentOptions(flip_unlabeled=0.0)))
-    return batches["labeled"]
+        augment=pipeline.AugmentOptions(flip_unlabeled=0.0)))["labeled"]
 
   @jax.jit
-  def apply(dr_params, dm_variables, batch):
+  def apply(frozen, dr, dm, batch):
     image = image_ops.from_uint8(batch["image"])
-    scored = {"monitor/dr_validation": dr.apply(
-        {"params": dr_params}, image)[0].mean()}
-    if channels:
+    scores, _ = joint_networks.score_image(
+        modules, frozen, dr, image, train=False)
+    result = {"monitor/dr_validation": joint_networks.mean_score(scores)}
+    if modules.labeled:
       label = 2 * segmentation_losses.one_hot(
-          batch["label"], channels, config.data.ignore_index) - 1
-      maps = dm.apply(dm_variables, jnp.concatenate([image, label], -1),
-                      update_stats=False)
-      scored["monitor/dm_validation"] = sum(
-          scale[-1].mean() for scale in maps) / len(maps)
-    return scored
+          batch["label"], modules.generator.label_channels,
+          config.data.ignore_index) - 1
+      maps, _ = joint_networks.pair_maps(
+          modules, frozen, dm, image, label, train=False)
+      result["monitor/dm_validation"] = joint_networks.mean_score(
+          joint_networks.score_maps(maps))
+    return result
 
-  def scores(state):
-    scored = apply(
-        state.image_discriminator, state.patch_discriminator, batch())
-    return {k: float(v) for k, v in scored.items()}
+  def scores(state, frozen):
+    result = apply(frozen, state.image_discriminator,
+                   state.patch_discriminator, batch())
+    return {k: float(v) for k, v in result.items()}
 
   return scores

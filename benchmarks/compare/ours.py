@@ -153,15 +153,16 @@ def generator(c):
 
 
 def gan_iteration(c, regularised=False):
-  gan = _module("gan", "gan", "semantic_gan.gan")
+  gan = _module("gan", "gan")
+  nets = _module("gan", "common.joint_networks")
   (g, gv), (dr, drv), (dm, dmv) = (
       c.network("g", "stylegan2/generator"),
       c.network("dr", "stylegan2/discriminator"),
       c.network("dm", "semantic_gan/patch_discriminator"))
-  stage = gan.make(c.config(), None, modules=gan.Modules(g, dr, dm))
+  stage = gan.make(c.config(), None, modules=nets.Modules(g, dr, dm))
   state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
       generator=gv["params"], ema=gv["params"], noise=gv["noise"],
-      image_discriminator=drv["params"], patch_discriminator=dict(dmv))
+      image_discriminator=dict(drv), patch_discriminator=dict(dmv))
   numbers = lambda k: {"z": c.input(f"{k}/z"), "noise": c.noise(k),
                        "index": np.int32(g.num_ws // 2)}
   none = {f"augment_{k}": () for k in ("real", "fake", "pair", "fake_pair")}

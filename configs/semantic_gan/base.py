@@ -54,8 +54,15 @@ def get_config():
       # (size, width) pairs that override the table of widths
       channels_per_resolution=()))
   c.image_discriminator = ml_collections.ConfigDict(dict(
-      channel_multiplier=2.0, max_channels=512, channels_per_resolution=()))
+      kind="stylegan2",  # or "projected", on a pretrained network's features
+      channel_multiplier=2.0, max_channels=512, channels_per_resolution=(),
+      # Of "projected": the network, the size that images are resized to for it,
+      # widths of the mixed maps (fine to coarse) and of the heads.
+      backbone="efficientnet_lite0", feature_size=256,
+      projection_widths=(48, 48, 64, 64), projection_seed=0, head_width=64,
+      minibatch_stddev=False))
   c.patch_discriminator = ml_collections.ConfigDict(dict(
+      kind="patch",  # or "projected", on the same features as Dr's
       width=64, num_layers=3, num_scales=3))
 
   c.gan = ml_collections.ConfigDict(dict(
@@ -68,6 +75,9 @@ def get_config():
       # strength (ADA) to Dr's mean sign.
       augment=dict(policy=(), pair_policy=(), strength=1.0, target=0.0,
                    images=500_000.0, maximum=0.8)))
+
+  for network in ("image_discriminator", "patch_discriminator"):
+    c.gan[f"{network}_learning_rate"] = c.gan.get_oneway_ref("learning_rate")
 
   c.perceptual = ml_collections.ConfigDict(dict(
       # lpips_vgg, efficientnet or discriminator (the run's own Dr); "" = the

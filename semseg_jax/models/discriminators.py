@@ -13,6 +13,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from semseg_jax.models import layers
+from semseg_jax.models import spectral_conv
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import conv
 from semseg_jax.ops import resample
@@ -147,36 +148,6 @@ class ImageDiscriminator(nn.Module):
     return logits[:, 0], features
 
 
-class SpectralConv(nn.Module):
-  """4x4 convolution, padding 2, divided by its largest singular value.
-
-  Miyato et al. 2018: one power iteration per training forward, before use. The
-  vectors u [Co] and v [4, 4, Ci] live in the collection "spectral".
-  """
-
-  features: int
-  stride: int
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x, update_stats):
-    shape = (4, 4, x.shape[-1], self.features)
-    kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
-    unit_normal = lambda *s: _unit(
-        jax.random.normal(self.make_rng("params"), s))
-    u = self.variable("spectral", "u", unit_normal, self.features)
-    v = self.variable("spectral", "v", unit_normal, *shape[:3])
-    if update_stats and not self.is_initializing():
-      constant = lax.stop_gradient(kernel)
-      v.value = _unit(jnp.einsum("hwio,o->hwi", constant, u.value))
-      u.value = _unit(jnp.einsum("hwio,hwi->o", constant, v.value))
-    # u and v are constants: only the kernel carries the gradient of sigma.
-    left, right = lax.stop_gradient((u.value, v.value))
-    sigma = jnp.einsum("hwio,hwi,o->", kernel, right, left)
-    return conv.conv2d(
-        x, (kernel / sigma).astype(self.dtype), stride=self.stride, padding=2)
-
-
 class PatchScale(nn.Module):
   """One scale of `PatchDiscriminator`: pair -> list of layer outputs."""
 
@@ -192,7 +163,7 @@ class PatchScale(nn.Module):
       stride = 2 if i < self.num_layers else 1
       if 0 < i <= self.num_layers:
         width = min(self.width * 2**i, 512)
-        x = SpectralConv(
+        x = spectral_conv.SpectralConv(
             width, stride, dtype=self.dtype, name=f"conv{i}")(x, update_stats)
         x = instance_norm(x)
       else:
@@ -272,7 +243,3 @@ class _BiasedConv(nn.Module):
     y = conv.conv2d(
         x, kernel.astype(self.dtype), stride=self.stride, padding=2)
     return y + bias.astype(self.dtype)
-
-
-def _unit(x):
-  return x / jnp.maximum(jnp.sqrt(jnp.sum(jnp.square(x))), 1e-12)

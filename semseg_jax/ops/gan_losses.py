@@ -1,8 +1,9 @@
 """Losses and regularisers of adversarial training.
 
 Logistic loss and R1 (Mescheder et al. 2018), path-length regularisation
-(Karras et al. 2020, section 3.2), patch losses and feature matching (Wang et
-al. 2018, pix2pixHD).
+(Karras et al. 2020, section 3.2), hinge loss (Lim and Ye 2017) over scales
+(Sauer et al. 2021), patch losses and feature matching (Wang et al. 2018,
+pix2pixHD).
 """
 
 import jax
@@ -20,6 +21,23 @@ def logistic_discriminator(real, fake):
 def nonsaturating_generator(fake):
   """mean softplus(-fake); logits [N] -> scalar."""
   return jnp.mean(jax.nn.softplus(-fake))
+
+
+def hinge_discriminator(real, fake):
+  """Sum over scales of mean max(0, 1 - real) + mean max(0, 1 + fake).
+
+  Args:
+    real: list over scales of scores of any shape: each scale counts once.
+    fake: the same of samples.
+  """
+  return sum(
+      jnp.mean(jax.nn.relu(1 - r)) + jnp.mean(jax.nn.relu(1 + f))
+      for r, f in zip(_float32(real), _float32(fake), strict=True))
+
+
+def hinge_generator(fake):
+  """Minus the sum over scales of the mean score; see `hinge_discriminator`."""
+  return -sum(jnp.mean(f) for f in _float32(fake))
 
 
 def patch_discriminator_loss(maps, target_real: bool, mode="hinge"):
@@ -128,6 +146,10 @@ def _target_loss(x, target_real, mode):
   raise ValueError(f"unknown mode {mode!r}; choose one of {MODES}")
 
 
+def _float32(scores):
+  return [x.astype(jnp.float32) for x in scores]
+
+
 def _over_scales(maps, loss):
-  scores = [scale[-1].astype(jnp.float32) for scale in maps]
+  scores = _float32([scale[-1] for scale in maps])
   return sum(jnp.mean(loss(x)) for x in scores) / len(scores)

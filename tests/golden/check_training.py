@@ -12,6 +12,7 @@ import numpy as np
 from configs.semantic_gan import base
 from semseg_jax import interop
 from semseg_jax.methods import gan as gan_stage
+from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.semantic_gan import encoder as encoder_stage
 
@@ -82,7 +83,7 @@ def gan_steps(case):
               for g, k in zip(groups, kinds, strict=True)}
   names = {g: Names(k, dicts[g]) for g, k in zip(groups, kinds, strict=True)}
   names["g_ema"] = names["g"]
-  modules = gan_stage.Modules(*(imported[g][0] for g in groups))
+  modules = joint_networks.Modules(*(imported[g][0] for g in groups))
   config = base_config(s, modules.generator)
   config.gan.update(
       batch_size=s["batch"], learning_rate=s["lr"],
@@ -95,7 +96,7 @@ def gan_steps(case):
   g, dr, dm = (imported[k][1] for k in groups)
   state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
       generator=g["params"], ema=g["params"], noise=g["noise"],
-      image_discriminator=dr["params"], patch_discriminator=dict(dm))
+      image_discriminator=dict(dr), patch_discriminator=dict(dm))
   step = jax.jit(stage.train_step, static_argnames="phase")
 
   calls = {}
@@ -137,7 +138,7 @@ def gan_steps(case):
       values.update(jax.device_get(metrics))
     log.append(dict(values))
     trees = {"g": {"params": state.generator, "noise": state.noise},
-             "d_img": {"params": state.image_discriminator},
+             "d_img": state.image_discriminator,
              "d_seg": state.patch_discriminator,
              "g_ema": {"params": state.ema, "noise": state.noise}}
     row = []

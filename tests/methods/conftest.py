@@ -63,12 +63,12 @@ def iterate():
 
 @pytest.fixture(scope="session")
 def trace():
-  """trace(stage, config) -> shapes of `iterate`'s result with every phase.
+  """trace(stage, config, frozen) -> shapes of `iterate`'s, with every phase.
 
   Nothing is compiled: finds what cannot be built, not wrong values.
   """
-  return lambda stage, config: jax.eval_shape(
-      _iteration(stage, 0), None, _batch(config))
+  return lambda stage, config, frozen=None: jax.eval_shape(
+      _iteration(stage, 0), frozen, _batch(config))
 
 
 def _iteration(stage, step):

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from semseg_jax.methods import gan
+from semseg_jax.methods.common import joint_losses
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import rngs as rngs_lib
 
@@ -89,10 +90,10 @@ def test_dm_teaches_labels_and_trunk_but_no_image(joint, toy_batch):
 def test_augmentation_follows_overfitting(
     joint, toy_batch, bias, before, expected):
   config, _, state, _ = joint
-  dr = dict(state.image_discriminator)
+  dr = dict(state.image_discriminator["params"])
   dr["logit"] = {**dr["logit"], "bias": np.full_like(
       dr["logit"]["bias"], bias)}
-  state = state.replace(image_discriminator=dr,
+  state = state.replace(image_discriminator={"params": dr},
                         augment_strength=np.float32(before))
   after, metrics = step(joint, toy_batch(config), state, "d")
   np.testing.assert_allclose(after.augment_strength, expected, atol=1e-6)
@@ -146,8 +147,8 @@ def test_path_phase_moves_the_generator_and_its_mean(joint, toy_batch):
   config, _, state, _ = joint
   after, metrics = step(joint, toy_batch(config), state, "path")
   np.testing.assert_allclose(
-      after.mean_path_length, gan.PATH_DECAY * metrics["g/path_length"],
-      rtol=1e-5)
+      after.mean_path_length,
+      joint_losses.PATH_DECAY * metrics["g/path_length"], rtol=1e-5)
   assert used(squares(after, "generator")["conv8"]["kernel"])
   # The labels have no path length.
   assert unused({k: v for k, v in squares(after, "generator").items()

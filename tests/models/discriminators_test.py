@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from semseg_jax.models import discriminators
+from semseg_jax.models import spectral_conv
 
 KEY = jax.random.key(0)
 
@@ -132,7 +133,7 @@ def test_statistics_move_only_when_asked(patch):
 
 
 def test_power_iteration_finds_the_largest_singular_value():
-  module = discriminators.SpectralConv(6, stride=1)
+  module = spectral_conv.SpectralConv(6, stride=1)
   x = jax.random.normal(KEY, (1, 5, 5, 3))
   variables = module.init(KEY, x, False)
   step = jax.jit(lambda v: {**v, **module.apply(

@@ -31,6 +31,14 @@ def test_patch_losses_by_hand(mode, real, fake, generator):
       gan_losses.patch_generator_loss(maps, mode), generator, rtol=1e-6)
 
 
+def test_hinge_counts_each_scale_once():
+  real = [jnp.full((2, 4, 4, 1), 3.0), jnp.full((2, 1, 1, 1), -1.0)]
+  fake = [jnp.full((2, 4, 4, 1), 0.5), jnp.full((2, 1, 1, 1), -2.0)]
+  np.testing.assert_allclose(
+      gan_losses.hinge_discriminator(real, fake), (0 + 2) + (1.5 + 0))
+  np.testing.assert_allclose(gan_losses.hinge_generator(fake), -0.5 + 2)
+
+
 def test_unknown_mode_is_an_error():
   with pytest.raises(ValueError, match="unknown mode 'foo'"):
     gan_losses.patch_discriminator_loss(scores(0), True, "foo")

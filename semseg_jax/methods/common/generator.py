@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from semseg_jax import interop
 from semseg_jax import inversion
+from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import trained
 from semseg_jax.models import stylegan2
@@ -133,28 +134,23 @@ def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
 
 def load_image_discriminator(config, workdir, needed_by: str):
   """Dr's variables of a run's `gan` stage."""
-  module = networks.image_discriminator(config)
-  size = config.data.size
-  abstract = jax.eval_shape(
-      module.init, jax.random.key(0),
-      jnp.zeros((1, size, size, config.data.channels)))
-  saved = trained.restored(
-      run_of_images(config, workdir), "gan",
-      {"image_discriminator": abstract["params"]}, needed_by)
-  return {"params": saved["image_discriminator"]}
+  return _load_discriminator(
+      config, workdir, needed_by, "image_discriminator",
+      joint_networks.init_image_discriminator)
 
 
 def load_patch_discriminator(config, workdir, needed_by: str):
   """Dm's variables {"params", "spectral"} of a run's `gan` stage."""
-  module = networks.patch_discriminator(config)
-  size = config.data.size
-  channels = config.data.channels + networks.label_channels(config)
-  abstract = jax.eval_shape(
-      lambda key: module.init(key, jnp.zeros((1, size, size, channels)),
-                              update_stats=False), jax.random.key(0))
+  return _load_discriminator(
+      config, workdir, needed_by, "patch_discriminator",
+      joint_networks.init_pair_discriminator)
+
+
+def _load_discriminator(config, workdir, needed_by, name, init):
+  modules = joint_networks.make(config)
+  abstract = jax.eval_shape(lambda key: init(modules, key), jax.random.key(0))
   return trained.restored(
-      workdir, "gan", {"patch_discriminator": dict(abstract)},
-      needed_by)["patch_discriminator"]
+      run_of_images(config, workdir), "gan", {name: abstract}, needed_by)[name]
 
 
 def load_encoder(config, workdir, needed_by: str):

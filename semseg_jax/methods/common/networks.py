@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from semseg_jax.models import discriminators
 from semseg_jax.models import fpn_encoder
+from semseg_jax.models import projected_discriminator
 from semseg_jax.models import residual_encoder
 from semseg_jax.models import stylegan2
 
@@ -54,9 +55,21 @@ def generator(config) -> stylegan2.Generator:
       remat=config.remat)
 
 
-def image_discriminator(config) -> discriminators.ImageDiscriminator:
-  """Dr, the discriminator of images."""
+def image_discriminator(config):
+  """Dr, the discriminator of images: "stylegan2" or "projected".
+
+  Raises:
+    ValueError: `config.image_discriminator.kind` is neither.
+  """
   c = config.image_discriminator
+  if c.kind == "projected":
+    return projected_discriminator.ProjectedDiscriminator(
+        width=c.head_width,
+        minibatch_stddev=c.minibatch_stddev,
+        dtype=jnp.dtype(config.dtype))
+  if c.kind != "stylegan2":
+    raise ValueError(f"config.image_discriminator.kind is {c.kind!r}; use "
+                     "'stylegan2' or 'projected'")
   return discriminators.ImageDiscriminator(
       size=config.data.size,
       image_channels=config.data.channels,
@@ -67,9 +80,19 @@ def image_discriminator(config) -> discriminators.ImageDiscriminator:
       remat=config.remat)
 
 
-def patch_discriminator(config) -> discriminators.PatchDiscriminator:
-  """Dm, the multi-scale patch discriminator of image-label pairs."""
+def patch_discriminator(config):
+  """Dm, the discriminator of image-label pairs: "patch" or "projected".
+
+  Raises:
+    ValueError: `config.patch_discriminator.kind` is neither.
+  """
   c = config.patch_discriminator
+  if c.kind == "projected":
+    return projected_discriminator.ProjectedDiscriminator(
+        width=c.width, dtype=jnp.dtype(config.dtype))
+  if c.kind != "patch":
+    raise ValueError(f"config.patch_discriminator.kind is {c.kind!r}; use "
+                     "'patch' or 'projected'")
   return discriminators.PatchDiscriminator(
       width=c.width,
       num_layers=c.num_layers,

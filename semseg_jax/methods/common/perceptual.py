@@ -110,7 +110,16 @@ def efficientnet(config, workdir) -> Perceptual:
 
 
 def discriminator_features(config, workdir, needed_by) -> Perceptual:
-  """The distance in Dr's block features."""
+  """The distance in Dr's block features.
+
+  Raises:
+    ValueError: Dr is a projected discriminator, which has no such features.
+  """
+  if config.image_discriminator.kind == "projected":
+    raise ValueError(
+        "config.perceptual asks for features of the run's own discriminator, "
+        "but a projected one (config.image_discriminator.kind) has none: set "
+        "config.perceptual.kind to 'efficientnet'")
   module = networks.image_discriminator(config)
 
   def features(variables, image):

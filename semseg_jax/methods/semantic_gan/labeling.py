@@ -7,12 +7,12 @@ after several numbers of steps; 0 steps is the encoder alone.
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 
 from semseg_jax import inversion
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import inversion_options
+from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.ops import image_ops
@@ -88,15 +88,18 @@ def _confidence(config, workdir, frozen):
   if config.labels.head == "fitted":
     return jax.jit(lambda frozen, images, logits: jax.nn.softmax(
         logits).max(-1).mean((1, 2)))
-  dm = networks.patch_discriminator(config)
+  modules = joint_networks.make(config)
+  if modules.pair_projected:
+    frozen |= joint_networks.load_frozen(modules, config.pretrained)
   frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
 
   @jax.jit
   def confidence(frozen, image, logits):
     label = segmentation_losses.one_hot(
         image_ops.to_label(logits), networks.label_channels(config))
-    maps = dm.apply(frozen["dm"], jnp.concatenate(
-        [image_ops.from_uint8(image), 2 * label - 1], -1), update_stats=False)
+    maps, _ = joint_networks.pair_maps(
+        modules, frozen, frozen["dm"], image_ops.from_uint8(image),
+        2 * label - 1, train=False)
     return sum(scale[-1].mean((1, 2, 3)) for scale in maps) / len(maps)
 
   return confidence
