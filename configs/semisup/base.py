@@ -129,8 +129,8 @@ def get_config():
 def arguments(**defaults):
   """The arguments that every config takes, with a data set's defaults."""
   return dict(
-      method="s4gan_mlmt", ratio=1.0, labels=-2, seed=0, match_official=False,
-      smoke=False) | defaults
+      method="s4gan_mlmt", ratio=1.0, labels=-2, seed=0, backbone="",
+      match_official=False, smoke=False) | defaults
 
 
 def choose(c, a, pool: int, *, separate: bool = False):
@@ -166,6 +166,25 @@ def choose(c, a, pool: int, *, separate: bool = False):
   return c
 
 
+def on_backbone(c, name: str):
+  """DeepLabv3+ and MLMT's classifier on a pretrained EfficientNet-Lite.
+
+  The trunk keeps its statistics of ImageNet and learns slower than the rest.
+
+  Args:
+    c: config, changed by this function.
+    name: such as "efficientnet_lite0".
+  """
+  c.segmenter.update(
+      network="deeplabv3plus", backbone=name, frozen_statistics=True,
+      backbone_factor=0.3, normalize="unit", weights="", output_stride=16)
+  for stage in (c.supervised, c.s4gan, c.adv_ssl, c.mean_teacher):
+    stage.update(optimizer="adamw", learning_rate=1e-3, weight_decay=1e-4)
+  c.mlmt.update(backbone=name, normalize="unit", start="", weights="",
+                learning_rate=0.01)
+  return c
+
+
 def choose_method(c, a):
   """Sets stages, seed and `match_official` by the arguments `a`.
 
@@ -176,6 +195,8 @@ def choose_method(c, a):
     raise ValueError(
         f"config argument method={a['method']!r}: choose one of "
         f"{', '.join(METHODS)}")
+  if a.get("backbone"):
+    on_backbone(c, a["backbone"])
   c.stages = METHODS[a["method"]]
   c.seed = a["seed"]
   c.match_official = a["match_official"]

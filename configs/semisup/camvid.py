@@ -5,10 +5,10 @@
   python eval.py  (the same flags)
 
 Arguments: method, labels (the pack has lists of 12, 23, 46, 92 and 184 of 367)
-or ratio, seed, cpu (narrow, short), match_official, smoke. Images are
-240 x 180, scores are taken at 480 x 360. `val` is scored: the pack's test set
-is held back, so that checkpoints are chosen on what is scored, for every row
-alike.
+or ratio, seed, cpu (narrow, short), backbone (efficientnet_lite0: on ImageNet's
+features), match_official, smoke. Images are 240 x 180, scores are taken at
+480 x 360. `val` is scored: the pack's test set is held back, so that
+checkpoints are chosen on what is scored, for every row alike.
 """
 
 from configs import common

@@ -5,8 +5,9 @@
   python eval.py  (the same flags)
 
 Arguments: method, labels (the pack has lists of 1, 5, 10, 30, 100 and 200 of
-404) or ratio, seed, cpu (narrow, short), match_official, smoke. All 1086
-images of the split `unlabeled` serve without labels.
+404) or ratio, seed, cpu (narrow, short), backbone (efficientnet_lite0: on
+ImageNet's features), match_official, smoke. All 1086 images of the split
+`unlabeled` serve without labels.
 """
 
 from configs import common

@@ -116,7 +116,7 @@ def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   from_scratch(c)
   c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="",
-                     network="deeplabv2")
+                     network="deeplabv2", backbone="")
   c.data.size = 32
   geometry = c.data.geometry
   for field, toy in (("shape", (32, 48)), ("resize", (48, 64)),
@@ -126,7 +126,7 @@ def smoke(c: ml_collections.ConfigDict):
       geometry[field] = toy
   c.mlmt.update(width=4, blocks=(1, 1, 1, 1), steps=4, epochs=4, burn_in=0,
                 batch_size=4, unlabeled_batch_size=4, weights="",
-                start="", output_stride=32, pooling="mean")
+                start="", output_stride=32, pooling="mean", backbone="")
   for stage in _segmenters(c):
     stage.update(steps=4, batch_size=4)
   for stage in (c.s4gan, c.adv_ssl):

@@ -171,12 +171,19 @@ def fitted_head_rows(config, unlabeled, **arguments):
 
 
 def semisup_methods(config, **arguments):
-  """The rows of our own semi-supervised tables, all from one run each."""
+  """The rows of our own semi-supervised tables, all from one run each.
+
+  Args:
+    config: name of the config in configs/semisup.
+    **arguments: of the config; with `backbone` the rows say so.
+  """
+  trunk = " on EfficientNet-Lite" if "backbone" in arguments else ""
   methods = (("DeepLab", "supervised"), ("AdvSSL", "adv_ssl"),
              ("s4GAN", "s4gan"), ("DeepLab + MLMT", "supervised+mlmt"),
              ("s4GAN + MLMT", "s4gan+mlmt"))
   return [
-      dict(name=name, method=method, config=f"configs/semisup/{config}.py",
+      dict(name=name + trunk, method=method,
+           config=f"configs/semisup/{config}.py",
            setting="labeled only" if method == "supervised"
            else "+ unlabeled",
            arguments={"method": "s4gan_mlmt", **arguments},

@@ -40,6 +40,13 @@ class Perceptual(NamedTuple):
   distance: Callable[[Any, Any, Any], Any]
 
 
+def kind(config) -> str:
+  """"lpips_vgg", "efficientnet" or "discriminator", also where none is named.
+  """
+  c = config.perceptual
+  return c.kind or ("lpips_vgg" if c.weights else "discriminator")
+
+
 def make(config, workdir, needed_by: str) -> Perceptual:
   """The distance that `config.perceptual` describes.
 
@@ -49,12 +56,12 @@ def make(config, workdir, needed_by: str) -> Perceptual:
     ValueError: unknown kind or network, or LPIPS without its file.
   """
   c = config.perceptual
-  kind = c.kind or ("lpips_vgg" if c.weights else "discriminator")
-  if kind == "discriminator":
+  chosen = kind(config)
+  if chosen == "discriminator":
     return discriminator_features(config, workdir, needed_by)
-  if kind == "efficientnet":
+  if chosen == "efficientnet":
     return efficientnet(config, workdir)
-  if kind != "lpips_vgg":
+  if chosen != "lpips_vgg":
     raise ValueError(
         f"config.perceptual.kind is {c.kind!r}; choose 'lpips_vgg', "
         "'efficientnet', 'discriminator' or ''")

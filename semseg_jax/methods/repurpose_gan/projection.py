@@ -100,11 +100,13 @@ def make(config, workdir) -> Projection:
 def _perceptual(config, workdir):
   """The config's distance; none at all at weight 0."""
   if config.inversion.perceptual_weight:
-    if config.generator.weights and not config.perceptual.weights:
+    if config.generator.weights and (
+        perceptual_lib.kind(config) == "discriminator"):
       raise ValueError(
           "config.generator.weights brings no discriminator to compare "
           "images with: give a converted LPIPS file in "
-          "config.perceptual.weights, or set "
+          "config.perceptual.weights, set config.perceptual.kind to "
+          "'efficientnet', or set "
           "config.inversion.perceptual_weight to 0 and "
           "config.inversion.mse_weight to 1")
     return perceptual_lib.make(config, workdir, NEEDED_BY)
