@@ -109,8 +109,9 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
                 config, teacher or workdir, "stage 'autoshot'")}
 
   def init(key, frozen):
+    # None where only shapes are asked for.
     variables = common_segmenter.init(
-        module, key, (side, side), channels, frozen["initial"])
+        module, key, (side, side), channels, (frozen or {}).get("initial"))
     return State(
         step=jnp.zeros((), jnp.int32), network=variables,
         optimizer=tx.init(variables["params"]),
