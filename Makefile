@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUNS ?= runs
-# The real data packs; see README, "Real data".
+# The real data packs; see docs/data.md.
 DATA ?= ../shared/data
 
 .PHONY: demo demo-seeds train-models test test-all lint docs leaf clean
