@@ -35,6 +35,7 @@ from semseg_jax import experiment  # noqa: E402
 from semseg_jax import inversion  # noqa: E402
 from semseg_jax.cli import arguments  # noqa: E402
 from semseg_jax.evaluation import figures  # noqa: E402
+from semseg_jax.evaluation import plots  # noqa: E402
 from semseg_jax.evaluation import segmentation  # noqa: E402
 from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.methods.common import data  # noqa: E402
@@ -89,7 +90,7 @@ def plot(rows):
   """mIoU against steps, and against seconds of one core, uint8 [H, W, 3]."""
   names = dict.fromkeys(r["optimizer"] for r in rows)
   pick = lambda name, key: [r[key] for r in rows if r["optimizer"] == name]
-  return figures.stack([figures.panel(
+  return figures.stack([plots.panel(
       {n: (pick(n, key), pick(n, "miou")) for n in names}, title="mIoU",
       across=across) for key, across in (
           ("steps", "steps"), ("core_seconds", "core seconds an image"))])

@@ -19,6 +19,7 @@ from semseg_jax.data import image_folder
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import labels
+from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
@@ -88,7 +89,7 @@ def train(config, workdir, *, overrides=None, only=()):
         config_json=json.dumps(relevant(config, name)),
         overrides_json=json.dumps(overrides or {}, default=str))
     if jax.process_index() == 0:
-      figures.plot_metrics(workdir / name / "metrics.jsonl",
+      plots.plot_metrics(workdir / name / "metrics.jsonl",
                            workdir / name / "curves.png")
   return workdir
 
@@ -223,7 +224,7 @@ def _reports(config, workdir, source, folder) -> dict:
       curves = {k: v.pop("roc") for k, v in reports[name].items() if "roc" in v}
       if curves:
         run_dir.write_json(folder / "roc.json", curves)
-        figures.save(folder / "roc.png", figures.roc(curves))
+        figures.save(folder / "roc.png", plots.roc(curves))
   return reports
 
 

@@ -140,6 +140,7 @@ def plot(records, path: pathlib.Path) -> bool:
   second against the batch.
   """
   from semseg_jax.evaluation import figures
+  from semseg_jax.evaluation import plots
   sides = [n for n in settings_lib.SIDES
            if any(n in r["seconds"] for r in records)]
   name = lambda s: f"{s['case']}, {s['size']}".replace("_", " ")
@@ -158,12 +159,12 @@ def plot(records, path: pathlib.Path) -> bool:
       y.append(r["work"] / t["median"])
   if not groups:
     return False
-  image = [figures.bars(
+  image = [plots.bars(
       {_NAMES[n]: [v[i] for v in groups.values()]
        for i, n in enumerate(sides)}, names=list(groups), level=1.0,
       title="time over semseg_jax's: above the line semseg_jax is faster",
       size=(max(760, 145 * len(groups)), 320))]
-  image += [figures.panel(
+  image += [plots.panel(
       {k: tuple(np.asarray(v)[:, np.argsort(v[0])].tolist())
        for k, v in series.items()},
       title=f"{title}: images (x steps) a second", across="batch")

@@ -13,6 +13,7 @@ from absl import flags
 
 from semseg_jax.cli import arguments
 from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import plots
 from semseg_jax.training import writers
 
 
@@ -40,7 +41,7 @@ def main(argv):
     raise app.UsageError(f"unexpected arguments {argv[1:]}")
   try:
     runs = arguments.named_folders(flags.FLAGS.run)
-    plotted = figures.panel(
+    plotted = plots.panel(
         curves(runs, flags.FLAGS.metric), title=", ".join(flags.FLAGS.metric))
     figures.save(flags.FLAGS.out, plotted)
   except (OSError, ValueError) as error:

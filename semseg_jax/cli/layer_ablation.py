@@ -27,6 +27,7 @@ from semseg_jax import experiment  # noqa: E402
 from semseg_jax.cli import arguments  # noqa: E402
 from semseg_jax.cli import few_shot_cells as cells_lib  # noqa: E402
 from semseg_jax.evaluation import figures  # noqa: E402
+from semseg_jax.evaluation import plots  # noqa: E402
 from semseg_jax.evaluation import tables  # noqa: E402
 from semseg_jax.methods.common import generator as trained  # noqa: E402
 from semseg_jax.methods.common import hypercolumns  # noqa: E402
@@ -61,7 +62,7 @@ def write(config, workdir, *, n: int) -> list[dict]:
   run_dir.write_json(folder / "table.json", {"rows": rows})
   (folder / "table.md").write_text(tables.markdown(rows) + "\n")
   figures.save(folder / "layers.png", figures.stack([
-      figures.bars(
+      plots.bars(
           {kind: [v.get(f"{kind}_{n}", np.nan) for n in layers]
            for kind in ("only", "without")}, names=layers,
           title=f"mIoU by layer, {c} (line: all layers)", level=v["all"])

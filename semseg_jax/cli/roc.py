@@ -16,6 +16,7 @@ from absl import flags
 
 from semseg_jax.cli import arguments
 from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
 
 
@@ -50,7 +51,7 @@ def main(argv):
   try:
     curves, rows = collect(
         arguments.named_folders(flags.FLAGS.run), flags.FLAGS.split)
-    figures.save(flags.FLAGS.out, figures.roc(curves))
+    figures.save(flags.FLAGS.out, plots.roc(curves))
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
   print(f"{tables.text(rows)}\n\nwrote {flags.FLAGS.out}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import plots
 
 
 class Point(NamedTuple):
@@ -79,7 +79,7 @@ def draw(
       series[f"{name}, published"] = points
       opened[f"{name}, published"] = name
   counts = sorted({p.labels for points in series.values() for p in points})
-  return figures.panel(
+  return plots.panel(
       {name: ([math.log10(p.labels) for p in points],
               [p.score for p in points])
        for name, points in series.items()},

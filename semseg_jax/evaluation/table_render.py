@@ -11,6 +11,7 @@ import numpy as np
 
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import label_curve
+from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import table_results
 from semseg_jax.evaluation import tables
 
@@ -171,7 +172,7 @@ def plot(results: table_results.Results) -> np.ndarray | None:
           opened[label] = name
   if not series:
     return None
-  return figures.panel(
+  return plots.panel(
       series, title=table.title, across="", spreads=spreads, opened=opened,
       size=(max(760, 90 * len(table.columns) + 300), 320),
       x_ticks={x: c.name for x, c in enumerate(table.columns)})

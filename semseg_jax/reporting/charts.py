@@ -6,29 +6,15 @@ import io
 import math
 from typing import Any
 
-import cycler
 import matplotlib
 from matplotlib import figure as figures
 import numpy as np
 
-# Okabe and Ito's palette, told apart also by colour-blind readers.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
-          "#6e6e6e", "#967e00")
-_STYLE: Any = {
+from semseg_jax.evaluation import plots
+
+_STYLE: Any = plots.STYLE | {
     "svg.fonttype": "none",  # text stays text: small files, found by search
     "svg.hashsalt": "semseg_jax",  # the same chart gives the same file
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "axes.axisbelow": True,
-    "axes.prop_cycle": cycler.cycler(color=COLORS),
-    "legend.frameon": False,
-    "legend.fontsize": 9,
 }
 _SIZE = (4.6, 3.0)  # inches; as wide as a phone
 _LINE_AT_LEAST = 3  # points below which marks are drawn too

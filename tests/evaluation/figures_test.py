@@ -1,8 +1,3 @@
-import json
-
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -63,45 +58,3 @@ def test_stack_pads_to_the_widest():
   stacked = figures.stack([_plain((0, 0, 0), 2, 3), _plain((9, 9, 9), 1, 5)])
   assert stacked.shape == (3, 5, 3)
   assert stacked[0, 4].tolist() == [255] * 3
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
-def test_ticks_enclose_the_range_with_few_steps(low, extent):
-  ticks = figures.ticks(low, low + extent)
-  slack = 1e-6 * (ticks[1] - ticks[0])
-  assert ticks[0] <= low + slack
-  assert ticks[-1] >= low + extent - slack
-  assert 3 <= len(ticks) <= 8
-  np.testing.assert_allclose(np.diff(ticks), ticks[1] - ticks[0], rtol=1e-6)
-
-
-def test_curves_of_a_run(tmp_path):
-  lines = [{"step": i, "seconds": i, "loss/g": 1 / (i + 1), "loss/d": None}
-           for i in range(20)]
-  lines += [{"step": 20, "val/miou": 0.5}]
-  path = tmp_path / "metrics.jsonl"
-  path.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 21, "lo')
-  out = tmp_path / "plots" / "curves.png"
-  assert figures.plot_metrics(path, out)
-  figure = figures.read(out)
-  one = figures.panel({"loss/g": ([0], [1])}, title="loss")
-  assert figure.shape == (2 * one.shape[0], *one.shape[1:])  # two panels
-  assert _has(figure, figures._COLORS[0])
-  assert not _has(figure, figures._COLORS[1])  # one curve a panel
-
-
-def test_no_metrics_draw_nothing(tmp_path):
-  assert not figures.plot_metrics(tmp_path / "none.jsonl", tmp_path / "a.png")
-  assert not (tmp_path / "a.png").exists()
-
-
-def test_curve_goes_down_when_values_do():
-  x = np.arange(50)
-  panel = figures.panel({"a": (x, -x)}, title="t")
-  mine = (panel == np.array(figures._COLORS[0])).all(-1)
-  mine[:, 650:] = False  # the legend's swatch
-  rows, columns = np.nonzero(mine)
-  left = rows[columns < np.quantile(columns, 0.1)].mean()
-  right = rows[columns > np.quantile(columns, 0.9)].mean()
-  assert right > left + 100  # rows count downwards

@@ -1,0 +1,171 @@
+"""Plots by matplotlib, as arrays: curves, bars, ROC."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import math
+from typing import Any
+
+import cycler
+from etils import epath
+import matplotlib
+from matplotlib import figure as mpl
+from matplotlib.backends import backend_agg
+import numpy as np
+
+from semseg_jax.evaluation import figures
+from semseg_jax.training import writers
+
+Curve = tuple[Sequence[float], Sequence[float]]
+
+# Okabe and Ito's palette, told apart also by colour-blind readers.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
+          "#6e6e6e", "#967e00")
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler.cycler(color=COLORS),
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+_DPI = 100
+
+
+def plot_metrics(path, out) -> bool:
+  """Plots the curves of a metrics.jsonl as a PNG.
+
+  Metrics that share the text before their first "/" share a panel.
+
+  Args:
+    path: the metrics.jsonl.
+    out: the PNG to write.
+
+  Returns:
+    False if there was nothing to plot (and nothing was written).
+  """
+  groups: dict[str, dict[str, Curve]] = {}
+  for line in writers.read_metrics(path):
+    for name, value in line.items():
+      number = isinstance(value, int | float) and math.isfinite(value)
+      if name not in ("step", "seconds") and number:
+        curves = groups.setdefault(name.split("/")[0], {})
+        steps, values = curves.setdefault(name, ([], []))
+        steps.append(line["step"])
+        values.append(value)
+  if not groups:
+    return False
+  out = epath.Path(out)
+  out.parent.mkdir(parents=True, exist_ok=True)
+  figures.save(out, figures.stack(
+      [panel(curves, title=group) for group, curves in groups.items()]))
+  return True
+
+
+def panel(
+    series: Mapping[str, Curve],
+    *,
+    title: str,
+    size: tuple[int, int] = (760, 320),
+    across: str = "step",
+    x_ticks: Mapping[float, str] | None = None,
+    spreads: Mapping[str, Sequence[float]] | None = None,
+    opened: Mapping[str, str] | None = None,
+) -> np.ndarray:
+  """One plot: a line for each series, a legend at the right.
+
+  Args:
+    series: name -> (steps, finite values), each of one length >= 1.
+    title: above the plot.
+    size: (width, least height) in pixels; many series make it higher.
+    across: what the horizontal axis shows.
+    x_ticks: position -> text, instead of round numbers.
+    spreads: name -> half height of the bar through each value; with it every
+      value gets a mark.
+    opened: names of series with open marks and thin lines -> name of the
+      series whose colour each has.
+
+  Returns:
+    uint8 [height, width, 3].
+  """
+  opened = opened or {}
+  colored = list(dict.fromkeys(opened.get(name, name) for name in series))
+  with matplotlib.rc_context(STYLE):
+    figure, axes = _figure((size[0], max(size[1], 18 * len(series) + 80)))
+    for name, (x, y) in series.items():
+      color = COLORS[colored.index(opened.get(name, name)) % len(COLORS)]
+      marked = spreads is not None or len(x) == 1
+      spread = (spreads or {}).get(name)
+      axes.errorbar(
+          x, y, yerr=spread if spread is not None and any(spread) else None,
+          label=name, color=color, linewidth=1 if name in opened else 1.8,
+          marker="o" if marked else None,
+          markerfacecolor="white" if name in opened else color)
+    axes.set_title(title, loc="left")
+    axes.set_xlabel(across)
+    if x_ticks:
+      axes.set_xticks(list(x_ticks), list(x_ticks.values()))
+    figure.legend(loc="outside right upper")
+    return _pixels(figure)
+
+
+def roc(curves: Mapping[str, Curve]) -> np.ndarray:
+  """ROC curves: name -> (false, true positive rates)."""
+  return panel(curves, title="true positive rate, all classes",
+               across="false positive rate")
+
+
+def bars(
+    series: Mapping[str, Sequence[float]],
+    *,
+    names: Sequence[str],
+    title: str,
+    level: float | None = None,
+    size: tuple[int, int] = (760, 320),
+) -> np.ndarray:
+  """One plot of bars in groups: a group per name, a bar per series.
+
+  Args:
+    series: name of the series -> a value >= 0 for each of `names`; NaN leaves
+      the bar out.
+    names: under the groups.
+    title: above the plot.
+    level: a line across at this value.
+    size: (width, height) in pixels.
+
+  Returns:
+    uint8 [height, width, 3].
+  """
+  width = 0.8 / len(series)
+  positions = np.arange(len(names))
+  with matplotlib.rc_context(STYLE):
+    figure, axes = _figure(size)
+    for i, (name, values) in enumerate(series.items()):
+      axes.bar(positions + (i - (len(series) - 1) / 2) * width, values,
+               0.9 * width, label=name)
+    axes.set_title(title, loc="left")
+    axes.set_xticks(positions, names)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.grid(visible=False, axis="x")
+    if level is not None:
+      axes.axhline(level, color="#333333", linewidth=1)
+    figure.legend(loc="outside lower center", ncols=len(series))
+    return _pixels(figure)
+
+
+def _figure(size):
+  figure = mpl.Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI,
+                      layout="constrained")
+  return figure, figure.add_subplot()
+
+
+def _pixels(figure) -> np.ndarray:
+  """uint8 [H, W, 3]."""
+  canvas = backend_agg.FigureCanvasAgg(figure)
+  canvas.draw()
+  return np.array(canvas.buffer_rgba())[..., :3].copy()
