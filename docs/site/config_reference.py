@@ -1,7 +1,8 @@
 """The config reference: fields, values and comments of `configs/`, as Markdown.
 
 Values are what `get_config` returns; the explanation of a field is the comment
-behind it, or the comment lines right above it, in the file that sets it.
+behind it, or the comment lines right above it, in the file that sets it; names
+that need no comment there are in `glossary.py`.
 """
 
 import ast
@@ -11,6 +12,8 @@ import json
 import pathlib
 import re
 import tokenize
+
+from docs.site import glossary
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 METHODS = {
@@ -51,7 +54,8 @@ def blocks(method: str) -> dict[str, list[tuple[str, object, str]]]:
     block, _, name = field.partition(".")
     if not name:
       block, name = _TOP, field
-    rows.setdefault(block, []).append((name, value, texts.get(field, "")))
+    rows.setdefault(block, []).append(
+        (name, value, texts.get(field) or glossary.meaning(field)))
   return rows
 
 

@@ -1,0 +1,68 @@
+"""Pages that are generated: configs and commands."""
+
+import ast
+import pathlib
+
+import pytest
+
+from docs.site import command_reference
+from docs.site import config_reference
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("method", config_reference.METHODS)
+def test_nearly_every_field_is_explained(method):
+  rows = [(f"{block}.{name}", text)
+          for block, fields in config_reference.blocks(method).items()
+          for name, _, text in fields]
+  unexplained = [name for name, text in rows if not text]
+  assert len(rows) > 80
+  assert len(unexplained) <= 0.1 * len(rows), unexplained
+
+
+def test_comments_belong_to_their_fields(tmp_path):
+  (tmp_path / "configs/a").mkdir(parents=True)
+  (tmp_path / "configs/common.py").write_text(
+      "def block():\n  return dict(\n      x=1,  # of common\n      y=2)\n")
+  path = tmp_path / "configs/a/base.py"
+  path.write_text("""
+def get_config():
+  shared = dict(rate=1,  # of all
+                other=2)
+  c.top = 1  # at the top
+  # Two lines
+  # above.
+  c.below = 3
+  c.gan = dict(
+      shared, steps=4, size=5,  # of both
+      # Above an inner block.
+      inner=dict(deep=6),
+      none=7)
+  c.data = common.block()
+  c.gan.update(late=8)  # afterwards
+""")
+  assert config_reference.comments(path) == {
+      "top": "at the top", "below": "Two lines above.",
+      "gan.rate": "of all", "gan.other": "", "gan.steps": "of both",
+      "gan.size": "of both", "gan.inner.deep": "Above an inner block.",
+      "gan.none": "", "data.x": "of common", "data.y": "",
+      "gan.late": "afterwards"}
+
+
+def test_commands_are_listed_with_their_flags():
+  page = command_reference.page()
+  for path in command_reference.modules():
+    assert path.stem in page
+  assert "| `--workdir` |" in page
+  assert "python -m semseg_jax.cli.report --workdir=runs/mine" in page
+
+
+def test_flags_are_read_from_the_source():
+  tree = ast.parse('''
+flags.DEFINE_integer("n", 10, "How " "many.", lower_bound=1)
+flags.DEFINE_string("out", None, f"Folder of {x}.")
+flags.DEFINE_alias("o", "out")
+''')
+  assert command_reference.flags(tree) == [
+      ("n", "`10`", "How many."), ("out", "", "Folder of ....")]
