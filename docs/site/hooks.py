@@ -83,6 +83,8 @@ def rewrite(text: str, source: str) -> str:
       return f"{image}[{label}]({path.removeprefix('docs/')}{anchor})"
     if image:
       return f"![{label}]({path})"
+    if label.strip("`") in (path, target):
+      return f"`{path}`"
     return label if label.startswith("`") else f"{label} (`{path}`)"
 
   return _LINK.sub(link, text)

@@ -8,7 +8,7 @@ from PIL import Image
 
 _SIDE = 384  # Longest side of an image in the page.
 _JPEG_FROM = 128 * 128  # Photos of more pixels are kept as JPEG.
-_WRONG = (222, 30, 75)
+_WRONG = (230, 0, 200)
 _IGNORED = (150, 150, 150)
 
 

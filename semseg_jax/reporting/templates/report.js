@@ -38,6 +38,11 @@ function viewer(root) {
       show(one.querySelector(".stack"), chosen.view);
       for (const text of one.querySelectorAll("[data-of]"))
         text.hidden = text.dataset.of !== chosen.method;
+      // The worst first, or the best.
+      const quality = [...one.querySelectorAll("[data-of]")].find(
+          (text) => text.dataset.of === chosen.method)?.dataset.quality;
+      const sign = { first: 0, worst: 1, best: -1 }[chosen.which];
+      one.style.order = Math.round(sign * 1e4 * (quality || 0));
     }
     for (const button of root.querySelectorAll("button[data-set]"))
       button.setAttribute(

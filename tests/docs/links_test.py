@@ -1,0 +1,54 @@
+"""Links of the documentation lead somewhere: files and headings."""
+
+import pathlib
+import re
+
+import pytest
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Pages that `make docs` generates.
+_GENERATED = {"docs/config.md", "docs/commands.md"}
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(text: str) -> set[str]:
+  """Names of the headings as GitHub and the site make them."""
+  text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+  headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+  plain = [re.sub(r"[^\w\- ]", "", h.lower()).strip() for h in headings]
+  return {h.replace(" ", "-") for h in plain}
+
+
+def broken(path: pathlib.Path) -> list[str]:
+  """Links of a page whose file or heading is not there."""
+  text = re.sub(r"`[^`\n]*`", "", path.read_text())
+  wrong = []
+  for target in _LINK.findall(text):
+    if "://" in target or target.startswith("mailto:"):
+      continue
+    name, _, anchor = target.partition("#")
+    file = (path.parent / name).resolve() if name else path
+    if str(file.relative_to(_ROOT)) in _GENERATED:
+      continue
+    if not file.exists():
+      wrong.append(f"{target}: no such file")
+    elif anchor and anchor not in anchors(file.read_text()):
+      wrong.append(f"{target}: no such heading")
+  return wrong
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*_ROOT.glob("*.md"), *_ROOT.glob("docs/*.md"),
+                    *_ROOT.glob("benchmarks/**/*.md")]),
+    ids=lambda p: str(p.relative_to(_ROOT)))
+def test_links_lead_somewhere(path):
+  assert not broken(path)
+
+
+def test_a_broken_link_is_seen(tmp_path, monkeypatch):
+  monkeypatch.setitem(globals(), "_ROOT", tmp_path)
+  (tmp_path / "a.md").write_text("# One *two*, three\n")
+  page = tmp_path / "b.md"
+  page.write_text("[x](a.md) [y](a.md#one-two-three) [z](a.md#four) [w](c.md)")
+  assert broken(page) == [
+      "a.md#four: no such heading", "c.md: no such file"]
