@@ -15,7 +15,7 @@ from semseg_jax.models import torch_layers
 from semseg_jax.ops import conv
 from semseg_jax.ops import depthwise_conv
 
-# Variant -> multipliers of (width, depth). Table of the Lite networks' release.
+# Variant -> multipliers of (width, depth), as published with the weights.
 VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2), 3: (1.2, 1.4),
             4: (1.4, 1.8)}
 # Names in configs -> variant.
@@ -24,7 +24,7 @@ NAMES = {f"efficientnet_lite{variant}": variant for variant in VARIANTS}
 _STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40),
            (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
            (1, 3, 1, 6, 320))
-# Stages after which the map's size halves, or there is none: a level ends.
+# The last stage of each size of map.
 _LEVEL_ENDS = (0, 1, 2, 4, 6)
 _STEM, _HEAD = 32, 1280  # channels
 _EPSILON, _MOMENTUM = 1e-3, 0.99  # of batch norm
