@@ -7,6 +7,7 @@ defaults; anything else is an error that lists them.
 """
 
 import ml_collections
+from ml_collections import config_dict
 
 
 def parse_arg(arg: str, **defaults):
@@ -54,7 +55,8 @@ def geometry() -> ml_collections.ConfigDict:
       crop=False,  # random crops of `shape` instead of resizing to it
       scales=(), short_side=(),  # of a crop's image: scales; (least, most)
       blur=0.0,  # probability of a blur of a crop
-      fill=(0, 0, 0), fill_label=255,  # right of and below small images
+      fill=(0, 0, 0),  # right of and below small images
+      fill_label=config_dict.placeholder(int),  # there; None: ignored
       evaluate=(),  # (height, width) networks see in evaluation; () = `shape`
       pad_evaluation=False,  # pad to it instead of resizing
       evaluate_short_side=0))  # score centre squares of images of this side

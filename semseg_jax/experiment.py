@@ -23,6 +23,7 @@ from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.reporting import report
 from semseg_jax.training import checkpoint
@@ -38,9 +39,13 @@ def run(function, config, workdir, **arguments):
   console.setup()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
-    if jax.process_index() == 0:
-      run_dir.add_command(workdir, sys.argv)
-    result = function(config, epath.Path(workdir), **arguments)
+    workdir = epath.Path(workdir).expanduser()
+    try:
+      result = function(config, workdir, **arguments)
+    finally:
+      # A refused command leaves no folder behind.
+      if jax.process_index() == 0 and workdir.exists():
+        run_dir.add_command(workdir, sys.argv)
     mesh_lib.together("done")  # process 0 may still be writing figures
     return result
 
@@ -52,7 +57,11 @@ def check_data(config):
     return  # a pre-trained generator and painted masks need none
   dataset = data.dataset(config)
   splits = {c.validation, c.in_domain, *c.out_of_domain} - {""}
+  if not c.num_labeled and not any(
+      x.labeled for x in dataset.splits.values()):
+    splits = set()  # images alone: nothing is scored
   datasets.verify(dataset, sorted(splits))
+  data.check_overlap(config)
   data.train_sources(config)
 
 
@@ -68,6 +77,7 @@ def train(config, workdir, *, overrides=None, only=()):
   Raises:
     ValueError, DataError: bad config or data, before training starts.
   """
+  checks.check(config)
   check_data(config)
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.

@@ -199,7 +199,9 @@ def _scores(config):
 
   @functools.cache
   def batch():
-    source = data.dataset(config).splits[config.data.validation]
+    source = data.dataset(config).splits.get(config.data.validation)
+    if source is None or not source.labeled:
+      return None  # images alone: none is held out
     # A multiple of Dr's group of 4; the first images again if there are few.
     return next(pipeline.train_batches(
         source, None, size=config.data.size, batch_size=BATCH,
@@ -215,7 +217,7 @@ def _scores(config):
     if modules.labeled:
       label = 2 * segmentation_losses.one_hot(
           batch["label"], modules.generator.label_channels,
-          config.data.ignore_index) - 1
+          data.ignore_index(config)) - 1
       maps, _ = joint_networks.pair_maps(
           modules, frozen, dm, image, label, train=False)
       result["monitor/dm_validation"] = joint_networks.mean_score(
@@ -223,6 +225,8 @@ def _scores(config):
     return result
 
   def scores(state, frozen):
+    if batch() is None:
+      return {}
     result = apply(frozen, state.image_discriminator,
                    state.patch_discriminator, batch())
     return {k: float(v) for k, v in result.items()}

@@ -26,6 +26,7 @@ with atheris.instrument_imports(include=["semseg_jax", "configs", "pickle"]):
   from semseg_jax.data import errors
   from semseg_jax.data import id_lists
   from semseg_jax.data import image_files
+  from semseg_jax.data import mask_files
   from semseg_jax.interop import torch_files
 
 FOLDER = pathlib.Path(tempfile.mkdtemp())
@@ -77,7 +78,7 @@ TARGETS = {
     "safetensors": (
         on_file(torch_files.load_safetensors, torch_files.TorchFileError),
         lambda: [safetensors.numpy.save({"w": np.arange(6, dtype=np.int8)})]),
-    "mask": (on_file(lambda path: image_files.decode_mask(
+    "mask": (on_file(lambda path: mask_files.read_indices(
         image_files.read_bytes(path), "input"), errors.DataError), masks),
     "ids": (on_file(id_lists.read, errors.DataError),
             lambda: [b"a\nb/c\n", b"\xef\xbb\xbfa\r\n../b\n"]),

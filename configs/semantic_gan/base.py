@@ -4,6 +4,7 @@ Values are the official code's defaults unless a comment says otherwise.
 """
 
 import ml_collections
+from ml_collections import config_dict
 
 from configs import common
 
@@ -27,8 +28,11 @@ def get_config():
   c.match_official = False
 
   c.data = ml_collections.ConfigDict(dict(
-      name="", data_dir="", cache_dir=".cache/data",
-      size=256, channels=3, num_classes=8, ignore_index=255,
+      name="", data_dir="", cache_dir="",  # "" = the user's cache folder
+      size=256, channels=3, num_classes=8,
+      # Label of pixels that do not count; None: the data set's own.
+      ignore_index=config_dict.placeholder(int),
+      allow_overlap=False,  # images that are trained on and scored
       num_labeled=30,  # labeled images; -1 all, 0 none (plain StyleGAN2)
       num_unlabeled=-1,  # unlabeled images; -1 all
       split_seed=c.get_ref("seed") + 0,  # which nested subset

@@ -23,6 +23,8 @@ def get_config(arg=""):
   a = common.parse_arg(
       arg, size=0, classes=0, channels=0, labels=-1, unlabeled=-1, seed=0,
       ood="", cpu=False, match_official=False, smoke=False)
+  if not a["labels"]:
+    a["classes"] = a["classes"] or 2  # images alone have none
   missing = [n for n in ("size", "classes", "channels") if not a[n]]
   if missing:
     raise ValueError(

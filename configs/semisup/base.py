@@ -6,6 +6,7 @@ Values are the official code's defaults unless a comment says otherwise.
 import math
 
 import ml_collections
+from ml_collections import config_dict
 
 from configs import common
 
@@ -40,8 +41,11 @@ def get_config():
   c.match_official = False
 
   c.data = ml_collections.ConfigDict(dict(
-      name="", data_dir="", cache_dir=".cache/data",
-      size=321, channels=3, num_classes=21, ignore_index=255,
+      name="", data_dir="", cache_dir="",  # "" = the user's cache folder
+      size=321, channels=3, num_classes=21,
+      # Label of pixels that do not count; None: the data set's own.
+      ignore_index=config_dict.placeholder(int),
+      allow_overlap=False,  # images that are trained on and scored
       num_labeled=-1,  # labeled images; -1 all
       num_unlabeled=-1,  # unlabeled images; -1 all
       split_seed=c.get_ref("seed") + 0,  # which nested subset

@@ -22,9 +22,7 @@ def get_config(arg=""):
   a = common.parse_arg(
       arg, **base.arguments(method="s4gan", ratio=0.125, wide_resnet=False))
   c = base.get_config()
-  c.data.update(name="cityscapes", size=256, num_classes=19, in_domain="val",
-                # 250 in the official code, here the data set's 255.
-                ignore_index=255)
+  c.data.update(name="cityscapes", size=256, num_classes=19, in_domain="val")
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
   c.data.geometry.update(
       resize=(512, 1024), crop=True, shape=(256, 512), evaluate=(512, 1024))

@@ -1,9 +1,11 @@
 """Reads command lines; a mistake is one line."""
 
+import os
 import re
 import sys
 
 from absl import flags
+import ml_collections
 
 
 def parse(argv):
@@ -14,7 +16,9 @@ def parse(argv):
   """
   try:
     rest = flags.FLAGS(argv)
-    flags.FLAGS.config.keys()  # a file that is missing is told only on use
+    if "config" in flags.FLAGS:
+      flags.FLAGS.config.keys()  # a file that is missing is told only on use
+    _expand_home(argv)
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError,
           OSError) as error:
     sys.exit(f"error: {_cause(error, argv)}")
@@ -35,18 +39,43 @@ def named_folders(values) -> dict[str, str]:
   return dict(value.split("=", 1) for value in values)
 
 
+def _expand_home(argv):
+  """Takes `~` in the values of flags and of the config's fields for home."""
+  for flag in flags.FLAGS.flags_by_module_dict().get(argv[0], []):
+    if isinstance(flag.value, str):
+      flag.value = _expanded(flag.value)
+  if "config" in flags.FLAGS:
+    _expand_fields(flags.FLAGS.config)
+
+
+def _expand_fields(block):
+  for name, value in block.items():
+    if isinstance(value, ml_collections.ConfigDict):
+      _expand_fields(value)
+    elif isinstance(value, str) and value.startswith("~"):
+      block[name] = _expanded(value)
+
+
+def _expanded(text):
+  return os.path.expanduser(text) if text.startswith("~") else text
+
+
 def _cause(error, argv) -> str:
   """What was wrong, in one line."""
   text = str(error)
   lines = [line.strip() for line in text.splitlines() if line.strip()]
   if isinstance(error, AttributeError | KeyError):
     # ml_collections names the last part of an unknown field, and a like one.
-    name = re.search(r"'(\w+)", text)[1]
+    name = re.search(r"'(\w+)", text)
     meant = re.search(r'Did you mean "(\w+)"', text)
-    given = [a for a in argv if f".{name}" in a]
+    # The whole part: --config.gan.steps is no --config.gan.step.
+    given = name and [
+        a for a in argv if name[1] in re.split(r"[.=]", a.split("=")[0])]
     if given:
-      return (f"{given[0]}: the config has no field {name!r}"
+      return (f"{given[0]}: the config has no field {name[1]!r}"
               + (f"; did you mean {meant[1]!r}?" if meant else ""))
+  if isinstance(error, OSError):
+    given = [a for a in argv if a.startswith("--config=")]
+    return " ".join([*(f"{a}:" for a in given[:1]), lines[-1]])
   # Of a traceback in the message, the last line says why.
-  shown = "Traceback" in text or isinstance(error, OSError)
-  return lines[-1] if shown else " ".join(lines)
+  return lines[-1] if "Traceback" in text else " ".join(lines)

@@ -23,14 +23,18 @@ from absl import flags
 import numpy as np
 
 from semseg_jax import interop
+from semseg_jax.interop import network_pickles
+from semseg_jax.interop import nvidia
 from semseg_jax.interop import torch_files
+from semseg_jax.interop import unpickler
 
 _KIND = flags.DEFINE_string(
     "kind", None, "What the entries are: " + ", ".join(interop.kinds()) + ".")
 _INPUT = flags.DEFINE_multi_string(
     "input", None,
-    "PATH or PATH:KEY of a .pt, .pth or .safetensors file; KEY names a state "
-    "dict inside the checkpoint. Given more than once, the entries are merged.")
+    "PATH or PATH:KEY of a .pt, .pth, .safetensors or NVIDIA's .pkl file; KEY "
+    "names a state dict inside the checkpoint. Given more than once, the "
+    "entries are merged.")
 _OUTPUT = flags.DEFINE_string("output", None, "Safetensors file to write.")
 
 # Parts of common files that a kind has no use for.
@@ -45,40 +49,97 @@ _BESIDE = {
 }
 
 
-def read(source: str, beside: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-  """The state dict that PATH or PATH:KEY names.
+# The networks of NVIDIA's pickles that a kind means where no key is given.
+_USUAL = {"stylegan2/generator": "G_ema", "stylegan2/discriminator": "D"}
+
+
+def read(
+    source: str, beside: tuple[str, ...] = (), usual: str = ""
+) -> tuple[dict[str, np.ndarray], list[str]]:
+  """The state dict that PATH or PATH:KEY names, and what was left out.
 
   Args:
     source: PATH or PATH:KEY.
     beside: arrays to add from beside the state dict KEY, where there are.
+    usual: KEY of network pickles where none is given.
+
+  Returns:
+    The arrays by name, and notes: what stands beside them and was not read.
 
   Raises:
     FileNotFoundError, ValueError: it cannot be read; the message says why.
   """
   path, _, key = source.rpartition(":")
-  if not path or pathlib.Path(source).exists():
+  if not path or pathlib.Path(source).expanduser().exists():
     path, key = source, ""
-  if path.endswith(".safetensors"):
-    content, _ = torch_files.load_safetensors(path)
-  else:
-    content = torch_files.load(path)
+  path = str(pathlib.Path(path).expanduser())
+  content = _content(path)
   if not isinstance(content, Mapping):
     raise ValueError(
-        f"{path}: holds a {type(content).__name__}, not state dicts")
+        f"{path}: holds a {_kind_of(content)}, not state dicts")
   inside = [k for k, v in content.items() if isinstance(v, Mapping)
             and any(isinstance(x, np.ndarray) for x in v.values())]
+  if not key and path.endswith((".pkl", ".pickle")) and usual in inside:
+    key = usual
   if key:
     if key not in inside:
       raise ValueError(
           f"{path}: no state dict {key!r}; it has {inside or 'none by name'}")
-    content = dict(content[key]) | {
+    entries = dict(content[key]) | {
         name: content[name] for name in beside
         if isinstance(content.get(name), np.ndarray)}
+    others = {k: v for k, v in content.items()
+              if k not in inside and k not in entries
+              and _foreign(v) is not None}
   elif inside:
     raise ValueError(
         f"{path}: holds several state dicts; name one: " +
         ", ".join(f"{path}:{k}" for k in inside))
-  return dict(content)
+  else:
+    entries, others = dict(content), {}
+  if any(isinstance(v, np.ndarray) for v in entries.values()):
+    others |= {k: v for k, v in entries.items() if _is_no_weight(k, v, beside)}
+    entries = {k: v for k, v in entries.items() if k not in others}
+  notes = []
+  if others:
+    names = [f"{k!r} ({_kind_of(v)})" for k, v in others.items()]
+    notes.append(f"{path}: skipped {', '.join(names)}")
+  return entries, notes
+
+
+def _content(path):
+  if path.endswith(".safetensors"):
+    return torch_files.load_safetensors(path)[0]
+  if path.endswith((".pkl", ".pickle")):
+    return network_pickles.load(path)
+  return torch_files.load(path, foreign=True)
+
+
+def _is_no_weight(name, value, beside):
+  """Whether an entry of a state dict is a counter, a date, a generator's state.
+  """
+  if not isinstance(value, np.ndarray):
+    return True
+  return "." not in str(name) and name not in beside and (
+      value.ndim == 0 or value.dtype == np.uint8)
+
+
+def _kind_of(value):
+  foreign = _foreign(value)
+  return type(value).__name__ if foreign is None else foreign.kind
+
+
+def _foreign(value, depth: int = 0):
+  """An object of a kind that is not read, in a value or within it."""
+  if isinstance(value, unpickler.Foreign):
+    return value
+  if isinstance(value, type) and issubclass(value, unpickler.Foreign):
+    return value
+  if depth > 8 or not isinstance(value, tuple | list | dict):
+    return None
+  parts = value.values() if isinstance(value, dict) else value
+  return next((f for x in parts if (f := _foreign(x, depth + 1)) is not None),
+              None)
 
 
 def convert(kind: str, sources: list[str], output: str) -> list[str]:
@@ -90,14 +151,16 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
   Raises:
     FileNotFoundError, ValueError: naming the file or entry and the reason.
   """
-  output = pathlib.Path(output)
+  output = pathlib.Path(output).expanduser()
   if not output.parent.is_dir():
-    raise FileNotFoundError(f"{output.parent}: no such folder")
+    raise FileNotFoundError(f"--output: {output.parent}: no such folder")
   merged, notes = {}, []
   for source in sources:
-    entries = read(source, _BESIDE.get(kind, ()))
+    entries, skipped = read(
+        source, _BESIDE.get(kind, ()), _USUAL.get(kind, ""))
+    notes += skipped
     mine = interop.own_entries(kind, entries)
-    if len(mine) < len(entries):
+    if len(mine) < len(entries) and not nvidia.recognises(entries):
       notes.append(f"{source}: left out {len(entries) - len(mine)} entries of "
                    "another network")
     entries = dict(mine)
@@ -112,6 +175,10 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
       raise ValueError(f"{source}: entry {twice[0]!r} came before, too")
     merged.update(entries)
   interop.from_torch(kind, merged)
+  if kind == "stylegan2/generator" and not any(
+      n.startswith("noises.") for n in merged):
+    notes.append("no noise buffers noises.*: they are drawn anew, always the "
+                 "same")
   names = (pathlib.PurePath(source).name for source in sources)
   interop.save(output, kind, merged, source=", ".join(names))
   return notes

@@ -1,19 +1,29 @@
-"""Checks a file-based data set and prepares it for reading, once.
+"""Checks a file-based data set, prepares it for reading and says what it holds.
 
   python -m semseg_jax.cli.prepare coffee_leaf --data_dir=DIR
+  python -m semseg_jax.cli.prepare --data_dir=MY_SET --split=0.8,0.1,0.1
 
 The name may also be given as --name, the folder as --manual_dir, as TFDS calls
 it: that of the unpacked download, or the one above it. What is missing there is
 listed, with where to get it. --size decides how large the images of some sets
 are stored.
+
+Without a name the folder is one's own: images with masks, with annotations of
+LabelMe, COCO, CVAT or VOC, or alone (docs/add_a_dataset.md). --split writes its
+lists, and classes.json where that is missing.
 """
+
+import pathlib
 
 from absl import app
 from absl import flags
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
+from semseg_jax.data import new_folder
+from semseg_jax.data import statistics
 from semseg_jax.data import store
+from semseg_jax.data.sets import folder
 
 _NAME = flags.DEFINE_string(
     "name", None, "Data set, or data set/variant (docs/data.md): "
@@ -24,33 +34,90 @@ _CACHE_DIR = flags.DEFINE_string(
     "cache_dir", None, "Where to keep the prepared form.")
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image side the training will use.", lower_bound=4)
+_SPLIT = flags.DEFINE_list(
+    "split", [], "Fractions for training, validation and test: divides the "
+    "annotated images of one's own folder and writes the lists.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of --split.", lower_bound=0)
+_CLASSES = flags.DEFINE_list(
+    "classes", [], "Names of the classes of one's own folder, in order.")
+_BROKEN = flags.DEFINE_integer(
+    "max_unreadable", 0, "Images that may be unreadable; each is named.",
+    lower_bound=0)
 
 
 def main(argv):
   names = [*argv[1:], *([_NAME.value] if _NAME.value else [])]
+  if not names and _DATA_DIR.value:
+    names = ["folder"]
   if len(names) != 1:
     raise app.UsageError(
         f"name one data set, not {names}; there are "
         f"{', '.join(datasets.names())}")
   try:
+    notes = _new_lists(names[0])
     dataset = datasets.load(
         names[0], data_dir=_DATA_DIR.value, cache_dir=_CACHE_DIR.value,
-        size=_SIZE.value)
-    datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
+        size=_SIZE.value, broken=_BROKEN.value)
+    if not _BROKEN.value:
+      datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
+    print(report(dataset, notes), flush=True)
   except errors.DataError as e:
     raise SystemExit(f"error: {e}") from e
+  print(f"\ncache: {store.cache_root(_CACHE_DIR.value)}")
+  if names == ["folder"]:
+    print(_next_command(dataset))
+
+
+def report(dataset: datasets.Dataset, notes=()) -> str:
+  """What `prepare` prints of a data set: a table, warnings and notes."""
   spec = dataset.spec
-  print(f"{spec.name}: {spec.num_classes} classes "
-        f"({', '.join(spec.class_names)})")
-  for name, source in sorted(dataset.splits.items()):
-    kind = "with masks" if source.labeled else "images only"
-    volumes = len(set(getattr(source, "volumes", None) or ()))
-    of = f" of {volumes} volumes" if volumes else ""
-    print(f"  {name}: {len(source)} images{of}, {kind}")
-  for field in ("licence", "citation"):
-    if text := getattr(spec, field):
-      print(f"  {field}: {text}")
-  print(f"  cache: {store.cache_root(_CACHE_DIR.value)}")
+  summaries = statistics.summarize(dataset)
+  lines = [
+      f"{spec.name}: {spec.num_classes} classes "
+      f"({', '.join(spec.class_names)}), {spec.ignore_index} = ignored, "
+      f"{'RGB' if spec.channels == 3 else 'gray'}",
+      "", statistics.table(dataset, summaries), ""]
+  lines += [f"warning: {x}" for x in statistics.warnings(dataset, summaries)]
+  lines += [f"note: {x}" for x in (*notes, *statistics.notes(dataset))]
+  lines += [f"{field}: {text}" for field in ("licence", "citation")
+            if (text := getattr(spec, field))]
+  return "\n".join(lines).rstrip()
+
+
+def _new_lists(name):
+  """Writes lists for a folder that has none, or as --split asks."""
+  asked = _SPLIT.value or _CLASSES.value
+  if name != "folder":
+    if asked:
+      raise errors.DataError(
+          f"--split and --classes are for one's own folder; {name!r} brings "
+          "its lists and classes")
+    return []
+  root = folder.locate(_DATA_DIR.value)
+  if not asked and ((root / "splits").is_dir() or not (
+      folder.annotated(root))):
+    return []
+  try:
+    split = [float(x) for x in _SPLIT.value]
+  except ValueError as e:
+    raise errors.DataError(
+        f"--split={','.join(_SPLIT.value)}: give three fractions, such as "
+        "0.8,0.1,0.1") from e
+  return new_folder.write(
+      root, split=split, seed=_SEED.value, classes=_CLASSES.value)
+
+
+def _next_command(dataset):
+  """The command that trains on the folder."""
+  spec = dataset.spec
+  labels = "-1" if any(s.labeled and len(s) for s in dataset.splits.values()
+                       ) else "0"
+  root = pathlib.Path(_DATA_DIR.value)
+  return (
+      "next: python train.py --config=configs/semantic_gan/folder.py:size=64,"
+      f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
+      f"labels={labels} --config.data.data_dir={root} "
+      f"--workdir=runs/{spec.name}")
 
 
 def run():

@@ -15,6 +15,7 @@ them, pseudo_labels.png samples of the generator with their pseudo labels.
                 --config.supervised.synthetic: layouts are pseudo labels
 """
 
+from semseg_jax.methods.common import data  # noqa: E402
 from semseg_jax.training import xla_flags
 
 xla_flags.apply()  # before jax starts
@@ -97,9 +98,9 @@ def layouts_of(config, *, masks, points):
 
   def from_masks(synth):
     source = pairs.Masks(
-        masks, synth.labeller.num_classes, config.data.ignore_index)
+        masks, synth.labeller.num_classes, data.ignore_index(config))
     return {name: _fitted(synth, source[i]["label"], sparse,
-                          config.data.ignore_index)
+                          data.ignore_index(config))
             for i, name in enumerate(source.ids)}
 
   def from_points(synth):

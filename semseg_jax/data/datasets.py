@@ -17,6 +17,7 @@ import numpy as np
 import tqdm
 
 from semseg_jax.data import errors
+from semseg_jax.data import flips
 from semseg_jax.data import sources
 from semseg_jax.data import tolerance
 
@@ -30,7 +31,9 @@ class Spec:
   """What every user of a data set has to know about it.
 
   colors: uint8 [C, 3]; ignore_index: label of pixels that are neither trained
-  on nor scored; channels: 3 (RGB) or 1 (gray).
+  on nor scored; channels: 3 (RGB) or 1 (gray); flip: what a mirror image does
+  to the classes (see `flips`), by default nothing, and no flips where names
+  tell left from right.
   """
 
   name: str
@@ -40,8 +43,13 @@ class Spec:
   channels: int = 3
   licence: str = ""
   citation: str = ""
+  flip: flips.Rule = ()
 
   def __post_init__(self):
+    if self.flip == ():
+      object.__setattr__(self, "flip", flips.default(self.class_names))
+    assert self.flip is None or sorted(self.flip) == list(
+        range(self.num_classes)), self.flip
     assert self.colors.shape == (len(self.class_names), 3), self.colors.shape
     assert self.colors.dtype == np.uint8, self.colors.dtype
     assert self.channels in (1, 3), self.channels
@@ -166,6 +174,10 @@ def verify(dataset: Dataset, splits: Iterable[str]) -> None:
   """
   for name in splits:
     source = split(dataset, name)
+    if not source.labeled and not name.startswith("unlabeled"):
+      raise errors.DataError(
+          f"split {name!r} of data set {dataset.spec.name!r} has no masks, so "
+          "it cannot be scored")
     for message in sources.broken(source).values():
       raise errors.DataError(f"split {name!r} cannot be scored: {message}")
     trusted = getattr(source, "checked", False)

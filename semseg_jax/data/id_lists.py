@@ -79,19 +79,6 @@ def read(path: pathlib.Path) -> tuple[str, ...]:
   return ids
 
 
-def find(
-    folder: pathlib.Path, stem: str, suffixes: Sequence[str], list_file
-) -> str:
-  """Path of `stem` with one of the suffixes below `folder`."""
-  for suffix in suffixes:
-    path = folder / f"{stem}{suffix}"
-    if path.is_file():
-      return str(path)
-  raise errors.DataError(
-      f"{list_file}: lists {stem!r}, but there is no file "
-      f"{folder / stem}{{{','.join(suffixes)}}}")
-
-
 def locate(
     name: str, data_dir: str | None, marker: str
 ) -> pathlib.Path:

@@ -15,7 +15,13 @@ MAX_PIXELS = 80_000_000
 MAX_BYTES = 1 << 30
 # Pillow reads more, some by running other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_ORIENTATION = 0x112  # EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90}
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -37,12 +43,11 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
   """Encoded image -> uint8 [H, W, channels].
 
-  Gray becomes RGB and RGB gray as asked; transparency is dropped. The pixels
-  are taken as stored: an EXIF orientation is not applied, because masks are
-  sampled on the stored grid.
+  Gray becomes RGB and RGB gray as asked; transparency is dropped. An EXIF
+  orientation is applied: the image stands as the camera's owner sees it.
   """
-  image = _load(content, where)
-  if image.mode in _DEEP_MODES:
+  image = upright(load(content, where))
+  if image.mode in DEEP_MODES:
     raise errors.DataError(
         f"{where}: {image.mode} image with more than 8 bits; choose a value "
         "window and store it with 8 bits")
@@ -50,60 +55,24 @@ def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
   return array[..., None] if channels == 1 else array
 
 
-def decode_mask(content: bytes, where: str) -> np.ndarray:
-  """Encoded mask of class indices -> uint8 [H, W].
-
-  Gray, palette (its indices) and one-bit files are masks.
-  """
-  image = _load(content, where)
-  if image.mode not in ("L", "P", "1"):
-    raise errors.DataError(
-        f"{where}: mask is a {image.mode} image; it must hold class indices "
-        "in one 8-bit channel")
-  return np.asarray(image).astype(np.uint8)
-
-
 def decode_binary(content: bytes, where: str) -> np.ndarray:
   """Encoded black-and-white image of any mode -> bool [H, W].
 
   White is 1 where no value is larger, else more than 127.
   """
-  gray = np.asarray(_load(content, where).convert("L"))
+  gray = np.asarray(upright(load(content, where)).convert("L"))
   return gray > (127 if gray.max() > 1 else 0)
 
 
 def decode_gray(content: bytes, where: str) -> np.ndarray:
   """Encoded image -> its gray values, uint8 or, if deeper, uint16 [H, W]."""
-  image = _load(content, where)
-  if image.mode not in _DEEP_MODES:
+  image = upright(load(content, where))
+  if image.mode not in DEEP_MODES:
     return np.asarray(image.convert("L"))
   values = np.asarray(image)
   if values.min() < 0 or values.max() > 65535:
     raise errors.DataError(f"{where}: gray values outside of 0 to 65535")
   return values.astype(np.uint16)
-
-
-def decode_colors(
-    content: bytes, colors: np.ndarray, ignore_index: int, where: str
-) -> np.ndarray:
-  """Encoded mask -> uint8 [H, W], by colour unless it holds indices already.
-
-  Args:
-    colors: uint8 [C, 3]; class c is painted in colors[c], the first of equal
-      ones counts.
-    ignore_index: for pixels of any other colour.
-  """
-  image = _load(content, where)
-  if image.mode in ("L", "P", "1"):
-    return decode_mask(content, where)
-  pixels = np.asarray(image.convert("RGB")).astype(np.int32)
-  pack = np.array([1 << 16, 1 << 8, 1])
-  values, inverse = np.unique(pixels @ pack, return_inverse=True)
-  index = {int(c): i for i, c in reversed(
-      list(enumerate(colors.astype(np.int32) @ pack)))}
-  table = np.array(
-      [index.get(int(v), ignore_index) for v in values], np.uint8)
-  return table[inverse].reshape(pixels.shape[:2])
 
 
 def check_classes(
@@ -117,6 +86,29 @@ def check_classes(
     raise errors.DataError(
         f"{where}: class index {bad}, but there are {num_classes} classes "
         f"(0 to {num_classes - 1}, {ignore_index} = ignore)")
+
+
+def orientation(content: bytes) -> int:
+  """EXIF's orientation of an encoded image, 1 to 8; 1 where none is stated."""
+  if not any(x in content for x in (b"Exif", b"eXIf", b"EXIF", b"Orientation")
+             ) and content[:4] not in (b"II*\0", b"MM\0*"):
+    return 1  # most images: nothing to look up
+  try:
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+      if image.format == "TIFF":
+        turn = image.tag_v2.get(_ORIENTATION, 1)
+        return turn if turn in _TURNS else 1
+      return _orientation(image)
+  except Exception:  # Pillow promises no type for a broken file
+    return 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+  """The image turned and mirrored as its EXIF orientation says."""
+  turn = _orientation(image)
+  if turn == 1:
+    return image
+  return image.transpose(_TURNS[turn])
 
 
 def encode_png(array: np.ndarray) -> bytes:
@@ -134,7 +126,12 @@ def encode_jpeg(array: np.ndarray) -> bytes:
   return out.getvalue()
 
 
-def _load(content, where):
+def load(content: bytes, where: str) -> Image.Image:
+  """The file as Pillow reads it, all of it; see `read_bytes` for limits.
+
+  Raises:
+    errors.DataError: it is too large, broken, or no image.
+  """
   try:
     image = Image.open(io.BytesIO(content), formats=_FORMATS)
     width, height = image.size
@@ -152,3 +149,13 @@ def _load(content, where):
     raise errors.DataError(
         f"{where}: not a readable image ({reason})") from e
   return image
+
+
+def _orientation(image):
+  if image.format == "TIFF":  # Pillow turns these as it reads them
+    return 1
+  try:
+    turn = image.getexif().get(_ORIENTATION, 1)
+  except Exception:  # Pillow promises no type for broken EXIF
+    return 1
+  return turn if turn in _TURNS else 1

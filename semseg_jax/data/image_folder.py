@@ -1,12 +1,12 @@
 """A plain folder of image files as an unlabeled source."""
 
 import pathlib
+import unicodedata
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import sources
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+from semseg_jax.data.formats import image_index
 
 
 class ImageFolder:
@@ -20,20 +20,23 @@ class ImageFolder:
 
   def __init__(self, folder, channels: int):
     """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
       raise errors.DataError(f"{folder}: no such folder of images")
     self._files = sorted(
-        f for f in folder.iterdir() if f.suffix.lower() in ENDINGS)
+        f for f in folder.iterdir() if f.suffix.lower() in image_index.ENDINGS)
     if not self._files:
       raise errors.DataError(
-          f"{folder}: holds no image ({', '.join(ENDINGS)})")
-    self.ids = tuple(f.stem for f in self._files)
-    twice = {i for i in self.ids if self.ids.count(i) > 1}
-    if twice:
-      raise errors.DataError(
-          f"{folder}: two images are named {min(twice)!r}; their masks "
-          "would share one file")
+          f"{folder}: holds no image ({', '.join(image_index.ENDINGS)})")
+    self.ids = tuple(
+        unicodedata.normalize("NFC", f.stem) for f in self._files)
+    seen = {}
+    for name, file in zip(self.ids, self._files, strict=True):
+      if name in seen:
+        raise errors.DataError(
+            f"{seen[name]} and {file} are both {name!r}: their masks would "
+            "share one file")
+      seen[name] = file
     self._channels = channels
 
   def __len__(self) -> int:

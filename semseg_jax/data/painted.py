@@ -17,6 +17,7 @@ from PIL import ImageDraw
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
 from semseg_jax.data import sources
 from semseg_jax.data.sets import folder as folder_layout
 
@@ -74,7 +75,7 @@ def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
   image = _image(folder / f"{name}.png", spec.channels)
   path = folder / f"{name}{_MASK}"
   if path.exists():
-    label = image_files.decode_mask(image_files.read_bytes(path), str(path))
+    label = mask_files.read_indices(image_files.read_bytes(path), str(path))
     image_files.check_classes(
         label, spec.num_classes, spec.ignore_index, str(path))
   elif (path := folder / f"{name}.json").exists():

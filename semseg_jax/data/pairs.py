@@ -7,6 +7,7 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import image_folder
+from semseg_jax.data import mask_files
 from semseg_jax.data import sources
 
 
@@ -30,7 +31,7 @@ class Masks:
 
   def __getitem__(self, index: int):
     where = str(self._files[index])
-    label = image_files.decode_mask(
+    label = mask_files.read_indices(
         image_files.read_bytes(self._files[index]), where)
     num_classes, ignore_index = self._classes
     image_files.check_classes(label, num_classes, ignore_index, where)

@@ -15,6 +15,8 @@ import typing
 from absl import logging
 import numpy as np
 
+from semseg_jax.data import errors
+
 Example = Mapping[str, typing.Any]
 
 # Rendered images held in memory per source; later ones are rendered anew.
@@ -51,6 +53,27 @@ class InMemory:
     index = _checked(index, len(self))
     return {"image": self._images[index], "label": self._labels[index],
             "id": self.ids[index]}
+
+
+class Facts(typing.NamedTuple):
+  """What is known of a stored image without reading it.
+
+  size: (width, height), upright. pixels: {label: count}, {} without a mask.
+  turned: it has an EXIF orientation. digest: of its bytes.
+  """
+
+  size: tuple[int, int]
+  pixels: Mapping[int, int]
+  turned: bool = False
+  digest: str = ""
+
+  @classmethod
+  def of(cls, shape, label, **more) -> "Facts":
+    """Of an image's shape (H, W, C) and its label [H, W] or None."""
+    values, counts = ((), ()) if label is None else np.unique(
+        label, return_counts=True)
+    return cls((int(shape[1]), int(shape[0])), {
+        int(v): int(n) for v, n in zip(values, counts, strict=True)}, **more)
 
 
 class Rendered:
@@ -121,6 +144,27 @@ def broken(source: Source) -> dict[str, str]:
   return getattr(source, "broken", {})
 
 
+def facts(source: Source) -> dict[str, Facts] | None:
+  """{id: facts} of a stored source's sound images; None: of another source."""
+  parent = getattr(source, "_parent", None)
+  if parent is None:
+    return source.facts() if hasattr(source, "facts") else None
+  known = facts(parent)
+  return known and {i: known[i] for i in source.ids if i in known}
+
+
+def origins(source: Source) -> dict[tuple, str]:
+  """{what stands for the file: id}, by which sources can share images.
+
+  Empty for rendered sources: their splits are different images.
+  """
+  parent = getattr(source, "_parent", None)
+  if parent is None:
+    return source.origins() if hasattr(source, "origins") else {}
+  names = set(source.ids)
+  return {k: i for k, i in origins(parent).items() if i in names}
+
+
 def sound(source: Source) -> Source:
   """`source` without the images known to be unreadable, each named."""
   bad = broken(source)
@@ -135,6 +179,9 @@ def sound(source: Source) -> Source:
 def by_ids(parent: Source, ids: Sequence[str], *, labeled: bool = True):
   """The images of `parent` with these ids; unknown ids raise KeyError."""
   position = {name: i for i, name in enumerate(parent.ids)}
+  if len(position) < len(parent.ids):
+    twice = next(x for i, x in enumerate(parent.ids) if position[x] != i)
+    raise errors.DataError(f"two images have the id {twice!r}")
   return Subset(parent, [position[name] for name in ids], labeled=labeled)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent import futures
+import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -22,6 +24,7 @@ import sys
 import tempfile
 import typing
 
+from absl import logging
 import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
@@ -29,13 +32,16 @@ import tqdm
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
+from semseg_jax.data import sources as sources_lib
 from semseg_jax.data import tolerance
 from semseg_jax.data.builders import image_mask
 
 # Raised when what is stored for the same files changes.
-_FORMAT = 1
+_FORMAT = 2
 _INDEX = "index.json"
 _BROKEN = "broken.json"
+_FACTS = "facts.json"
 
 # Items that are read ahead of the writer.
 _AHEAD = 64
@@ -66,13 +72,27 @@ class Store:
         image_mask.SPLIT, decoders={"image": skip, "label": skip})
     with open(folder / _INDEX) as file:
       self._position = {k: i for i, k in enumerate(json.load(file))}
-    self.broken = _read_broken(folder)
+    self.broken = _read_json(folder / _BROKEN)
     self._of_item = collections.defaultdict(list)
-    for key in sorted({*self._position, *self.broken}):
+    for key in self.keys:
       if "//" in key:
         self._of_item[key.partition("//")[0]].append(key)
     self._channels = spec.channels
     self.folder = folder
+
+  @functools.cached_property
+  def facts(self) -> dict[str, sources_lib.Facts]:
+    """{key: what is known of an image}."""
+    return {
+        key: sources_lib.Facts(
+            tuple(size), {int(k): n for k, n in pixels.items()}, turned, digest)
+        for key, (size, pixels, turned, digest) in _read_json(
+            self.folder / _FACTS).items()}
+
+  @property
+  def keys(self) -> list[str]:
+    """Keys of all images, the broken ones, too."""
+    return sorted({*self._position, *self.broken})
 
   def keys_of(self, item: Item) -> Sequence[str]:
     """Keys of the images that an item was expanded into, by their names."""
@@ -102,7 +122,7 @@ class Store:
     example = {"image": image_files.decode_image(
         _content(record["image"]), self._channels, key)}
     if labeled:
-      example["label"] = image_files.decode_mask(
+      example["label"] = mask_files.read_indices(
           _content(record["label"]), key)
     return example
 
@@ -124,6 +144,17 @@ class Stored:
   def __len__(self) -> int:
     return len(self.ids)
 
+  def facts(self) -> dict[str, sources_lib.Facts]:
+    """See `sources.facts`."""
+    known = self._store.facts
+    return {i: known[k] for i, k in zip(self.ids, self._keys, strict=True)
+            if k in known}
+
+  def origins(self) -> dict[tuple, str]:
+    """See `sources.origins`."""
+    return {(str(self._store.folder), k): i
+            for i, k in zip(self.ids, self._keys, strict=True)}
+
   def __getitem__(self, index: int) -> dict:
     index = int(index)
     example = self._store.read(self._keys[index], self.labeled)
@@ -139,7 +170,7 @@ def read_files(item: Item, channels: int) -> tuple[bytes, np.ndarray | None]:
   mask = None
   if item.masks:
     path, = item.masks
-    mask = image_files.decode_mask(image_files.read_bytes(path), path)
+    mask = mask_files.read_indices(image_files.read_bytes(path), path)
   return image_files.read_bytes(item.image), mask
 
 
@@ -188,7 +219,8 @@ def open_splits(
   """Opens the store of all splits' items, and each split as a source.
 
   Splits named `unlabeled*` are without labels, even of images that have them
-  in another split. Ids are the keys, with `_` for a slash.
+  in another split. Ids are the keys, with `_` for slashes where that leaves
+  them different.
 
   Args:
     spec: of the data set.
@@ -202,6 +234,9 @@ def open_splits(
       if item.key not in items or item.masks:
         items[item.key] = item
   opened = open_items(spec, list(items.values()), **options)
+  flat = {key: key.replace("//", "_").replace("/", "_") for key in opened.keys}
+  if len(set(flat.values())) < len(flat):
+    flat = {key: key for key in flat}
   sources = {}
   for split, listed in splits.items():
     if options.get("expand"):
@@ -211,7 +246,7 @@ def open_splits(
     keys = [key for key, _ in pairs]
     sources[split] = opened.source(
         keys, labeled=not split.startswith("unlabeled"),
-        ids=[key.replace("//", "_").replace("/", "_") for key in keys],
+        ids=[flat[key] for key in keys],
         volumes=tuple(volume for _, volume in pairs) if volumes else None)
   return sources
 
@@ -243,16 +278,24 @@ def _fingerprint(spec, items: Iterable[Item], variant: str) -> str:
 
 def _prepare(folder, spec, items, read, expand):
   """Writes the store beside its final folder and moves it there in one step."""
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  partial = pathlib.Path(
-      tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
+  try:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = pathlib.Path(
+        tempfile.mkdtemp(prefix=f".{spec.name}-", dir=folder.parent))
+  except OSError as e:
+    raise errors.DataError(
+        f"cache_dir: {folder.parent} cannot be written to ({e.strerror}); name "
+        "another folder, with --cache_dir to prepare and with "
+        "--config.data.cache_dir to train") from e
   tfds.disable_progress_bar()  # it cannot know how many images there are
-  broken = {}
+  broken, facts = {}, {}
   try:
     builder = image_mask.ImageMask(
-        examples=lambda: _examples(spec, items, read, expand, broken),
+        examples=lambda: _examples(
+            spec, items, read, expand, broken, facts),
         channels=spec.channels, data_dir=partial)
-    builder.download_and_prepare()
+    with contextlib.redirect_stdout(io.StringIO()):  # says nothing of use
+      builder.download_and_prepare()
     records = builder.as_data_source(
         image_mask.SPLIT,
         decoders={k: tfds.decode.SkipDecoding() for k in ("image", "label")})
@@ -260,9 +303,17 @@ def _prepare(folder, spec, items, read, expand):
     keys = [_text(record["key"]) for record in records]
     with open(partial / _INDEX, "w") as file:
       json.dump(keys, file)
+    with open(partial / _FACTS, "w") as file:
+      json.dump(facts, file)
     if broken:
       with open(partial / _BROKEN, "w") as file:
         json.dump(broken, file, indent=1)
+    turned = [key for key, f in facts.items() if f.turned]
+    if turned:
+      logging.warning(
+          "%s: %d images are turned by their EXIF orientation, as cameras mean "
+          "it (the first: %s); masks must lie on the turned image", spec.name,
+          len(turned), turned[0])
     try:
       partial.rename(folder)
     except OSError:
@@ -272,7 +323,7 @@ def _prepare(folder, spec, items, read, expand):
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _examples(spec, items, read, expand, broken):
+def _examples(spec, items, read, expand, broken, facts):
   """Yields all records that can be stored, in the items' order.
 
   Puts {key: message} of the other images into `broken`. A volume or an
@@ -283,6 +334,7 @@ def _examples(spec, items, read, expand, broken):
       broken[key] = str(record)
       tolerance.check(broken, spec.name)
     else:
+      record, facts[key] = record
       yield key, record
 
 
@@ -315,20 +367,30 @@ def _checked(spec, item, key, read):
 
 def _features(spec, item, key, content, mask):
   image = image_files.decode_image(content, spec.channels, item.image)
+  facts = sources_lib.Facts.of(
+      image.shape, mask, turned=image_files.orientation(content) > 1,
+      digest=hashlib.sha256(content).hexdigest()[:16])
   if mask is None:
     mask = np.zeros((1, 1), np.uint8)
   else:
     where = item.masks[0] if item.masks else item.image
     if mask.shape != image.shape[:2]:
+      if image_files.orientation(content) > 1 and (
+          mask.shape == image.shape[1::-1]):
+        raise errors.DataError(
+            f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, as its image "
+            f"{item.image} is stored, but an EXIF orientation turns that image "
+            f"to {image.shape[1]} x {image.shape[0]}. Turn the mask, too, or "
+            "take the orientation off the image")
       raise errors.DataError(
           f"{where}: mask is {mask.shape[1]} x {mask.shape[0]}, but its "
           f"image {item.image} is {image.shape[1]} x {image.shape[0]}")
     image_files.check_classes(mask, spec.num_classes, spec.ignore_index, where)
-  return {"image": content, "label": image_files.encode_png(mask), "key": key}
+  return {"image": content, "label": image_files.encode_png(mask),
+          "key": key}, facts
 
 
-def _read_broken(folder) -> dict[str, str]:
-  path = folder / _BROKEN
+def _read_json(path) -> dict:
   return json.loads(path.read_text()) if path.exists() else {}
 
 

@@ -53,11 +53,19 @@ def select(
     errors.DataError: more images wanted than there are, or an empty split.
   """
   pool_name = next((n for n in _POOLS if n in dataset.splits), None)
+  if pool_name is None and not num_labeled and "unlabeled" in dataset.splits:
+    return None, _free(dataset, None, "", [], num_unlabeled, split_seed)
   if pool_name is None:
     raise errors.DataError(
         f"data set {dataset.spec.name!r} has no split of labeled images: "
-        f"neither {' nor '.join(_POOLS)}")
+        f"neither {' nor '.join(_POOLS)}. To train on images alone, set "
+        "data.num_labeled=0 (labels=0 in the config's argument)")
   pool = datasets.split(dataset, pool_name)
+  if num_labeled and not pool.labeled:
+    raise errors.DataError(
+        f"data.num_labeled={num_labeled}: data set {dataset.spec.name!r} has "
+        "no masks, neither a folder 'masks' nor annotations. To train on "
+        "images alone, set it to 0 (labels=0 in the config's argument)")
   units = pool.ids
   if dataset.labels_by_volume:
     units = tuple(dict.fromkeys(pool.volumes))
@@ -68,23 +76,26 @@ def select(
     for name, volume in zip(pool.ids, pool.volumes, strict=True):
       slices[volume].append(name)
     chosen = [name for volume in chosen for name in slices[volume]]
+  return (
+      sources.by_ids(pool, chosen) if chosen else None,
+      _free(dataset, pool, pool_name, chosen, num_unlabeled, split_seed))
 
+
+def _free(dataset, pool, pool_name, chosen, wanted, seed):
+  """The unlabeled source, or None."""
   if "unlabeled" in dataset.splits:
     free = datasets.split(dataset, "unlabeled")
-    order = _unlabeled_order(dataset.lists, free.ids, split_seed)
+    order = _unlabeled_order(dataset.lists, free.ids, seed)
     of = "unlabeled"
   else:
     free, of = pool, pool_name
     taken = set(chosen)
-    order = _shuffled([x for x in pool.ids if x not in taken], split_seed)
+    order = _shuffled([x for x in pool.ids if x not in taken], seed)
     order += chosen
-  free_count = _count("data.num_unlabeled", num_unlabeled, len(free), of)
-  if (exact := f"unlabeled_{free_count}") in dataset.lists:
+  count = _count("data.num_unlabeled", wanted, len(free), of)
+  if (exact := f"unlabeled_{count}") in dataset.lists:
     order = _checked(dataset.lists[exact], exact, free.ids, of)
-  return (
-      sources.by_ids(pool, chosen) if chosen else None,
-      sources.by_ids(free, order[:free_count], labeled=False)
-      if free_count else None)
+  return sources.by_ids(free, order[:count], labeled=False) if count else None
 
 
 def _count(field, wanted, available, split):

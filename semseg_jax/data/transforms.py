@@ -11,6 +11,8 @@ import math
 import numpy as np
 from PIL import Image
 
+from semseg_jax.data import flips
+
 
 @dataclasses.dataclass(frozen=True)
 class AugmentOptions:
@@ -20,6 +22,8 @@ class AugmentOptions:
   shift: largest move as a fraction of the side; scale: largest relative change;
     rotate: largest angle in degrees; all sampled uniformly both ways.
   border_label: class given to pixels that come from outside the image.
+  mirror: what a flip does to the classes (see `flips`); () nothing, None: there
+    are no flips, whatever the probabilities say.
   brightness, contrast, saturation: largest relative change of labeled
     images; hue: largest turn as a fraction of the circle.
   """
@@ -31,6 +35,7 @@ class AugmentOptions:
   scale: float = 0.2
   rotate: float = 15.0
   border_label: int = 0
+  mirror: flips.Rule = ()
   brightness: float = 0.0
   contrast: float = 0.0
   saturation: float = 0.0
@@ -67,7 +72,7 @@ def augment_unlabeled(
     example: dict, rng: np.random.Generator, options: AugmentOptions
 ) -> dict:
   """Flips {"image"} left to right."""
-  if rng.random() < options.flip_unlabeled:
+  if rng.random() < options.flip_unlabeled and options.mirror is not None:
     return {"image": example["image"][:, ::-1]}
   return {"image": example["image"]}
 
@@ -84,8 +89,8 @@ def augment_labeled(
   flip, move = rng.random(2)
   shift_x, shift_y, scale, angle = rng.uniform(-1, 1, 4)
   jitter = rng.uniform(-1, 1, 4)
-  if flip < options.flip_labeled:
-    image, label = image[:, ::-1], label[:, ::-1]
+  if flip < options.flip_labeled and options.mirror is not None:
+    image, label = image[:, ::-1], flips.mirrored(label, options.mirror)
   if move < options.affine:
     image, label = affine(
         image,

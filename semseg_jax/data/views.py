@@ -44,16 +44,18 @@ def presence(label, num_classes: int, ignore_index: int) -> np.ndarray:
   return present
 
 
-def weak(example: dict, rng: np.random.Generator) -> dict:
-  """`prepared`'s result with the image flipped half the time."""
-  return example | {"image": _flipped(example["image"], rng)}
+def weak(
+    example: dict, rng: np.random.Generator, *, flip: bool = True) -> dict:
+  """`prepared`'s result with the image flipped half the time, or never."""
+  return example | {"image": _flipped(example["image"], rng, flip)}
 
 
 def both(
-    example: dict, rng: np.random.Generator, options: Strong) -> dict:
+    example: dict, rng: np.random.Generator, options: Strong, *,
+    flip: bool = True) -> dict:
   """The weak view in "image", the strong one in "strong"."""
-  strong = _changed(_flipped(example["image"], rng), rng, options)
-  return weak(example, rng) | {"strong": strong}
+  strong = _changed(_flipped(example["image"], rng, flip), rng, options)
+  return weak(example, rng, flip=flip) | {"strong": strong}
 
 
 def in_place(
@@ -70,5 +72,5 @@ def _changed(image, rng, options):
   return geometry.blurred(image, radius) if options.blur[1] else image
 
 
-def _flipped(image, rng):
-  return image[:, ::-1] if rng.random() < 0.5 else image
+def _flipped(image, rng, flip):
+  return image[:, ::-1] if rng.random() < 0.5 and flip else image

@@ -3,9 +3,11 @@
 import json
 import time
 
+from absl import logging
 from etils import epath
 import numpy as np
 
+from semseg_jax.data import errors
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.evaluation import figures
@@ -33,10 +35,18 @@ def write(predict, source, *, method: str, spec, batch_size: int, size: int,
 
   Returns:
     What labels.json holds: {"fingerprint", "method", "classes",
-    "confidence": {id: float or None}}.
+    "confidence": {id: float or None}, "unreadable": {id: what is wrong}}.
+    Images that cannot be read are named and left out.
+
+  Raises:
+    OSError: `out_dir` cannot be written to.
   """
   folder = epath.Path(out_dir)
-  folder.mkdir(parents=True, exist_ok=True)
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise OSError(f"--out: {folder} cannot be written to "
+                  f"({error.strerror or error})") from error
   record = _read(folder / _FILE)
   if record.get("fingerprint") != fingerprint:
     record = {"fingerprint": fingerprint, "method": method,
@@ -44,7 +54,15 @@ def write(predict, source, *, method: str, spec, batch_size: int, size: int,
   missing = [i for i, name in enumerate(source.ids)
              if name not in record["confidence"]
              or not (folder / f"{name}_index.png").exists()]
+  record["unreadable"] = unreadable = {}
+  missing = [i for i in missing if _readable(source, i, unreadable)]
+  if unreadable:
+    run_dir.write_json(folder / _FILE, record)
   if not missing:
+    if unreadable and not record["confidence"]:
+      raise errors.DataError(
+          f"none of {len(source)} images can be read; the first: "
+          f"{next(iter(unreadable.values()))}")
     return record
   total = -(-len(missing) // batch_size)
   progress = console.Progress("label", 0, total)
@@ -62,6 +80,17 @@ def write(predict, source, *, method: str, spec, batch_size: int, size: int,
       reported = time.monotonic()
       progress.report(number + 1, {})
   return record
+
+
+def _readable(source, index, unreadable) -> bool:
+  """Whether an image can be read; what is wrong goes to `unreadable`."""
+  try:
+    source[index]
+    return True
+  except errors.DataError as error:
+    unreadable[source.ids[index]] = str(error)
+    logging.warning("left out: %s", error)
+    return False
 
 
 def _write_one(folder, example, outputs, row, spec):

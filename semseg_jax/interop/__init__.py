@@ -9,6 +9,7 @@ from flax import linen as nn
 import numpy as np
 import safetensors.numpy
 
+from semseg_jax.interop import nvidia
 from semseg_jax.interop import torch_files
 
 # Kind -> module in this package : function(state_dict, **options).
@@ -38,6 +39,8 @@ _IMPORTERS = {
     **{f"efficientnet_lite{i}": f"efficientnet_lite:efficientnet_lite{i}"
        for i in range(5)},
 }
+_WRAPPERS = ("module.", "_orig_mod.")
+_NVIDIA = ("stylegan2/generator", "stylegan2/discriminator")
 # Networks that common checkpoints keep in one state dict: their kind's prefix.
 _PREFIXES = {"psp/encoder": "encoder.", "stylegan2/generator": "decoder."}
 
@@ -70,7 +73,14 @@ def from_torch(
     raise ValueError(f"unknown kind {kind!r}; choose one of {kinds()}")
   module, function = _IMPORTERS[kind].split(":")
   importer = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-  return importer(own_entries(kind, state_dict), **options)
+  try:
+    return importer(own_entries(kind, state_dict), **options)
+  except ValueError as e:
+    prefix = _wrapper(state_dict)
+    if not prefix or prefix in str(e):
+      raise
+    raise ValueError(str(e).replace(
+        kind, f"{kind} (after the prefix {prefix!r})", 1)) from e
 
 
 def own_entries(kind: str, state_dict: Mapping[str, np.ndarray]
@@ -84,8 +94,14 @@ def own_entries(kind: str, state_dict: Mapping[str, np.ndarray]
   Returns:
     psp/encoder's entries `encoder.*` and stylegan2/generator's `decoder.*`
     without that prefix, and all that belong to neither; the same mapping where
-    no entry has the kind's prefix.
+    no entry has the kind's prefix. Prefixes of wrappers (`module.` of parallel
+    training, `_orig_mod.` of compiled modules) are taken off, and NVIDIA's
+    names become the common ones (see `nvidia`).
   """
+  state_dict = _unwrapped(state_dict)
+  if isinstance(state_dict, Mapping) and kind in _NVIDIA and (
+      nvidia.recognises(state_dict)):
+    return nvidia.renamed(kind, state_dict)
   mine = _PREFIXES.get(kind)
   if not (mine and isinstance(state_dict, Mapping)
           and any(n.startswith(mine) for n in state_dict)):
@@ -93,6 +109,27 @@ def own_entries(kind: str, state_dict: Mapping[str, np.ndarray]
   others = tuple(set(_PREFIXES.values()) - {mine})
   return {n.removeprefix(mine): v for n, v in state_dict.items()
           if not n.startswith(others)}
+
+
+def _unwrapped(state_dict):
+  """The entries without the prefixes that wrappers of modules add."""
+  while isinstance(state_dict, Mapping):
+    prefix = _wrapper(state_dict)
+    if not prefix:
+      break
+    bare = {n.removeprefix(prefix): v for n, v in state_dict.items()}
+    if len(bare) < len(state_dict):
+      break  # two entries would share a name
+    state_dict = bare
+  return state_dict
+
+
+def _wrapper(state_dict) -> str:
+  """The prefix of a wrapper that names start with, or ""."""
+  if not isinstance(state_dict, Mapping):
+    return ""
+  return next((p for p in _WRAPPERS if any(
+      isinstance(n, str) and n.startswith(p) for n in state_dict)), "")
 
 
 def save(

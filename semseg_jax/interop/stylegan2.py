@@ -43,6 +43,9 @@ def generator(state_dict: Mapping[str, np.ndarray]):
     ValueError: an entry is missing, unexpected or misshapen (it is named).
   """
   reader = state_dict_lib.Reader(state_dict, "stylegan2/generator")
+  if not reader.names("noises."):
+    reader = state_dict_lib.Reader(
+        {**state_dict, **noise_buffers(reader)}, reader.kind)
   blocks = max(reader.count("to_rgbs."), 1)
   names = ["conv1"] + [f"convs.{2 * j + 1}" for j in range(blocks)]
   module = stylegan2.Generator(
@@ -74,6 +77,18 @@ def generator(state_dict: Mapping[str, np.ndarray]):
   example = jnp.zeros((1, module.style_dim))
   return module, mean | read(
       module, generator_entries(module), reader, example)
+
+
+def noise_buffers(reader) -> dict[str, np.ndarray]:
+  """Constant noise for a generator whose file has none, always the same.
+
+  The buffers are random and never trained; older files lack them.
+  """
+  rng = np.random.default_rng(0)
+  layers = 2 * max(reader.count("to_rgbs."), 1) + 1
+  sides = [4 << (i + 1) // 2 for i in range(layers)]
+  return {f"noises.noise_{i}": rng.standard_normal((1, 1, s, s), np.float32)
+          for i, s in enumerate(sides)}
 
 
 def discriminator(state_dict: Mapping[str, np.ndarray]):

@@ -23,9 +23,11 @@ TorchFileError = unpickler.TorchFileError
 _MAX_PICKLE = 256 << 20  # Bytes; the largest real ones have a few megabytes.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
+# How a file of the older format starts, after its pickle's first bytes.
+MAGIC = pickle.dumps(_LEGACY_MAGIC, 2)[2:-1]
 
 
-def load(path) -> Any:
+def load(path, *, foreign: bool = False) -> Any:
   """What `torch.save` wrote to `path`, tensors as NumPy arrays.
 
   Tensors that share a storage are views of one array; bfloat16 tensors have
@@ -33,6 +35,8 @@ def load(path) -> Any:
 
   Args:
     path: a `.pt` or `.pth` file, zip or legacy format.
+    foreign: objects of other kinds become `unpickler.Foreign`, which hold
+      nothing; else they are an error.
 
   Raises:
     FileNotFoundError: there is no such file.
@@ -47,8 +51,9 @@ def load(path) -> Any:
       start = file.read(4)
       file.seek(0)
       if start == b"PK\x03\x04":
-        return _load_zip(path, file)
-      return _load_legacy(path, file)
+        return _load_zip(path, file, foreign)
+      return load_legacy(
+          path, file, path.stat().st_size, foreign=foreign)
   except TorchFileError:
     raise
   except MemoryError as e:
@@ -84,7 +89,7 @@ def load_safetensors(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         f"{path}: not a readable safetensors file ({e})") from e
 
 
-def _load_zip(path, file):
+def _load_zip(path, file, foreign):
   with zipfile.ZipFile(file) as archive:
     sizes = {info.filename: info.file_size for info in archive.infolist()}
     # Stored files cannot unpack to more than the archive: no zip bombs.
@@ -119,11 +124,19 @@ def _load_zip(path, file):
       return np.frombuffer(storages[key], dtype, count)
 
     data = io.BytesIO(archive.read(pickles[0]))
-    return unpickler.Unpickler(data, path, storage).load()
+    return unpickler.Unpickler(
+        data, path, storage, foreign=foreign).load()
 
 
-def _load_legacy(path, file):
-  """Magic number, protocol, platform, object, storage keys, storages."""
+def load_legacy(path, file, size: int, *, foreign: bool = False) -> Any:
+  """Reads magic number, protocol, platform, object, storage keys, storages.
+
+  Args:
+    path: for messages.
+    file: binary file of the older format.
+    size: of what it holds, in bytes.
+    foreign: see `load`.
+  """
   try:
     magic, protocol, system = (
         unpickler.Unpickler(file, path).load() for _ in range(3))
@@ -142,13 +155,13 @@ def _load_legacy(path, file):
     nonlocal total
     if key not in arrays:
       total += count * dtype.itemsize
-      if total > path.stat().st_size:
+      if total > size:
         raise TorchFileError(
             f"{path}: truncated: its tensors have {total} bytes or more")
       arrays[key] = np.empty(count, dtype)
     return arrays[key]
 
-  result = unpickler.Unpickler(file, path, storage).load()
+  result = unpickler.Unpickler(file, path, storage, foreign=foreign).load()
   keys = unpickler.Unpickler(file, path).load()
   if set(keys) != set(arrays):
     raise TorchFileError(f"{path}: its storages are not those of its tensors")

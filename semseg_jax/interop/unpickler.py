@@ -23,11 +23,57 @@ _DTYPES = {
     "Byte": np.dtype(np.uint8), "Bool": np.dtype(np.bool_),
 }
 _MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
+MAX_BYTES = 8 << 30  # Of a pickle that holds its numbers itself.
 _MAX_EXPANDED = 1 << 28  # Numbers in a tensor that repeats its storage.
+
+
+# What a file names from here wants to act, not to hold data.
+_ACTING = ("builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess",
+           "importlib", "runpy", "pickle", "ctypes", "socket", "shutil",
+           "webbrowser", "code", "pty", "commands", "operator", "functools")
 
 
 class TorchFileError(ValueError):
   """The file is not one that can be read; the message says why."""
+
+
+class Foreign:
+  """Stands for an object of a kind that is not read; holds nothing.
+
+  A pickle may make one, call it and fill it as it likes: nothing happens.
+
+  Attributes:
+    kind: the kind's name in the file.
+  """
+
+  __slots__ = ()
+  kind = ""
+
+  def __new__(cls, *args, **kwargs):
+    del args, kwargs
+    return super().__new__(cls)
+
+  def __init__(self, *args, **kwargs):
+    del args, kwargs
+
+  def __call__(self, *args, **kwargs):
+    del args, kwargs
+    return self
+
+  def __setstate__(self, state):
+    del state
+
+  def __setitem__(self, key, value):
+    del key, value
+
+  def append(self, value):
+    del value
+
+  def extend(self, values):
+    del values
+
+  def add(self, value):
+    del value
 
 
 class Unpickler(pickle.Unpickler):
@@ -38,14 +84,24 @@ class Unpickler(pickle.Unpickler):
     path: for messages.
     storage: (key, dtype, count) -> 1-D array of a tensor's numbers; None if
       the pickle may not hold tensors.
+    foreign: objects of other kinds become `Foreign` instead of an error, but
+      for what would act rather than hold data.
+    functions: {(module, name): function} to allow besides.
+    types: the same for classes that the pickle may make and fill.
 
   Raises (on load):
     TorchFileError: the pickle names something that is not on the list.
     Other exceptions: it is damaged.
   """
 
-  def __init__(self, file, path, storage: Callable | None = None):
+  def __init__(
+      self, file, path, storage: Callable | None = None, *,
+      foreign: bool = False, functions=None, types=None):
     super().__init__(file, encoding="utf-8")
+    self._foreign = foreign
+    self._functions = _FUNCTIONS | (functions or {})
+    self._types = _TYPES | (types or {})
+    self._stand_ins = {}
     self._file = file
     self._path = path
     self._storage = storage
@@ -68,13 +124,20 @@ class Unpickler(pickle.Unpickler):
     self._file.seek(start)
 
   def find_class(self, module, name):
-    if (module, name) in _TYPES:
-      return _TYPES[module, name]
-    if (module, name) in _FUNCTIONS:
-      return _Function(_FUNCTIONS[module, name])
+    if (module, name) in self._types:
+      return self._types[module, name]
+    if (module, name) in self._functions:
+      return _Function(self._functions[module, name])
     dtype = _DTYPES.get(name.removesuffix("Storage"))
     if module == "torch" and name.endswith("Storage") and dtype is not None:
       return _StorageType(dtype)
+    acts = module.partition(".")[0] in _ACTING or "." in name
+    if self._foreign and not acts:
+      key = f"{module}.{name}"
+      if key not in self._stand_ins:
+        self._stand_ins[key] = type(
+            "Foreign", (Foreign,), {"__slots__": (), "kind": key})
+      return self._stand_ins[key]
     raise TorchFileError(
         f"{self._path}: holds {module}.{name}, which is neither a tensor nor a "
         "plain container; it was not run. Save state dicts alone")

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax.data import flips
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import joint_losses
@@ -66,8 +68,12 @@ def make(config, workdir, *,
   modules = modules or joint_networks.make(config)
   microbatches.check(
       c.batch_size, config.num_microbatches, "config.gan.batch_size")
+  if not modules.projected:
+    checks.gan_batch(
+        c.batch_size, config.num_microbatches, "config.gan.batch_size")
+  # The data set's ignore index is set in a step, when the data is there.
   gan = joint_losses.Gan(
-      modules, c, config.data.ignore_index, config.num_microbatches)
+      modules, _with_allowed_flips(config), 0, config.num_microbatches)
   tx = adams(gan)
   phase_functions = {
       "d": discriminator_phase, "g": generator_phase, "path": path_phase,
@@ -76,7 +82,9 @@ def make(config, workdir, *,
   files = None if workdir is None else config.pretrained
 
   def train_step(state, frozen, batch, rngs, *, phase):
-    return phase_functions[phase](gan, tx, frozen, state, batch, rngs)
+    return phase_functions[phase](
+        gan._replace(ignore_index=data.ignore_index(config)), tx, frozen,
+        state, batch, rngs)
 
   return stage.Stage(
       steps=c.steps,
@@ -89,6 +97,24 @@ def make(config, workdir, *,
           config, batch_size=c.batch_size, unlabeled_batch_size=c.batch_size,
           start_step=start),
       sample=grids.sampler(config, modules.generator))
+
+
+def _with_allowed_flips(config):
+  """Block `gan` without flips that the data set's rule does not allow.
+
+  The label channels of a pair are not exchanged: a set whose mirror images
+  exchange classes is not flipped.
+  """
+  c = config.gan
+  if "flip" not in (*c.augment.policy, *c.augment.pair_policy):
+    return c
+  rule = data.flip_rule(config)
+  if rule is not None and not flips.exchanges(rule):
+    return c
+  c = c.copy_and_resolve_references()
+  for name in ("policy", "pair_policy"):
+    c.augment[name] = tuple(x for x in c.augment[name] if x != "flip")
+  return c
 
 
 def phases(gan, step: int) -> tuple[str, ...]:

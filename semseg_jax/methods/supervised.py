@@ -62,7 +62,7 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
       c.batch_size, config.num_microbatches, "config.supervised.batch_size")
   if c.synthetic and extra is None:
     folder = pairs.Pairs(c.synthetic, config.data.channels,
-                         config.data.num_classes, config.data.ignore_index)
+                         config.data.num_classes, data.ignore_index(config))
     extra = lambda: folder
   module = network(config)
   tx = segmenter.optimizer(
@@ -86,7 +86,7 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
           module, {**state.network, "params": params},
           segmenter.normalized(config, batch["image"]), train=True, key=rngs)
       entropy, dice = label_losses(
-          logits, batch["label"], config.data.ignore_index)
+          logits, batch["label"], data.ignore_index(config))
       loss = entropy + c.dice_weight * dice
       changed = {k: v for k, v in variables.items() if k != "params"}
       return loss, (changed, {

@@ -93,9 +93,22 @@ def train(
       belongs to something else.
   """
   mesh = mesh_lib.make() if mesh is None else mesh
+  primary = jax.process_index() == 0
+  known = run_dir.is_known(workdir)
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),
-      primary=jax.process_index() == 0)
+      primary=primary)
+  try:
+    return _train_in(folder, stage, options, key, mesh, sharding, rollbacks)
+  except Exception:
+    # What never came to a checkpoint must not stand in a mended config's way.
+    if primary and not known:
+      run_dir.forget(folder)
+    raise
+
+
+def _train_in(folder, stage, options, key, mesh, sharding, rollbacks):
+  """`train` once the folder is there, with rollbacks."""
   frozen = mesh_lib.put_replicated(stage.load_frozen(), mesh)
   compiled = phases.Phases(stage, folder / "compile.json", mesh,
                            primary=jax.process_index() == 0)

@@ -18,6 +18,8 @@ CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
      "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers"))
 _COMMANDS = "commands.json"
+# What `prepare` writes, and the programs compiled for it.
+_RECORDS = ("config.json", "overrides.json", "versions.json", "compile.json")
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -100,6 +102,28 @@ def commands(workdir) -> list[dict]:
   """What `add_command` wrote, the oldest first: {"time", "command"}."""
   path = absolute(workdir) / _COMMANDS
   return json.loads(path.read_text()) if path.exists() else []
+
+
+def is_known(folder) -> bool:
+  """Whether the folder has the records of a run."""
+  return (absolute(folder) / "config.json").exists()
+
+
+def forget(folder) -> None:
+  """Removes the records of a run that has not saved a checkpoint.
+
+  A folder that holds nothing else is removed, too.
+  """
+  folder = absolute(folder)
+  ckpt = folder / "ckpt"
+  if (folder / "DONE").exists() or (ckpt.exists() and any(
+      p.name.isdigit() for p in ckpt.iterdir())):
+    return
+  for name in _RECORDS:
+    (folder / name).unlink(missing_ok=True)
+  for path in (ckpt, folder):
+    if path.exists() and not any(path.iterdir()):
+      path.rmdir()
 
 
 def _as_on_disk(config):

@@ -1,6 +1,7 @@
 """The prepare command, as a user runs it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -27,7 +28,8 @@ def test_prepare(tmp_path):
                f"--cache_dir={tmp_path / 'cache'}")
   done = _run(*arguments)
   assert done.returncode == 0, done.stderr
-  assert "train: 1 images, with masks" in done.stdout
+  assert re.search(r"train +1 +8 x 8 +0.0 +100.0 +0.0", done.stdout)
+  assert "warning: class 'x' never occurs" in done.stdout
   done = _run("folder", f"--manual_dir={root}", f"--cache_dir={tmp_path}")
   assert done.returncode == 0, done.stderr
   (root / "masks/a.png").unlink()

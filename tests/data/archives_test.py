@@ -8,6 +8,7 @@ from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
 from semseg_jax.data import readers
 from semseg_jax.data import store
 
@@ -114,11 +115,11 @@ def test_squares_join_masks_on_another_grid(download):
 def test_colours_of_masks():
   colors = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 0]], np.uint8)
   painted = np.array([[[0, 0, 0], [255, 0, 0], [255, 0, 1]]], np.uint8)
-  assert image_files.decode_colors(
+  assert mask_files.read_colors(
       image_files.encode_png(painted), colors, 255, "x").tolist() == [
           [0, 1, 255]]
   indices = np.array([[2, 1]], np.uint8)
-  assert image_files.decode_colors(
+  assert mask_files.read_colors(
       image_files.encode_png(indices), colors, 255, "x").tolist() == [[2, 1]]
 
 

@@ -16,6 +16,8 @@ import pytest
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
+from semseg_jax.data.formats import image_index
 
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=[
     HealthCheck.function_scoped_fixture])
@@ -35,7 +37,7 @@ def test_id_lists(tmp_path, content):
       assert x == x.strip() != ""
       assert (tmp_path / x).resolve().is_relative_to(tmp_path.resolve())
       with pytest.raises(errors.DataError, match="list.txt"):
-        id_lists.find(tmp_path / "images", x, (".png",), path)
+        image_index.find({}, tmp_path / "images", x, path)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b",
@@ -85,7 +87,7 @@ def test_images_and_masks(data):
     content = content or bytearray(b"x")
   content = bytes(content)
   with contextlib.suppress(errors.DataError):
-    mask = image_files.decode_mask(content, "file")
+    mask = mask_files.read_indices(content, "file")
     assert (mask.dtype, mask.ndim) == (np.uint8, 2)
   for channels in (1, 3):
     with contextlib.suppress(errors.DataError):
@@ -98,7 +100,7 @@ def test_images_and_masks(data):
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_no_image(content):
   with pytest.raises(errors.DataError, match="file: "):
-    image_files.decode_mask(content, "file")
+    mask_files.read_indices(content, "file")
 
 
 def test_bomb_is_refused_before_it_is_unpacked():
@@ -114,7 +116,7 @@ def test_bomb_is_refused_before_it_is_unpacked():
              + chunk(b"IDAT", body + packer.flush()) + chunk(b"IEND", b""))
   assert len(content) < 1 << 17
   tracemalloc.start()
-  for read in (lambda x: image_files.decode_mask(x, "bomb.png"),
+  for read in (lambda x: mask_files.read_indices(x, "bomb.png"),
                lambda x: image_files.decode_image(x, 3, "bomb.png")):
     with pytest.raises(errors.DataError, match="bomb.png"):
       read(content)

@@ -74,7 +74,7 @@ def test_conversion_takes_the_encoder_of_a_whole_checkpoint(
     tmp_path, monkeypatch):
   whole = {f"encoder.{k}": v for k, v in entries().items()}
   whole["decoder.input.input"] = np.zeros((1, 5, 4, 4), np.float32)
-  monkeypatch.setattr(convert.torch_files, "load", lambda path: {
+  monkeypatch.setattr(convert.torch_files, "load", lambda path, **_: {
       "state_dict": whole, "opts": {"label_nc": 9, "start": True},
       "latent_avg": np.broadcast_to(MEAN, (14, 5)).copy()})
   out = tmp_path / "encoder.safetensors"

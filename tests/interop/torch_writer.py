@@ -35,7 +35,7 @@ class Tensor:
     self.shape, self.stride, self.offset = tuple(shape), tuple(stride), offset
 
 
-class _Storage:
+class Storage:
 
   def __init__(self, array):
     self.array = array
@@ -86,12 +86,12 @@ def _pickle(value, storages, legacy):
 
     def reducer_override(self, obj):
       if isinstance(obj, Tensor):
-        return rebuild, (_Storage(obj.storage), obj.offset, obj.shape,
+        return rebuild, (Storage(obj.storage), obj.offset, obj.shape,
                          obj.stride, False, {})
       return NotImplemented
 
     def persistent_id(self, obj):
-      if not isinstance(obj, _Storage):
+      if not isinstance(obj, Storage):
         return None
       if id(obj.array) not in numbers:
         numbers[id(obj.array)] = str(len(storages))

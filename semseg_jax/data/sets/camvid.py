@@ -19,6 +19,7 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
 from semseg_jax.data import store
 from semseg_jax.data.sets import folder
 
@@ -72,7 +73,7 @@ def _original(data_dir, cache_dir):
   def read(item, channels):
     del channels
     path, = item.masks
-    index = image_files.decode_colors(
+    index = mask_files.read_colors(
         image_files.read_bytes(path), colors, len(colors), path)
     return image_files.read_bytes(item.image), classes[index]
 

@@ -38,6 +38,8 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
   archive = archives.Archive(_NAME, _PAGE, (f"{_IMAGES}/*.jpg", *points))
   spec = datasets.Spec(
       name=datasets.full_name(_NAME, variant),
+      # Which of the 70 a mirror image exchanges is not published.
+      flip=None if variant else (0, 2, 1, 3, 5, 4),
       licence="non-commercial research",
       citation=(
           "Liu, Luo, Wang, Tang: Deep learning face attributes in the wild, "

@@ -23,6 +23,7 @@ import numpy as np
 from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
+from semseg_jax.data import flips
 from semseg_jax.data import image_files
 from semseg_jax.data import store
 from semseg_jax.data import transforms
@@ -47,6 +48,8 @@ _COLORS_19 = (
     (102, 204, 0), (255, 255, 0), (0, 0, 153), (0, 0, 204), (255, 51, 153),
     (0, 204, 204), (0, 51, 0), (255, 153, 51), (0, 204, 0))
 _IMAGES = "CelebA-HQ-img"
+# Parts that a mirror image exchanges.
+_SIDES = {"l_eye": "r_eye", "l_brow": "r_brow", "l_ear": "r_ear"}
 _MASKS = "CelebAMask-HQ-mask-anno"
 ARCHIVE = archives.Archive(
     "celebamask_hq", "the CelebAMask-HQ project's page",
@@ -54,11 +57,12 @@ ARCHIVE = archives.Archive(
 
 
 def spec(
-    name: str = "celebamask_hq", classes=CLASSES, colors=COLORS
+    name: str = "celebamask_hq", classes=CLASSES, colors=COLORS, flip=()
 ) -> datasets.Spec:
   """The eight face classes of SemanticGAN, or others."""
   return datasets.Spec(
       name=name, class_names=classes, colors=np.array(colors, np.uint8),
+      flip=flip,
       licence="non-commercial research and education",
       citation=(
           "Lee, Liu, Wu, Luo: MaskGAN: Towards diverse and interactive facial "
@@ -69,8 +73,10 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
   """See `datasets.load`."""
   del seed
   if variant:
+    names = ("background", *PARTS)
     return open_download(
-        spec("celebamask_hq_19", ("background", *PARTS), _COLORS_19),
+        spec("celebamask_hq_19", names, _COLORS_19, flips.stated(
+            _SIDES, names, "celebamask_hq/19")),
         {part: i for i, part in enumerate(PARTS, 1)},
         data_dir, cache_dir, size)
   return open_download(spec(), PARTS, data_dir, cache_dir, size)

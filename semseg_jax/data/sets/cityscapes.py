@@ -19,6 +19,7 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
 from semseg_jax.data import store
 
 VARIANTS = ("half",)
@@ -86,7 +87,7 @@ def _read(item, channels):
   if path.endswith(".json"):
     mask = _mask_of(content, path)
   else:
-    mask = _TABLE[image_files.decode_mask(content, path)]
+    mask = _TABLE[mask_files.read_indices(content, path)]
   return image_files.read_bytes(item.image), mask
 
 

@@ -1,34 +1,64 @@
 """`folder`: any data set laid out as images, masks and id lists.
 
-  images/<id>.jpg|.jpeg|.png  masks/<id>.png  splits/<split>.txt  classes.json
+  images/<id>.jpg|...  masks/<id>.png  splits/<split>.txt  classes.json
 
-Splits `unlabeled*` have no masks; lists `labeled_{k}_seed{s}.txt` are the
-nested label subsets. See docs/add_a_dataset.md.
+In the place of `masks` there may be annotations of a common tool (see
+`data/formats`). Splits `unlabeled*` have no masks; lists
+`labeled_{k}_seed{s}.txt` are the nested label subsets. A folder of images alone
+is one split `unlabeled`. See docs/add_a_dataset.md.
 """
 
+import functools
 import json
 import pathlib
 import re
+import unicodedata
 
 import numpy as np
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
+from semseg_jax.data import flips
 from semseg_jax.data import id_lists
+from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
+from semseg_jax.data import new_folder
 from semseg_jax.data import store
+from semseg_jax.data.formats import annotations
+from semseg_jax.data.formats import image_index
+from semseg_jax.data.formats import layout
+from semseg_jax.data.formats import voc
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 # Lists that are subsets of a split, not splits of their own.
 _SUBSET = re.compile(r"labeled_\d+_seed\d+|unlabeled_\d+")
 # Complements of label subsets, which `subsets` works out itself.
 _COMPLEMENT = re.compile(r"unlabeled_\d+_seed\d+")
+# What some tools append to the name of a mask.
+_MASK_SUFFIXES = ("", "_mask", "_label", "_labels", "_seg", "_segmentation")
 
 
 def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
   """See `datasets.load`; the name is the folder's."""
   del size, seed
-  root = id_lists.locate("folder", data_dir, "splits")
+  root = locate(data_dir)
   return open_folder(root.name, root, cache_dir=cache_dir)
+
+
+def locate(data_dir: str | None) -> pathlib.Path:
+  """`data_dir` or, where that holds no data set, `data_dir`/folder.
+
+  Raises:
+    errors.DataError: there is no such folder.
+  """
+  if not data_dir:
+    raise errors.DataError(
+        "data.data_dir: data set 'folder' is read from files; give the folder "
+        "they are in")
+  root = pathlib.Path(data_dir).expanduser().absolute()
+  if not root.is_dir():
+    raise errors.DataError(f"data.data_dir: there is no folder {root}")
+  below = root / "folder"
+  return below if (below / "splits").is_dir() else root
 
 
 def open_folder(
@@ -38,6 +68,7 @@ def open_folder(
     cache_dir: str | None,
     licence: str = "",
     citation: str = "",
+    flip="",
     extra_splits: dict[str, tuple[str, str]] | None = None,
     also_unlabeled: tuple[str, ...] = (),
 ) -> datasets.Dataset:
@@ -48,82 +79,75 @@ def open_folder(
     root: the folder.
     cache_dir: see `datasets.load`.
     licence, citation: for the spec.
+    flip: the rule where classes.json states none (see `flips.stated`).
     extra_splits: split -> (folder below root of the same layout, its split).
     also_unlabeled: splits whose images join `unlabeled`, without labels.
   """
-  spec = read_spec(name, root, licence, citation)
+  files = _Files(root)
+  spec = _spec(name, root, files, licence, citation, flip)
   splits, lists = {}, {}
   for path in sorted((root / "splits").glob("*.txt")):
     if _SUBSET.fullmatch(path.stem):
-      lists[path.stem] = id_lists.read(path)
+      lists[path.stem] = tuple(
+          files.entry(line, path)[0] for line in id_lists.read(path))
     elif not _COMPLEMENT.fullmatch(path.stem):
-      splits[path.stem] = _items(root, path, "")
+      splits[path.stem] = _items(files, path, "")
   for split, (below, listed) in (extra_splits or {}).items():
     folder = root / below
     splits[split] = _items(
-        folder, folder / "splits" / f"{listed}.txt", f"{below}/")
+        _Files(folder), folder / "splits" / f"{listed}.txt", f"{below}/")
   if "unlabeled" in splits:
     for split in also_unlabeled:
       splits["unlabeled"] = splits["unlabeled"] + splits[split]
   if not splits:
-    raise errors.DataError(f"{root / 'splits'}: no list of images (*.txt)")
-  # An image that is labeled in one split and not in another has its mask.
+    splits["unlabeled"] = _all_images(files)
+  # An image that is labeled in one split and not in another keeps its mask.
   items = {}
   for listed in splits.values():
     for item in listed:
       if item.key not in items or item.masks:
         items[item.key] = item
-  opened = store.open_items(spec, list(items.values()), cache_dir=cache_dir)
+  opened = store.open_items(
+      spec, list(items.values()), cache_dir=cache_dir,
+      **reading(root, spec, files.drawn.items if files.drawn else {}))
   volumes = _volumes(root)
   sources = {}
   for split, listed in splits.items():
     keys = [item.key for item in listed]
     sources[split] = opened.source(
-        keys,
-        labeled=not _unlabeled(split),
-        ids=[pathlib.PurePosixPath(key).name for key in keys],
+        keys, labeled=files.annotated and not _unlabeled(split),
         volumes=volumes and _volumes_of(keys, volumes, root))
   return datasets.Dataset(spec, sources, lists)
 
 
-def _unlabeled(split):
-  return split.startswith("unlabeled")
-
-
-def _items(root, list_file, prefix):
-  labeled = not _unlabeled(list_file.stem)
-  items = []
-  for name in id_lists.read(list_file):
-    image = id_lists.find(root / "images", name, _SUFFIXES, list_file)
-    masks = (id_lists.find(root / "masks", name, (".png",), list_file),) \
-        if labeled else ()
-    items.append(store.Item(prefix + name, image, masks))
-  return items
-
-
 def read_spec(
-    name: str, root: pathlib.Path, licence: str = "", citation: str = ""
+    name: str, root: pathlib.Path, licence: str = "", citation: str = "",
+    flip=""
 ) -> datasets.Spec:
-  """The spec of `root`/classes.json."""
+  """The spec of `root`/classes.json.
+
+  Args:
+    name, licence, citation: of the spec.
+    root: the folder.
+    flip: the rule where the file states none.
+
+  Raises:
+    errors.DataError: the file is missing or is not as it has to be.
+  """
   path = root / "classes.json"
+  content = _content(path)
   try:
-    content = json.loads(path.read_text())
-  except FileNotFoundError as e:
-    raise errors.DataError(
-        f"{path}: missing; it names the classes, e.g. "
-        '{"classes": ["background", "leaf"], "colours": [[0, 0, 0], '
-        '[0, 176, 0]], "ignore_index": 255}') from e
-  except ValueError as e:
-    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
-  try:
-    names = tuple(content["classes"])
-    colors = np.asarray(content["colours"], np.uint8).reshape(-1, 3)
+    names = tuple(str(x) for x in content["classes"])
+    colors = content.get("colours", content.get("colors"))
+    if colors is None:
+      colors = voc.palette(max(len(names), 1))
+    colors = np.asarray(colors, np.uint8).reshape(-1, 3)
     ignore = int(content.get("ignore_index", 255))
     channels = int(content.get("channels", 3))
   except (KeyError, TypeError, ValueError, OverflowError) as e:
     raise errors.DataError(
-        f"{path}: needs 'classes' (names) and 'colours' (one [r, g, b] each); "
-        f"{type(e).__name__}: {e}") from e
+        f"{path}: needs 'classes' (names) and, if any, 'colours' (one "
+        f"[r, g, b] each); {type(e).__name__}: {e}") from e
   if not names or len(names) != len(colors):
     raise errors.DataError(
         f"{path}: {len(names)} classes, but {len(colors)} colours")
@@ -131,9 +155,223 @@ def read_spec(
     raise errors.DataError(
         f"{path}: channels must be 1 or 3 and ignore_index between "
         f"{len(names)} and 255")
+  rule = content.get("flip", flip)
   return datasets.Spec(
       name=name, class_names=names, colors=colors, ignore_index=ignore,
-      channels=channels, licence=licence, citation=citation)
+      channels=channels, licence=licence, citation=citation,
+      flip=flips.stated(rule, names, str(path)) if rule else (
+          flips.default(names)))
+
+
+def read_legend(root: pathlib.Path, spec: datasets.Spec) -> mask_files.Legend:
+  """How masks are drawn, by classes.json: "values", "masks", "ignore_colours".
+
+  Raises:
+    errors.DataError: one of these is not as it has to be.
+  """
+  path = root / "classes.json"
+  content = _content(path) if path.exists() else {}
+  colors = tuple(tuple(int(x) for x in c) for c in spec.colors)
+  masks = content.get("masks", "auto")
+  if masks not in mask_files.READINGS:
+    raise errors.DataError(
+        f"{path}: 'masks' is {masks!r}; it is one of "
+        f"{', '.join(mask_files.READINGS)}")
+  values = content.get("values")
+  try:
+    if values is not None:
+      values = {int(k): int(v) for k, v in values.items()}
+    ignored = content.get("ignore_colours", content.get("ignore_colors", []))
+    ignored = tuple(tuple(int(x) for x in c) for c in ignored)
+    if any(len(c) != 3 for c in ignored):
+      raise ValueError("a colour is [r, g, b]")
+  except (AttributeError, TypeError, ValueError) as e:
+    raise errors.DataError(
+        f"{path}: 'values' maps drawn values to class indices, as "
+        '{"0": 0, "255": 1}, and \'ignore_colours\' is a list of colours '
+        f"({e})") from e
+  wrong = [v for v in (values or {}).values()
+           if v != spec.ignore_index and not 0 <= v < spec.num_classes]
+  if wrong:
+    raise errors.DataError(
+        f"{path}: 'values' names class {wrong[0]}, but there are "
+        f"{spec.num_classes} classes (0 to {spec.num_classes - 1})")
+  if voc.BORDER not in colors:
+    ignored += (voc.BORDER,)
+  return mask_files.Legend(
+      spec.class_names, colors, spec.ignore_index, values, masks, ignored)
+
+
+def reading(root: pathlib.Path, spec: datasets.Spec, drawn=()) -> dict:
+  """Arguments `read` and `variant` of `store.open_items` for a folder.
+
+  Args:
+    root: with classes.json, if any.
+    spec: of the data set.
+    drawn: {key: `annotations.Annotated`} of images whose masks are drawn.
+  """
+  legend = read_legend(root, spec)
+  drawn = dict(drawn)
+  return {
+      "read": functools.partial(_read, legend=legend, drawn=drawn),
+      "variant": json.dumps([
+          legend.class_names if drawn else "", legend.masks,
+          sorted((legend.values or {}).items()), legend.colors,
+          legend.ignore_colors])}
+
+
+def annotated(root: pathlib.Path) -> bool:
+  """Whether there are masks or annotations in a folder."""
+  return _Files(root).annotated
+
+
+class _Files:
+  """The images of a folder and what belongs to each."""
+
+  def __init__(self, root):
+    self.root = root
+    self.images = image_index.ImageIndex(root)
+    self.folder = layout.mask_folder(root)
+    self._masks = image_index.listing(self.folder) if self.folder else {}
+    self.drawn = None if self.folder else layout.find(root)
+
+  @property
+  def annotated(self) -> bool:
+    return bool(self.folder or (self.drawn and self.drawn.items))
+
+  def entry(self, line, list_file):
+    """(id, mask's path or None) of a line: an id or path, or two paths."""
+    name = self._id(line)
+    if name is not None:
+      return name, None
+    for separator in ("\t", ",", ";", None):
+      parts = [x.strip() for x in line.split(separator) if x.strip()]
+      if len(parts) == 2 and (name := self._id(parts[0])) is not None:
+        return name, self._mask_path(parts[1], list_file)
+    other = [p for p in self.images.folder.glob(f"{_escaped(line)}.*")]
+    hint = (f"; {other[0].name} is not of a kind that is read" if other else "")
+    raise errors.DataError(
+        f"{list_file}: lists {line!r}, but there is no file "
+        f"{self.images.folder / line}{{{','.join(image_index.ENDINGS[:5])}, "
+        f"...}}{hint}")
+
+  def mask(self, name, list_file):
+    """Path of the mask, or of the annotations, of an image."""
+    if self.drawn is not None:
+      if name in self.drawn.items:
+        return self.drawn.items[name].file
+      raise errors.DataError(
+          f"{list_file}: lists {name!r}, which has no {self.drawn.name} "
+          "annotations; images without belong into unlabeled.txt")
+    for suffix in _MASK_SUFFIXES:
+      if files := self._masks.get(f"{name}{suffix}"):
+        return image_index.only(files, name)
+    folder = self.folder or self.root / "masks"
+    raise errors.DataError(
+        f"{list_file}: lists {name!r}, but there is no file "
+        f"{folder / name}.png")
+
+  def _id(self, text):
+    text = unicodedata.normalize("NFC", text).removeprefix("./")
+    if text in self.images:
+      return text
+    for folder in (self.images.folder, self.root):
+      name = self.images.id_of(folder / text.lstrip("/"))
+      if name is not None:
+        return name
+    stem, dot, ending = text.rpartition(".")
+    if dot and f".{ending.lower()}" in image_index.ENDINGS and (
+        stem in self.images):
+      return stem
+    return None
+
+  def _mask_path(self, text, list_file):
+    relative = text.lstrip("/")
+    for folder in (self.root, self.folder, self.root / "masks"):
+      if folder and (path := annotations.below(
+          folder, relative, str(list_file))).is_file():
+        return str(path)
+    raise errors.DataError(
+        f"{list_file}: names the mask {text!r}, but there is no such file in "
+        f"{self.root}")
+
+
+def _items(files, list_file, prefix):
+  labeled = files.annotated and not _unlabeled(list_file.stem)
+  items, lines = {}, {}
+  for line in id_lists.read(list_file):
+    name, mask = files.entry(line, list_file)
+    if name in items:
+      raise errors.DataError(
+          f"{list_file}: id {name!r} stands there twice, as {lines[name]!r} "
+          f"and {line!r}")
+    masks = (mask or files.mask(name, list_file),) if labeled else ()
+    items[name] = store.Item(prefix + name, files.images.path(name), masks)
+    lines[name] = line
+  return list(items.values())
+
+
+def _all_images(files):
+  """The one split of a folder without lists."""
+  if files.annotated:
+    raise errors.DataError(
+        f"{files.root / 'splits'}: no list of images (*.txt); write lists with "
+        f"python -m semseg_jax.cli.prepare --data_dir={files.root} "
+        "--split=0.8,0.1,0.1 --seed=0")
+  if not files.images.ids:
+    raise errors.DataError(
+        f"data.data_dir: {files.root} is not the data set 'folder': it has "
+        "neither lists of images (splits/*.txt) nor images")
+  return [store.Item(name, files.images.path(name), ())
+          for name in files.images.ids]
+
+
+def _spec(name, root, files, licence, citation, flip):
+  if (root / "classes.json").exists() or files.annotated:
+    return read_spec(name, root, licence, citation, flip)
+  # Images alone: there is nothing to name.
+  return datasets.Spec(
+      name=name, class_names=("background",),
+      colors=np.zeros((1, 3), np.uint8),
+      channels=new_folder.channels(files.images), licence=licence,
+      citation=citation)
+
+
+def _read(item, channels, *, legend, drawn):
+  """The image's own bytes and its mask, drawn or read."""
+  del channels
+  mask = None
+  if item.key in drawn and item.masks:
+    mask = drawn[item.key].draw(annotations.indices(
+        legend.class_names, legend.ignore_index))
+  elif item.masks:
+    path, = item.masks
+    mask = mask_files.read(image_files.read_bytes(path), legend, path)
+  return image_files.read_bytes(item.image), mask
+
+
+def _content(path):
+  try:
+    content = json.loads(path.read_text(encoding="utf-8-sig"))
+  except FileNotFoundError as e:
+    raise errors.DataError(
+        f"{path}: missing; it names the classes, e.g. "
+        '{"classes": ["background", "leaf"], "colours": [[0, 0, 0], '
+        '[0, 176, 0]], "ignore_index": 255}') from e
+  except (OSError, ValueError, RecursionError) as e:
+    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
+  if not isinstance(content, dict):
+    raise errors.DataError(
+        f"{path}: needs 'classes' (names); it is a {type(content).__name__}")
+  return content
+
+
+def _unlabeled(split):
+  return split.startswith("unlabeled")
+
+
+def _escaped(text):
+  return re.sub(r"([\[\]*?])", r"[\1]", text.lstrip("/")) or "_"
 
 
 def _volumes(root):

@@ -12,6 +12,7 @@ import functools
 from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
 from semseg_jax.data import readers
 from semseg_jax.data import store
 from semseg_jax.data.sets import celebamask_hq
@@ -49,5 +50,5 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
 
 def _mask(paths, spec):
   path, = paths
-  return image_files.decode_colors(
+  return mask_files.read_colors(
       image_files.read_bytes(path), spec.colors, spec.ignore_index, path)

@@ -11,18 +11,18 @@ Splits: `train_labeled` (the full list), `val` (the list of the largest N),
 `test`, `unlabeled`; subset lists become `labeled_{N}_seed0`, `unlabeled_{N}`.
 """
 
-import pathlib
 import re
+import unicodedata
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import store
+from semseg_jax.data.formats import image_index
 from semseg_jax.data.sets import celebamask_hq
 from semseg_jax.data.sets import folder
 
 _NAME = "semantic_gan_official"
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
@@ -48,16 +48,16 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
       for split, path in named.items() if path}
   opened = store.open_items(
       spec, list({i.key: i for part in items.values() for i in part}.values()),
-      cache_dir=cache_dir)
+      cache_dir=cache_dir, **folder.reading(root, spec))
   splits = {
       split: opened.source(
           [i.key for i in part], labeled=split != "unlabeled",
-          ids=[pathlib.PurePosixPath(i.key).name for i in part])
+          ids=[i.key.partition("/")[2] for i in part])
       for split, part in items.items()}
   lists = {}
   for name, path in files.items():
     if m := re.fullmatch(r"(train|unlabel)_(\d+)", name):
-      ids = tuple(_stem(x) for x in id_lists.read(path))
+      ids = tuple(_id(x) for x in id_lists.read(path))
       lists[f"labeled_{m[2]}_seed0" if m[1] == "train"
             else f"unlabeled_{m[2]}"] = ids
   return datasets.Dataset(spec, splits, lists)
@@ -65,15 +65,19 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
 
 def _items(root, list_file, *, labeled):
   below = root / ("label_data" if labeled else "unlabel_data")
-  items = []
+  images = image_index.listing(below / "image")
+  masks = image_index.listing(below / "label") if labeled else {}
+  items = {}
   for line in id_lists.read(list_file):
-    stem = _stem(line)
-    image = id_lists.find(below / "image", stem, _SUFFIXES, list_file)
-    masks = (id_lists.find(below / "label", stem, (".png",), list_file),) \
+    name = _id(line)
+    image = image_index.find(images, below / "image", name, list_file)
+    mask = (image_index.find(masks, below / "label", name, list_file),) \
         if labeled else ()
+    if name in items:
+      raise errors.DataError(f"{list_file}: id {name!r} stands there twice")
     # The two folders may use the same names for different images.
-    items.append(store.Item(f"{below.name}/{stem}", image, masks))
-  return items
+    items[name] = store.Item(f"{below.name}/{name}", image, mask)
+  return list(items.values())
 
 
 def _largest(files, kind):
@@ -84,6 +88,8 @@ def _largest(files, kind):
   return files[f"{kind}_{max(counts)}"] if counts else files.get(kind)
 
 
-def _stem(line):
-  path = pathlib.PurePosixPath(line)
-  return path.stem if path.suffix.lower() in _SUFFIXES else path.name
+def _id(line):
+  """The whole path of a line, without its ending."""
+  stem, dot, ending = unicodedata.normalize("NFC", line).rpartition(".")
+  known = dot and f".{ending.lower()}" in image_index.ENDINGS
+  return stem if known else unicodedata.normalize("NFC", line)

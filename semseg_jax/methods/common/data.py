@@ -4,13 +4,17 @@ import dataclasses
 import functools
 from typing import Any
 
+from absl import logging
 import jax
 import jax.numpy as jnp
 
 from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import flips
 from semseg_jax.data import geometry
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
+from semseg_jax.data import statistics
 from semseg_jax.data import subsets
 from semseg_jax.ops import image_ops
 
@@ -19,24 +23,27 @@ def dataset(config) -> datasets.Dataset:
   """The data set of `config.data`, checked against what the config states.
 
   Raises:
-    ValueError: the number of classes or channels differs from the config.
+    ValueError: the number of classes or channels, or the ignore index, differs
+      from the config.
   """
   c = config.data
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
-               c.channels, c.seed, tuple(c.geometry.resize),
+               c.channels, c.ignore_index, c.seed, tuple(c.geometry.resize),
                config.faults.max_unreadable_images)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize,
-          broken):
+def _load(name, data_dir, cache_dir, size, num_classes, channels, ignore_index,
+          seed, resize, broken):
   if name == datasets.BLANK:
     return datasets.blank(size, num_classes, channels)
   loaded = datasets.load(
       name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
       seed=seed, broken=broken)
   count = len(loaded.spec.class_names)
-  if count != num_classes:
+  # Images alone have no classes to agree on.
+  labeled = any(x.labeled for x in loaded.splits.values())
+  if labeled and count != num_classes:
     raise ValueError(
         f"config.data.num_classes is {num_classes}, but data set {name!r} has "
         f"{count} classes: {', '.join(loaded.spec.class_names)}")
@@ -44,10 +51,52 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, seed, resize,
     raise ValueError(
         f"config.data.channels is {channels}, but data set {name!r} has "
         f"images of {loaded.spec.channels}")
+  if ignore_index not in (None, loaded.spec.ignore_index):
+    raise ValueError(
+        f"config.data.ignore_index is {ignore_index}, but data set {name!r} "
+        f"(its classes.json, where it has one) ignores "
+        f"{loaded.spec.ignore_index}: leave the field as it is, it follows the "
+        "data set")
   if resize:
     loaded = dataclasses.replace(loaded, splits={
         k: geometry.Viewed(v, shape=resize) for k, v in loaded.splits.items()})
   return loaded
+
+
+def ignore_index(config) -> int:
+  """The label of pixels that do not count: the data set's."""
+  if config.data.name:
+    return dataset(config).spec.ignore_index
+  stated = config.data.ignore_index
+  return 255 if stated is None else stated
+
+
+def flip_rule(config) -> flips.Rule:
+  """What a mirror image does to the classes; None: there are no flips."""
+  if config.data.name:
+    return dataset(config).spec.flip
+  return tuple(range(config.data.num_classes))
+
+
+def check_overlap(config) -> None:
+  """Raises if images of the labeled pool are scored, too.
+
+  Raises:
+    errors.DataError: names images and splits; unless `data.allow_overlap`.
+  """
+  c = config.data
+  splits = dataset(config).splits
+  scored = {c.validation, c.in_domain, *c.out_of_domain} & set(splits)
+  for (split, other), message in statistics.overlaps(dataset(config)).items():
+    if other not in scored:
+      continue
+    if split == "unlabeled" or not c.num_labeled or c.allow_overlap:
+      logging.warning("data set %s: %s", c.name, message)
+    elif splits[split].labeled:
+      raise errors.DataError(
+          f"data set {c.name!r}: {message}. A score on images that were "
+          "trained on says little: take them out of one of the two lists, or "
+          "set config.data.allow_overlap=True")
 
 
 def train_sources(config):
@@ -111,7 +160,9 @@ def crop_options(config) -> geometry.Crop | None:
     return None
   return geometry.Crop(
       shape(config), scales=tuple(g.scales), short_side=tuple(g.short_side),
-      fill=tuple(g.fill), fill_label=g.fill_label, blur=g.blur)
+      fill=tuple(g.fill), blur=g.blur,
+      fill_label=ignore_index(config) if g.fill_label is None
+      else g.fill_label)
 
 
 def evaluation_source(config, name: str):
@@ -133,7 +184,8 @@ def source_batches(config, source, *, batch_size: int, start_step: int,
 def to_float(image) -> jax.Array:
   """A batch's images as a model takes them: uint8 to float32 in [-1, 1].
 
-  Float images are in that range already and pass unchanged.
+  Float images are in that range already and pass unchanged; `checked` makes
+  sure of it where they come from a user.
   """
   return image_ops.from_uint8(image) if image.dtype == jnp.uint8 else image
 
@@ -145,5 +197,9 @@ def no_augmentation() -> pipeline.AugmentOptions:
 
 
 def augment_options(config, **color) -> pipeline.AugmentOptions:
-  """Augmentation of `config.data.augment`, with changes of colour if given."""
-  return pipeline.AugmentOptions(**config.data.augment.to_dict(), **color)
+  """Augmentation of `config.data.augment`, with changes of colour if given.
+
+  Flips follow the data set's rule.
+  """
+  return pipeline.AugmentOptions(
+      **config.data.augment.to_dict(), **color, mirror=flip_rule(config))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import trained
 from semseg_jax.models import few_shot
@@ -90,7 +91,7 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     def loss_fn(params):
       return segmentation_losses.cross_entropy(
           apply(module, params, maps), label,
-          ignore_index=config.data.ignore_index)
+          ignore_index=data.ignore_index(config))
 
     loss, gradients = jax.value_and_grad(loss_fn)(state.segmenter)
     deltas, opt = tx.update(gradients, state.optimizer, state.segmenter)

@@ -34,9 +34,25 @@ def branch_channels(config) -> int:
   return label_channels(config) if head == "branch" else 0
 
 
-def pairs(channels) -> tuple[tuple[int, int], ...] | None:
-  """The config's (size, width) pairs, hashable; None for the table alone."""
-  return tuple((int(size), int(width)) for size, width in channels) or None
+def pairs(channels, field: str) -> tuple[tuple[int, int], ...] | None:
+  """The config's (size, width) pairs, hashable; None for the table alone.
+
+  Args:
+    channels: value of the config's field.
+    field: its name, for messages.
+
+  Raises:
+    ValueError: it holds something else than pairs of sizes and widths.
+  """
+  try:
+    table = tuple((int(size), int(width)) for size, width in channels)
+  except (TypeError, ValueError):
+    table = ((0, 0),)
+  if any(size < 4 or size & (size - 1) or width < 1 for size, width in table):
+    raise ValueError(
+        f"config.{field} is {channels!r}: give pairs of a size (4, 8, 16, ...) "
+        "and its width, such as ((4, 64), (8, 32))")
+  return table or None
 
 
 def generator(config) -> stylegan2.Generator:
@@ -50,7 +66,8 @@ def generator(config) -> stylegan2.Generator:
       label_channels=branch_channels(config),
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
-      channels=pairs(c.channels_per_resolution),
+      channels=pairs(c.channels_per_resolution,
+                     "generator.channels_per_resolution"),
       dtype=jnp.dtype(config.dtype),
       remat=config.remat)
 
@@ -75,7 +92,8 @@ def image_discriminator(config):
       image_channels=config.data.channels,
       channel_multiplier=c.channel_multiplier,
       max_channels=c.max_channels,
-      channels=pairs(c.channels_per_resolution),
+      channels=pairs(c.channels_per_resolution,
+                     "image_discriminator.channels_per_resolution"),
       dtype=jnp.dtype(config.dtype),
       remat=config.remat)
 
@@ -113,7 +131,8 @@ def encoder(config):
         channel_multiplier=config.image_discriminator.channel_multiplier,
         max_channels=config.image_discriminator.max_channels,
         channels=pairs(
-            config.image_discriminator.channels_per_resolution),
+            config.image_discriminator.channels_per_resolution,
+            "image_discriminator.channels_per_resolution"),
         dtype=jnp.dtype(config.dtype))
   if c.kind == "fpn":
     return fpn_encoder.FPNEncoder(

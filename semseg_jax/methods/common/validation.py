@@ -43,7 +43,7 @@ def validator(config, segment):
         predicted = image_ops.to_label(image_ops.fit_logits(
             row, label.shape, padded=padded is not None))
         counts += scores.confusion_matrix(
-            label, predicted, classes, config.data.ignore_index)
+            label, predicted, classes, data.ignore_index(config))
       if batch["index"].max() >= limit:
         break
     return {"val/miou": float(scores.mean_iou(counts)),

@@ -88,7 +88,7 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
     return np.where(label < config.data.num_classes, label, nothing)
   marked = annotations.partial(
       transforms.resize_label(label, cells), c.annotation,
-      ignore_index=config.data.ignore_index, strokes=c.strokes,
+      ignore_index=data.ignore_index(config), strokes=c.strokes,
       length=c.stroke_length, seed=seed)
   return np.repeat(np.repeat(marked, size // cells, 0), size // cells, 1)
 
@@ -108,7 +108,7 @@ def read(config) -> Shots:
                        "<name>_mask.png or save LabelMe's <name>.json")
   elif c.folder:
     source = pairs.Pairs(c.folder, config.data.channels,
-                         config.data.num_classes, config.data.ignore_index)
+                         config.data.num_classes, data.ignore_index(config))
   else:
     chosen = config.copy_and_resolve_references().unlock()
     chosen.data.num_labeled = c.count

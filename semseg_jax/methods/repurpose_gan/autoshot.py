@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from semseg_jax.data import flips
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
@@ -119,13 +120,18 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
 
   def update(state, frozen, batch, rngs):
     image, target = make_pair(frozen, batch["index"])
+    flip = shots_lib.spec(config).flip
     at = affine.places(
         rngs["affine"], side, side, degrees=c.augment.degrees,
         shift=c.augment.shift, scale=tuple(c.augment.scale),
-        flip=c.augment.flip)
+        flip=0.0 if flip is None else c.augment.flip)
     image, inside = affine.read(image, at)
     image = jnp.where(inside[..., None] > 0, image, -1.0)
     target, _ = affine.read(target, at)
+    if flips.exchanges(flip):
+      mirrored = rngs["affine"]["flip"] < c.augment.flip
+      target = jnp.where(mirrored[:, None, None, None],
+                         target[..., jnp.asarray(flip)], target)
 
     def loss_fn(params):
       logits, changed = module.apply(

@@ -17,6 +17,7 @@ import numpy as np
 
 from semseg_jax.data import sources
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import networks
@@ -63,7 +64,7 @@ def pairs(config, workdir) -> sources.Source:
   mean = certain.mean((1, 2))
   kept = np.sort(np.argsort(-mean, kind="stable")[
       :max(1, round(c.keep * len(mean)))])
-  label = np.where(certain < c.min_probability, config.data.ignore_index,
+  label = np.where(certain < c.min_probability, data.ignore_index(config),
                    label).astype(np.uint8)[kept]
   logging.info("distilled: %d of %d samples, mean probability %.3f of %.3f",
                len(kept), len(mean), mean[kept].mean(), mean.mean())

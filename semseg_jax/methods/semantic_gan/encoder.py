@@ -149,7 +149,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
           "labeled/mse": mse, "labeled/perceptual": distance,
           "labeled/loss": loss})
     entropy, dice = label_losses(
-        sample.logits, batch["label"], config.data.ignore_index)
+        sample.logits, batch["label"], data.ignore_index(config))
     loss = (c.cross_entropy_weight * entropy + c.dice_weight * dice
             + c.labeled_mse_weight * mse
             + c.labeled_perceptual_weight * distance)

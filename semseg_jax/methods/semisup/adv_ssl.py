@@ -12,6 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import adversarial
 from semseg_jax.methods.semisup import streams
@@ -32,7 +33,6 @@ def make(config, workdir) -> stage.Stage:
   """
   del workdir
   c = config.adv_ssl
-  ignore = config.data.ignore_index
   streams.check_labels(config, "adv_ssl")
   if not 0 < c.threshold < 1:
     raise ValueError(f"config.adv_ssl.threshold is {c.threshold}: confidences "
@@ -55,7 +55,8 @@ def make(config, workdir) -> stage.Stage:
     del frozen, phase
     image = {k: segmenter.normalized(config, batch[k]["image"]) for k in batch}
     label = batch["labeled"]["label"]
-    known = segmentation_losses.valid_pixels(label, ignore)
+    known = segmentation_losses.valid_pixels(
+        label, data.ignore_index(config))
 
     def network_loss(params):
       variables = {**state.network, "params": params}
@@ -63,7 +64,7 @@ def make(config, workdir) -> stage.Stage:
           module, variables, image["labeled"], train=True, key=rngs[0])
       fake = jax.nn.softmax(logits)
       entropy = segmentation_losses.cross_entropy(
-          logits, label, ignore_index=ignore)
+          logits, label, ignore_index=data.ignore_index(config))
       fooling = semisup_losses.score_loss(
           judge(state.discriminator, fake), True, known)
       free, variables = segmenter.apply(
@@ -86,7 +87,8 @@ def make(config, workdir) -> stage.Stage:
 
     network, (variables, fake, metrics) = jax.grad(
         network_loss, has_aux=True)(state.network["params"])
-    truth = segmentation_losses.one_hot(label, fake.shape[-1], ignore)
+    truth = segmentation_losses.one_hot(
+        label, fake.shape[-1], data.ignore_index(config))
 
     def discriminator_loss(params):
       score = judge(params, jax.lax.stop_gradient(fake))

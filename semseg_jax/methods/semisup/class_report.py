@@ -33,7 +33,7 @@ def table(config, source, score, limit: int = 0):
     real = min(_BATCH, count - start)
     scores.append(score([x["image"] for x in examples])[:real])
     truth += [views.presence(x["label"], config.data.num_classes,
-                             config.data.ignore_index)
+                             data.ignore_index(config))
               for x in examples[:real]]
   return np.concatenate(scores), np.stack(truth)
 

@@ -98,7 +98,7 @@ def search(config, workdir, taus) -> list[dict]:
               config, whole, image_scores[row][None], tau)
           counts[tau, name] = counts[tau, name] + scores.confusion_matrix(
               label, image_ops.to_label(result)[0], classes,
-              config.data.ignore_index)
+              data.ignore_index(config))
   return [{"tau": tau} | {
       f"{n}+mlmt": float(scores.mean_iou(counts[tau, n])) for n in names}
           for tau in (None, *taus)]

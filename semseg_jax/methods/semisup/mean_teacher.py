@@ -84,7 +84,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
           segmenter.normalized(config, known["image"]), train=True,
           key=rngs["labeled"])
       entropy = supervised.label_losses(
-          logits, known["label"], config.data.ignore_index)[0]
+          logits, known["label"], data.ignore_index(config))[0]
       guess, student = segmenter.apply(
           module, student, noisy(free["strong"], rngs["student_noise"]),
           train=True, key=rngs["student"])

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import adversarial
 from semseg_jax.methods.semisup import streams
@@ -84,7 +85,7 @@ def gradients(config, modules: Modules, state, batch, rngs):
     ({"network", "discriminator"}, `Outputs`).
   """
   c = config.s4gan
-  ignore = config.data.ignore_index
+  ignore = data.ignore_index(config)
   image = {k: segmenter.normalized(config, batch[k]["image"]) for k in batch}
   scaled = semisup_losses.scale_to_range(image["unlabeled"])
   # The official code divides real images by the range of the labeled batch.

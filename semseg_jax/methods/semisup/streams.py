@@ -3,6 +3,7 @@
 import functools
 
 from semseg_jax.data import errors
+from semseg_jax.data import flips
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import views
@@ -55,13 +56,17 @@ def view_batches(config, start_step: int):
   """
   c = config.mlmt
   with_labels, without = data.train_sources(config)
+  # Two views that flip on their own have one list of classes between them.
+  rule = data.flip_rule(config)
+  flip = rule is not None and not flips.exchanges(rule)
+  weak = functools.partial(views.weak, flip=flip)
   prepare = functools.partial(
       views.prepared, size=classifiers.shape(config),
       num_classes=config.data.num_classes,
-      ignore_index=config.data.ignore_index)
+      ignore_index=data.ignore_index(config))
   streams = {"labeled": pipeline.Stream(
       with_labels, c.batch_size,
-      functools.partial(prepare, with_classes=True), views.weak,
+      functools.partial(prepare, with_classes=True), weak,
       3 * config.seed)}
   if c.unlabeled_batch_size:
     free = without or with_labels
@@ -71,7 +76,8 @@ def view_batches(config, start_step: int):
     streams["unlabeled"] = pipeline.Stream(
         free, c.unlabeled_batch_size,
         functools.partial(prepare, with_classes=c.image_labels),
-        lambda x, rng: views.both(x, rng, strong), 3 * config.seed + 1)
+        lambda x, rng: views.both(x, rng, strong, flip=flip),
+        3 * config.seed + 1)
   return pipeline.batches(streams, **data.stream_rows(config, start_step))
 
 

@@ -1,0 +1,165 @@
+"""COCO: JSON files with images, categories and annotations.
+
+Polygons and run lengths, as text or numbers. Annotations that overlap cover
+each other in their order; regions marked as crowds come first. An annotation
+with a box alone is filled as a rectangle, which is said.
+"""
+
+import collections
+import functools
+import pathlib
+import re
+
+import numpy as np
+
+from semseg_jax.data import errors
+from semseg_jax.data.formats import annotations
+from semseg_jax.data.formats import image_index
+
+NAME = "coco"
+_SPLITS = {"train": "train_labeled", "val": "val", "valid": "val",
+           "validation": "val", "test": "test"}
+
+
+def recognises(content) -> bool:
+  """Whether the content of a JSON file is COCO's."""
+  return isinstance(content, dict) and all(
+      isinstance(content.get(k), list) for k in ("images", "categories")
+      ) and isinstance(content.get("annotations", []), list)
+
+
+def read(root: pathlib.Path, files) -> annotations.Annotations:
+  """The annotations of a folder.
+
+  Args:
+    root: of images and files.
+    files: paths of its COCO files; each may be a split.
+
+  Raises:
+    errors.DataError: names the file and what is wrong with it.
+  """
+  index = image_index.ImageIndex(root)
+  items, splits, labels, notes = {}, {}, [], []
+  for path in files:
+    content = annotations.read_json(path)
+    try:
+      names, boxes, empty = _read_one(path, content, index, items, labels)
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+      if isinstance(e, errors.DataError):
+        raise
+      raise errors.DataError(
+          f"{path}: not a COCO file ({type(e).__name__}: {e})") from e
+    if boxes:
+      notes.append(f"{path.name}: {boxes} annotations have a box alone, which "
+                   "is filled as a rectangle")
+    if empty:
+      notes.append(f"{path.name}: {empty} of {len(names)} images have no "
+                   "annotation: all of them is background")
+    split = _split_of(path)
+    splits.setdefault(split, []).extend(names)
+  given = {k: tuple(v) for k, v in splits.items() if k}
+  if len(given) < 2 or "" in splits:
+    given = {}
+  return annotations.Annotations(
+      NAME, annotations.ordered(labels), items, given, notes=notes)
+
+
+def _read_one(path, content, index, items, labels):
+  """Adds a file's images to `items`; (ids, boxes, images without any)."""
+  categories = {c["id"]: str(c["name"]) for c in sorted(
+      content["categories"], key=lambda c: c["id"])}
+  if len(categories) < len(content["categories"]):
+    raise errors.DataError(f"{path}: two categories share an id")
+  labels += categories.values()
+  of_image = collections.defaultdict(list)
+  boxes = 0
+  for number, a in enumerate(content.get("annotations", [])):
+    if a["category_id"] not in categories:
+      raise errors.DataError(
+          f"{path}: annotation {a.get('id', number)} is of category "
+          f"{a['category_id']}, which the file does not list")
+    of_image[a["image_id"]].append(a)
+    boxes += not a.get("segmentation")
+  known = {}
+  for image in content["images"]:
+    if image["id"] in known:
+      raise errors.DataError(f"{path}: two images have the id {image['id']}")
+    name = _image_id(index, path, str(image["file_name"]))
+    if name in items:
+      raise errors.DataError(
+          f"{path}: lists {index.path(name)}, which "
+          f"{'it lists twice' if name in known.values() else ''}"
+          f"{items[name].file if name not in known.values() else ''}"
+          f"{' lists too' if name not in known.values() else ''}")
+    known[image["id"]] = name
+    items[name] = annotations.Annotated(
+        index.path(name), str(path), functools.partial(
+            _draw, f"{path}, image {image['file_name']}", image["width"],
+            image["height"], of_image[image["id"]], categories))
+  stray = set(of_image) - set(known)
+  if stray:
+    raise errors.DataError(
+        f"{path}: annotations of image {min(map(str, stray))}, which the file "
+        "does not list")
+  empty = sum(not of_image[i] for i in known)
+  return list(known.values()), boxes, empty
+
+
+def _draw(where, width, height, shapes, categories, indices) -> np.ndarray:
+  canvas = annotations.Canvas(width, height, indices, where)
+  size = canvas.height, canvas.width
+  for a in sorted(shapes, key=lambda a: not a.get("iscrowd")):
+    label, drawn = categories[a["category_id"]], a.get("segmentation")
+    what = f"{where}, annotation {a.get('id', '?')}"
+    try:
+      if isinstance(drawn, dict):
+        if tuple(drawn["size"]) != size:
+          raise errors.DataError(
+              f"{what}: run lengths of {drawn['size']} rows and columns, but "
+              f"the image has {list(size)}")
+        canvas.fill(annotations.run_lengths(
+            drawn["counts"], *size, what), label)
+      elif drawn:
+        polygons = [canvas.points(p) for p in drawn]
+        if any(len(p) < 6 for p in polygons):
+          raise errors.DataError(
+              f"{what}: a polygon of less than three points")
+        canvas.polygons(polygons, label)
+      else:
+        x, y, w, h = canvas.points(a["bbox"])
+        canvas.box(x, y, x + w, y + h, label)
+    except (KeyError, TypeError, ValueError) as e:
+      if isinstance(e, errors.DataError):
+        raise
+      raise errors.DataError(
+          f"{what}: neither polygons nor run lengths nor a box "
+          f"({type(e).__name__}: {e})") from e
+  return canvas.mask
+
+
+def _image_id(index, path, file_name):
+  relative = annotations.below(pathlib.Path(), file_name, str(path))
+  near = {
+      "folder of the file's name": path.parent / path.stem,
+      "beside": path.parent, "above": path.parent.parent,
+      "images": path.parent / "images",
+      # train2017 of instances_train2017.json
+      "split": path.parent.parent / path.stem.rpartition("_")[2]}
+  for folder in (index.folder, *near.values()):
+    name = index.id_of(folder / relative)
+    if name is not None:
+      return name
+  for name in index.ending_with(path, relative.with_suffix("").as_posix()):
+    return name
+  raise errors.DataError(
+      f"{path}: lists {file_name!r}, but there is no such image in "
+      f"{index.folder}")
+
+
+def _split_of(path):
+  """The split that a file's name, or its folder's, says; "" if none."""
+  for text in (path.stem, path.parent.name):
+    for word in re.split(r"[^a-z]+", text.lower()):
+      if word in _SPLITS:
+        return _SPLITS[word]
+  return ""

@@ -1,0 +1,109 @@
+"""The image files of a folder by id: the path below it, without the ending."""
+
+import os
+import pathlib
+import unicodedata
+
+from semseg_jax.data import errors
+
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp",
+           ".gif", ".ppm", ".pgm", ".pbm")
+# Folders of a data set that hold no photographs.
+_OTHER = {"masks", "splits", "segmentationclass", "segmentationobject",
+          "segmentationclasspng", "annotations", "imagesets", "labels",
+          "masks59", "visualization", "segmentationclassvisualization"}
+
+
+class ImageIndex:
+  """The image files below a folder; ids are NFC, endings of any case.
+
+  `images` of the root where there is such a folder, else the root without
+  folders of masks, lists and annotations.
+  """
+
+  def __init__(self, root: pathlib.Path):
+    root = pathlib.Path(root)
+    self.folder = next(
+        (p for p in (root / "images", root / "JPEGImages") if p.is_dir()), root)
+    own = self.folder != root
+    self._files = listing(self.folder, () if own else _OTHER)
+    self._ids = {
+        _same(f): name for name, files in self._files.items() for f in files}
+
+  def __contains__(self, name: str) -> bool:
+    return name in self._files
+
+  @property
+  def ids(self) -> tuple[str, ...]:
+    """All ids, sorted."""
+    return tuple(sorted(self._files))
+
+  def path(self, name: str) -> str:
+    """The one file of an id.
+
+    Raises:
+      errors.DataError: there are two.
+    """
+    return only(self._files[name], name)
+
+  def id_of(self, path) -> str | None:
+    """The id of an image file of the folder; None if it is none."""
+    return self._ids.get(_same(path))
+
+  def ending_with(self, where, tail: str) -> tuple[str, ...]:
+    """The one id that is `tail` or ends with /`tail`, if there is one.
+
+    Raises:
+      errors.DataError: there are several.
+    """
+    tail = unicodedata.normalize("NFC", tail)
+    names = [n for n in self._files if n == tail or n.endswith(f"/{tail}")]
+    if len(names) > 1:
+      raise errors.DataError(
+          f"{where}: {tail!r} could be {self.path(names[0])} or "
+          f"{self.path(names[1])}")
+    return tuple(names)
+
+
+def listing(
+    folder: pathlib.Path, without=(), endings=ENDINGS
+) -> dict[str, list[str]]:
+  """{id: paths} of all image files below a folder."""
+  files = {}
+  for here, folders, names in os.walk(folder, followlinks=True):
+    folders[:] = sorted(f for f in folders if not f.startswith(".")
+                        and f.lower() not in without)
+    below = os.path.relpath(here, folder).replace(os.sep, "/")
+    prefix = "" if below == "." else f"{below}/"
+    for name in sorted(names):
+      stem, ending = os.path.splitext(name)
+      if ending.lower() in endings and not name.startswith("."):
+        key = unicodedata.normalize("NFC", f"{prefix}{stem}")
+        files.setdefault(key, []).append(os.path.join(here, name))
+  return files
+
+
+def find(files, folder, name: str, list_file) -> str:
+  """The one file of an id in the `listing` of a folder.
+
+  Raises:
+    errors.DataError: there is none, or there are two.
+  """
+  if name not in files:
+    raise errors.DataError(
+        f"{list_file}: lists {name!r}, but there is no file "
+        f"{pathlib.Path(folder) / name}{{{','.join(ENDINGS[:5])}, ...}}")
+  return only(files[name], name)
+
+
+def only(files, name: str) -> str:
+  """The one file of an id, or an error that names two."""
+  if len(files) > 1:
+    raise errors.DataError(
+        f"{files[0]} and {files[1]} are both {name!r}: remove or rename one")
+  return files[0]
+
+
+def _same(path):
+  """A path by which two spellings of one file are equal."""
+  return unicodedata.normalize("NFC", os.path.normpath(os.path.abspath(path)))

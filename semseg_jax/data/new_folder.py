@@ -1,0 +1,262 @@
+"""Lists and class names for a folder that has neither.
+
+What `prepare --split` writes beside images and annotations: splits/*.txt and
+classes.json. Files that are there are kept.
+"""
+
+from collections.abc import Sequence
+import json
+import pathlib
+
+import numpy as np
+
+from semseg_jax.data import errors
+from semseg_jax.data import image_files
+from semseg_jax.data import mask_files
+from semseg_jax.data.formats import image_index
+from semseg_jax.data.formats import layout
+from semseg_jax.data.formats import voc
+
+_PARTS = ("train_labeled", "val", "test")
+_NAMES = ("labelmap.txt", "class_names.txt", "classes.txt", "labels.txt")
+# A folder of masks with more values than this holds no class indices.
+_MOST_CLASSES = 200
+
+
+def write(
+    root: pathlib.Path,
+    *,
+    split: Sequence[float] = (),
+    seed: int = 0,
+    classes: Sequence[str] = (),
+) -> list[str]:
+  """Writes lists and classes.json into `root`.
+
+  Args:
+    root: a folder of images with masks, with annotations of a known tool, or
+      of images alone.
+    split: fractions of the annotated images for training, validation and test;
+      empty: as the data divides them. Images without annotation become the
+      list `unlabeled`.
+    seed: of the division.
+    classes: names in the order of their indices; empty: as the data names
+      them. "background" is put in front where it is not among them.
+
+  Returns:
+    What was done, a line each.
+
+  Raises:
+    errors.DataError: lists are there and differ, nothing can be read, or
+      `root` cannot be written to.
+  """
+  index = image_index.ImageIndex(root)
+  if not index.ids:
+    raise errors.DataError(
+        f"{index.folder}: holds no image ({', '.join(image_index.ENDINGS)})")
+  masks = layout.mask_folder(root)
+  drawn = None if masks else layout.find(root)
+  notes = list(drawn.notes) if drawn else []
+  if masks:
+    mask_files_by_id = image_index.listing(masks)
+    stray = sorted(set(mask_files_by_id) - set(index.ids))
+    if stray:
+      raise errors.DataError(
+          f"{mask_files_by_id[stray[0]][0]}: a mask without an image of that "
+          f"name in {index.folder} ({len(stray)} such masks)")
+    labeled = sorted(mask_files_by_id)
+  else:
+    mask_files_by_id = {}
+    labeled = sorted(drawn.items) if drawn else []
+  for name in index.ids:
+    index.path(name)  # names an id of two files
+  content = _classes(root, index, masks, mask_files_by_id, drawn, classes,
+                     notes)
+  lists = _lists(root, labeled, drawn, split, seed, notes)
+  rest = sorted(set(index.ids) - set(labeled))
+  if rest:
+    lists["unlabeled"] = rest
+  _save(root, lists, content, notes)
+  return notes
+
+
+def divided(
+    ids: Sequence[str], fractions: Sequence[float], seed: int
+) -> dict[str, list[str]]:
+  """{train_labeled, val, test: ids}, at random but for the seed.
+
+  Raises:
+    errors.DataError: fractions that are no division, or a part without images.
+  """
+  fractions = [float(x) for x in fractions]
+  if len(fractions) != 3 or min(fractions) < 0 or not (
+      abs(sum(fractions) - 1) < 1e-6):
+    raise errors.DataError(
+        f"--split={','.join(f'{x:g}' for x in fractions)}: give three "
+        "fractions with sum 1, for training, validation and test")
+  order = [sorted(ids)[i] for i in
+           np.random.default_rng(seed).permutation(len(ids))]
+  # At least one image where a fraction is not 0; training takes the rest.
+  counts = [max(round(x * len(ids)), 1) if x else 0 for x in fractions]
+  counts[0] = len(ids) - counts[1] - counts[2] if fractions[0] else 0
+  if min(c for c, x in zip(counts, fractions, strict=True) if x) < 1:
+    raise errors.DataError(
+        f"--split: {len(ids)} annotated images are too few for "
+        f"{','.join(f'{x:g}' for x in fractions)}")
+  ends = np.cumsum(counts)
+  parts = (order[e - c:e] for e, c in zip(ends, counts, strict=True))
+  return {name: sorted(part) for name, part in
+          zip(_PARTS, parts, strict=True) if part}
+
+
+def _lists(root, labeled, drawn, split, seed, notes):
+  if not labeled:
+    notes.append("no masks and no annotations: all images are unlabeled")
+    return {}
+  given = drawn.splits if drawn else {
+      k: tuple(v.read_text().split()) for k, v in voc.lists(root).items()}
+  if split:
+    return divided(labeled, split, seed)
+  if given:
+    notes.append("splits as the data has them: " + ", ".join(
+        f"{k} {len(v)}" for k, v in given.items()))
+    return {k: list(v) for k, v in given.items()}
+  raise errors.DataError(
+      f"{root / 'splits'}: no lists of images; write them with "
+      "--split=0.8,0.1,0.1 --seed=0 (fractions for training, validation and "
+      "test)")
+
+
+def _classes(root, index, masks, files, drawn, names, notes):
+  """Content of classes.json."""
+  colors, more = {}, {}
+  named = _named(root)
+  if drawn:
+    names = list(names) or _with_background(drawn.labels)
+    colors = dict(drawn.colors)
+    more["annotations"] = drawn.name
+  elif masks:
+    values, palette_colors = _values(files)
+    if not names and isinstance(named, dict):
+      names, colors = list(named), named
+    elif not names and named:
+      names = list(named)
+    if palette_colors is not None:
+      names, colors = _of_colors(palette_colors, names, colors, notes)
+    elif values == [0, 255] and len(names or "ab") == 2:
+      names = list(names) or ["background", "object"]
+      more["values"] = {"0": 0, "255": 1}
+      notes.append("masks hold 0 and 255: read as classes 0 and 1 ('values' in "
+                   "classes.json)")
+    else:
+      most = max((v for v in values if v != 255), default=0)
+      if most >= _MOST_CLASSES:
+        raise errors.DataError(
+            f"{masks}: masks hold values up to {most}; name the classes and "
+            f"map the values in {root / 'classes.json'}")
+      names = list(names) or ["background", *(
+          f"class{i}" for i in range(1, most + 1))]
+  else:
+    names = list(names) or ["background"]
+  if names[0].lower() != "background" and drawn:
+    names = _with_background(names)
+  default = voc.palette(max(len(names), 1))
+  content = {
+      "classes": names,
+      "colours": [[int(x) for x in colors.get(n, default[i])]
+                  for i, n in enumerate(names)],
+      "ignore_index": 255, "channels": channels(index)}
+  return content | more
+
+
+def _with_background(names):
+  return ["background", *(n for n in names if n.lower() != "background")]
+
+
+def _named(root):
+  """Class names, or {name: colour}, of a text file beside the data."""
+  for name in _NAMES:
+    path = root / name
+    if not path.is_file():
+      continue
+    if name == "labelmap.txt":
+      return voc.label_map(path)
+    lines = [x.strip() for x in path.read_text("utf-8-sig").splitlines()]
+    return [x for x in lines if x and x != "__ignore__"]
+  return None
+
+
+def _values(files):
+  """(values of one-channel masks, colours where they are in colour)."""
+  values, colors = set(), set()
+  for paths in files.values():
+    path = image_index.only(paths, paths[0])
+    samples = mask_files.read_samples(image_files.read_bytes(path), path)
+    if samples.ndim == 3 and not (samples == samples[..., :1]).all():
+      colors |= set(map(tuple, np.unique(
+          samples.reshape(-1, 3), axis=0).tolist()))
+      if len(colors) > _MOST_CLASSES:
+        raise errors.DataError(
+            f"{path}: masks of more than {_MOST_CLASSES} colours; they were "
+            "smoothed, or these are no masks")
+    else:
+      plane = samples[..., 0] if samples.ndim == 3 else samples
+      values |= set(np.unique(plane).tolist())
+  return sorted(values), sorted(colors) if colors else None
+
+
+def _of_colors(seen, names, colors, notes):
+  """Names and their colours, where masks are in colour."""
+  seen = [c for c in seen if c != voc.BORDER]
+  if colors:
+    return list(names), colors
+  known = [tuple(c) for c in voc.palette().tolist()]
+  if names and set(seen) <= set(known[:len(names)]):
+    return list(names), dict(zip(names, known, strict=False))
+  ordered = sorted(seen, key=lambda c: (c != (0, 0, 0), c))
+  if names and len(names) != len(ordered):
+    raise errors.DataError(
+        f"--classes: {len(names)} names, but the masks have {len(ordered)} "
+        f"colours: {', '.join(map(str, ordered[:8]))}")
+  names = list(names) or [
+      "background" if c == (0, 0, 0) else f"colour_{bytes(c).hex()}"
+      for c in ordered]
+  notes.append("masks are in colour: " + ", ".join(
+      f"{n} {c}" for n, c in zip(names, ordered, strict=True)))
+  return names, dict(zip(names, ordered, strict=True))
+
+
+def channels(index) -> int:
+  """1 where a look at some images shows gray ones alone, else 3."""
+  for name in index.ids[:20]:
+    path = index.path(name)
+    image = image_files.load(image_files.read_bytes(path), path)
+    if image.mode not in ("1", "L", "LA"):
+      return 3
+  return 1
+
+
+def _save(root, lists, content, notes):
+  folder = root / "splits"
+  present = {p.stem for p in folder.glob("*.txt")} if folder.is_dir() else set()
+  for name, ids in lists.items():
+    path = folder / f"{name}.txt"
+    text = "".join(f"{x}\n" for x in ids)
+    if name in present and path.read_text() != text:
+      raise errors.DataError(
+          f"{path}: is there and holds another list; remove {folder} to divide "
+          "the images anew")
+  try:
+    folder.mkdir(exist_ok=True)
+    for name, ids in lists.items():
+      (folder / f"{name}.txt").write_text("".join(f"{x}\n" for x in ids))
+    path = root / "classes.json"
+    if path.exists():
+      notes.append(f"{path} is kept")
+    else:
+      path.write_text(json.dumps(content, indent=1) + "\n")
+      notes.append(f"wrote {path}")
+  except OSError as e:
+    raise errors.DataError(
+        f"--data_dir={root}: lists cannot be written there ({e.strerror}); "
+        "make the folder writable or copy it") from e
+  notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in lists))

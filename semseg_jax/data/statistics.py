@@ -1,0 +1,181 @@
+"""What a data set holds, split by split, and what about it looks wrong."""
+
+from collections.abc import Mapping
+import dataclasses
+
+import numpy as np
+
+from semseg_jax.data import datasets
+from semseg_jax.data import sources
+
+# Of a split's pixels.
+MOST_IGNORED = 0.05
+# Rendered sources are looked at this far.
+_LOOKED_AT = 200
+_SHOWN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+  """One split.
+
+  count: images. volumes: that they are slices of, 0 where they are none.
+  looked_at: images that the numbers are of. smallest, largest: (width, height)
+  by area. pixels: int64 [256], of each label; None without masks. turned: ids
+  of images with an EXIF orientation. broken: {id: what is wrong}.
+  """
+
+  count: int
+  looked_at: int
+  smallest: tuple[int, int]
+  largest: tuple[int, int]
+  pixels: np.ndarray | None
+  volumes: int = 0
+  turned: tuple[str, ...] = ()
+  broken: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def summarize(dataset: datasets.Dataset) -> dict[str, Summary]:
+  """{split: its summary}; rendered splits are looked at in part."""
+  return {name: _summary(source)
+          for name, source in sorted(dataset.splits.items()) if len(source)}
+
+
+def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
+  """What looks wrong, a line each."""
+  spec = dataset.spec
+  labeled = {k: v for k, v in summaries.items() if v.pixels is not None}
+  lines = []
+  if labeled:
+    total = sum(s.pixels for s in labeled.values())
+    for i, name in enumerate(spec.class_names):
+      missing = [k for k, s in labeled.items() if not s.pixels[i]]
+      if not total[i]:
+        lines.append(f"class {name!r} never occurs")
+      elif missing:
+        lines.append(f"class {name!r} does not occur in {', '.join(missing)}")
+  for split, s in labeled.items():
+    share = s.pixels[spec.ignore_index] / max(s.pixels.sum(), 1)
+    if share > MOST_IGNORED:
+      lines.append(
+          f"{split}: {spec.ignore_index} = ignored covers {share:.0%} of the "
+          "pixels")
+  lines += _hint_of_values(spec, labeled)
+  lines += [f"{message}" for message in overlaps(dataset).values()]
+  turned = {i: None for s in summaries.values() for i in s.turned}
+  if turned:
+    lines.append(
+        f"{len(turned)} images are turned by their EXIF orientation, as "
+        f"cameras mean it ({_few(turned)}): masks must lie on the turned image")
+  for split, s in summaries.items():
+    if s.broken:
+      lines.append(f"{split}: {len(s.broken)} broken images "
+                   f"({_few(s.broken)})")
+  return lines
+
+
+def notes(dataset: datasets.Dataset) -> list[str]:
+  """What a user should know that is not wrong, a line each."""
+  spec = dataset.spec
+  if spec.flip is None:
+    return ["flips: none, left and right differ"]
+  pairs = [f"{spec.class_names[a]} <-> {spec.class_names[b]}"
+           for a, b in enumerate(spec.flip) if a < b]
+  if not pairs:
+    return []
+  return [f"flips: mirrored images exchange {', '.join(pairs)}"]
+
+
+def overlaps(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
+  """{(split, split): message} of splits that should share no image.
+
+  A training split with labels and any split that is scored, and `unlabeled`
+  with one (where it is harmless to some protocols).
+  """
+  of = {name: sources.origins(source)
+        for name, source in dataset.splits.items() if len(source)}
+  scored = [s for s in of if s in ("val", "test") or s.startswith("ood_")]
+  messages = {}
+  for split in of:
+    if split in scored:
+      continue
+    for other in scored:
+      both = of[split].keys() & of[other].keys()
+      if both:
+        ids = sorted(of[split][x] for x in both)
+        messages[split, other] = (
+            f"{len(both)} images stand in {split} and in {other}: "
+            f"{_few(ids)}")
+  return messages
+
+
+def table(dataset: datasets.Dataset, summaries) -> str:
+  """A table of splits, sizes and shares of classes, in per cent."""
+  spec = dataset.spec
+  header = ["split", "images", "size", *spec.class_names, "ignored"]
+  rows = [header]
+  for split, s in summaries.items():
+    size = "{} x {}".format(*s.smallest)
+    if s.smallest != s.largest:
+      size += " to {} x {}".format(*s.largest)
+    count = f"{s.count}" + (f" of {s.volumes} volumes" if s.volumes else "")
+    row = [split, count, size]
+    if s.pixels is None:
+      row += ["no masks"] + [""] * len(spec.class_names)
+    else:
+      shares = s.pixels / max(s.pixels.sum(), 1)
+      row += [_percent(x) for x in shares[:spec.num_classes]]
+      row.append(_percent(shares[spec.ignore_index]))
+    rows.append(row)
+  if len(header) > 10:  # one line a class, one column a split
+    rows = [list(x) for x in zip(*rows, strict=True)]
+  widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+  return "\n".join(
+      "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+      .rstrip() for row in rows)
+
+
+def _summary(source):
+  facts = sources.facts(source)
+  broken = sources.broken(source)
+  volumes = len(set(getattr(source, "volumes", None) or ()))
+  if facts is None:
+    facts = {}
+    for i in range(min(len(source), _LOOKED_AT)):
+      if source.ids[i] in broken:
+        continue
+      example = source[i]
+      facts[source.ids[i]] = sources.Facts.of(
+          example["image"].shape, example.get("label"))
+  sizes = sorted((f.size for f in facts.values()),
+                 key=lambda s: (s[0] * s[1], s)) or [(0, 0)]
+  pixels = None
+  if source.labeled:
+    pixels = np.zeros(256, np.int64)
+    for f in facts.values():
+      for value, count in f.pixels.items():
+        pixels[value] += count
+  return Summary(
+      len(source), len(facts), sizes[0], sizes[-1], pixels, volumes,
+      tuple(i for i, f in facts.items() if f.turned), broken)
+
+
+def _hint_of_values(spec, labeled):
+  if spec.num_classes != 2 or not labeled:
+    return []
+  total = sum(s.pixels for s in labeled.values())
+  if total[1] or not total[spec.ignore_index]:
+    return []
+  return [f"masks hold 0 and {spec.ignore_index} alone: if "
+          f"{spec.ignore_index} is {spec.class_names[1]!r}, say so in "
+          f'classes.json: "values": {{"0": 0, "{spec.ignore_index}": 1}}']
+
+
+def _percent(share):
+  return f"{100 * share:.1f}" if share >= 5e-4 or not share else "<0.1"
+
+
+def _few(names):
+  names = list(names)
+  return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

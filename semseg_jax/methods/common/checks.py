@@ -1,0 +1,81 @@
+"""What a configuration cannot mean, found before anything is trained.
+
+A stage's own `make` checks what it alone knows; here is what would show only
+after hours: in evaluation, or when a GAN is first watched.
+"""
+
+from semseg_jax.methods.common import data
+
+# Parts of the images that Inception's score is averaged over.
+_INCEPTION_SPLITS = 10
+# Of a sample, by which precision and recall are judged.
+_NEIGHBORS = 3
+# Samples of a group in the image discriminator's minibatch deviation.
+_GROUP = 4
+
+
+def check(config) -> None:
+  """Raises for a config that cannot run to its end.
+
+  Raises:
+    ValueError: names the field and what it may be.
+  """
+  if "gan" in config.stages:
+    _monitor(config)
+  if "inversion" in config:
+    _snapshots(config.inversion)
+
+
+def gan_batch(size: int, parts: int, field: str) -> None:
+  """Raises unless a discriminator's batch, in parts, divides into groups.
+
+  Args:
+    size: of the batch.
+    parts: that it is taken in.
+    field: of the config that states the size.
+
+  Raises:
+    ValueError: it does not.
+  """
+  part = size // max(parts, 1)
+  if size < 1 or (part >= _GROUP and part % _GROUP):
+    of = f" (in {parts} parts, config.num_microbatches)" if parts > 1 else ""
+    raise ValueError(
+        f"{field} is {size}{of}: the discriminator compares images in groups "
+        f"of {_GROUP}, so give a multiple of {_GROUP} for each part, or less "
+        f"than {_GROUP}")
+
+
+def _monitor(config):
+  count = config.monitor.samples
+  if not count:
+    return
+  least = _INCEPTION_SPLITS if config.monitor.inception else (
+      _NEIGHBORS + 1 if config.monitor.network else 2)
+  if count < least:
+    raise ValueError(
+        f"config.monitor.samples is {count}: "
+        + ("Inception's score is averaged over 10 parts, give at least 10"
+           if config.monitor.inception else
+           f"a distance needs at least {least}")
+        + ", or 0 to watch nothing")
+  if not config.data.name:
+    return
+  _, unlabeled = data.train_sources(config)
+  images = len(unlabeled) if unlabeled is not None else 0
+  if images < least:
+    raise ValueError(
+        f"config.monitor.samples is {count}, but there are {images} unlabeled "
+        f"images to compare samples with, and at least {least} are needed: "
+        "give more images (config.data.num_unlabeled), or set "
+        "config.monitor.samples=0")
+
+
+def _snapshots(c):
+  beyond = [s for s in c.snapshots if not 0 <= s <= c.steps]
+  if beyond:
+    raise ValueError(
+        f"config.inversion.snapshots has {beyond[0]}, but "
+        f"config.inversion.steps is {c.steps}: set both, as in "
+        f"--config.inversion.snapshots="
+        f"{str(tuple(s for s in c.snapshots if s not in beyond))!r}")

@@ -1,0 +1,173 @@
+"""Masks of every depth and mode: the values as drawn, or one clear line."""
+
+import io
+import struct
+import zlib
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+import numpy as np
+from PIL import Image
+import pytest
+
+from semseg_jax.data import errors
+from semseg_jax.data import mask_files
+
+COLORS = ((0, 0, 0), (0, 176, 0), (200, 30, 30))
+LEGEND = mask_files.Legend(("ground", "leaf", "spot"), COLORS)
+DRAWN = np.arange(40).reshape(5, 8) % 3
+
+
+def png(values, depth, color=0, more=b""):
+  """A PNG of any depth; `more`: chunks before the pixels."""
+  rows = b""
+  for row in values:
+    bits = "".join(format(int(x), f"0{depth}b") for x in row)
+    bits += "0" * (-len(bits) % 8)
+    rows += b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+  height, width = values.shape
+  header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+  return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more
+          + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def chunk(kind, body):
+  return (struct.pack(">I", len(body)) + kind + body
+          + struct.pack(">I", zlib.crc32(kind + body)))
+
+
+def encoded(image, kind="png", **options):
+  out = io.BytesIO()
+  image.save(out, kind, **options)
+  return out.getvalue()
+
+
+def painted(drawn=DRAWN, colors=COLORS):
+  return np.asarray(colors, np.uint8)[drawn]
+
+
+@given(depth=st.sampled_from([1, 2, 4, 8, 16]), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_gray_of_any_depth_is_read_as_drawn(depth, data):
+  most = min((1 << depth) - 1, 255)
+  width = data.draw(st.integers(1, 9))
+  values = np.asarray(data.draw(st.lists(
+      st.lists(st.integers(0, most), min_size=width, max_size=width),
+      min_size=1, max_size=4)))
+  np.testing.assert_array_equal(
+      mask_files.read_indices(png(values, depth), "a.png"), values)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_palettes_are_indices_at_any_depth(depth):
+  values = DRAWN % (1 << depth)
+  palette = chunk(b"PLTE", bytes(range(9)) + bytes(39))
+  label = mask_files.read(png(values, depth, 3, palette), LEGEND, "a.png")
+  np.testing.assert_array_equal(label, values)
+
+
+@pytest.mark.parametrize(("mode", "kind"), [
+    ("L", "bmp"), ("L", "tiff"), ("L", "gif"), ("P", "gif"), ("P", "bmp"),
+    ("P", "tiff"), ("I;16", "png"), ("I;16", "tiff"), ("I", "tiff"),
+    ("F", "tiff"), ("LA", "png"), ("RGB", "png"), ("RGBA", "png"),
+    ("RGB", "bmp"), ("RGB", "tiff"), ("L", "ppm"), ("RGB", "webp")])
+def test_modes_that_hold_indices(mode, kind):
+  image = Image.fromarray(DRAWN.astype(np.uint8))
+  if mode == "P":
+    image.putpalette(list(range(9)) + [0] * 759)
+  elif mode == "I;16":
+    image = Image.fromarray(DRAWN.astype(np.uint16))
+  else:
+    image = image.convert(mode)
+  options = {"lossless": True} if kind == "webp" else {}
+  content = encoded(image, kind, **options)
+  for label in (mask_files.read_indices(content, "a"),
+                mask_files.read(content, LEGEND, "a")):
+    np.testing.assert_array_equal(label, DRAWN)
+    assert label.dtype == np.uint8
+
+
+def test_gray_maps_of_a_small_maximum():
+  text = b"P5 # indices\n8 5\n3\n" + DRAWN.astype(np.uint8).tobytes()
+  np.testing.assert_array_equal(mask_files.read_indices(text, "a.pgm"), DRAWN)
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "tiff"])
+def test_colour_masks_are_read_by_the_classes_colours(kind):
+  image = Image.fromarray(painted())
+  np.testing.assert_array_equal(
+      mask_files.read(encoded(image, kind), LEGEND, "a"), DRAWN)
+
+
+def test_a_colour_of_no_class_names_the_nearest():
+  pixels = painted()
+  pixels[3, 4] = (10, 170, 8)
+  with pytest.raises(errors.DataError, match=(
+      r"a\.png: colour \(10, 170, 8\) at row 3, column 4.*"
+      r"nearest is 'leaf' \(0, 176, 0\)")):
+    mask_files.read(encoded(Image.fromarray(pixels)), LEGEND, "a.png")
+
+
+def test_colours_that_do_not_count():
+  legend = mask_files.Legend(
+      ("a", "b"), COLORS[:2], 254, ignore_colors=(COLORS[2],))
+  label = mask_files.read(encoded(Image.fromarray(painted())), legend, "a")
+  np.testing.assert_array_equal(label, np.where(DRAWN == 2, 254, DRAWN))
+
+
+@pytest.mark.parametrize(("kind", "options"), [
+    ("jpeg", {}), ("webp", {"quality": 80}), ("tiff", {"compression": "jpeg"})])
+def test_lossy_masks_are_refused_by_that_word(kind, options):
+  content = encoded(Image.fromarray(painted()), kind, **options)
+  for read in (lambda: mask_files.read_indices(content, "a.png"),
+               lambda: mask_files.read(content, LEGEND, "a.png")):
+    with pytest.raises(errors.DataError, match=r"a\.png: .*lossy"):
+      read()
+
+
+def test_values_are_mapped():
+  legend = mask_files.Legend(
+      ("a", "b"), COLORS[:2], values={0: 0, 255: 1, 128: 255})
+  drawn = np.array([[0, 255, 128]], np.uint8)
+  label = mask_files.read(encoded(Image.fromarray(drawn)), legend, "a.png")
+  np.testing.assert_array_equal(label, [[0, 1, 255]])
+  one_bit = encoded(Image.fromarray(drawn > 200))
+  np.testing.assert_array_equal(
+      mask_files.read(one_bit, legend, "a.png"), [[0, 1, 0]])
+  with pytest.raises(errors.DataError, match=r"a\.png: holds the value 7.*0, "):
+    mask_files.read(encoded(Image.fromarray(drawn // 2 + 7)), legend, "a.png")
+
+
+@pytest.mark.parametrize(("image", "message"), [
+    (Image.new("RGBA", (4, 3), (0, 0, 0, 90)), "transparent"),
+    (Image.fromarray(np.full((3, 4), 0.5, np.float32)), "fractions"),
+    (Image.fromarray(np.full((3, 4), 70_000, np.int32)), "70000"),
+    (Image.new("CMYK", (4, 3)), "CMYK"),
+    (Image.new("L", (4, 3), 3), "class index 3.*values"),
+])
+def test_what_is_no_mask(image, message):
+  with pytest.raises(errors.DataError, match=message):
+    mask_files.read(encoded(image, "tiff"), LEGEND, "a.tif")
+
+
+def test_palette_in_the_colours_of_other_classes():
+  image = Image.fromarray(DRAWN.astype(np.uint8), mode="P")
+  image.putpalette([*COLORS[0], *COLORS[2], *COLORS[1]])
+  content = encoded(image)
+  with pytest.raises(errors.DataError, match="index 1 is 'leaf'.*'spot'"):
+    mask_files.read(content, LEGEND, "a.png")
+  legend = lambda masks: mask_files.Legend(
+      LEGEND.class_names, COLORS, masks=masks)
+  np.testing.assert_array_equal(
+      mask_files.read(content, legend("indices"), "a"), DRAWN)
+  np.testing.assert_array_equal(
+      mask_files.read(content, legend("colours"), "a"),
+      np.array([0, 2, 1])[DRAWN])
+
+
+def test_several_images_in_one_file():
+  image = Image.new("L", (4, 3))
+  content = encoded(image, "tiff", save_all=True, append_images=[image])
+  with pytest.raises(errors.DataError, match="holds 2 images"):
+    mask_files.read_indices(content, "a.tif")
