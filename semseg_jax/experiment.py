@@ -39,13 +39,8 @@ def run(function, config, workdir, **arguments):
   console.setup()
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
-    workdir = epath.Path(workdir).expanduser()
-    try:
-      result = function(config, workdir, **arguments)
-    finally:
-      # A refused command leaves no folder behind.
-      if jax.process_index() == 0 and workdir.exists():
-        run_dir.add_command(workdir, sys.argv)
+    result = function(
+        config, epath.Path(workdir).expanduser(), **arguments)
     mesh_lib.together("done")  # process 0 may still be writing figures
     return result
 
@@ -85,6 +80,8 @@ def train(config, workdir, *, overrides=None, only=()):
   for name in names:
     run_dir.check(workdir / name, relevant(config, name))
   mesh = mesh_lib.make()
+  if jax.process_index() == 0:
+    run_dir.add_command(workdir, sys.argv)
   for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
     options = loop.LoopOptions(
         **config.log.to_dict(),
@@ -100,7 +97,7 @@ def train(config, workdir, *, overrides=None, only=()):
         overrides_json=json.dumps(overrides or {}, default=str))
     if jax.process_index() == 0:
       plots.plot_metrics(workdir / name / "metrics.jsonl",
-                           workdir / name / "curves.png")
+                         workdir / name / "curves.png")
   return workdir
 
 
@@ -162,6 +159,7 @@ def evaluate(config, workdir, *, splits=()):
           f"{tables.text(tables.score_rows(methods, plain))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
   if primary:
+    run_dir.add_command(workdir, sys.argv)
     print(f"\nreport: {report.write(workdir)}", flush=True)
   return scored
 

@@ -1,6 +1,7 @@
 """The records of a run's folder: config, overrides, versions, DONE."""
 
 from collections.abc import Sequence
+import contextlib
 import importlib.metadata
 import json
 import pathlib
@@ -77,25 +78,32 @@ def prepare(folder, config: dict, overrides: dict, *,
   check(folder, config)
   folder = absolute(folder)
   if primary:
-    try:
-      folder.mkdir(parents=True, exist_ok=True)
+    with _writing(folder):
       write_json(folder / "config.json", config)
       write_json(folder / "overrides.json", overrides)
       write_json(folder / "versions.json", versions())
-    except OSError as error:
-      raise OSError(
-          f"{folder} cannot be written to ({error.strerror or error}): set its "
-          "permissions right, make room, or use another --workdir") from error
   return folder
+
+
+@contextlib.contextmanager
+def _writing(folder):
+  """Makes the folder; an error says what to do."""
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    yield
+  except OSError as error:
+    raise OSError(
+        f"{folder} cannot be written to ({error.strerror or error}): set its "
+        "permissions right, make room, or use another --workdir") from error
 
 
 def add_command(workdir, arguments: Sequence[str]) -> None:
   """Appends a command line to workdir/commands.json, with the time."""
   workdir = absolute(workdir)
-  workdir.mkdir(parents=True, exist_ok=True)
-  write_json(workdir / _COMMANDS, [*commands(workdir), {
-      "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-      "command": shlex.join(["python", *arguments])}])
+  with _writing(workdir):
+    write_json(workdir / _COMMANDS, [*commands(workdir), {
+        "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "command": shlex.join(["python", *arguments])}])
 
 
 def commands(workdir) -> list[dict]:

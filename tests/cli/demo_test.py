@@ -66,6 +66,8 @@ def test_images_are_there(demo):
         path = folder / stage / "samples" / f"{name}_{step:07}.png"
         assert np.asarray(Image.open(path)).std() > 0, path
     assert (folder / stage / "curves.png").stat().st_size
+  report = (folder / "report.html").read_text()
+  assert all(f"<th>{method}</th>" in report for method in METHODS)
   for split in ("test", "ood_test"):
     results = folder / "eval" / split
     with Image.open(results / "overview.png") as image:

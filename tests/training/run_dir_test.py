@@ -59,3 +59,13 @@ def test_failed_write_leaves_the_old_file(tmp_path):
   with pytest.raises(TypeError):
     run_dir.write_json(path, {"a": object()})
   assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_commands_are_kept_in_order(tmp_path):
+  assert run_dir.commands(tmp_path / "new") == []
+  run_dir.add_command(tmp_path / "new", ["train.py", "--a=x y"])
+  run_dir.add_command(tmp_path / "new", ["eval.py"])
+  first, second = run_dir.commands(tmp_path / "new")
+  assert first["command"] == "python train.py '--a=x y'"
+  assert second["command"] == "python eval.py"
+  assert second["time"] >= first["time"]
