@@ -72,13 +72,13 @@ def train(config, workdir, *, overrides=None, only=()):
   Raises:
     ValueError, DataError: bad config or data, before training starts.
   """
-  checks.check(config)
   check_data(config)
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.
   stages = [stage_table.make(config, workdir, name) for name in names]
   for name in names:
     run_dir.check(workdir / name, relevant(config, name))
+  checks.check(config, names)
   mesh = mesh_lib.make()
   if jax.process_index() == 0:
     run_dir.add_command(workdir, sys.argv)

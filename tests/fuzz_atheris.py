@@ -1,7 +1,9 @@
 """Coverage-guided fuzzing of the readers, for those who have Atheris.
 
   pip install "semseg_jax[fuzz]"
-  python tests/fuzz_atheris.py torch|safetensors|mask|ids|config -runs=100000
+  python tests/fuzz_atheris.py TARGET -runs=100000
+
+TARGET: torch, safetensors, pickle, mask, ids, labelme, coco, xml or config.
 
 Any exception but the one that a reader documents is a finding; so is an input
 that takes seconds or gigabytes (libFuzzer's -timeout, -rss_limit_mb). The
@@ -12,6 +14,7 @@ while; tests/**/fuzz_test.py use Hypothesis.
 import importlib.util
 import io
 import pathlib
+import pickle
 import sys
 import tempfile
 
@@ -27,6 +30,9 @@ with atheris.instrument_imports(include=["semseg_jax", "configs", "pickle"]):
   from semseg_jax.data import id_lists
   from semseg_jax.data import image_files
   from semseg_jax.data import mask_files
+  from semseg_jax.data.formats import annotations
+  from semseg_jax.data.formats import layout
+  from semseg_jax.interop import network_pickles
   from semseg_jax.interop import torch_files
 
 FOLDER = pathlib.Path(tempfile.mkdtemp())
@@ -39,6 +45,23 @@ def on_file(read, error):
     try:
       read(FILE)
     except error:
+      pass
+  return target
+
+
+def annotated(name):
+  """Draws every mask of a folder with an image and one file of annotations."""
+  root = FOLDER / name.replace(".", "_")
+  root.mkdir(exist_ok=True)
+  Image.new("RGB", (6, 4)).save(root / "a.png")
+
+  def target(data):
+    (root / name).write_bytes(data)
+    try:
+      folder = layout.find(root)
+      for item in folder.items.values() if folder else ():
+        item.draw(annotations.indices(("background", "leaf"), 255))
+    except errors.DataError:
       pass
   return target
 
@@ -82,6 +105,25 @@ TARGETS = {
         image_files.read_bytes(path), "input"), errors.DataError), masks),
     "ids": (on_file(id_lists.read, errors.DataError),
             lambda: [b"a\nb/c\n", b"\xef\xbb\xbfa\r\n../b\n"]),
+    "pickle": (
+        on_file(network_pickles.load, torch_files.TorchFileError),
+        lambda: [pickle.dumps({"G_ema": None}), *torch_files_of_both_kinds()]),
+    "labelme": (annotated("a.json"), lambda: [
+        b'{"imagePath": "a.png", "imageWidth": 6, "imageHeight": 4, "shapes": '
+        b'[{"label": "leaf", "shape_type": "polygon", "points": '
+        b"[[0, 0], [3, 0], [3, 3]]}]}"]),
+    "coco": (annotated("all.json"), lambda: [
+        b'{"images": [{"id": 1, "file_name": "a.png", "width": 6, "height": 4'
+        b'}], "categories": [{"id": 1, "name": "leaf"}], "annotations": '
+        b'[{"image_id": 1, "category_id": 1, "segmentation": '
+        b"[[0, 0, 3, 0, 3, 3]]}]}"]),
+    "xml": (annotated("a.xml"), lambda: [
+        b'<annotations><image name="a.png" width="6" height="4"><polygon '
+        b'label="leaf" points="0,0;3,0;3,3"/></image></annotations>',
+        b"<annotation><filename>a.png</filename><size><width>6</width><height>"
+        b"4</height></size><object><name>leaf</name><bndbox><xmin>0</xmin>"
+        b"<ymin>0</ymin><xmax>3</xmax><ymax>3</ymax></bndbox></object>"
+        b"</annotation>"]),
     "config": (config, lambda: [b"labels=3,smoke", b"rate=1e-3,name=a"]),
 }
 

@@ -15,7 +15,8 @@ HARNESS = pathlib.Path(__file__).with_name("fuzz_atheris.py")
                     reason="atheris is installed by make test-all, where it "
                     "has a wheel for this Python")
 @pytest.mark.parametrize(
-    "target", ["torch", "safetensors", "mask", "ids", "config"])
+    "target", ["torch", "safetensors", "pickle", "mask", "ids", "labelme",
+               "coco", "xml", "config"])
 def test_no_input_fails(target):
   process = subprocess.run(
       (sys.executable, str(HARNESS), target, "-runs=20000", "-seed=1",

@@ -138,7 +138,8 @@ class Judge:
     """Scores of images uint8 [N, S, S, C] for masks int [N, S, S]."""
     c = self._config.data
     counts = scores.confusion_matrix(
-        truth, self.labels(images), c.num_classes, c.ignore_index).sum(0)
+        truth, self.labels(images), c.num_classes,
+        data.ignore_index(self._config)).sum(0)
     features = [self._network(image_ops.from_uint8(x))
                 for x in _batches(self._sized(images))]
     features = jax.tree.map(
@@ -226,9 +227,10 @@ def _pseudo_quality(config, workdir, judge):
   # Classes of partial annotations are those of the data set plus one.
   shift = config.shots.annotation != "mask"
   c = config.data
+  ignore_index = data.ignore_index(config)
   counts = scores.confusion_matrix(
-      np.where(known, label - shift, c.ignore_index), judge.labels(images),
-      c.num_classes, c.ignore_index).sum(0)
+      np.where(known, label - shift, ignore_index), judge.labels(images),
+      c.num_classes, ignore_index).sum(0)
   if not known.any():
     return {"labeled": 0.0, "label_accuracy": None, "label_miou": None}
   return {"labeled": float(known.mean()),

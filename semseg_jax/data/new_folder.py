@@ -37,7 +37,7 @@ def write(
       of images alone.
     split: fractions of the annotated images for training, validation and test;
       empty: as the data divides them. Images without annotation become the
-      list `unlabeled`.
+      list `unlabeled`, together with those for training.
     seed: of the division.
     classes: names in the order of their indices; empty: as the data names
       them. "background" is put in front where it is not among them.
@@ -74,7 +74,8 @@ def write(
   lists = _lists(root, labeled, drawn, split, seed, notes)
   rest = sorted(set(index.ids) - set(labeled))
   if rest:
-    lists["unlabeled"] = rest
+    # Without their labels the training images count, too.
+    lists["unlabeled"] = sorted({*rest, *lists.get("train_labeled", ())})
   _save(root, lists, content, notes)
   return notes
 

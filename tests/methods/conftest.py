@@ -7,6 +7,7 @@ import pytest
 
 from configs.semantic_gan import base
 from configs.semantic_gan import small
+from semseg_jax.methods.common import data
 
 SIZE, BATCH = 8, 4
 
@@ -32,7 +33,7 @@ def _batch(config, seed=0):
   image = lambda: rng.integers(
       0, 256, (*shape, config.data.channels), np.uint8)
   label = rng.integers(0, config.data.num_classes, shape).astype(np.int32)
-  label[:, 0, 0] = config.data.ignore_index
+  label[:, 0, 0] = data.ignore_index(config)
   return {"unlabeled": {"image": image()},
           "labeled": {"image": image(), "label": label}}
 

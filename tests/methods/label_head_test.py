@@ -95,7 +95,7 @@ def test_distilled_pairs_are_the_most_certain_samples(fitted):
   assert chosen == sorted(chosen)
   every.distilled.min_probability = 1.1
   label = distilled.pairs(every, folder)[0]["label"]
-  assert np.all(label == config.data.ignore_index)
+  assert np.all(label == data.ignore_index(config))
 
 
 def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):

@@ -14,13 +14,17 @@ _NEIGHBORS = 3
 _GROUP = 4
 
 
-def check(config) -> None:
+def check(config, stages) -> None:
   """Raises for a config that cannot run to its end.
+
+  Args:
+    config: the experiment's.
+    stages: names of those that are trained.
 
   Raises:
     ValueError: names the field and what it may be.
   """
-  if "gan" in config.stages:
+  if "gan" in stages:
     _monitor(config)
   if "inversion" in config:
     _snapshots(config.inversion)
