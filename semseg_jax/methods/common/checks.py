@@ -4,6 +4,8 @@ A stage's own `make` checks what it alone knows; here is what would show only
 after hours: in evaluation, or when a GAN is first watched.
 """
 
+from etils import epath
+
 from semseg_jax.methods.common import data
 
 # Parts of the images that Inception's score is averaged over.
@@ -54,6 +56,9 @@ def _monitor(config):
   count = config.monitor.samples
   if not count:
     return
+  weights = config.monitor.inception
+  if weights and not epath.Path(weights).exists():
+    raise ValueError(f"config.monitor.inception: no such file: {weights}")
   least = _INCEPTION_SPLITS if config.monitor.inception else (
       _NEIGHBORS + 1 if config.monitor.network else 2)
   if count < least:
