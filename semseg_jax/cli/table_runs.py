@@ -15,6 +15,7 @@ import types
 from typing import Any
 from typing import NamedTuple
 
+from semseg_jax import stages as stage_table
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import table_results
@@ -142,9 +143,9 @@ def unlike(there: dict, now: dict) -> list[tuple]:
     return records.differences(there, now)
   names = [set(c["stages"]) for c in (there, now)]
   kind = types.SimpleNamespace(method=now["method"])
-  blocks = lambda stages: {
-      field for name in stages
-      for field in stages.of(kind, name).fields}
+  blocks = lambda stage_names: {
+      field for name in stage_names
+      for field in stage_table.of(kind, name).fields}
   both = names[0] & names[1]
   try:
     others = blocks(names[0] | names[1]) - blocks(both)

@@ -18,7 +18,8 @@ _WEIGHTS = (".safetensors", ".pth", ".pt")
 _IRRELEVANT = {
     "": ("faults", "monitor", "remat", "sharding"),
     "data": ("cache_dir", "data_dir", "workers"),
-    "evaluation": ("images",),
+    "evaluation": ("num_visualized",),
+    "labels": ("run",),
     "log": ("log_every", "sample_every")}
 
 

@@ -1,10 +1,13 @@
 """The published models: which runs, in which order."""
 
+import json
 import pathlib
 
 import pytest
 
+from semseg_jax.cli import table_runs
 from semseg_jax.cli import train_models
+from semseg_jax.evaluation import paper_table
 
 
 def test_one_run_of_images_serves_all_numbers_of_labels(monkeypatch):
@@ -28,6 +31,25 @@ def test_one_run_of_images_serves_all_numbers_of_labels(monkeypatch):
     assert "flip" not in tuple(config.gan.augment.policy)
   # The upper bound knows all labels: it is trained once.
   assert sum("fully_supervised" in c.stages for c, _ in others) == 1
+
+
+def test_records_are_those_of_the_tables(monkeypatch):
+  monkeypatch.syspath_prepend(
+      str(pathlib.Path(__file__).resolve().parents[2]))
+  data = pathlib.Path("packs")
+  table = table_runs.load("chest_xray")
+  folders = table_runs.Folders(pathlib.Path("runs"), str(data))
+  wanted = {}
+  for run in paper_table.runs(table):
+    plain = table_runs.plain_config(run, folders, table)
+    wanted[plain["data"]["num_labeled"], plain["seed"]] = plain
+  jobs = train_models.jobs("chest_xray", pathlib.Path("there"), data,
+                           ("0",))[1:]
+  for config, _ in jobs:
+    there = json.loads(config.to_json_best_effort())
+    now = wanted[config.data.num_labeled, 0]
+    assert table_runs.unlike(there, now) == []
+    assert table_runs.unlike(there, now | {"dtype": "bfloat16"})
 
 
 def test_unknown_model_lists_the_known_ones():
