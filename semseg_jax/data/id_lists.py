@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import hashlib
 import pathlib
+import re
 
 from semseg_jax.data import errors
 
@@ -63,7 +64,8 @@ def read(path: pathlib.Path) -> tuple[str, ...]:
       raise errors.DataError(
           f"{path}: more than {MAX_BYTES >> 20} MiB; this is no list of ids")
     text = path.read_text(encoding="utf-8-sig")
-    ids = tuple(x.strip() for x in text.split("\n") if x.strip())
+    ids = tuple(
+        _two_paths(x.strip()) for x in text.split("\n") if x.strip())
   except FileNotFoundError as e:
     raise errors.DataError(f"{path}: list file is missing") from e
   except UnicodeDecodeError as e:
@@ -99,3 +101,10 @@ def locate(
   raise errors.DataError(
       f"data.data_dir: no {marker!r} in {root} (nor in {root / name}), so "
       f"this is not the data set {name!r}")
+
+
+def _two_paths(line):
+  """A line "/image /mask" without the slashes of its data set's root."""
+  if re.fullmatch(r"/\S+[\s,;]+/\S+", line):
+    return re.sub(r"(^|[\s,;])/+", r"\1", line)
+  return line

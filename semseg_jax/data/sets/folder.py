@@ -357,7 +357,9 @@ def _content(path):
     raise errors.DataError(
         f"{path}: missing; it names the classes, e.g. "
         '{"classes": ["background", "leaf"], "colours": [[0, 0, 0], '
-        '[0, 176, 0]], "ignore_index": 255}') from e
+        '[0, 176, 0]], "ignore_index": 255}. It is written, with lists of '
+        "images, by python -m semseg_jax.cli.prepare "
+        f"--data_dir={path.parent} --split=0.8,0.1,0.1") from e
   except (OSError, ValueError, RecursionError) as e:
     raise errors.DataError(f"{path}: not valid JSON ({e})") from e
   if not isinstance(content, dict):
