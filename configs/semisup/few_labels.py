@@ -25,7 +25,9 @@ def make(arg, published, labels: int):
       match_official=False, smoke=False)
   c = base.get_config()
   like = published.get_config(f"labels={a['labels']}")
-  c.data.update({k: v for k, v in like.data.items() if k != "split_seed"})
+  # Plain values: fields of `like` may be references.
+  c.data.update({k: v for k, v in like.data.to_dict().items()
+                 if k != "split_seed"})
   c.data.num_unlabeled = a["unlabeled"]
   for stage in (c.supervised, c.adv_ssl, c.mean_teacher):
     stage.color.update(like.supervised.color)
