@@ -130,7 +130,8 @@ def smoke(c: ml_collections.ConfigDict):
   small.shrink_gan(c, width=8)
   c.data.update(size=32, num_validation_images=6)
   c.generator.update(style_dim=16, mlp_layers=2, channels_per_resolution=())
-  c.image_discriminator.channels_per_resolution = ()
+  c.image_discriminator.update(kind="stylegan2", channels_per_resolution=())
+  c.perceptual.kind = ""  # nothing that has to be installed
   c.supervised.update(width=4, levels=2, steps=4, batch_size=4)
   c.gan.update(steps=4, batch_size=4)
   c.shots.update(steps=4, best_every=2)

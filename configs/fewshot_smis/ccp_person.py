@@ -12,6 +12,7 @@ become squares.
 
 from configs import common
 from configs.fewshot_smis import base
+from configs.semantic_gan import small
 
 
 def get_config(arg=""):
@@ -27,6 +28,7 @@ def get_config(arg=""):
     c.generator.channels_per_resolution = ((32, 48), (64, 24))
     c.image_discriminator.channels_per_resolution = (
         c.generator.channels_per_resolution)
+    small.projected(c)
     c.gan.steps = 6000
     c.supervised.steps = 1000
     c.synthesis.styles = "6-9"

@@ -12,6 +12,7 @@ stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
 
 from configs import common
 from configs.fewshot_smis import base
+from configs.semantic_gan import small
 
 
 def get_config(arg=""):
@@ -24,6 +25,7 @@ def get_config(arg=""):
   c.generator.channels_per_resolution = ((32, 48), (64, 24))
   c.image_discriminator.channels_per_resolution = (
       c.generator.channels_per_resolution)
+  small.projected(c)
   c.gan.steps = 4000
   # By the pseudo labels' agreement with the fully supervised segmenter.
   c.pseudo.layer = "conv32"
