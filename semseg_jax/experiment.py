@@ -4,6 +4,7 @@ Called by train.py, eval.py, the commands in `cli` and the tests.
 """
 
 import functools
+import hashlib
 import json
 import sys
 import time
@@ -11,6 +12,7 @@ import time
 from absl import logging
 from etils import epath
 import jax
+import ml_collections
 import numpy as np
 
 from semseg_jax import stages as stage_table
@@ -79,6 +81,9 @@ def train(config, workdir, *, overrides=None, only=()):
   for name in names:
     run_dir.check(workdir / name, relevant(config, name))
   checks.check(config, names)
+  if jax.process_index() == 0:
+    run_dir.describe(workdir, json.loads(config.to_json_best_effort()),
+                     _dataset_facts(config))
   mesh = mesh_lib.make()
   if jax.process_index() == 0:
     run_dir.add_command(workdir, sys.argv)
@@ -99,6 +104,58 @@ def train(config, workdir, *, overrides=None, only=()):
       plots.plot_metrics(workdir / name / "metrics.jsonl",
                          workdir / name / "curves.png")
   return workdir
+
+
+def _dataset_facts(config) -> dict:
+  """What a run has to keep of its data set, plain values."""
+  if not config.data.name:
+    return {"name": "", "class_names": [], "colors": [],
+            "ignore_index": config.data.ignore_index, "fingerprint": ""}
+  dataset = data.dataset(config)
+  digest = hashlib.sha256()
+  for split in sorted(dataset.splits):
+    digest.update("\n".join((split, *dataset.splits[split].ids)).encode())
+  return {"name": dataset.spec.name,
+          "class_names": list(dataset.spec.class_names),
+          "colors": dataset.spec.colors.tolist(),
+          "ignore_index": dataset.spec.ignore_index,
+          "images": {k: len(v) for k, v in dataset.splits.items()},
+          "fingerprint": digest.hexdigest()}
+
+
+def config_of(workdir, *, data_dir: str = "", cache_dir: str = ""):
+  """The config of a finished or begun run, from its folder alone.
+
+  Args:
+    workdir: the run's folder.
+    data_dir, cache_dir: where the data are now, if they have moved.
+
+  Raises:
+    FileNotFoundError: the folder holds no run.
+  """
+  return configured(run_dir.described(workdir)[0], data_dir, cache_dir)
+
+
+def configured(plain: dict, data_dir: str = "", cache_dir: str = ""):
+  """A locked config of plain values, as `config_of` returns it."""
+  tuples = lambda x: (
+      {k: tuples(v) for k, v in x.items()} if isinstance(x, dict) else
+      tuple(map(tuples, x)) if isinstance(x, list) else x)
+  config = ml_collections.ConfigDict(tuples(plain))
+  if data_dir:
+    config.data.data_dir = data_dir
+  if cache_dir:
+    config.data.cache_dir = cache_dir
+  return config.lock()
+
+
+def check_run(config, workdir) -> None:
+  """Raises `run_dir.ConfigMismatchError` where `workdir` was trained otherwise.
+
+  What is only evaluated (steps of inversion, limits, splits) may differ.
+  """
+  for name in config.stages:
+    run_dir.check(workdir / name, relevant(config, name))
 
 
 def relevant(config, name: str) -> dict:
@@ -127,6 +184,7 @@ def evaluate(config, workdir, *, splits=()):
   Returns:
     {split: methods' scores as `evaluation.segmentation` gives them}.
   """
+  check_run(config, workdir)
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)
@@ -200,6 +258,7 @@ def label(config, workdir, *, images, out) -> dict:
   Returns:
     What `evaluation.labels.write` returns.
   """
+  check_run(config, workdir)
   source = image_folder.ImageFolder(images, config.data.channels)
   labeling = stage_table.labeling_of(config)
   steps = {name: checkpoint.best(workdir / name / "ckpt")

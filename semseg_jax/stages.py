@@ -53,6 +53,8 @@ class Definition:
       beside segmentations, or None.
     summary: (config, workdir) -> dict for the records of all splits, or {}.
     effective: config -> the config that the stage really uses.
+    rows: (config, the stage's name) -> names of the rows of `predictor` or
+      `combiner` that label new images.
     best_metric: metric of validation that chooses the best checkpoint; None:
       the last one is used.
   """
@@ -63,6 +65,7 @@ class Definition:
   report: Callable[..., dict] | None = None
   summary: Callable[[Any, Any], dict] | None = None
   effective: Callable[[Any], Any] = lambda config: config
+  rows: Callable[[Any, str], tuple[str, ...]] = lambda config, name: ()
   best_metric: str | None = "val/miou"
 
 
@@ -95,11 +98,33 @@ def _labeled_by_inversion(config, workdir) -> Predict:
   return labeling.predictor(config, workdir)
 
 
+def _own_row(config, name: str) -> tuple[str, ...]:
+  """The one row of a segmenter, which is called as its stage."""
+  return (name,)
+
+
+def _inversion_rows(config, name: str) -> tuple[str, ...]:
+  """Rows of encoder and inversion, if the run labels its samples so."""
+  stage_of_labels = ("label_head" if config.labels.head == "fitted"
+                     else "encoder")
+  if name != stage_of_labels or not config.data.num_labeled:
+    return ()
+  steps = sorted({0, config.inversion.steps, *config.inversion.snapshots})
+  return tuple(labeling.method_name(config, n) for n in steps)
+
+
+def _fused_rows(config, name: str) -> tuple[str, ...]:
+  """Rows of MLMT: the segmenters without the classes it calls absent."""
+  return tuple(f"{row}+{name}" for row in ("supervised", "s4gan")
+               if row in config.stages)
+
+
 _SUPERVISED = Definition(
-    supervised.make, supervised.FIELDS, predictor=supervised.predictor)
+    supervised.make, supervised.FIELDS, predictor=supervised.predictor,
+    rows=_own_row)
 _FULLY_SUPERVISED = Definition(
     fully_supervised.make, fully_supervised.FIELDS,
-    predictor=fully_supervised.predictor,
+    predictor=fully_supervised.predictor, rows=_own_row,
     effective=fully_supervised.effective)
 _GAN = Definition(
     _monitored_gan, gan.FIELDS, summary=joint_model.summary, best_metric=None)
@@ -110,21 +135,25 @@ METHODS = {
         "fully_supervised": _FULLY_SUPERVISED,
         "gan": _GAN,
         "encoder": Definition(
-            encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion),
+            encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion,
+            rows=_inversion_rows),
         "label_head": Definition(
             label_head.make, label_head.FIELDS, predictor=labeling.predictor,
-            best_metric=None),
+            rows=_inversion_rows, best_metric=None),
         "distilled": Definition(
-            distilled.make, distilled.FIELDS, predictor=distilled.predictor),
+            distilled.make, distilled.FIELDS, predictor=distilled.predictor,
+            rows=_own_row),
     },
     "repurpose_gan": {
         "supervised": _SUPERVISED,
         "fully_supervised": _FULLY_SUPERVISED,
         "gan": _GAN,
         "segmenter": Definition(
-            segmenter.make, segmenter.FIELDS, predictor=segmenter.predictor),
+            segmenter.make, segmenter.FIELDS, predictor=segmenter.predictor,
+            rows=lambda config, name: ("inversion",)),
         "autoshot": Definition(
-            autoshot.make, autoshot.FIELDS, predictor=autoshot.predictor),
+            autoshot.make, autoshot.FIELDS, predictor=autoshot.predictor,
+            rows=lambda config, name: ("auto_shot",)),
     },
     "fewshot_smis": {
         "supervised": _SUPERVISED,
@@ -139,18 +168,21 @@ METHODS = {
         "supervised": _SUPERVISED,
         "fully_supervised": _FULLY_SUPERVISED,
         "adv_ssl": Definition(
-            adv_ssl.make, adv_ssl.FIELDS, predictor=adv_ssl.predictor),
+            adv_ssl.make, adv_ssl.FIELDS, predictor=adv_ssl.predictor,
+            rows=_own_row),
         "mean_teacher": Definition(
             mean_teacher.make, mean_teacher.FIELDS,
-            predictor=mean_teacher.predictor),
+            predictor=mean_teacher.predictor,
+            rows=_own_row),
         "s4gan": Definition(
-            s4gan.make, s4gan.FIELDS, predictor=s4gan.predictor),
+            s4gan.make, s4gan.FIELDS, predictor=s4gan.predictor,
+            rows=_own_row),
         "classifier": Definition(
             classifier.make, classifier.FIELDS,
             best_metric=classifier.BEST_METRIC),
         "mlmt": Definition(
             mlmt.make, mlmt.FIELDS, combiner=mlmt.combiner,
-            report=mlmt.report, best_metric=mlmt.BEST_METRIC),
+            report=mlmt.report, rows=_fused_rows, best_metric=mlmt.BEST_METRIC),
     },
 }
 

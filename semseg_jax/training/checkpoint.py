@@ -14,8 +14,10 @@ from absl import logging
 from etils import epath
 import jax
 from jax.experimental import multihost_utils
+import numpy as np
 import orbax.checkpoint as ocp
 
+from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
 PyTree = Any
@@ -153,6 +155,8 @@ def latest(directory) -> int | None:
 
 def best(directory) -> int | None:
   """Step of the best-scored checkpoint; the newest if none has a score."""
+  if exported.split(directory):
+    return latest(directory)
   directory = run_dir.absolute(directory)
   return max(
       _steps(directory), default=None,
@@ -173,6 +177,8 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
   Raises FileNotFoundError without a checkpoint, StateMismatchError if the
   part was saved with other shapes.
   """
+  if there := exported.split(directory):
+    return exported.read(*there, abstract)
   directory = run_dir.absolute(directory)
   step = latest(directory) if step is None else step
   if step is None or not (directory / str(step)).exists():
@@ -195,6 +201,23 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
         item=sharded,
         restore_args=ocp.checkpoint_utils.construct_restore_args(sharded),
         partial_restore=True))
+
+
+def restore_all(directory, *, step: int) -> dict[str, Any]:
+  """The whole saved state as nested dicts and lists of NumPy arrays."""
+  folder = run_dir.absolute(directory) / str(step)
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    saved = checkpointer.restore(folder / _STATE)
+  return jax.tree.map(np.asarray, saved)
+
+
+def score_of(directory) -> float | None:
+  """Validation score of the best checkpoint; None without one."""
+  step = best(directory)
+  if step is None:
+    return None
+  score = _saved_score(run_dir.absolute(directory) / str(step))
+  return score if math.isfinite(score) else None
 
 
 def _score(metrics) -> float:
@@ -221,6 +244,8 @@ def _damaged(directory) -> dict[int, Exception]:
 
 
 def _steps(directory) -> list[int]:
+  if there := exported.split(directory):
+    return exported.steps(*there)
   directory = epath.Path(directory)
   if not directory.exists():
     return []

@@ -134,6 +134,36 @@ def forget(folder) -> None:
       path.rmdir()
 
 
+def describe(workdir, config: dict, dataset: dict) -> None:
+  """Writes what a whole run is: config.json, dataset.json, versions.json.
+
+  Args:
+    workdir: the run's folder.
+    config: all of the resolved config, plain values.
+    dataset: name, class names, colors, ignore index, fingerprint.
+  """
+  folder = absolute(workdir)
+  folder.mkdir(parents=True, exist_ok=True)
+  write_json(folder / "config.json", config)
+  write_json(folder / "dataset.json", dataset)
+  write_json(folder / "versions.json", versions())
+
+
+def described(workdir) -> tuple[dict, dict]:
+  """(config, dataset) that `describe` wrote.
+
+  Raises:
+    FileNotFoundError: the folder holds no run.
+  """
+  folder = absolute(workdir)
+  if not (folder / "config.json").exists():
+    raise FileNotFoundError(
+        f"--workdir={workdir}: holds no run (no config.json); train one there "
+        "first, or correct the path")
+  return tuple(json.loads((folder / name).read_text())
+               for name in ("config.json", "dataset.json"))
+
+
 def _as_on_disk(config):
   return json.loads(json.dumps(config))  # tuples -> lists
 

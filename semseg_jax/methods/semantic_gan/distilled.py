@@ -30,7 +30,7 @@ from semseg_jax.training import stage
 FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
           "hypercolumn", "image_discriminator", "inversion", "labels",
           "num_microbatches", "perceptual", "segmenter", "supervised")
-_BATCH = 32
+BATCH = 32
 
 
 def make(config, workdir) -> stage.Stage:
@@ -57,8 +57,8 @@ def pairs(config, workdir) -> sources.Source:
   pixels below `min_probability` are ignored.
   """
   c = config.distilled
-  sample = _sampler(config, workdir)
-  batches = [sample(i) for i in range(-(-c.num_samples // _BATCH))]
+  sample = sampler(config, workdir, truncation=c.truncation)
+  batches = [sample(i) for i in range(-(-c.num_samples // BATCH))]
   image, label, certain = (
       np.concatenate(x)[:c.num_samples] for x in zip(*batches, strict=True))
   mean = certain.mean((1, 2))
@@ -71,9 +71,18 @@ def pairs(config, workdir) -> sources.Source:
   return sources.InMemory(image[kept], label)
 
 
-def _sampler(config, workdir):
-  """sample(number) -> (uint8 images, labels, probabilities of the labels)."""
-  needed_by = "stage 'distilled'"
+def sampler(config, workdir, *, truncation: float = 1.0,
+            seed: int | None = None,
+            needed_by: str = "stage 'distilled'"):
+  """sample(number) -> (uint8 images, labels, probabilities of the labels).
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder.
+    truncation: psi; 1 truncates nothing.
+    seed: of latents and noise; None: `config.seed`.
+    needed_by: who asks, for error messages.
+  """
   generator = networks.generator(config)
   frozen = {"generator": trained.load_ema(config, workdir, needed_by)}
   fitted = config.labels.head == "fitted"
@@ -81,14 +90,14 @@ def _sampler(config, workdir):
     frozen["head"] = feature_segmenter.load(
         config, workdir, generator, "label_head", needed_by)
     labels_of = feature_segmenter.labeler(config, generator)
-  psi = config.distilled.truncation
+  psi = truncation
 
   @jax.jit
   def sample(frozen, key):
     z_key, noise_key, mean_key = jax.random.split(key, 3)
     mapping = lambda z: generator.apply(
         frozen["generator"], z, method="mapping")
-    w = mapping(jax.random.normal(z_key, (_BATCH, generator.style_dim)))
+    w = mapping(jax.random.normal(z_key, (BATCH, generator.style_dim)))
     if psi != 1.0:
       mean = mapping(jax.random.normal(
           mean_key, (1024, generator.style_dim))).mean(0)
@@ -96,7 +105,7 @@ def _sampler(config, workdir):
     generated, maps = generator.apply(
         frozen["generator"],
         stylegan2.broadcast_latents(w, generator.num_ws),
-        stylegan2.random_noise(noise_key, _BATCH, generator.noise_shapes),
+        stylegan2.random_noise(noise_key, BATCH, generator.noise_shapes),
         method="synthesize")
     logits = labels_of(frozen["head"], maps) if fitted else generated.logits
     label = image_ops.to_label(logits)
@@ -107,6 +116,6 @@ def _sampler(config, workdir):
       certain = jax.nn.softmax(logits).max(-1)
     return image_ops.to_uint8(generated.image), label, certain
 
-  key = jax.random.key(config.seed)
+  key = jax.random.key(config.seed if seed is None else seed)
   return lambda number: jax.device_get(
       sample(frozen, jax.random.fold_in(key, number)))

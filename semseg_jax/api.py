@@ -1,0 +1,372 @@
+"""Trained models as a library: load, segment, sample, export.
+
+  import semseg_jax
+  model = semseg_jax.load("runs/mine")  # or an exported model.safetensors
+  result = model.segment(images, method="inversion", steps=100)
+  result.labels  # one int32 [H, W] per image, at its own size
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import importlib.resources
+import json
+from typing import Any
+
+from etils import epath
+import jax
+import numpy as np
+
+from semseg_jax import experiment
+from semseg_jax import stages
+from semseg_jax.data import pipeline
+from semseg_jax.data import transforms
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.methods.semantic_gan import distilled
+from semseg_jax.models import stylegan2
+from semseg_jax.ops import image_ops
+from semseg_jax.training import checkpoint
+from semseg_jax.training import exported
+from semseg_jax.training import run_dir
+
+# Parts of a training state that no prediction reads.
+_TRAINING_ONLY = ("opt", "plateau", "image_discriminator_opt")
+_SHIPPED = "pretrained_models"
+
+
+class Segmentation:
+  """What `Model.segment` returns; lists in the order of the images.
+
+  Attributes:
+    method: the row that was used.
+    labels: int32 [H, W] class indices.
+    confidence: float [N]; by inversion that of the labels in the generator's
+      eyes, else the mean largest class probability.
+    reconstructions: uint8 [H, W, C], or None where a method makes none.
+  """
+
+  def __init__(self, method, labels, confidence, reconstructions):
+    self.method = method
+    self.labels = labels
+    self.confidence = confidence
+    self.reconstructions = reconstructions
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+  """images: uint8 [N, S, S, C]; labels: int32 [N, S, S], or None without."""
+  images: np.ndarray
+  labels: np.ndarray | None
+
+
+class _Images:
+  """A list of images as a source of `data.pipeline`."""
+  labeled = False
+
+  def __init__(self, images):
+    self._images = images
+    self.ids = tuple(map(str, range(len(images))))
+
+  def __len__(self):
+    return len(self._images)
+
+  def __getitem__(self, index):
+    return {"image": self._images[index], "id": self.ids[index]}
+
+
+class Model:
+  """A run's trained networks; made by `load`.
+
+  Attributes:
+    config: the run's resolved config, locked.
+    class_names, colors: of the labels; colors uint8 [K, 3].
+  """
+
+  def __init__(self, workdir, config, dataset: dict, scores: dict):
+    self.workdir, self.config = epath.Path(workdir), config
+    self.class_names = tuple(dataset["class_names"])
+    self.colors = np.asarray(dataset["colors"], np.uint8)
+    self._dataset, self._scores, self._predictors = dataset, scores, {}
+
+  @property
+  def methods(self) -> dict[str, float | None]:
+    """{method that `segment` knows: its score on validation, or None}."""
+    return {row: self._scores.get(stage) if row in (stage, "encoder") else None
+            for row, stage in self._rows().items()}
+
+  @property
+  def default_method(self) -> str:
+    """The method with the best validation score; else the last one."""
+    methods = {k: v for k, v in self.methods.items()
+               if k != "fully_supervised"} or self.methods
+    scored = {k: v for k, v in methods.items() if v is not None}
+    return max(scored, key=scored.get) if scored else list(methods)[-1]
+
+  def _rows(self) -> dict[str, str]:
+    """{row: the stage whose predictor gives it}, of what is trained."""
+    rows = {}
+    for name in self.config.stages:
+      definition = stages.of(self.config, name)
+      if checkpoint.exists(self.workdir / name / "ckpt"):
+        for row in definition.rows(self.config, name):
+          rows[row] = name
+    return rows
+
+  def segment(
+      self, images, method: str | None = None, *, steps: int | None = None,
+      batch_size: int | None = None) -> Segmentation:
+    """Labels images of any sizes.
+
+    Args:
+      images: a list of uint8 arrays [H, W, C] or [H, W], or one array of them.
+        Colour becomes gray, or gray colour, as the model needs it.
+      method: a key of `methods`; None: `default_method`.
+      steps: of inversion; None: the config's.
+      batch_size: images per call of the networks; None: the config's.
+
+    Raises:
+      TypeError: an image is not uint8. ValueError: no such method, no image, or
+        an image of another shape.
+    """
+    rows = self._rows()
+    method = method or self.default_method
+    if method not in rows:
+      raise ValueError(f"method {method!r} is not trained in {self.workdir}; "
+                       f"choose from {', '.join(rows)}")
+    if steps is not None and "inversion" not in method:
+      raise ValueError(f"steps is of inversion; method is {method!r}")
+    prepared = as_images(images, self.config.data.channels)
+    source = _Images(prepared)
+    size, predict = self._predictor(rows[method], method, steps, batch_size)
+    fill = data.padding(self.config)
+    labels, confidence, reconstructions = [], [], []
+    for batch in pipeline.eval_batches(
+        source, size=data.evaluation_shape(self.config), batch_size=size,
+        fill=fill):
+      outputs = jax.device_get(predict(source, batch["image"], batch["index"]))
+      for row, i in enumerate(batch["index"][batch["mask"]]):
+        shape = prepared[i].shape[:2]
+        logits = image_ops.fit_logits(
+            outputs["logits"][row], shape, padded=fill is not None)
+        labels.append(np.asarray(image_ops.to_label(logits), np.int32))
+        confidence.append(_confidence(outputs, row))
+        if "reconstruction" in outputs:
+          reconstructions.append(transforms.resize_image(
+              np.asarray(outputs["reconstruction"][row]), shape))
+    return Segmentation(method, labels, np.asarray(confidence),
+                        reconstructions or None)
+
+  def _predictor(self, stage, method, steps, batch_size):
+    """(images of a call, predict(source, images, indices) -> outputs)."""
+    key = (stage, method, steps, batch_size)
+    if key not in self._predictors:
+      config = self.config.copy_and_resolve_references().unlock()
+      if batch_size:
+        config.evaluation.batch_size = batch_size
+      if "inversion" in config:
+        if batch_size:
+          config.inversion.batch_size = batch_size
+        if method == "encoder":
+          steps = 0
+        elif "@" in method:
+          steps = int(method.split("@")[1])
+        if steps is not None:
+          config.inversion.steps = steps
+        config.inversion.snapshots = ()
+      row = method.split("@")[0]
+      definition = stages.of(config, stage)
+      if definition.combiner:
+        base = row.split("+")[0]
+        first = stages.of(config, base).predictor(config, self.workdir)
+        combine = definition.combiner(config, self.workdir)
+        predict = lambda source, images, indices: combine(
+            source, indices, first(images, indices))[row]
+      else:
+        rows = definition.predictor(config, self.workdir)
+        predict = lambda source, images, indices: rows(images, indices)[row]
+      self._predictors[key] = config.evaluation.batch_size, predict
+    return self._predictors[key]
+
+  def sample(self, n: int, *, seed: int = 0, truncation: float = 1.0
+             ) -> Samples:
+    """Generated images, with their labels where the model knows them.
+
+    Args:
+      n: how many.
+      seed: of latents and noise.
+      truncation: psi of the truncation trick; 1: none.
+
+    Raises:
+      ValueError: the run has no generator.
+    """
+    if "generator" not in self.config:
+      raise ValueError(f"{self.workdir} has no generator to sample from")
+    if (self.config.method == "semantic_gan"
+        and (self.config.data.num_labeled
+             or self.config.labels.head == "fitted")):
+      draw = distilled.sampler(
+          self.config, self.workdir, truncation=truncation, seed=seed,
+          needed_by="sampling")
+      batches = [draw(i) for i in range(-(-n // distilled.BATCH))]
+      images, labels, _ = (
+          np.concatenate(x)[:n] for x in zip(*batches, strict=True))
+      return Samples(images, labels.astype(np.int32))
+    generator = trained.load(self.config, self.workdir, "sampling")
+    module = generator.module
+
+    @jax.jit
+    def draw(variables, mean, key):
+      z_key, noise_key = jax.random.split(key)
+      w = module.apply(variables, jax.random.normal(
+          z_key, (distilled.BATCH, module.style_dim)), method="mapping")
+      w = stylegan2.truncate(w, mean, truncation)
+      sample, _ = module.apply(
+          variables, stylegan2.broadcast_latents(w, module.num_ws),
+          stylegan2.random_noise(
+              noise_key, distilled.BATCH, module.noise_shapes),
+          method="synthesize")
+      return image_ops.to_uint8(sample.image)
+
+    key = jax.random.key(seed)
+    images = [jax.device_get(draw(
+        generator.variables, generator.mean, jax.random.fold_in(key, i)))
+              for i in range(-(-n // distilled.BATCH))]
+    return Samples(np.concatenate(images)[:n], None)
+
+  def synthesize(self, layouts, *, samples: int = 1, seed: int = 0
+                 ) -> np.ndarray:
+    """Images of layouts (Fewshot-SMIS).
+
+    Args:
+      layouts: int [N, S, S] class indices at the model's size.
+      samples: images of each layout, with different styles.
+      seed: of the styles.
+
+    Returns:
+      uint8 [samples, N, S, S, C].
+
+    Raises:
+      ValueError: the run is of another method.
+    """
+    if self.config.method != "fewshot_smis":
+      raise ValueError("layouts are made into images by a fewshot_smis run; "
+                       f"this one is {self.config.method}")
+    network = synthesis.Synthesis(self.config, self.workdir)
+    latents = network.encode(layouts)
+    first, _, last = self.config.synthesis.styles.partition("-")
+    styles = range(int(first), int(last or first) + 1)
+    return np.stack([network.mixed(
+        latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
+        alpha=self.config.synthesis.alpha) for i in range(samples)])
+
+  def export(self, path, *, half: bool = False) -> None:
+    """Writes all that `segment`, `sample` and `synthesize` need into one file.
+
+    Args:
+      path: the file, ending in ".safetensors"; `load` takes it.
+      half: floats in half precision: half the size, slightly other labels.
+    """
+    steps, trees, folders = {}, {}, {}
+    other = self.config.get("labels", {}).get("run", "")
+    for name in self.config.stages:
+      for folder in (self.workdir, *([epath.Path(other)] if other else [])):
+        if checkpoint.exists(folder / name / "ckpt"):
+          folders[name] = folder / name / "ckpt"
+    for name in ("gan", "encoder") if other else ():
+      folders.setdefault(name, epath.Path(other) / name / "ckpt")
+    for name, folder in folders.items():
+      steps[name] = checkpoint.best(folder)
+      # The generator is the newest one, as in `trained.load_ema`.
+      step = checkpoint.latest(folder) if name in (
+          "gan", "label_head", "segmenter") else steps[name]
+      trees[name] = {
+          k: v for k, v in checkpoint.restore_all(folder, step=step).items()
+          if not k.startswith(_TRAINING_ONLY)}
+    plain = json.loads(self.config.to_json_best_effort())
+    if other:
+      plain["labels"] = {**plain["labels"], "run": ""}
+    plain["data"] = {**plain["data"], "data_dir": "", "cache_dir": ""}
+    exported.write(path, trees, {
+        "config": plain, "dataset": self._dataset, "steps": steps,
+        "scores": self._scores, "versions": run_dir.versions()}, half=half)
+
+
+def load(path: str, *, data_dir: str = "") -> Model:
+  """A trained model.
+
+  Args:
+    path: a run's folder, an exported file, or the name of a shipped model.
+    data_dir: the run's data set, if it has moved; labeling needs none.
+
+  Raises:
+    FileNotFoundError: there is nothing of the kind. ValueError: the file is
+      damaged or something else.
+  """
+  path = epath.Path(path).expanduser()
+  if not path.exists():
+    shipped = _shipped()
+    if str(path) not in shipped:
+      raise FileNotFoundError(
+          f"{path}: no run folder, no exported file, and no shipped model "
+          f"({', '.join(shipped) or 'none is shipped'})")
+    path = shipped[str(path)]
+  if path.is_dir():
+    plain, dataset = run_dir.described(path)
+    scores = {name: checkpoint.score_of(path / name / "ckpt")
+              for name in plain["stages"]}
+    path = run_dir.absolute(path)
+  else:
+    meta = exported.read_meta(path)
+    plain, dataset, scores = (
+        meta[k] for k in ("config", "dataset", "scores"))
+  config = experiment.configured(plain, data_dir)
+  jax.config.update("jax_default_matmul_precision", config.matmul_precision)
+  return Model(path, config, dataset, scores)
+
+
+def as_images(images, channels: int) -> list[np.ndarray]:
+  """A list of uint8 [H, W, channels] of what `Model.segment` takes."""
+  if isinstance(images, np.ndarray) and images.ndim in (2, 3) and (
+      images.ndim == 2 or images.shape[-1] in (1, 3)):
+    images = [images]
+  if not len(images):
+    raise ValueError("no images")
+  return [_as_image(np.asarray(x), channels, i) for i, x in enumerate(images)]
+
+
+def _as_image(image, channels, number):
+  if image.dtype != np.uint8:
+    raise TypeError(
+        f"image {number} has dtype {image.dtype}; give uint8 in [0, 255] (of "
+        "floats in [0, 1]: (255 * x).round().astype(numpy.uint8))")
+  if image.ndim == 2:
+    image = image[..., None]
+  if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+    raise ValueError(f"image {number} has shape {image.shape}; give [H, W], "
+                     "[H, W, 1] or [H, W, 3]")
+  if image.shape[2] == channels:
+    return image
+  if channels == 3:
+    return np.repeat(image, 3, 2)
+  weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow's "L"
+  return (image @ weights).round().astype(np.uint8)[..., None]
+
+
+def _confidence(outputs: dict[str, Any], row: int) -> float:
+  if "confidence" in outputs:
+    return float(outputs["confidence"][row])
+  logits = np.asarray(outputs["logits"][row], np.float64)
+  if logits.shape[-1] == 1:
+    p = 1 / (1 + np.exp(-np.abs(logits[..., 0])))
+  else:
+    p = np.exp(logits - logits.max(-1, keepdims=True))
+    p = 1 / p.sum(-1)
+  return float(p.mean())
+
+
+def _shipped() -> dict[str, Sequence]:
+  """{name: file} of the models in the package."""
+  folder = epath.Path(importlib.resources.files("semseg_jax") / _SHIPPED)
+  return {p.stem: p for p in folder.glob("*.safetensors")
+          } if folder.exists() else {}

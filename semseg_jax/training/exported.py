@@ -1,0 +1,112 @@
+"""A run's networks in one safetensors file, read as if it were a run folder.
+
+`NAME.safetensors/<stage>/ckpt` is then a folder of checkpoints with one step;
+`checkpoint` reads it by the functions below.
+"""
+
+import json
+from typing import Any
+
+from etils import epath
+import jax
+import numpy as np
+import safetensors
+from safetensors import numpy as safetensors_numpy
+
+SUFFIX = ".safetensors"
+_FORMAT = "semseg_jax.run.1"
+
+
+def split(directory) -> tuple[epath.Path, str] | None:
+  """(file, stage) of a checkpoint folder in an exported file; None: a folder.
+  """
+  path = epath.Path(directory)
+  if path.name == "ckpt" and path.parents[1].suffix == SUFFIX:
+    return path.parents[1], path.parent.name
+  return None
+
+
+def write(path, stages: dict[str, Any], meta: dict, *, half: bool = False):
+  """Writes trees of arrays by stage, and what is said of them.
+
+  Args:
+    path: the file, ending in ".safetensors".
+    stages: name -> pytree of arrays.
+    meta: JSON values, kept beside the arrays.
+    half: floats are stored in half precision (and read as float32).
+
+  Raises:
+    ValueError: the path ends otherwise.
+  """
+  path = epath.Path(path)
+  if path.suffix != SUFFIX:
+    raise ValueError(f"{path}: an exported model's name ends in {SUFFIX}")
+  arrays = {}
+  for stage, tree in stages.items():
+    for name, leaf in _flat(tree).items():
+      leaf = np.asarray(leaf)
+      if half and leaf.dtype == np.float32:
+        leaf = leaf.astype(np.float16)
+      arrays[f"{stage}/{name}"] = np.ascontiguousarray(leaf)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.with_name(f"{path.name}.tmp")
+  safetensors_numpy.save_file(
+      arrays, str(temporary),
+      {"format": _FORMAT, "meta": json.dumps(meta, sort_keys=True)})
+  temporary.replace(path)
+
+
+def read_meta(path) -> dict:
+  """What `write` was told of the file.
+
+  Raises:
+    ValueError: the file is damaged, or something else.
+  """
+  try:
+    with safetensors.safe_open(str(path), "np") as file:
+      told = file.metadata() or {}
+  except safetensors.SafetensorError as error:
+    raise ValueError(f"{path} is damaged or no safetensors file "
+                     f"({error})") from error
+  if told.get("format") != _FORMAT:
+    raise ValueError(
+        f"{path} is no exported model: make one with model.export(...); files "
+        "of `convert` are read by the config's *.weights fields")
+  return json.loads(told["meta"])
+
+
+def steps(file, stage: str) -> list[int]:
+  """[step] of the stage in an exported file; [] if it is not there."""
+  step = read_meta(file)["steps"].get(stage)
+  return [] if step is None else [step]
+
+
+def read(file, stage: str, abstract):
+  """The part `abstract` (of `jax.ShapeDtypeStruct`) of a stage's arrays.
+
+  Raises:
+    KeyError: an array is missing. ValueError: it has another shape.
+  """
+  wanted = _flat(abstract)
+  with safetensors.safe_open(str(file), "np") as opened:
+    names = set(opened.keys())
+    arrays = {}
+    for name, leaf in wanted.items():
+      key = f"{stage}/{name}"
+      if key not in names:
+        raise KeyError(f"{file} has no array {key}")
+      value = opened.get_tensor(key)
+      if value.shape != tuple(leaf.shape):
+        raise ValueError(f"{file}: {key} has shape {value.shape}, the config "
+                         f"says {tuple(leaf.shape)}")
+      arrays[name] = jax.numpy.asarray(value, leaf.dtype)
+  return jax.tree.unflatten(
+      jax.tree.structure(abstract), list(arrays.values()))
+
+
+def _flat(tree) -> dict[str, Any]:
+  """{"a/0/b": leaf}, in the order of the leaves."""
+  name = lambda k: str(getattr(k, "key", getattr(k, "idx", getattr(
+      k, "name", k))))
+  return {"/".join(map(name, path)): leaf
+          for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}

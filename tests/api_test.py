@@ -1,0 +1,167 @@
+"""The library: load, segment, sample, export, from a run's folder alone."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import semseg_jax
+from semseg_jax import api
+from semseg_jax import experiment
+from semseg_jax.training import exported
+from semseg_jax.training import run_dir
+from tests.methods import smoke
+
+SIZES = ((33, 47), (32, 32), (61, 20), (16, 90), (40, 41))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  return smoke.demo(tmp_path_factory)[0]
+
+
+@pytest.fixture(scope="module")
+def images():
+  rng = np.random.default_rng(0)
+  return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in SIZES]
+
+
+@pytest.fixture(scope="module")
+def model(run):
+  return semseg_jax.load(run)
+
+
+def test_every_trained_method_labels_images_of_any_size(model, images):
+  assert set(model.methods) == {
+      "supervised", "fully_supervised", "encoder", "inversion@2", "inversion"}
+  assert 0 < model.methods["supervised"] < 1
+  assert model.methods["inversion"] is None
+  assert model.default_method in ("supervised", "encoder")
+  for method in model.methods:
+    result = model.segment(images, method)
+    assert [x.shape for x in result.labels] == list(SIZES)
+    assert all(0 <= x.min() and x.max() < len(model.class_names)
+               for x in result.labels)
+    assert result.confidence.shape == (len(SIZES),)
+    assert (result.reconstructions is None) == ("supervised" in method)
+
+
+def test_rows_of_evaluation_and_of_the_library_agree(run, model):
+  """Test images labeled by the library get the masks that `eval` wrote."""
+  from semseg_jax.evaluation import figures
+  from semseg_jax.methods.common import data
+  source = data.evaluation_source(model.config, "test")
+  examples = [source[i]["image"] for i in range(4)]
+  for method in ("supervised", "encoder", "inversion"):
+    labels = model.segment(examples, method).labels
+    stored = sorted((run / "eval/test/predictions").glob(
+        f"*{method}_index.png"))
+    for i, label in enumerate(labels):
+      here = [x for x in stored if source.ids[i] in x.name]
+      assert len(here) == 1, (method, source.ids[i], stored)
+      np.testing.assert_array_equal(figures.read(here[0]), label)
+
+
+def test_an_export_gives_the_same_labels_and_samples(
+    model, images, tmp_path):
+  path = tmp_path / "model.safetensors"
+  model.export(path)
+  other = semseg_jax.load(path)
+  assert other.methods == model.methods
+  for method in model.methods:
+    one, two = (m.segment(images, method) for m in (model, other))
+    for a, b in zip(one.labels, two.labels, strict=True):
+      np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(one.confidence, two.confidence)
+  a, b = (m.sample(5, seed=3, truncation=0.7) for m in (model, other))
+  np.testing.assert_array_equal(a.images, b.images)
+  np.testing.assert_array_equal(a.labels, b.labels)
+  assert a.images.shape == (5, 32, 32, 3)
+  assert (model.sample(5, seed=4).images != model.sample(5).images).any()
+  model.export(tmp_path / "half.safetensors", half=True)
+  sizes = [(tmp_path / f"{n}.safetensors").stat().st_size
+           for n in ("half", "model")]
+  assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_a_moved_run_works(run, images, model, tmp_path):
+  moved = tmp_path / "elsewhere"
+  shutil.copytree(run, moved)
+  labels = semseg_jax.load(moved).segment(images, "supervised").labels
+  for a, b in zip(labels, model.segment(images, "supervised").labels,
+                  strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_steps_are_those_asked_for(model, images):
+  few, more = (model.segment(images[:1], "inversion", steps=n)
+               for n in (1, 4))
+  start = model.segment(images[:1], "encoder")
+  same = lambda a, b: (a.reconstructions[0] == b.reconstructions[0]).all()
+  assert not same(few, more)
+  # The first step has rate 0.
+  assert same(start, few)
+
+
+def test_gray_images_and_arrays(model, images):
+  gray = images[1][..., 0]
+  both = model.segment(
+      [gray, np.repeat(gray[..., None], 3, 2)], "supervised").labels
+  np.testing.assert_array_equal(*both)
+  stack = np.stack([images[1]] * 2)
+  assert len(model.segment(stack, "supervised").labels) == 2
+
+
+@pytest.mark.parametrize(("bad", "error", "says"), [
+    (np.zeros((8, 8, 3), np.float32), TypeError, "uint8"),
+    (np.zeros((8, 8, 4), np.uint8), ValueError, r"\(8, 8, 4\)"),
+    (None, ValueError, "no images")])
+def test_bad_images_are_named(model, bad, error, says):
+  with pytest.raises(error, match=says):
+    model.segment([] if bad is None else [bad], "supervised")
+
+
+def test_unknown_method_lists_the_trained_ones(model, images):
+  with pytest.raises(ValueError, match="'magic'.*supervised.*inversion"):
+    model.segment(images, "magic")
+  with pytest.raises(ValueError, match="steps"):
+    model.segment(images, "supervised", steps=3)
+
+
+def test_what_is_no_model_is_said(tmp_path):
+  with pytest.raises(FileNotFoundError, match="no run folder"):
+    semseg_jax.load("nothing_like_it")
+  with pytest.raises(FileNotFoundError, match="holds no run"):
+    semseg_jax.load(tmp_path)
+  broken = tmp_path / "x.safetensors"
+  broken.write_bytes(b"no model")
+  with pytest.raises(ValueError, match="damaged"):
+    semseg_jax.load(broken)
+  exported.write(broken, {"a": {"b": np.zeros(2)}}, {})
+  assert exported.read_meta(broken) == {}
+
+
+def test_run_folder_says_what_it_is(run, model):
+  config, dataset = run_dir.described(run)
+  assert config["data"]["num_labeled"] == 20
+  assert dataset["class_names"] == list(model.class_names)
+  assert len(dataset["fingerprint"]) == 64
+  assert json.loads((run / "versions.json").read_text())["python"]
+
+
+def test_a_record_is_not_written_under_another_config(run, tmp_path):
+  moved = tmp_path / "run"
+  shutil.copytree(run, moved)
+  config = experiment.config_of(moved).copy_and_resolve_references().unlock()
+  config.data.num_labeled, config.seed = 2, 3
+  before = (moved / "eval/test/record.json").read_text()
+  with pytest.raises(ValueError, match=r"num_labeled: 20 there, 2 now"):
+    experiment.evaluate(config, moved, splits=("test",))
+  assert (moved / "eval/test/record.json").read_text() == before
+
+
+def test_gray_weights():
+  red = np.zeros((1, 1, 3), np.uint8)
+  red[..., 0] = 255
+  np.testing.assert_array_equal(api.as_images([red], 1)[0], [[[76]]])
