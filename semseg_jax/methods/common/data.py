@@ -35,11 +35,10 @@ def dataset(config) -> datasets.Dataset:
 @functools.lru_cache(maxsize=4)
 def _load(name, data_dir, cache_dir, size, num_classes, channels, ignore_index,
           seed, resize, broken):
+  loaded = _open(name, data_dir, cache_dir, size, num_classes, channels, seed,
+                 broken)
   if name == datasets.BLANK:
-    return datasets.blank(size, num_classes, channels)
-  loaded = datasets.load(
-      name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
-      seed=seed, broken=broken)
+    return loaded
   count = len(loaded.spec.class_names)
   # Images alone have no classes to agree on.
   labeled = any(x.labeled for x in loaded.splits.values())
@@ -63,18 +62,36 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, ignore_index,
   return loaded
 
 
+@functools.lru_cache(maxsize=4)
+def _open(name, data_dir, cache_dir, size, num_classes, channels, seed, broken):
+  """The data set as it is, whatever else the config states."""
+  if name == datasets.BLANK:
+    return datasets.blank(size, num_classes, channels)
+  return datasets.load(
+      name, data_dir=data_dir or None, cache_dir=cache_dir, size=size,
+      seed=seed, broken=broken)
+
+
+def _spec(config) -> datasets.Spec:
+  c = config.data
+  return _open(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
+               c.channels, c.seed, config.faults.max_unreadable_images).spec
+
+
 def ignore_index(config) -> int:
-  """The label of pixels that do not count: the data set's."""
-  if config.data.name:
-    return dataset(config).spec.ignore_index
-  stated = config.data.ignore_index
-  return 255 if stated is None else stated
+  """The label of pixels that do not count: the data set's.
+
+  `dataset` checks that what the config states agrees with it.
+  """
+  if config.data.ignore_index is not None:
+    return config.data.ignore_index
+  return _spec(config).ignore_index if config.data.name else 255
 
 
 def flip_rule(config) -> flips.Rule:
   """What a mirror image does to the classes; None: there are no flips."""
   if config.data.name:
-    return dataset(config).spec.flip
+    return _spec(config).flip
   return tuple(range(config.data.num_classes))
 
 

@@ -120,7 +120,8 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
 
   def update(state, frozen, batch, rngs):
     image, target = make_pair(frozen, batch["index"])
-    flip = shots_lib.spec(config).flip
+    painted = config.shots.source == "folder"
+    flip = shots_lib.spec(config).flip if painted else data.flip_rule(config)
     at = affine.places(
         rngs["affine"], side, side, degrees=c.augment.degrees,
         shift=c.augment.shift, scale=tuple(c.augment.scale),
