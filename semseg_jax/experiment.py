@@ -138,9 +138,11 @@ def config_of(workdir, *, data_dir: str = "", cache_dir: str = ""):
 
 def configured(plain: dict, data_dir: str = "", cache_dir: str = ""):
   """A locked config of plain values, as `config_of` returns it."""
-  tuples = lambda x: (
-      {k: tuples(v) for k, v in x.items()} if isinstance(x, dict) else
-      tuple(map(tuples, x)) if isinstance(x, list) else x)
+  def tuples(x):
+    if isinstance(x, dict):
+      return {k: tuples(v) for k, v in x.items()}
+    return tuple(map(tuples, x)) if isinstance(x, list) else x
+
   config = ml_collections.ConfigDict(tuples(plain))
   if data_dir:
     config.data.data_dir = data_dir
