@@ -15,31 +15,27 @@ Optimisers, with a rate if one is given: adam (the paper's, with the config's
 rate and its ramps), lbfgs (`inversion.lbfgs`).
 """
 
-from semseg_jax.training import xla_flags
+import copy
+import pathlib
+import re
+import statistics
+import tempfile
+import time
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import app
+from absl import flags
+from ml_collections import config_flags
 
-import copy  # noqa: E402
-import pathlib  # noqa: E402
-import re  # noqa: E402
-import statistics  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax import inversion  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.evaluation import figures  # noqa: E402
-from semseg_jax.evaluation import plots  # noqa: E402
-from semseg_jax.evaluation import segmentation  # noqa: E402
-from semseg_jax.evaluation import tables  # noqa: E402
-from semseg_jax.methods.common import data  # noqa: E402
-from semseg_jax.methods.semantic_gan import labeling  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax import inversion
+from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
+from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import plots
+from semseg_jax.evaluation import segmentation
+from semseg_jax.evaluation import tables
+from semseg_jax.methods.common import data
+from semseg_jax.methods.semantic_gan import labeling
 
 
 def chosen(config, name: str):
@@ -132,6 +128,7 @@ def define_flags():
 
 
 if __name__ == "__main__":
+  launcher.set_up()
   define_flags()
   flags.mark_flags_as_required(["config", "workdir"])
   app.run(main, flags_parser=arguments.parse)

@@ -23,11 +23,9 @@ def page() -> str:
 
 
 def modules() -> list[pathlib.Path]:
-  """Files that are commands: train.py, eval.py and those of cli/."""
-  paths = [ROOT / "train.py", ROOT / "eval.py",
-           *sorted((ROOT / "semseg_jax/cli").glob("*.py"))]
-  return [p for p in paths if p.exists() and '__name__ == "__main__"' in
-          p.read_text()]
+  """Files of the commands."""
+  return [p for p in sorted((ROOT / "semseg_jax/cli").glob("*.py"))
+          if "def define_flags():" in p.read_text()]
 
 
 def flags(tree) -> list[tuple[str, str, str]]:
@@ -42,6 +40,10 @@ def flags(tree) -> list[tuple[str, str, str]]:
                     if isinstance(_value(a), str)), "")
       shown = "" if default in ("None", "", "[]") else f"`{default}`"
       rows.append((name, shown, words))
+    elif (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+          and node.func.attr == "define_run"):
+      rows.append(("config", "", "Config file of the experiment."))
+      rows += [("workdir", "", _text(a)) for a in node.args]
   return rows
 
 
@@ -65,9 +67,7 @@ def _text(node) -> str:
 
 
 def _name(path) -> str:
-  name = path.relative_to(ROOT).with_suffix("")
-  return (f"{path.name}" if len(name.parts) == 1
-          else ".".join(name.parts))
+  return f"semseg-jax {path.stem}"
 
 
 def _prose(docstring: str) -> str:

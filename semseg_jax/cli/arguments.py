@@ -1,28 +1,79 @@
 """Reads command lines; a mistake is one line."""
 
+from collections.abc import Iterable
+import importlib.util
 import os
 import re
 import sys
 
 from absl import flags
 import ml_collections
+from ml_collections import config_flags
 
 
-def parse(argv):
-  """absl's flags; for `app.run(main, flags_parser=arguments.parse)`.
+def define_run(workdir: str = ""):
+  """Flags of commands that take a config and a run's folder.
+
+  Args:
+    workdir: what the folder is; without, there is no flag for it.
+  """
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment.", lock_config=True)
+  flags.mark_flag_as_required("config")
+  if workdir:
+    flags.DEFINE_string("workdir", None, workdir)
+    flags.mark_flag_as_required("workdir")
+
+
+def as_fields(argv: list[str]) -> list[str]:
+  """--config.FIELD=VALUE as --config=FIELD=VALUE.
+
+  For commands that have no config file of their own: there --config is a flag
+  that may be repeated.
+  """
+  return [re.sub(r"^--config\.", "--config=", a) for a in argv]
+
+
+def load_config(text: str):
+  """The config that FILE:ARGUMENT names, unlocked.
+
+  Raises:
+    ValueError: it is no Python file, or does not know the argument.
+    OSError: no such file.
+  """
+  path, _, argument = text.partition(":")
+  spec = importlib.util.spec_from_file_location("loaded_config", path)
+  if spec is None:
+    raise ValueError(f"--config={path}: not a Python file")
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(*[argument][:bool(argument)])
+
+
+def parse(argv, *, own: Iterable[flags.Flag] = (), names: bool = False):
+  """absl's flags; for `app.run(main, flags_parser=...)`.
 
   Exits with status 1 and "error: ..." where a flag, the config file, its
   argument or one of its fields is not as it has to be.
+
+  Args:
+    argv: the command line.
+    own: the command's flags.
+    names: whether it takes arguments that are no flags.
+
+  Returns:
+    What is no flag; first the command itself.
   """
   try:
     rest = flags.FLAGS(argv)
-    if "config" in flags.FLAGS:
-      flags.FLAGS.config.keys()  # a file that is missing is told only on use
-    _expand_home(argv)
+    config = flags.FLAGS.config if "config" in flags.FLAGS else None
+    if isinstance(config, ml_collections.ConfigDict):
+      _expand_fields(config)
+    _expand_home(own)
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError,
           OSError) as error:
     sys.exit(f"error: {_cause(error, argv)}")
-  if len(rest) > 1:
+  if len(rest) > 1 and not names:
     sys.exit(f"error: unknown argument {rest[1]!r}")
   return rest
 
@@ -39,13 +90,11 @@ def named_folders(values) -> dict[str, str]:
   return dict(value.split("=", 1) for value in values)
 
 
-def _expand_home(argv):
-  """Takes `~` in the values of flags and of the config's fields for home."""
-  for flag in flags.FLAGS.flags_by_module_dict().get(argv[0], []):
+def _expand_home(own):
+  """Takes `~` in the values of flags for home."""
+  for flag in own:
     if isinstance(flag.value, str):
       flag.value = _expanded(flag.value)
-  if "config" in flags.FLAGS:
-    _expand_fields(flags.FLAGS.config)
 
 
 def _expand_fields(block):
@@ -60,6 +109,18 @@ def _expanded(text):
   return os.path.expanduser(text) if text.startswith("~") else text
 
 
+def _is_a_field(given: str, argv) -> bool:
+  """Whether the config that argv names has the field of --config.FIELD=..."""
+  files = [a.partition("=")[2] for a in argv if a.startswith("--config=")]
+  try:
+    value = load_config(files[-1])
+    for part in given.partition("=")[0].split(".")[1:]:
+      value = value[part]
+  except (LookupError, TypeError, ValueError, OSError, AttributeError):
+    return False
+  return True
+
+
 def _cause(error, argv) -> str:
   """What was wrong, in one line."""
   text = str(error)
@@ -69,8 +130,9 @@ def _cause(error, argv) -> str:
     name = re.search(r"'(\w+)", text)
     meant = re.search(r'Did you mean "(\w+)"', text)
     # The whole part: --config.gan.steps is no --config.gan.step.
-    given = name and [
-        a for a in argv if name[1] in re.split(r"[.=]", a.split("=")[0])]
+    given = name and sorted(
+        (a for a in argv if name[1] in re.split(r"[.=]", a.split("=")[0])),
+        key=lambda a: _is_a_field(a, argv))
     if given:
       return (f"{given[0]}: the config has no field {name[1]!r}"
               + (f"; did you mean {meant[1]!r}?" if meant else ""))

@@ -1,8 +1,8 @@
 r"""Checks a PyTorch checkpoint and writes it as a safetensors file.
 
-  python -m semseg_jax.cli.convert --kind=semantic_gan/fpn_encoder \
+  semseg-jax convert --kind=semantic_gan/fpn_encoder \
       --input=checkpoint.pt:e --output=encoder.safetensors
-  python -m semseg_jax.cli.convert --kind=lpips/vgg \
+  semseg-jax convert --kind=lpips/vgg \
       --input=vgg16.pth --input=vgg_lin.pth --output=lpips_vgg.safetensors
 
 PyTorch is not needed and no code in the checkpoint is run. The file has the
@@ -18,24 +18,15 @@ from collections.abc import Mapping
 import pathlib
 import sys
 
-from absl import app
 from absl import flags
 import numpy as np
 
 from semseg_jax import interop
+from semseg_jax.cli import launcher
 from semseg_jax.interop import network_pickles
 from semseg_jax.interop import nvidia
 from semseg_jax.interop import torch_files
 from semseg_jax.interop import unpickler
-
-_KIND = flags.DEFINE_string(
-    "kind", None, "What the entries are: " + ", ".join(interop.kinds()) + ".")
-_INPUT = flags.DEFINE_multi_string(
-    "input", None,
-    "PATH or PATH:KEY of a .pt, .pth, .safetensors or NVIDIA's .pkl file; KEY "
-    "names a state dict inside the checkpoint. Given more than once, the "
-    "entries are merged.")
-_OUTPUT = flags.DEFINE_string("output", None, "Safetensors file to write.")
 
 # Parts of common files that a kind has no use for.
 _UNUSED = {
@@ -184,20 +175,32 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
   return notes
 
 
+def define_flags():
+  """See --help."""
+  flags.DEFINE_string(
+      "kind", None, "What the entries are: " + ", ".join(interop.kinds()) + ".")
+  flags.DEFINE_multi_string(
+      "input", None,
+      "PATH or PATH:KEY of a .pt, .pth, .safetensors or NVIDIA's .pkl file; "
+      "KEY names a state dict inside the checkpoint. Given more than once, the "
+      "entries are merged.")
+  flags.DEFINE_string("output", None, "Safetensors file to write.")
+  flags.mark_flags_as_required(["kind", "input", "output"])
+
+
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments {argv[1:]}")
+  del argv
+  given = flags.FLAGS
   try:
-    notes = convert(_KIND.value, _INPUT.value, _OUTPUT.value)
+    notes = convert(given.kind, given.input, given.output)
   except (OSError, ValueError) as e:
     print(f"convert: {e}", file=sys.stderr)
     return 1
   for note in notes:
     print(f"note: {note}")
-  print(f"wrote {_OUTPUT.value}")
+  print(f"wrote {given.output}")
   return 0
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["kind", "input", "output"])
-  app.run(main)
+  launcher.main(["convert", *sys.argv[1:]])

@@ -1,6 +1,6 @@
 """Draws one metric of several trained stages in one plot.
 
-  python -m semseg_jax.cli.curves --metric=d_score/unlabeled \
+  semseg-jax curves --metric=d_score/unlabeled \
       --run="self-training=runs/a/s4gan" --run="without=runs/b/s4gan" \
       --out=curves.png
 """
@@ -8,10 +8,10 @@
 import pathlib
 import sys
 
-from absl import app
 from absl import flags
 
 from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 from semseg_jax.training import writers
@@ -37,8 +37,7 @@ def curves(runs: dict[str, str], metrics) -> dict:
 
 
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments {argv[1:]}")
+  del argv
   try:
     runs = arguments.named_folders(flags.FLAGS.run)
     plotted = plots.panel(
@@ -50,15 +49,14 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
+  """See --help."""
   flags.DEFINE_multi_string(
       "metric", None, "Names of metrics in metrics.jsonl; a line each.")
   flags.DEFINE_multi_string(
       "run", None, "NAME=FOLDER of a trained stage.")
   flags.DEFINE_string("out", "curves.png", "PNG to write.")
+  flags.mark_flags_as_required(["metric", "run"])
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["metric", "run"])
-  app.run(main)
+  launcher.main(["curves", *sys.argv[1:]])

@@ -1,6 +1,6 @@
 r"""The table of shots x segmenters, beside the supervised baseline.
 
-  python -m semseg_jax.cli.few_shot_table \
+  semseg-jax few_shot_table \
       --config=configs/repurpose_gan/toy_faces.py \
       --workdir=runs/repurpose_toy_faces
 
@@ -16,27 +16,22 @@ of the config without the stages that the cells train, in workdir/eval/SPLIT.
 After an interruption run it again: finished cells are not computed again.
 """
 
-from semseg_jax.training import xla_flags
+import sys
+import time
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
+from etils import epath
+import numpy as np
 
-import time  # noqa: E402
-
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from etils import epath  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-import numpy as np  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.cli import few_shot_cells as cells_lib  # noqa: E402
-from semseg_jax.evaluation import tables  # noqa: E402
-from semseg_jax.methods import supervised  # noqa: E402
-from semseg_jax.methods.repurpose_gan import autoshot  # noqa: E402
-from semseg_jax.training import checkpoint  # noqa: E402
-from semseg_jax.training import run_dir  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax.cli import arguments
+from semseg_jax.cli import few_shot_cells as cells_lib
+from semseg_jax.cli import launcher
+from semseg_jax.evaluation import tables
+from semseg_jax.methods import supervised
+from semseg_jax.methods.repurpose_gan import autoshot
+from semseg_jax.training import checkpoint
+from semseg_jax.training import run_dir
 
 _SAMPLES = 64  # fresh ones, to score on
 
@@ -180,10 +175,8 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
-  config_flags.DEFINE_config_file(
-      "config", None, "Config file of the experiment.", lock_config=True)
-  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  """See --help."""
+  arguments.define_run("Folder of the run.")
   flags.DEFINE_list("shots", ["1", "5", "10"], "Numbers of shots.")
   flags.DEFINE_list(
       "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
@@ -195,6 +188,4 @@ def define_flags():
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main, flags_parser=arguments.parse)
+  launcher.main(["few_shot_table", *sys.argv[1:]])

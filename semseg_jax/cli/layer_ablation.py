@@ -1,6 +1,6 @@
 r"""Which of a generator's layers matter: a table and a plot.
 
-  python -m semseg_jax.cli.layer_ablation \
+  semseg-jax layer_ablation \
       --config=configs/repurpose_gan/toy_faces.py:shots=5,segmenter=linear \
       --workdir=runs/repurpose_toy_faces
 
@@ -12,27 +12,23 @@ workdir/ablation/table.json, table.md and layers.png. After an interruption run
 it again: finished layers are not computed again.
 """
 
-from semseg_jax.training import xla_flags
+import sys
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
+from etils import epath
+import numpy as np
 
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from etils import epath  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-import numpy as np  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.cli import few_shot_cells as cells_lib  # noqa: E402
-from semseg_jax.evaluation import figures  # noqa: E402
-from semseg_jax.evaluation import plots  # noqa: E402
-from semseg_jax.evaluation import tables  # noqa: E402
-from semseg_jax.methods.common import generator as trained  # noqa: E402
-from semseg_jax.methods.common import hypercolumns  # noqa: E402
-from semseg_jax.training import checkpoint  # noqa: E402
-from semseg_jax.training import run_dir  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax.cli import arguments
+from semseg_jax.cli import few_shot_cells as cells_lib
+from semseg_jax.cli import launcher
+from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import plots
+from semseg_jax.evaluation import tables
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import hypercolumns
+from semseg_jax.training import checkpoint
+from semseg_jax.training import run_dir
 
 
 def write(config, workdir, *, n: int) -> list[dict]:
@@ -79,14 +75,10 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
-  config_flags.DEFINE_config_file(
-      "config", None, "Config file of the experiment.", lock_config=True)
-  flags.DEFINE_string("workdir", None, "Folder of the run.")
+  """See --help."""
+  arguments.define_run("Folder of the run.")
   flags.DEFINE_integer("samples", 64, "Fresh samples to score on.")
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main, flags_parser=arguments.parse)
+  launcher.main(["layer_ablation", *sys.argv[1:]])

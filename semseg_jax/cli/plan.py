@@ -1,6 +1,6 @@
 """Compiles a config for accelerators that are not here and says what it needs.
 
-  python -m semseg_jax.cli.plan \
+  semseg-jax plan \
       --config=configs/semantic_gan/celebamask_hq.py:labels=30 \
       --topology=v5e:2x2 --topology=v6e:2x2
 
@@ -9,58 +9,34 @@ Needs libtpu (pip install "semseg_jax[plan]"), no TPU and no data. Without
 is known only to its own compiler. docs/clusters.md explains the columns.
 """
 
-from semseg_jax.training import xla_flags
+import json
+import math
+import pathlib
+import sys
 
-xla_flags.compile_cache()
+from absl import flags
+import tqdm
 
-import json  # noqa: E402
-import math  # noqa: E402
-import os  # noqa: E402
-import pathlib  # noqa: E402
-
-# The compiler needs no TPU, and must not look for one.
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-import tqdm  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.evaluation import tables  # noqa: E402
-from semseg_jax.ops import target  # noqa: E402
-from semseg_jax.planning import chips  # noqa: E402
-from semseg_jax.planning import estimate  # noqa: E402
-from semseg_jax.planning import kept  # noqa: E402
-from semseg_jax.planning import programs  # noqa: E402
-from semseg_jax.training import mesh as mesh_lib  # noqa: E402
-
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the experiment.", lock_config=True)
-_TOPOLOGY = flags.DEFINE_multi_string(
-    "topology", [], "Slice to compile for, such as v5e:2x2; repeatable.")
-_STAGE = flags.DEFINE_list(
-    "stage", [], "Stages to plan, \"inversion\" among them; empty for all.")
-_FIT = flags.DEFINE_bool(
-    "fit", True, "Find the largest batch that fits: a program more per stage.")
-_OUT = flags.DEFINE_string("out", "", "JSON file for the rows.")
-_COMPILED_FOR = flags.DEFINE_string(
-    "compiled_for", "", "Slice of as many chips whose programs are taken "
-    "instead, where they are compiled already: only the chips' figures are "
-    "those of --topology.")
-_CACHE = flags.DEFINE_string(
-    "kept", ".cache/plan", "Folder for the figures of compiled programs, which "
-    "are not compiled again: an interrupted plan continues.")
+from semseg_jax import experiment
+from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
+from semseg_jax.evaluation import tables
+from semseg_jax.ops import target
+from semseg_jax.planning import chips
+from semseg_jax.planning import estimate
+from semseg_jax.planning import kept
+from semseg_jax.planning import programs
+from semseg_jax.training import mesh as mesh_lib
 
 
 def stages_of(config):
   """The stages asked for, in order."""
   known = [*config.stages, "inversion"]
-  unknown = sorted(set(_STAGE.value) - set(known))
+  unknown = sorted(set(flags.FLAGS.stage) - set(known))
   if unknown:
     raise ValueError(f"--stage={unknown[0]} is none of {', '.join(known)}")
-  return [name for name in known if not _STAGE.value or name in _STAGE.value]
+  return [
+      n for n in known if not flags.FLAGS.stage or n in flags.FLAGS.stage]
 
 
 def listed(config, mesh, stages=()):
@@ -75,7 +51,7 @@ def listed(config, mesh, stages=()):
 def tpu_rows(config, topology: str) -> list[dict]:
   """A row for each program and one for each stage."""
   name, count = chips.parse(topology)
-  compiled_for = _COMPILED_FOR.value or topology
+  compiled_for = flags.FLAGS.compiled_for or topology
   if chips.parse(compiled_for)[1] != count:
     raise ValueError(f"--compiled_for={compiled_for} has not the {count} chips "
                      f"of --topology={topology}")
@@ -86,7 +62,7 @@ def tpu_rows(config, topology: str) -> list[dict]:
     bar = tqdm.tqdm(listing, desc=topology)
     costs = [cost_of(p, compiled_for, bar) for p in bar]
     fits = (largest_batches(config, mesh, chip, compiled_for, listing, costs)
-            if _FIT.value else {})
+            if flags.FLAGS.fit else {})
     rows = [row(topology, p, c, chip, count)
             for p, c in zip(listing, costs, strict=True)]
   return rows + totals(rows, fits)
@@ -95,7 +71,8 @@ def tpu_rows(config, topology: str) -> list[dict]:
 def cost_of(program, topology, bar) -> estimate.Cost:
   """A program's figures, those of a loop's body as often as it runs."""
   bar.set_postfix_str(f"compiling {program.stage}/{program.phase}")
-  cost, times = kept.cost(program, topology, _CACHE.value), program.repeats()
+  cost = kept.cost(program, topology, flags.FLAGS.kept)
+  times = program.repeats()
   return cost._replace(flops=times * cost.flops, bytes=times * cost.bytes,
                        collective=times * cost.collective)
 
@@ -192,18 +169,18 @@ def gpu_rows(config) -> list[dict]:
 def plan(config, workdir):
   """Prints the table; for `experiment.run`."""
   del workdir
-  for topology in _TOPOLOGY.value:  # all before the first compilation
-    chips.devices(_COMPILED_FOR.value or topology)
+  for topology in flags.FLAGS.topology:  # all before the first compilation
+    chips.devices(flags.FLAGS.compiled_for or topology)
   config = programs.blank(config)
   rows = []
-  for topology in _TOPOLOGY.value or [None]:
+  for topology in flags.FLAGS.topology or [None]:
     of_topology = tpu_rows(config, topology) if topology else gpu_rows(config)
     print(tables.markdown([
         {k: shown(v) for k, v in r.items()} for r in of_topology]) + "\n",
           flush=True)
     rows += of_topology
-  if _OUT.value:
-    pathlib.Path(_OUT.value).write_text(json.dumps(rows, indent=1) + "\n")
+  if flags.FLAGS.out:
+    pathlib.Path(flags.FLAGS.out).write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def shown(value):
@@ -213,11 +190,30 @@ def shown(value):
   return f"{value:.3g}" if isinstance(value, float) else value
 
 
+def define_flags():
+  """See --help."""
+  arguments.define_run()
+  flags.DEFINE_multi_string(
+      "topology", [], "Slice to compile for, such as v5e:2x2; repeatable.")
+  flags.DEFINE_list(
+      "stage", [], "Stages to plan, \"inversion\" among them; empty for all.")
+  flags.DEFINE_bool(
+      "fit", True, "Find the largest batch that fits: a program more per "
+      "stage.")
+  flags.DEFINE_string("out", "", "JSON file for the rows.")
+  flags.DEFINE_string(
+      "compiled_for", "", "Slice of as many chips whose programs are taken "
+      "instead, where they are compiled already: only the chips' figures are "
+      "those of --topology.")
+  flags.DEFINE_string(
+      "kept", ".cache/plan", "Folder for the figures of compiled programs, "
+      "which are not compiled again: an interrupted plan continues.")
+
+
 def main(argv):
   del argv
-  experiment.run(plan, _CONFIG.value, "")
+  experiment.run(plan, flags.FLAGS.config, "")
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["config"])
-  app.run(main, flags_parser=arguments.parse)
+  launcher.main(["plan", *sys.argv[1:]])

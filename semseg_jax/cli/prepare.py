@@ -1,7 +1,7 @@
 """Checks a file-based data set, prepares it for reading and says what it holds.
 
-  python -m semseg_jax.cli.prepare coffee_leaf --data_dir=DIR
-  python -m semseg_jax.cli.prepare --data_dir=MY_SET --split=0.8,0.1,0.1
+  semseg-jax prepare coffee_leaf --data_dir=DIR
+  semseg-jax prepare --data_dir=MY_SET --split=0.8,0.1,0.1
 
 The name may also be given as --name, the folder as --manual_dir, as TFDS calls
 it: that of the unpacked download, or the one above it. What is missing there is
@@ -14,10 +14,11 @@ lists, and classes.json where that is missing.
 """
 
 import pathlib
+import sys
 
-from absl import app
 from absl import flags
 
+from semseg_jax.cli import launcher
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import new_folder
@@ -25,45 +26,49 @@ from semseg_jax.data import statistics
 from semseg_jax.data import store
 from semseg_jax.data.sets import folder
 
-_NAME = flags.DEFINE_string(
-    "name", None, "Data set, or data set/variant (docs/data.md): "
-    + ", ".join(datasets.names()) + ".")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with its files.")
-flags.DEFINE_alias("manual_dir", "data_dir")
-_CACHE_DIR = flags.DEFINE_string(
-    "cache_dir", None, "Where to keep the prepared form.")
-_SIZE = flags.DEFINE_integer(
-    "size", None, "Image side the training will use.", lower_bound=4)
-_SPLIT = flags.DEFINE_list(
-    "split", [], "Fractions for training, validation and test: divides the "
-    "annotated images of one's own folder and writes the lists.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of --split.", lower_bound=0)
-_CLASSES = flags.DEFINE_list(
-    "classes", [], "Names of the classes of one's own folder, in order.")
-_BROKEN = flags.DEFINE_integer(
-    "max_unreadable", 0, "Images that may be unreadable; each is named.",
-    lower_bound=0)
+
+def define_flags():
+  """See --help."""
+  flags.DEFINE_string(
+      "name", None, "Data set, or data set/variant (docs/data.md): "
+      + ", ".join(datasets.names()) + ".")
+  flags.DEFINE_string("data_dir", None, "Folder with its files.")
+  flags.DEFINE_alias("manual_dir", "data_dir")
+  flags.DEFINE_string(
+      "cache_dir", None, "Where to keep the prepared form.")
+  flags.DEFINE_integer(
+      "size", None, "Image side the training will use.", lower_bound=4)
+  flags.DEFINE_list(
+      "split", [], "Fractions for training, validation and test: divides the "
+      "annotated images of one's own folder and writes the lists.")
+  flags.DEFINE_integer("seed", 0, "Of --split.", lower_bound=0)
+  flags.DEFINE_list(
+      "classes", [], "Names of the classes of one's own folder, in order.")
+  flags.DEFINE_integer(
+      "max_unreadable", 0, "Images that may be unreadable; each is named.",
+      lower_bound=0)
 
 
 def main(argv):
-  names = [*argv[1:], *([_NAME.value] if _NAME.value else [])]
-  if not names and _DATA_DIR.value:
+  given = flags.FLAGS
+  names = [*argv[1:], *([given.name] if given.name else [])]
+  if not names and given.data_dir:
     names = ["folder"]
   if len(names) != 1:
-    raise app.UsageError(
-        f"name one data set, not {names}; there are "
+    raise SystemExit(
+        f"error: name one data set, not {names}; there are "
         f"{', '.join(datasets.names())}")
   try:
     notes = _new_lists(names[0])
     dataset = datasets.load(
-        names[0], data_dir=_DATA_DIR.value, cache_dir=_CACHE_DIR.value,
-        size=_SIZE.value, broken=_BROKEN.value)
-    if not _BROKEN.value:
+        names[0], data_dir=given.data_dir, cache_dir=given.cache_dir,
+        size=given.size, broken=given.max_unreadable)
+    if not given.max_unreadable:
       datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
     print(report(dataset, notes), flush=True)
   except errors.DataError as e:
     raise SystemExit(f"error: {e}") from e
-  print(f"\ncache: {store.cache_root(_CACHE_DIR.value)}")
+  print(f"\ncache: {store.cache_root(given.cache_dir)}")
   if names == ["folder"]:
     print(_next_command(dataset))
 
@@ -86,25 +91,26 @@ def report(dataset: datasets.Dataset, notes=()) -> str:
 
 def _new_lists(name):
   """Writes lists for a folder that has none, or as --split asks."""
-  asked = _SPLIT.value or _CLASSES.value
+  given = flags.FLAGS
+  asked = given.split or given.classes
   if name != "folder":
     if asked:
       raise errors.DataError(
           f"--split and --classes are for one's own folder; {name!r} brings "
           "its lists and classes")
     return []
-  root = folder.locate(_DATA_DIR.value)
+  root = folder.locate(given.data_dir)
   if not asked and ((root / "splits").is_dir() or not (
       folder.annotated(root))):
     return []
   try:
-    split = [float(x) for x in _SPLIT.value]
+    split = [float(x) for x in given.split]
   except ValueError as e:
     raise errors.DataError(
-        f"--split={','.join(_SPLIT.value)}: give three fractions, such as "
+        f"--split={','.join(given.split)}: give three fractions, such as "
         "0.8,0.1,0.1") from e
   return new_folder.write(
-      root, split=split, seed=_SEED.value, classes=_CLASSES.value)
+      root, split=split, seed=given.seed, classes=given.classes)
 
 
 def _next_command(dataset):
@@ -112,7 +118,7 @@ def _next_command(dataset):
   spec = dataset.spec
   labels = "-1" if any(s.labeled and len(s) for s in dataset.splits.values()
                        ) else "0"
-  root = pathlib.Path(_DATA_DIR.value)
+  root = pathlib.Path(flags.FLAGS.data_dir)
   return (
       "next: python train.py --config=configs/semantic_gan/folder.py:size=64,"
       f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
@@ -120,10 +126,5 @@ def _next_command(dataset):
       f"--workdir=runs/{spec.name}")
 
 
-def run():
-  """Entry point: parses the flags."""
-  app.run(main)
-
-
 if __name__ == "__main__":
-  run()
+  launcher.main(["prepare", *sys.argv[1:]])

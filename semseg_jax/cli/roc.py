@@ -1,6 +1,6 @@
 """ROC curves of image classifiers of several evaluated runs in one plot.
 
-  python -m semseg_jax.cli.roc --split=test --out=roc.png \
+  semseg-jax roc --split=test --out=roc.png \
       --run="ImageNet=runs/a" --run="from scratch=runs/b"
 
 A line for the mean teacher and for the plain classifier of each run, as in
@@ -11,10 +11,10 @@ import json
 import pathlib
 import sys
 
-from absl import app
 from absl import flags
 
 from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
@@ -46,8 +46,7 @@ def collect(runs: dict[str, str], split: str):
 
 
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments {argv[1:]}")
+  del argv
   try:
     curves, rows = collect(
         arguments.named_folders(flags.FLAGS.run), flags.FLAGS.split)
@@ -58,13 +57,12 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
+  """See --help."""
   flags.DEFINE_multi_string("run", None, "NAME=FOLDER of an evaluated run.")
   flags.DEFINE_string("split", "test", "The evaluated split.")
   flags.DEFINE_string("out", "roc.png", "PNG to write.")
+  flags.mark_flags_as_required(["run"])
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["run"])
-  app.run(main)
+  launcher.main(["roc", *sys.argv[1:]])

@@ -1,6 +1,6 @@
 r"""Writes generated images for a person to label, with their latents.
 
-  python -m semseg_jax.cli.sample --config=configs/repurpose_gan/toy_faces.py \
+  semseg-jax sample --config=configs/repurpose_gan/toy_faces.py \
       --workdir=runs/repurpose_toy_faces --out=my_shots --n=10
 
 For each image <number>.png and <number>.npz (latents and noise), for all
@@ -10,29 +10,16 @@ LabelMe's <number>.json beside them, then train with
 docs/repurpose_gan.md). Files that are there are not written again.
 """
 
-from semseg_jax.training import xla_flags
+import sys
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
 
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.methods.common import data  # noqa: E402
-from semseg_jax.methods.common import generator as trained  # noqa: E402
-from semseg_jax.methods.common import samples  # noqa: E402
-
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file of the experiment.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_OUT = flags.DEFINE_string("out", None, "Folder for the images.")
-_N = flags.DEFINE_integer("n", 10, "How many images.", lower_bound=1)
-_FIRST = flags.DEFINE_integer(
-    "first", 0, "Number of the first one; other numbers, other images.",
-    lower_bound=0)
+from semseg_jax import experiment
+from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import samples
 
 
 def write(config, workdir, *, out, n: int, first: int = 0):
@@ -48,12 +35,23 @@ def write(config, workdir, *, out, n: int, first: int = 0):
   return names
 
 
+def define_flags():
+  """See --help."""
+  arguments.define_run("Folder of the run.")
+  flags.DEFINE_string("out", None, "Folder for the images.")
+  flags.DEFINE_integer("n", 10, "How many images.", lower_bound=1)
+  flags.DEFINE_integer(
+      "first", 0, "Number of the first one; other numbers, other images.",
+      lower_bound=0)
+  flags.mark_flags_as_required(["out"])
+
+
 def main(argv):
   del argv
-  experiment.run(write, _CONFIG.value, _WORKDIR.value, out=_OUT.value,
-                 n=_N.value, first=_FIRST.value)
+  given = flags.FLAGS
+  experiment.run(write, given.config, given.workdir, out=given.out,
+                 n=given.n, first=given.first)
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["config", "workdir", "out"])
-  app.run(main, flags_parser=arguments.parse)
+  launcher.main(["sample", *sys.argv[1:]])

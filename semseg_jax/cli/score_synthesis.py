@@ -1,6 +1,6 @@
 r"""How good synthesised images are, and how well they follow their layouts.
 
-  python -m semseg_jax.cli.score_synthesis \
+  semseg-jax score_synthesis \
       --config=configs/fewshot_smis/toy_faces.py --workdir=runs/smis
 
 The layouts are the masks of a split. A segmenter trained on all real labels
@@ -24,38 +24,33 @@ and writes WORKDIR/study/table.json; with --config.encoder.steps=0 it only
 judges the pseudo labels.
 """
 
-from semseg_jax.training import xla_flags
+import itertools
+import sys
+import time
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
+from etils import epath
+import jax
+import numpy as np
 
-import itertools  # noqa: E402
-import time  # noqa: E402
-
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from etils import epath  # noqa: E402
-import jax  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-import numpy as np  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax import monitoring  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.cli import synthesize  # noqa: E402
-from semseg_jax.data import datasets  # noqa: E402
-from semseg_jax.data import transforms  # noqa: E402
-from semseg_jax.evaluation import figures  # noqa: E402
-from semseg_jax.evaluation import tables  # noqa: E402
-from semseg_jax.methods import fully_supervised  # noqa: E402
-from semseg_jax.methods.common import data  # noqa: E402
-from semseg_jax.methods.common import generator as generators  # noqa: E402
-from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
-from semseg_jax.methods.fewshot_smis import pseudo_labels  # noqa: E402
-from semseg_jax.methods.fewshot_smis import shots as shots_lib  # noqa: E402
-from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
-from semseg_jax.ops import image_ops  # noqa: E402
-from semseg_jax.ops import scores  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax import monitoring
+from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
+from semseg_jax.cli import synthesize
+from semseg_jax.data import datasets
+from semseg_jax.data import transforms
+from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import tables
+from semseg_jax.methods import fully_supervised
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.fewshot_smis import encoder
+from semseg_jax.methods.fewshot_smis import pseudo_labels
+from semseg_jax.methods.fewshot_smis import shots as shots_lib
+from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.ops import image_ops
+from semseg_jax.ops import scores
 
 _BATCH = 8
 _ROWS = 8  # of the figure
@@ -280,10 +275,8 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
-  config_flags.DEFINE_config_file(
-      "config", None, "Config file of the experiment.", lock_config=True)
-  flags.DEFINE_string("workdir", None, "Folder of the trained run.")
+  """See --help."""
+  arguments.define_run("Folder of the trained run.")
   flags.DEFINE_string(
       "split", "", "Split whose masks are the layouts; default: in_domain.")
   flags.DEFINE_bool("study", False, "Study of the pseudo labels' parameters.")
@@ -294,6 +287,4 @@ def define_flags():
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main, flags_parser=arguments.parse)
+  launcher.main(["score_synthesis", *sys.argv[1:]])

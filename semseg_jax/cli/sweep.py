@@ -1,27 +1,23 @@
 """One experiment with several seeds: trained, scored, mean and spread.
 
-  python -m semseg_jax.cli.sweep --seeds=0,1,2 --workdir=runs/scenes3 \
+  semseg-jax sweep --seeds=0,1,2 --workdir=runs/scenes3 \
       --config=configs/semisup/scenes.py:method=s4gan_mlmt,ratio=0.05
 
 Each seed has a folder; run again after an interruption: it continues. The
 seed is given to the config as its argument `seed`, so that it also chooses the
-labeled images. Fields are changed by --set=data.data_dir=DIR.
+labeled images.
 """
 
-from semseg_jax.training import xla_flags
+import ast
+import pathlib
+import sys
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
+from ml_collections import config_flags
 
-import ast  # noqa: E402
-import importlib.util  # noqa: E402
-import pathlib  # noqa: E402
-import sys  # noqa: E402
-
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
 
 
 def load(config: str, seed: int, changes=()):
@@ -32,13 +28,8 @@ def load(config: str, seed: int, changes=()):
     OSError: no such file.
   """
   path, _, argument = config.partition(":")
-  spec = importlib.util.spec_from_file_location("sweep_config", path)
-  if spec is None:
-    raise ValueError(f"--config={path}: not a Python file")
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  loaded = module.get_config(
-      ",".join(filter(None, (argument, f"seed={seed}"))))
+  loaded = arguments.load_config(
+      f"{path}:" + ",".join(filter(None, (argument, f"seed={seed}"))))
   loaded.lock()
   for change in changes:
     name, equals, text = change.partition("=")
@@ -52,22 +43,24 @@ def load(config: str, seed: int, changes=()):
       loaded.update_from_flattened_dict({name: value})
     except (AttributeError, KeyError, TypeError) as error:
       raise ValueError(
-          f"--set={change}: write FIELD=VALUE with a field of the config and a "
-          "value of its type") from error
+          f"--config.{change}: write --config.FIELD=VALUE with a field of the "
+          "config and a value of its type") from error
   return loaded
 
 
 def main(argv):
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments {argv[1:]}")
-  # Configs are data beside the package; train.py imports them likewise.
-  sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-  workdir, results = pathlib.Path(flags.FLAGS.workdir), []
+  del argv
+  given = flags.FLAGS
+  workdir, results = pathlib.Path(given.workdir), []
+  # Those of the command line were read, and refused, with the config.
+  changes = config_flags.get_override_values(given["config"])
   try:
-    configs = {int(s): load(flags.FLAGS.config, int(s), flags.FLAGS.set)
-               for s in flags.FLAGS.seeds}
+    configs = {int(s): load(given["config"].config_filename, int(s))
+               for s in given.seeds}
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
+  for config in configs.values():
+    config.update_from_flattened_dict(changes)
   for seed, config in configs.items():
     folder = workdir / f"seed{seed}"
     experiment.run(experiment.train, config, folder)
@@ -76,15 +69,10 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
-  flags.DEFINE_string(
-      "config", None, "FILE:ARGUMENT of a config, without a seed.")
-  flags.DEFINE_string("workdir", None, "Folder of the runs.")
+  """See --help."""
+  arguments.define_run("Folder of the runs.")
   flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds; one run each.")
-  flags.DEFINE_multi_string("set", [], "FIELD=VALUE of the config.")
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main)
+  launcher.main(["sweep", *sys.argv[1:]])

@@ -1,6 +1,6 @@
 r"""Images from masks, scribbles or landmarks with a trained Fewshot-SMIS run.
 
-  python -m semseg_jax.cli.synthesize \
+  semseg-jax synthesize \
       --config=configs/fewshot_smis/toy_faces.py --workdir=runs/smis \
       --masks=FOLDER --out=FOLDER
 
@@ -15,28 +15,24 @@ them, pseudo_labels.png samples of the generator with their pseudo labels.
                 --config.supervised.synthetic: layouts are pseudo labels
 """
 
-from semseg_jax.methods.common import data  # noqa: E402
-from semseg_jax.training import xla_flags
+import sys
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
+from etils import epath
+import jax
+import numpy as np
 
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-from etils import epath  # noqa: E402
-import jax  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
-import numpy as np  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax.cli import arguments  # noqa: E402
-from semseg_jax.data import annotations  # noqa: E402
-from semseg_jax.data import pairs  # noqa: E402
-from semseg_jax.data import transforms  # noqa: E402
-from semseg_jax.evaluation import figures  # noqa: E402
-from semseg_jax.methods.fewshot_smis import encoder  # noqa: E402
-from semseg_jax.methods.fewshot_smis import synthesis  # noqa: E402
-from semseg_jax.ops import image_ops  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
+from semseg_jax.data import annotations
+from semseg_jax.data import pairs
+from semseg_jax.data import transforms
+from semseg_jax.evaluation import figures
+from semseg_jax.methods.common import data
+from semseg_jax.methods.fewshot_smis import encoder
+from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.ops import image_ops
 
 _SHOWN = 8  # pseudo-labeled samples in their figure
 
@@ -167,10 +163,8 @@ def main(argv):
 
 
 def define_flags():
-  """Not on import: tests import several commands."""
-  config_flags.DEFINE_config_file(
-      "config", None, "Config file of the experiment.", lock_config=True)
-  flags.DEFINE_string("workdir", None, "Folder of the trained run.")
+  """See --help."""
+  arguments.define_run("Folder of the trained run.")
   flags.DEFINE_string("out", None, "Folder for the images.")
   flags.DEFINE_string("masks", None, "Folder of index PNGs.")
   flags.DEFINE_string("points", None, "CSV file of landmarks.")
@@ -184,9 +178,8 @@ def define_flags():
       "samples", None, "Mixed images of each layout; default: the config's.",
       lower_bound=0)
   flags.DEFINE_integer("seed", 0, "Of the random latents.")
+  flags.mark_flags_as_required(["out"])
 
 
 if __name__ == "__main__":
-  define_flags()
-  flags.mark_flags_as_required(["config", "workdir", "out"])
-  app.run(main, flags_parser=arguments.parse)
+  launcher.main(["synthesize", *sys.argv[1:]])

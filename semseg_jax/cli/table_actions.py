@@ -39,7 +39,7 @@ def overrides(texts: Sequence[str]) -> dict:
   for text in texts:
     field, equals, value = text.partition("=")
     if not equals:
-      raise ValueError(f"--override={text}: write FIELD=VALUE")
+      raise ValueError(f"--config={text}: write --config.FIELD=VALUE")
     try:
       fields[field] = ast.literal_eval(value)
     except (SyntaxError, ValueError):

@@ -1,6 +1,6 @@
 """Trains the published models, one after the other; run it again to go on.
 
-  nice -n 19 python -m semseg_jax.cli.train_models --runs=../runs/models \
+  nice -n 19 semseg-jax train_models --runs=../runs/models \
       --data=packs --models=toy_faces,chest_xray
 
 Each model is a run on images alone (stages `gan` and `encoder`), then for each
@@ -8,21 +8,16 @@ number of labels and seed a run with the rest, which is scored. What is finished
 is skipped, what was interrupted continues. RUNS/LOG.md says what ran when.
 """
 
-from semseg_jax.training import xla_flags
+import datetime
+import pathlib
+import sys
+import time
 
-xla_flags.apply()  # before jax starts
-xla_flags.compile_cache()
+from absl import flags
 
-import datetime  # noqa: E402
-import pathlib  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-
-from absl import app  # noqa: E402
-from absl import flags  # noqa: E402
-
-from semseg_jax import experiment  # noqa: E402
-from semseg_jax.cli import sweep  # noqa: E402
+from semseg_jax import experiment
+from semseg_jax.cli import launcher
+from semseg_jax.cli import sweep
 
 # Model (also the name of its config and of its pack's folder) -> arguments of
 # the config, numbers of labels.
@@ -33,13 +28,6 @@ MODELS = {
 }
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-_RUNS = flags.DEFINE_string("runs", "runs/models", "Folder of all runs.")
-_DATA = flags.DEFINE_string("data", "data", "Folder of the data sets' folders.")
-_MODELS = flags.DEFINE_list("models", list(MODELS), "Which models.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Which labeled images.")
-_SET = flags.DEFINE_multi_string(
-    "set", [], "FIELD=VALUE for every config, e.g. gan.steps=20000.")
 
 
 def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
@@ -66,13 +54,22 @@ def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
   return listed
 
 
+def define_flags():
+  """See --help."""
+  flags.DEFINE_string("runs", "runs/models", "Folder of all runs.")
+  flags.DEFINE_string("data", "data", "Folder of the data sets' folders.")
+  flags.DEFINE_list("models", list(MODELS), "Which models.")
+  flags.DEFINE_list("seeds", ["0", "1", "2"], "Which labeled images.")
+  flags.DEFINE_multi_string(
+      "config", [], "--config.FIELD=VALUE changes every config.")
+
+
 def main(argv):
   del argv
-  # Configs are data beside the package; train.py imports them likewise.
-  sys.path.insert(0, str(_ROOT))
-  runs = pathlib.Path(_RUNS.value)
-  todo = [job for name in _MODELS.value for job in jobs(
-      name, runs, pathlib.Path(_DATA.value), _SEEDS.value, _SET.value)]
+  given = flags.FLAGS
+  runs = pathlib.Path(given.runs)
+  todo = [job for name in given.models for job in jobs(
+      name, runs, pathlib.Path(given.data), given.seeds, given.config)]
   for config, folder in todo:
     _logged(runs, folder, "train", lambda config=config, folder=folder:
             experiment.run(experiment.train, config, folder))
@@ -92,4 +89,4 @@ def _logged(runs, folder, what, work):
 
 
 if __name__ == "__main__":
-  app.run(main)
+  launcher.main(["train_models", *sys.argv[1:]])

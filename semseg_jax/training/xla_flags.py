@@ -87,6 +87,12 @@ def compile_cache(directory=".cache/jax") -> None:
   os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(
       pathlib.Path(directory).resolve() / f"{cores()}-cores"))
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+  if "jax" in sys.modules:  # it read the environment when it was imported
+    config = sys.modules["jax"].config
+    config.update("jax_compilation_cache_dir",
+                  os.environ["JAX_COMPILATION_CACHE_DIR"])
+    config.update("jax_persistent_cache_min_compile_time_secs", float(
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]))
 
 
 def _on_cpu() -> bool:

@@ -25,7 +25,7 @@ def test_seed_and_changes():
 @pytest.mark.parametrize("change", [
     "s4gan.treshold=0.7", "s4gan.threshold", "s4gan.batch_size=many"])
 def test_bad_changes(change):
-  with pytest.raises(ValueError, match=f"--set={change}"):
+  with pytest.raises(ValueError, match=f"--config.{change}"):
     sweep.load(str(CONFIG), 0, [change])
 
 

@@ -112,7 +112,7 @@ def test_smoke_reads_a_line_as_a_shell_would(tmp_path, monkeypatch, capfd):
 @pytest.mark.slow
 def test_smoke_of_every_table(tmp_path):
   process = toy.run("--table=all", "--smoke", f"--workdir={tmp_path}",
-                    f"--override=data.cache_dir={tmp_path}/cache")
+                    f"--config.data.cache_dir={tmp_path}/cache")
   assert process.returncode == 0, process.stderr[-4000:]
   for name in table_runs.names():
     lines = csv.DictReader((tmp_path / f"smoke/{name}.csv").open())

@@ -55,7 +55,7 @@ def test_commands_are_listed_with_their_flags():
   for path in command_reference.modules():
     assert path.stem in page
   assert "| `--workdir` |" in page
-  assert "python -m semseg_jax.cli.report --workdir=runs/mine" in page
+  assert "semseg-jax report --workdir=runs/mine" in page
 
 
 def test_flags_are_read_from_the_source():

@@ -1,0 +1,134 @@
+"""The command line: `semseg-jax COMMAND`, `python -m semseg_jax`, train.py ...
+
+What the platform needs before JAX starts is done here, once; a command's module
+is imported after it. Each has `define_flags()`, whose names and texts
+`semseg-jax COMMAND --help` prints below the module's docstring, and
+`main(argv)`.
+"""
+
+from collections.abc import Sequence
+import importlib
+import os
+import pathlib
+import sys
+from typing import NamedTuple
+
+from absl import app
+from absl import flags
+
+from semseg_jax.cli import arguments
+from semseg_jax.training import xla_flags
+
+
+class Command(NamedTuple):
+  """What has to be known of a command before its module is imported.
+
+  summary: a line for the overview.
+  device: "run" where it computes, "compile" where it compiles for machines
+    that are not here, "" where it needs no JAX.
+  names: whether it takes arguments that are no flags.
+  configs: whether --config.FIELD=VALUE changes every config it uses, without a
+    config file of its own.
+  """
+  summary: str
+  device: str = "run"
+  names: bool = False
+  configs: bool = False
+
+
+COMMANDS = {
+    "train": Command("train the stages of a config; continues a run"),
+    "eval": Command("label and score the test images with a trained run"),
+    "label": Command("label a folder of images with a trained run"),
+    "sample": Command("write generated images for a person to label"),
+    "synthesize": Command("images from masks, scribbles or landmarks"),
+    "prepare": Command("check a data set and say what it holds", "", True),
+    "convert": Command("PyTorch checkpoints to safetensors", ""),
+    "table": Command("tables of results, and the runs that they need",
+                     configs=True),
+    "sweep": Command("one experiment with several seeds"),
+    "plan": Command("memory and time on accelerators that are not here",
+                    "compile"),
+    "report": Command("one page about a run", ""),
+    "demo": Command("the embedded data set from scratch to a table"),
+    "train_models": Command("train the published models", configs=True),
+    "tau": Command("fusion's threshold, from the validation split"),
+    "few_shot_table": Command("shots x segmenters beside the baseline"),
+    "layer_ablation": Command("which of a generator's layers matter"),
+    "score_synthesis": Command("how good synthesised images are"),
+    "curves": Command("a metric of several trained stages in a plot", ""),
+    "roc": Command("ROC curves of image classifiers of several runs", ""),
+}
+
+
+def main(argv: Sequence[str] | None = None):
+  """Runs a command.
+
+  Args:
+    argv: the command's name and its flags; by default those of this process.
+  """
+  given = list(sys.argv[1:] if argv is None else argv)
+  if not given or given[0] in ("help", "--help", "-h"):
+    print(overview())
+    return
+  name = given[0].replace("-", "_")
+  if name not in COMMANDS:
+    sys.exit(f"error: no command {given[0]!r}; there are "
+             f"{', '.join(COMMANDS)}")
+  command = COMMANDS[name]
+  set_up(command.device)
+  sys.argv = [f"semseg-jax {name}", *given[1:]]
+  if command.configs:
+    sys.argv[1:] = arguments.as_fields(sys.argv[1:])
+  others = set(flags.FLAGS)
+  module = importlib.import_module(f"semseg_jax.cli.{name}")
+  module.define_flags()
+  own = [flags.FLAGS[n] for n in flags.FLAGS if n not in others]
+  if any(a in ("--help", "-h", "--helpshort") for a in given[1:]):
+    print(help_of(name, module.__doc__, own))
+    return
+  app.run(module.main, flags_parser=lambda argv: arguments.parse(
+      argv, own=own, names=command.names))
+
+
+def set_up(device: str = "run"):
+  """What must be done before JAX starts; see `Command.device`."""
+  checkout = pathlib.Path(__file__).resolve().parents[2]
+  if (checkout / "configs").is_dir() and str(checkout) not in sys.path:
+    sys.path.insert(0, str(checkout))  # config files import their neighbours
+  if device == "compile":
+    # The compiler needs no accelerator, and must not look for one.
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if "jax" in sys.modules:
+      sys.modules["jax"].config.update(
+          "jax_platforms", os.environ["JAX_PLATFORMS"])
+  elif device == "run":
+    xla_flags.apply()
+  if device:
+    xla_flags.compile_cache()
+
+
+def overview() -> str:
+  """All commands, a line each."""
+  width = max(map(len, COMMANDS))
+  lines = [f"  {name:{width}}  {c.summary}" for name, c in COMMANDS.items()]
+  return "\n".join((
+      "usage: semseg-jax COMMAND [--FLAG=VALUE ...]", "", *lines, "",
+      "Fields of a config are changed by --config.FIELD=VALUE.",
+      "semseg-jax COMMAND --help shows an example and the flags."))
+
+
+def help_of(name: str, docstring: str, own) -> str:
+  """A command's description and its flags.
+
+  Args:
+    name: of the command.
+    docstring: of its module.
+    own: its flags.
+  """
+  lines = [f"semseg-jax {name}: {docstring.strip()}", "", "flags:"]
+  for flag in sorted(own, key=lambda f: f.name):
+    default = "" if flag.default in (None, "", []) else (
+        f" (default: {flag.default_as_str})")
+    lines.append(f"  --{flag.name}: {flag.help}{default}")
+  return "\n".join(lines)
