@@ -67,7 +67,7 @@ def parse(argv, *, own: Iterable[flags.Flag] = (), names: bool = False):
   try:
     rest = flags.FLAGS(argv)
     config = flags.FLAGS.config if "config" in flags.FLAGS else None
-    if isinstance(config, ml_collections.ConfigDict):
+    if config is not None and not isinstance(config, list):
       _expand_fields(config)
     _expand_home(own)
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError,

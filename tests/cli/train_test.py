@@ -17,6 +17,11 @@ NAMES = [f"p{i}" for i in range(6)]
 
 @pytest.mark.parametrize(("script", "flags", "said"), [
     ("train.py", ["--config.gan.stepz=3"], "--config.gan.stepz=3.*'steps'"),
+    ("train.py", ["--config.gan.steps=1", "--config.shots.steps=3"],
+     "--config.shots"),
+    ("train.py", ["--config.encoder.learning_rate=1",
+                  "--config.data.learning_rate=1"],
+     "--config.data.learning_rate=1"),
     ("train.py", ["--config.gan.steps=many"], "config.gan.steps=many"),
     ("train.py", ["--stage=gann"], "'gann'"),
     ("train.py", ["extra"], "'extra'"),

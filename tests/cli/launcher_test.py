@@ -1,0 +1,55 @@
+"""The command line as a whole; each command's own work is tested elsewhere."""
+
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from semseg_jax.cli import launcher
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _run(*words):
+  return subprocess.run(
+      [sys.executable, "-m", "semseg_jax", *words], cwd=_ROOT, text=True,
+      capture_output=True, check=False)
+
+
+def test_every_command_has_a_module_of_its_form():
+  for name in launcher.COMMANDS:
+    tree = ast.parse((_ROOT / f"semseg_jax/cli/{name}.py").read_text())
+    defined = {x.name for x in tree.body if isinstance(x, ast.FunctionDef)}
+    assert {"define_flags", "main"} <= defined, name
+    example = rf"(semseg-jax {name}|python {name}\.py) "
+    assert re.search(example, ast.get_docstring(tree)), name
+
+
+def test_nothing_but_the_launcher_sets_the_platform_up():
+  for path in (_ROOT / "semseg_jax/cli").glob("*.py"):
+    if path.name != "launcher.py":
+      text = path.read_text()
+      assert "noqa: E402" not in text
+      assert "xla_flags.apply" not in text
+
+
+def test_help_has_an_example_and_the_flags():
+  done = _run("report", "--help")
+  assert done.returncode == 0, done.stderr
+  assert "semseg-jax report --workdir=runs/mine" in done.stdout
+  assert "--workdir: Folder of the run." in done.stdout
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["trian"], "no command 'trian'"),
+    (["report"], "--workdir"),
+    (["report", "--workdri=x"], "workdri"),
+    (["report", "--workdir=x", "y"], "'y'"),
+])
+def test_a_mistake_is_one_line(words, said):
+  done = _run(*words)
+  assert done.returncode == 1
+  assert re.fullmatch(rf"error: .*{said}.*\n", done.stderr)
