@@ -99,7 +99,8 @@ def config():
   c = base.get_config()
   width, share = _WIDTH.value, _WIDTH.value / 512
   c.dtype = _DTYPE.value
-  c.data.update(name="random", size=_SIZE.value, num_classes=_CLASSES.value)
+  c.data.update(name="random", size=_SIZE.value, num_classes=_CLASSES.value,
+                ignore_index=255)
   for network in (c.generator, c.image_discriminator):
     network.update(max_channels=width, channel_multiplier=2 * share)
   narrow = max(4, int(64 * share))

@@ -36,13 +36,22 @@ from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
 
 
-def run(function, config, workdir, **arguments):
-  """Calls `train` or `evaluate`; a user's mistake ends it with one line."""
+def run(function, config, workdir, *, data_dir: str = "", **arguments):
+  """Calls `train` or `evaluate`; a user's mistake ends it with one line.
+
+  Args:
+    function: of config and workdir.
+    config: None: the config of the run in `workdir`.
+    workdir: the run's folder.
+    data_dir: of a run whose data set has moved.
+    **arguments: of the function.
+  """
   console.setup()
-  jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   with exits.one_line():
-    result = function(
-        config, epath.Path(workdir).expanduser(), **arguments)
+    workdir = epath.Path(workdir).expanduser()
+    config = config or config_of(workdir, data_dir=data_dir)
+    jax.config.update("jax_default_matmul_precision", config.matmul_precision)
+    result = function(config, workdir, **arguments)
     mesh_lib.together("done")  # process 0 may still be writing figures
     return result
 

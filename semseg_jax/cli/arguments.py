@@ -11,15 +11,21 @@ import ml_collections
 from ml_collections import config_flags
 
 
-def define_run(workdir: str = ""):
+def define_run(workdir: str = "", *, trained: bool = False):
   """Flags of commands that take a config and a run's folder.
 
   Args:
     workdir: what the folder is; without, there is no flag for it.
+    trained: whether the folder holds a run, whose config then is the default.
   """
   config_flags.DEFINE_config_file(
-      "config", None, "Config file of the experiment.", lock_config=True)
-  flags.mark_flag_as_required("config")
+      "config", None, "Config file of the experiment." + (
+          " By default the run's own; one that was trained otherwise is an "
+          "error." if trained else ""), lock_config=True)
+  if trained:
+    flags.DEFINE_string("data_dir", "", "The run's data set, if it has moved.")
+  else:
+    flags.mark_flag_as_required("config")
   if workdir:
     flags.DEFINE_string("workdir", None, workdir)
     flags.mark_flag_as_required("workdir")

@@ -1,7 +1,6 @@
 """Labels test images with a trained run, scores them, draws them.
 
-  python eval.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
-      --workdir=runs/toy_faces20
+  python eval.py --workdir=runs/toy_faces20
 """
 
 import sys
@@ -16,7 +15,8 @@ from semseg_jax.cli import processes
 
 def define_flags():
   """--config, --workdir and --split."""
-  arguments.define_run("Folder of the run; where train.py left it.")
+  arguments.define_run(
+      "Folder of the run; where train.py left it.", trained=True)
   flags.DEFINE_list(
       "split", [], "Splits to score; empty for the config's in- and "
       "out-of-domain splits.")
@@ -27,7 +27,7 @@ def main(argv):
   processes.join()
   given = flags.FLAGS
   experiment.run(experiment.evaluate, given.config, given.workdir,
-                 splits=given.split)
+                 data_dir=given.data_dir, splits=given.split)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Labels a folder of images with a trained run, by batched inversion.
 
-  semseg-jax label --config=configs/semantic_gan/toy_faces.py \
-      --workdir=runs/toy_faces20 --images=FOLDER --out=runs/toy_faces20/labels
+  semseg-jax label --workdir=runs/toy_faces20 --images=FOLDER \
+      --out=runs/toy_faces20/labels
 
 Writes for each image <name>_index.png (class indices at the image's own
 size), <name>_color.png, <name>_overlay.png and <name>_reconstruction.png, and
@@ -20,7 +20,7 @@ from semseg_jax.cli import launcher
 
 def define_flags():
   """See --help."""
-  arguments.define_run("Folder of the trained run.")
+  arguments.define_run("Folder of the trained run.", trained=True)
   flags.DEFINE_string("images", None, "Folder of images.")
   flags.DEFINE_string("out", None, "Folder for the labels.")
   flags.mark_flags_as_required(["images", "out"])
@@ -28,8 +28,9 @@ def define_flags():
 
 def main(argv):
   del argv
-  experiment.run(experiment.label, flags.FLAGS.config, flags.FLAGS.workdir,
-                 images=flags.FLAGS.images, out=flags.FLAGS.out)
+  given = flags.FLAGS
+  experiment.run(experiment.label, given.config, given.workdir,
+                 data_dir=given.data_dir, images=given.images, out=given.out)
 
 
 if __name__ == "__main__":

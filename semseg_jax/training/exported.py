@@ -47,7 +47,7 @@ def write(path, stages: dict[str, Any], meta: dict, *, half: bool = False):
       leaf = np.asarray(leaf)
       if half and leaf.dtype == np.float32:
         leaf = leaf.astype(np.float16)
-      arrays[f"{stage}/{name}"] = np.ascontiguousarray(leaf)
+      arrays[f"{stage}/{name}"] = np.array(leaf, order="C")
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.with_name(f"{path.name}.tmp")
   safetensors_numpy.save_file(

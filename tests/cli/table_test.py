@@ -253,7 +253,7 @@ def test_rendered_into_a_document(tmp_path):
   assert text.startswith("a\n<!-- table:toy_faces -->\n\n**Procedural faces")
   assert text.endswith("<!-- /table -->\nb\n")
   assert "0.2500 ± 0.0000 (n=2)" in text
-  assert (tmp_path / "out/parts.csv").exists()
+  assert (tmp_path / "out/toy_faces.csv").exists()
 
 
 def test_a_run_of_fewer_stages_has_what_its_stages_give():

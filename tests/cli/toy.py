@@ -8,14 +8,14 @@ from semseg_jax.cli import table_runs
 from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
 
-PARTS = "configs/semantic_gan/toy_faces.py"
+TOY_FACES = "configs/semantic_gan/toy_faces.py"
 
 
 def table(**changes):
   return paper_table.parse("toy", dict(
       title="Toy", data=False, seeds=(0,),
       columns=[dict(name=str(k), arguments={"labels": k}) for k in (5, 10)],
-      rows=[dict(name="U-Net", config=PARTS, method="supervised",
+      rows=[dict(name="U-Net", config=TOY_FACES, method="supervised",
                  overrides={"stages": ("supervised",)})]) | changes)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from semseg_jax.interop import pretrained
 from semseg_jax.models import efficientnet_lite
-from semseg_jax.ops import images
+from semseg_jax.ops import image_ops
 
 _IMAGES = pathlib.Path(__file__).parent / "images"
 # Of ImageNet's classes.
@@ -92,7 +92,7 @@ def test_classes_of_photographs():
       np.asarray(Image.open(_IMAGES / name))
       for name in ("chelsea.jpg", "coffee.jpg")])
   logits, _ = jax.jit(pretrained.module(kind).apply)(
-      variables, images.from_uint8(batch))
+      variables, image_ops.from_uint8(batch))
   cat, coffee = np.argmax(np.asarray(logits), -1)
   assert cat in _CATS
   assert coffee in _ESPRESSO
