@@ -100,10 +100,14 @@ def _writing(folder):
 def add_command(workdir, arguments: Sequence[str]) -> None:
   """Appends a command line to workdir/commands.json, with the time."""
   workdir = absolute(workdir)
+  name, *flags = arguments
+  # The launcher's own name is two words: the program's and the command's.
+  launched = name.startswith("semseg-jax ")
+  words = [*(name.split() if launched else ("python", name)), *flags]
   with _writing(workdir):
     write_json(workdir / _COMMANDS, [*commands(workdir), {
         "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        "command": shlex.join(["python", *arguments])}])
+        "command": shlex.join(words)}])
 
 
 def commands(workdir) -> list[dict]:

@@ -69,3 +69,6 @@ def test_commands_are_kept_in_order(tmp_path):
   assert first["command"] == "python train.py '--a=x y'"
   assert second["command"] == "python eval.py"
   assert second["time"] >= first["time"]
+  run_dir.add_command(tmp_path / "new", ["semseg-jax train", "--a=x"])
+  assert run_dir.commands(tmp_path / "new")[2]["command"] == (
+      "semseg-jax train --a=x")
