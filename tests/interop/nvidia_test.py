@@ -185,7 +185,7 @@ def test_generator_draws_what_the_equations_say():
   module, variables = interop.from_torch(GENERATOR, e)
   z = normal(np.random.default_rng(3), 2, STYLE)
   sample, _ = module.apply(variables, module.apply(
-      variables, z, method="mapping")[:, None].repeat(module.num_codes, 1),
+      variables, z, method="mapping")[:, None].repeat(module.num_ws, 1),
       None, method="synthesize")
   for one, image in zip(z, sample.image, strict=True):
     np.testing.assert_allclose(image, generated(e, one), rtol=2e-4, atol=2e-4)
