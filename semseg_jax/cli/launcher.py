@@ -19,6 +19,8 @@ from absl import flags
 from semseg_jax.cli import arguments
 from semseg_jax.training import xla_flags
 
+PACKAGE = pathlib.Path(__file__).resolve().parents[1]
+
 
 class Command(NamedTuple):
   """What has to be known of a command before its module is imported.
@@ -78,7 +80,9 @@ def main(argv: Sequence[str] | None = None):
   command = COMMANDS[name]
   set_up(command.device)
   sys.argv = [f"semseg-jax {name}", *given[1:]]
-  if command.configs:
+  if not command.configs:
+    sys.argv[1:] = config_files(sys.argv[1:])
+  else:
     sys.argv[1:] = arguments.as_fields(sys.argv[1:])
   others = set(flags.FLAGS)
   module = importlib.import_module(f"semseg_jax.cli.{name}")
@@ -93,9 +97,13 @@ def main(argv: Sequence[str] | None = None):
 
 def set_up(device: str = "run"):
   """What must be done before JAX starts; see `Command.device`."""
-  checkout = pathlib.Path(__file__).resolve().parents[2]
-  if (checkout / "configs").is_dir() and str(checkout) not in sys.path:
-    sys.path.insert(0, str(checkout))  # config files import their neighbours
+  # Config files import their neighbours as `configs.`.
+  if configs_folder().parent == PACKAGE.parent:
+    if str(PACKAGE.parent) not in sys.path:
+      sys.path.insert(0, str(PACKAGE.parent))
+  else:
+    sys.modules.setdefault(
+        "configs", importlib.import_module("semseg_jax.configs"))
   if device == "compile":
     # The compiler needs no accelerator, and must not look for one.
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -106,6 +114,29 @@ def set_up(device: str = "run"):
     xla_flags.apply()
   if device:
     xla_flags.compile_cache()
+
+
+def configs_folder() -> pathlib.Path:
+  """configs/ of the checkout, or of the installed distribution."""
+  folder = PACKAGE.parent / "configs"
+  # Somebody else's `configs` may lie beside an installed package.
+  return folder if (folder / "semantic_gan").is_dir() else PACKAGE / "configs"
+
+
+def config_files(argv: Sequence[str]) -> list[str]:
+  """--config=METHOD/NAME[:ARGUMENT] as the file in configs/, where there is no
+  such file in the current folder."""
+  changed = []
+  for argument in argv:
+    flag, given, value = argument.partition("=")
+    name, colon, rest = value.partition(":")
+    stem = name.removeprefix("configs/").removesuffix(".py")
+    known = configs_folder() / f"{stem}.py"
+    if (flag == "--config" and given and stem and known.is_file()
+        and not pathlib.Path(name).is_file()):
+      argument = f"--config={known}{colon}{rest}"
+    changed.append(argument)
+  return changed
 
 
 def overview() -> str:

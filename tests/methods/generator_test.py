@@ -108,13 +108,13 @@ def test_conversion_keeps_the_average_beside_the_network(
     toy_config, saved, tmp_path, monkeypatch, whole):
   config = unlabeled(toy_config)
   path, _ = saved(config)
-  network = convert.read(str(path))
+  network, _ = convert.read(str(path))
   mean = rows = np.ones(config.generator.style_dim, np.float32)
   if whole:  # An encoder besides, and the mean once per latent.
     network = {f"decoder.{k}": v for k, v in network.items()}
     network["encoder.input_layer.0.weight"] = np.zeros(3)
     rows = np.stack([mean] * 4)
-  monkeypatch.setattr(convert.torch_files, "load", lambda path: {
+  monkeypatch.setattr(convert.torch_files, "load", lambda path, **_: {
       "g_ema": network, "latent_avg": rows})
   out = tmp_path / "out.safetensors"
   convert.convert("stylegan2/generator", ["a.pt:g_ema"], str(out))

@@ -1,5 +1,6 @@
 """Microbatches and rematerialisation leave the joint GAN's gradients alone."""
 
+import dataclasses
 import functools
 
 import jax
@@ -60,7 +61,7 @@ def assert_close(actual, expected, tolerance):
     pytest.param("g", marks=pytest.mark.slow)])
 def test_two_parts_equal_the_whole(gradients, phase):
   expected, metrics = gradients(phase)
-  actual, actual_metrics = gradients(phase, microbatches=2)
+  actual, actual_metrics = gradients(phase, num_microbatches=2)
   assert_close(actual, expected, 2e-4)
   assert_close(actual_metrics, metrics, 1e-4)
 
@@ -68,7 +69,7 @@ def test_two_parts_equal_the_whole(gradients, phase):
 @pytest.mark.slow
 def test_path_length_mean_is_that_of_all(gradients):
   _, expected = gradients("path")
-  _, actual = gradients("path", microbatches=2)
+  _, actual = gradients("path", num_microbatches=2)
   np.testing.assert_allclose(
       actual["g/path_length"], expected["g/path_length"], rtol=1e-4)
   # Each part's penalty is taken against a mean that saw that part alone.
@@ -84,9 +85,10 @@ def test_rematerialised_blocks_change_nothing(gradients, phase):
 
 
 def test_batches_that_do_not_split_are_refused(toy_config):
-  config = toy_config(microbatches=3)
+  config = toy_config(num_microbatches=3)
   for module in (gan, encoder, supervised):
-    with pytest.raises(ValueError, match="batch_size = 4.*microbatches = 3"):
+    with pytest.raises(
+        ValueError, match="batch_size = 4.*num_microbatches = 3"):
       module.make(config, None)
 
 
@@ -94,7 +96,7 @@ def test_batches_that_do_not_split_are_refused(toy_config):
 @pytest.mark.parametrize("module", [supervised])
 def test_other_stages_train_by_parts(
     toy_config, iterate, all_finite, module):
-  config = toy_config(microbatches=2)
+  config = toy_config(num_microbatches=2)
   _, state, metrics = iterate(module.make(config, None), config)
   all_finite((state, metrics))
   assert state.step == 1
@@ -102,7 +104,7 @@ def test_other_stages_train_by_parts(
 
 def test_synthetic_pairs_are_split_with_the_real_ones(
     toy_config, toy_batch, all_finite):
-  config = toy_config(microbatches=2)
+  config = toy_config(num_microbatches=2)
   stage = supervised.make(config, None)
   batch = {"labeled": toy_batch(config)["labeled"],
            "synthetic": toy_batch(config, 1)["labeled"]}
@@ -120,7 +122,9 @@ def test_synthetic_pairs_are_split_with_the_real_ones(
 
 
 def test_stages_that_take_batches_whole_refuse_parts(toy_config, monkeypatch):
-  config = toy_config(microbatches=2)
-  monkeypatch.setattr(supervised, "FIELDS", ("supervised",))
+  config = toy_config(num_microbatches=2)
+  whole = dataclasses.replace(
+      stages.of(config, "supervised"), fields=("supervised",))
+  monkeypatch.setitem(stages.METHODS[config.method], "supervised", whole)
   with pytest.raises(ValueError, match="microbatches is 2.*'supervised'.*to 1"):
     stages.make(config, None, "supervised")
