@@ -59,18 +59,19 @@ def initial(config, workdir):
     FileNotFoundError: no such file, or the stage has no checkpoint.
   """
   c = config.mlmt
+  segmenter_config = config.segmenter
+  no_trunk = (segmenter_config.network == "unet"
+              and not segmenter_config.backbone)
+  if c.start and (c.weights or no_trunk):
+    raise ValueError(
+        f"config.mlmt.start is {c.start!r}: it needs a DeepLab in "
+        "config.segmenter.network, or a backbone, and an empty "
+        "config.mlmt.weights")
   given = trained.converted(c.weights, "config.mlmt.weights")
   if c.backbone and not given:
     given = pretrained.variables(c.backbone, config.pretrained)
   if not c.start:
     return given
-  segmenter_config = config.segmenter
-  if c.weights or (segmenter_config.network == "unet"
-                   and not segmenter_config.backbone):
-    raise ValueError(
-        f"config.mlmt.start is {c.start!r}: it needs a DeepLab in "
-        "config.segmenter.network, or a backbone, and an empty "
-        "config.mlmt.weights")
   variables = segmenter.variables_of(config, workdir, c.start, "mlmt")
   return {kind: {**given.get(kind, {}), "backbone": tree["backbone"]}
           for kind, tree in variables.items()}
