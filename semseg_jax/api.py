@@ -92,7 +92,8 @@ class Model:
   @property
   def methods(self) -> dict[str, float | None]:
     """{method that `segment` knows: its score on validation, or None}."""
-    return {row: self._scores.get(stage) if row in (stage, "encoder") else None
+    return {row: self._scores.get(stage) if row in (
+        stage, "encoder", "auto_shot") else None
             for row, stage in self._rows().items()}
 
   @property
@@ -247,15 +248,20 @@ class Model:
       uint8 [samples, N, S, S, C].
 
     Raises:
-      ValueError: the run is of another method.
+      ValueError: the run is of another method, or layouts of another shape.
     """
     if self.config.method != "fewshot_smis":
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
-    network = synthesis.Synthesis(self.config, self.workdir)
+    network = synthesis.Synthesizer(self.config, self.workdir)
+    layouts = np.asarray(layouts)
+    side = network.size
+    if (layouts.ndim != 3 or layouts.shape[1:] != (side, side)
+        or not len(layouts)):
+      raise ValueError(
+          f"layouts have shape {layouts.shape}; give [N, {side}, {side}]")
     latents = network.encode(layouts)
-    first, _, last = self.config.synthesis.styles.partition("-")
-    styles = range(int(first), int(last or first) + 1)
+    styles = synthesis.parse_styles(self.config.synthesis.styles)
     return np.stack([network.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=self.config.synthesis.alpha) for i in range(samples)])
@@ -267,6 +273,8 @@ class Model:
       path: the file, ending in ".safetensors"; `load` takes it.
       half: floats in half precision: half the size, slightly other labels.
     """
+    if exported.is_file(self.workdir):
+      raise ValueError(f"{self.workdir} is an exported model: copy the file")
     steps, trees, folders = {}, {}, {}
     other = self.config.get("labels", {}).get("run", "")
     for name in self.config.stages:

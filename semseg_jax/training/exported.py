@@ -17,6 +17,12 @@ SUFFIX = ".safetensors"
 _FORMAT = "semseg_jax.run.1"
 
 
+def is_file(path) -> bool:
+  """Whether a run's place is an exported file instead of a folder."""
+  path = epath.Path(path)
+  return path.suffix == SUFFIX and not path.is_dir()
+
+
 def split(directory) -> tuple[epath.Path, str] | None:
   """(file, stage) of a checkpoint folder in an exported file; None: a folder.
   """

@@ -23,6 +23,7 @@ from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
 from semseg_jax.ops import image_ops
+from semseg_jax.training import exported
 
 NEEDED_BY = "inversion"
 _FOLDER = "inversion"
@@ -79,11 +80,12 @@ def make(config, workdir) -> Projection:
   plain = json.loads(config.to_json_best_effort())
   state = json.dumps([samples.fingerprint(generator), perceptual.name,
                       plain["inversion"], plain["perceptual"], config.seed])
-  folder = epath.Path(workdir) / _FOLDER
+  # An exported file has no folder to keep results in.
+  folder = None if exported.is_file(workdir) else epath.Path(workdir) / _FOLDER
 
   def find(images, indices):
-    path = folder / f"{_digest(state, images, indices)}.npz"
-    projected = _read(path)
+    path = folder and folder / f"{_digest(state, images, indices)}.npz"
+    projected = path and _read(path)
     if projected is None:
       result = inverter.run(
           frozen, image_ops.from_uint8(images), indices, key,
@@ -91,7 +93,8 @@ def make(config, workdir) -> Projection:
       image, _ = inverter.render(frozen, result.latents, result.noise)
       projected = Projected(
           image_ops.to_uint8(image), result.latents, result.noise)
-      _write(path, projected)
+      if path:
+        _write(path, projected)
     return projected
 
   return Projection(generator, find)
