@@ -3,16 +3,19 @@
   model = semseg_jax.load("runs/mine")
   labels = model.segment(images).labels
 
-`semseg_jax.api` describes what is exported here.
+`semseg_jax.api` and `semseg_jax.inversion.simple` describe what is exported
+here.
 """
 
 import importlib
 
-__all__ = ["Model", "load"]
+_MODULES = {"Model": "semseg_jax.api", "load": "semseg_jax.api",
+            "invert": "semseg_jax.inversion.simple"}
+__all__ = ["Model", "invert", "load"]
 
 
 def __getattr__(name):
   # Not at import: JAX and the networks load when they are first used.
-  if name in __all__:
-    return getattr(importlib.import_module("semseg_jax.api"), name)
+  if name in _MODULES:
+    return getattr(importlib.import_module(_MODULES[name]), name)
   raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

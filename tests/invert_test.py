@@ -1,0 +1,30 @@
+"""Inversion of NumPy images with a generator function."""
+
+import numpy as np
+import pytest
+
+import semseg_jax
+
+
+def test_latents_of_a_linear_generator_come_back():
+  rng = np.random.default_rng(0)
+  matrix = rng.normal(0, 0.2, (3, 4 * 4 * 3)).astype(np.float32)
+
+  def generate(matrix, latents, noise):
+    assert noise == ()
+    return (latents[:, 0] @ matrix).reshape(-1, 4, 4, 3)
+
+  latents = rng.uniform(-1, 1, (5, 3)).astype(np.float32)
+  images = np.asarray(
+      (generate(matrix, latents[:, None], ()).clip(-1, 1) + 1) * 127.5
+  ).round().astype(np.uint8)
+  result = semseg_jax.invert(
+      images, generate, matrix, np.zeros(3), steps=150, batch_size=2)
+  assert np.abs(result.images.astype(int) - images).max() < 16
+  assert result.latents.shape == (5, 1, 3)
+  np.testing.assert_allclose(result.latents[:, 0], latents, atol=0.15)
+
+
+def test_floats_are_refused():
+  with pytest.raises(TypeError, match="uint8"):
+    semseg_jax.invert(np.zeros((1, 4, 4, 3)), None, {}, np.zeros(3))
