@@ -273,19 +273,6 @@ class EntriesCase:
     gap = np.nan_to_num(np.abs(got - want)).max()
     return float(gap / max(np.nan_to_num(np.abs(want)).max(), 1e-30))
 
-  def sample_errors(self, key: str, got) -> np.ndarray:
-    """[N]: relative L2 gap of each sample of a batch, recorded statistics too.
-    """
-    pairs = [(self._sampled(key, got), self.expected(key))]
-    if "stats" in self.manifest["outputs"][key]:
-      got = np.asarray(got, np.float64)
-      pairs += [(value, self.arrays[f"out/{key}/{name}"]) for name, value in (
-          ("std", got.std((2, 3))), ("absmean", np.abs(got).mean((2, 3))))]
-    norm = lambda x: np.sqrt(np.square(
-        x.astype(np.float64)).reshape(len(x), -1).sum(1))
-    return np.max([norm(a - b) / np.maximum(norm(b), 1e-30)
-                   for a, b in pairs], 0)
-
   def check(self, key: str, got, tol: float):
     """Asserts that `got` agrees within `tol`; 0 asks for equality."""
     value = self.error(key, got)
