@@ -65,7 +65,8 @@ def _expected(table, rows):
       column = f"{row['dataset'].rpartition(' (')[0]} @ {row['labels']}"
     else:
       column = str(row["labels"])
-    numbers[row["method"], setting, column] = (
+    method = row["method"].replace("labelled", "labeled")  # as in the configs
+    numbers[method, setting, column] = (
         value, row["status"], row["source"], row["confidence"])
   return numbers
 
