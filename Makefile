@@ -21,11 +21,11 @@ $(DOCS_STAMP): $(STAMP) requirements-docs.txt
 
 # Trains everything from scratch on the procedural data set and prints a table.
 demo: $(STAMP)
-	$(BIN)/python -m semseg_jax.cli.demo --workdir=$(RUNS)/demo
+	$(BIN)/semseg-jax demo --workdir=$(RUNS)/demo
 
 # Three seeds, longer; resumable: run it again after an interruption.
 demo-seeds: $(STAMP)
-	$(BIN)/python -m semseg_jax.cli.demo --workdir=$(RUNS)/demo-seeds --seeds=0,1,2 --variant=long
+	$(BIN)/semseg-jax demo --workdir=$(RUNS)/demo-seeds --seeds=0,1,2 --variant=long
 
 # The same on real leaves (needs the data packs).
 leaf: $(STAMP)
@@ -35,7 +35,7 @@ leaf: $(STAMP)
 # The published models, in the background of other work, for hours; resumable:
 # run it again after an interruption. RUNS/models/LOG.md says what ran when.
 train-models: $(STAMP)
-	nice -n 19 $(BIN)/python -m semseg_jax.cli.train_models --runs=$(RUNS)/models --data=$(DATA)
+	nice -n 19 $(BIN)/semseg-jax train_models --runs=$(RUNS)/models --data=$(DATA)
 
 # The tests but the golden ones compile far more than they compute. Golden runs
 # keep XLA's own settings: others move them across kinks (a leaky ReLU's input

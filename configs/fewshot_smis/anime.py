@@ -1,6 +1,6 @@
 """Fewshot-SMIS on anime faces, as published: 512 px, sparse, 1 shot.
 
-  python train.py --config=configs/fewshot_smis/anime.py \
+  semseg-jax train --config=configs/fewshot_smis/anime.py \
       --config.data.data_dir=SHOTS --workdir=runs/anime \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

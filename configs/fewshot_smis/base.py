@@ -26,7 +26,7 @@ def get_config():
   c.shots = ml_collections.ConfigDict(dict(
       count=5,  # annotated images: the paper has 1 and 5; -1 all
       # Instead of the labeled pool: images/ and masks/ to be inverted, or
-      # painted samples of cli.sample, whose latents are known.
+      # painted samples of `sample`, whose latents are known.
       folder="",
       # "mask": whole masks (dense), or masks whose 0 is unknown (sparse);
       # "scribbles", "points": made of whole masks, with unknown as class 0.

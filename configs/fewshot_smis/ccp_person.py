@@ -1,9 +1,9 @@
 """Fewshot-SMIS on standing persons (real photographs), 128 px, one GPU.
 
   C=configs/fewshot_smis/ccp_person.py:shots=5,labeling=dense
-  python train.py --config=$C --config.data.data_dir=DATA/ccp_person \
+  semseg-jax train --config=$C --config.data.data_dir=DATA/ccp_person \
       --workdir=runs/person_smis
-  python -m semseg_jax.cli.score_synthesis  (the same flags)
+  semseg-jax eval --study=synthesis  (the same flags)
 
 Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
 scribbles made of the masks), seed, cpu (64 px, narrow), smoke. Images

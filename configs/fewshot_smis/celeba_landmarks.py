@@ -1,6 +1,6 @@
 """Fewshot-SMIS on CelebA landmarks, as published: 1024 px, sparse, 5 shots.
 
-  python train.py --config=configs/fewshot_smis/celeba_landmarks.py \
+  semseg-jax train --config=configs/fewshot_smis/celeba_landmarks.py \
       --config.data.data_dir=SHOTS --workdir=runs/celeba_landmarks \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

@@ -1,6 +1,6 @@
 """Fewshot-SMIS on CelebAMask-HQ faces, as published: 1024 px, dense, 5 shots.
 
-  python train.py --config=configs/fewshot_smis/celebamask.py \
+  semseg-jax train --config=configs/fewshot_smis/celebamask.py \
       --config.data.data_dir=SHOTS --workdir=runs/celebamask \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

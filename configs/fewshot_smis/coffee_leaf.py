@@ -1,9 +1,9 @@
 """Fewshot-SMIS on coffee leaves (real photographs), 64 px, two CPU cores.
 
   C=configs/fewshot_smis/coffee_leaf.py:shots=5,labeling=dense
-  python train.py --config=$C --config.data.data_dir=DATA/coffee_leaf \
+  semseg-jax train --config=$C --config.data.data_dir=DATA/coffee_leaf \
       --workdir=runs/leaf_smis
-  python -m semseg_jax.cli.score_synthesis  (the same flags)
+  semseg-jax eval --study=synthesis  (the same flags)
 
 Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
 scribbles made of the masks), seed, smoke. All variants can share the

@@ -1,6 +1,6 @@
 """Fewshot-SMIS on LSUN cars, as published: 512 px, dense, 1 shot.
 
-  python train.py --config=configs/fewshot_smis/lsun_car.py \
+  semseg-jax train --config=configs/fewshot_smis/lsun_car.py \
       --config.data.data_dir=SHOTS --workdir=runs/lsun_car \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

@@ -1,6 +1,6 @@
 """Fewshot-SMIS on LSUN cats, as published: 256 px, sparse, 1 shot.
 
-  python train.py --config=configs/fewshot_smis/lsun_cat.py \
+  semseg-jax train --config=configs/fewshot_smis/lsun_cat.py \
       --config.data.data_dir=SHOTS --workdir=runs/lsun_cat \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

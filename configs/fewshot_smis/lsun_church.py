@@ -1,6 +1,6 @@
 """Fewshot-SMIS on LSUN churches, as published: 256 px, dense, 5 shots.
 
-  python train.py --config=configs/fewshot_smis/lsun_church.py \
+  semseg-jax train --config=configs/fewshot_smis/lsun_church.py \
       --config.data.data_dir=SHOTS --workdir=runs/lsun_church \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

@@ -1,8 +1,8 @@
 """Fewshot-SMIS on the procedural faces, 32 px, for two CPU cores.
 
   C=configs/fewshot_smis/toy_faces.py:shots=5,labeling=dense
-  python train.py --config=$C --workdir=runs/smis
-  python -m semseg_jax.cli.score_synthesis --config=$C --workdir=runs/smis
+  semseg-jax train --config=$C --workdir=runs/smis
+  semseg-jax eval --study=synthesis --config=$C --workdir=runs/smis
 
 Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
 scribbles made of the masks), seed, smoke. All variants can share the

@@ -1,6 +1,6 @@
 """Fewshot-SMIS on ukiyo-e faces, as published: 256 px, sparse, 1 shot.
 
-  python train.py --config=configs/fewshot_smis/ukiyoe.py \
+  semseg-jax train --config=configs/fewshot_smis/ukiyoe.py \
       --config.data.data_dir=SHOTS --workdir=runs/ukiyoe \
       --config.generator.weights=generator.safetensors \
       --config.perceptual.weights=lpips_alex.safetensors

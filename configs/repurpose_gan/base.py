@@ -34,7 +34,7 @@ def get_config(preset=None):
 
   c.shots = dict(
       source="fully_supervised",  # or "folder" (painted by hand), "projected"
-      folder="",  # of cli.sample's images and their masks
+      folder="",  # of `sample`'s images and their masks
       count=1,  # labeled images; 1, 5 and 10 in the paper; 0 = all painted
       trial=0,  # which images
       truncation=1.0)  # 0.7 in the notebook

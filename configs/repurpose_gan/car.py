@@ -2,12 +2,12 @@
 
 Classes: wheel, window, body, light, plate and rest.
 
-  python train.py --config=configs/repurpose_gan/car.py:shots=1 \
+  semseg-jax train --config=configs/repurpose_gan/car.py:shots=1 \
       --config.generator.weights=car.safetensors \
       --config.data.data_dir=my_cars \
       --config.perceptual.weights=lpips_vgg.safetensors \
       --config.shots.folder=my_shots --workdir=runs/repurpose_car
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 `my_cars` is a folder of real images with masks to score on (the layout of
 docs/add_a_dataset.md); docs/repurpose_gan.md shows how generator and `my_shots`

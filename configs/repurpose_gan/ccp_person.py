@@ -1,9 +1,9 @@
 """RepurposeGAN on standing persons (real photographs, 8 classes).
 
   A=shots=5,cpu
-  python train.py --config=configs/repurpose_gan/ccp_person.py:$A \
+  semseg-jax train --config=configs/repurpose_gan/ccp_person.py:$A \
       --config.data.data_dir=DATA/ccp_person --workdir=runs/repurpose_person
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
 cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without

@@ -1,14 +1,14 @@
 """RepurposeGAN on faces at 1024 px, 4 or 10 classes, as published.
 
-  python -m semseg_jax.cli.convert --kind=stylegan2/generator \
+  semseg-jax convert --kind=stylegan2/generator \
       --input=CHECKPOINT.pt:g_ema --output=faces.safetensors
   A=classes=10,shots=1
-  python train.py --config=configs/repurpose_gan/celeba_faces.py:$A \
+  semseg-jax train --config=configs/repurpose_gan/celeba_faces.py:$A \
       --config.generator.weights=faces.safetensors \
       --config.data.data_dir=DATA/CelebAMask-HQ \
       --config.perceptual.weights=lpips_vgg.safetensors \
       --config.shots.folder=my_shots --workdir=runs/repurpose_faces
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 docs/repurpose_gan.md shows how `my_shots` is made. Arguments: classes (4 or
 10), shots, segmenter, seed, smoke.

@@ -1,9 +1,9 @@
 """RepurposeGAN on coffee leaves (real photographs, 3 classes).
 
   A=shots=5,cpu
-  python train.py --config=configs/repurpose_gan/coffee_leaf.py:$A \
+  semseg-jax train --config=configs/repurpose_gan/coffee_leaf.py:$A \
       --config.data.data_dir=DATA/coffee_leaf --workdir=runs/repurpose_leaf
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
 cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without

@@ -1,12 +1,12 @@
 """RepurposeGAN on your own images, in the `folder` layout.
 
   A=size=64,classes=3,channels=3,shots=5,cpu
-  python train.py --config=configs/repurpose_gan/folder.py:$A \
+  semseg-jax train --config=configs/repurpose_gan/folder.py:$A \
       --config.data.data_dir=my_set --workdir=runs/mine --stage=gan
   (paint images: docs/repurpose_gan.md), then the same with
       --config.shots.source=folder --config.shots.folder=my_shots \
       --stage=segmenter,autoshot
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
 power of two from 16 on; images are resized to it), classes, channels (3, or

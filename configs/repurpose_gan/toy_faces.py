@@ -1,8 +1,8 @@
 """RepurposeGAN on the procedural faces, 32 px, for two CPU cores.
 
-  python train.py --config=configs/repurpose_gan/toy_faces.py:shots=5 \
+  semseg-jax train --config=configs/repurpose_gan/toy_faces.py:shots=5 \
       --workdir=runs/repurpose_toy_faces
-  python eval.py --config=configs/repurpose_gan/toy_faces.py:shots=5 \
+  semseg-jax eval --config=configs/repurpose_gan/toy_faces.py:shots=5 \
       --workdir=runs/repurpose_toy_faces
 
 Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,

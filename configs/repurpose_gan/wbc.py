@@ -1,9 +1,9 @@
 """RepurposeGAN on single white blood cells (real photographs, 3 classes).
 
   A=shots=5,cpu
-  python train.py --config=configs/repurpose_gan/wbc.py:$A \
+  semseg-jax train --config=configs/repurpose_gan/wbc.py:$A \
       --config.data.data_dir=DATA/wbc --workdir=runs/repurpose_wbc
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
 cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without

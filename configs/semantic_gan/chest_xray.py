@@ -1,8 +1,8 @@
 """SemanticGAN on chest X-rays (lungs and heart, 4 classes, gray).
 
-  python train.py --config=configs/semantic_gan/chest_xray.py:labels=10,cpu \
+  semseg-jax train --config=configs/semantic_gan/chest_xray.py:labels=10,cpu \
       --config.data.data_dir=DATA/chest_xray --workdir=runs/chest10
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, match_official,
 smoke. Without `cpu`: 128 px for one GPU. The generator is trained on images

@@ -1,8 +1,8 @@
 """SemanticGAN on coffee leaves (real photographs, 3 classes).
 
-  python train.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu \
+  semseg-jax train --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu \
       --config.data.data_dir=DATA/coffee_leaf --workdir=runs/leaf10
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow, two cores in about 90
 minutes), match_official, smoke. Without `cpu`: 128 px for one GPU.

@@ -1,9 +1,9 @@
 """SemanticGAN on chest X-rays: lungs, at 256 px, as published.
 
-  python train.py --config=configs/semantic_gan/cxr.py:labels=9 \
+  semseg-jax train --config=configs/semantic_gan/cxr.py:labels=9 \
       --config.data.data_dir=DATA \
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/cxr9
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels (9, 35 and 175 in the paper), unlabeled, seed,
 match_official, smoke.

@@ -1,9 +1,9 @@
 """SemanticGAN on CelebAMask-HQ and, out of domain, MetFaces, as published.
 
-  python train.py --config=configs/semantic_gan/faces.py:labels=30 \
+  semseg-jax train --config=configs/semantic_gan/faces.py:labels=30 \
       --config.data.data_dir=DATA \
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/faces30
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 DATA holds the downloads of `celebamask_hq` and `metfaces` with the 40 masks
 (docs/data.md). All else and the arguments are celebamask_hq.py's. Score: mIoU.

@@ -1,9 +1,9 @@
 """SemanticGAN on your own images, in the `folder` layout.
 
   A=size=64,classes=3,channels=3,labels=20,cpu
-  python train.py --config=configs/semantic_gan/folder.py:$A \
+  semseg-jax train --config=configs/semantic_gan/folder.py:$A \
       --config.data.data_dir=my_set --workdir=runs/mine
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
 power of two; images are resized to it), classes (with the background; 2 is

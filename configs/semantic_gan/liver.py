@@ -1,9 +1,9 @@
 """SemanticGAN on abdominal CT: the liver, at 256 px, as published.
 
-  python train.py --config=configs/semantic_gan/liver.py:labels=8 \
+  semseg-jax train --config=configs/semantic_gan/liver.py:labels=8 \
       --config.data.data_dir=DATA \
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/liver8
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels (in volumes: 8, 20 and 118 in the paper), unlabeled, seed,
 match_official, smoke.

@@ -1,9 +1,9 @@
 """SemanticGAN on dermoscopy: skin lesions, at 256 px, as published.
 
-  python train.py --config=configs/semantic_gan/skin.py:labels=40 \
+  semseg-jax train --config=configs/semantic_gan/skin.py:labels=40 \
       --config.data.data_dir=DATA \
       --config.perceptual.weights=lpips_vgg.safetensors --workdir=runs/skin40
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels (40, 200 and 2000 in the paper), unlabeled, seed,
 match_official, smoke.

@@ -1,8 +1,8 @@
 """SemanticGAN on skin lesions (dermoscopy, 2 classes).
 
-  python train.py --config=configs/semantic_gan/skin_lesion.py:labels=40,cpu \
+  semseg-jax train --config=configs/semantic_gan/skin_lesion.py:labels=40,cpu \
       --config.data.data_dir=DATA/skin_lesion --workdir=runs/lesion40
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, match_official,
 smoke. Without `cpu`: 128 px for one GPU. Out of domain: photographs of DermIS

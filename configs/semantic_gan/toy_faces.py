@@ -1,8 +1,8 @@
 """SemanticGAN on the procedural faces, 32 px: the demo's experiment.
 
-  python train.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
+  semseg-jax train --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20
-  python eval.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
+  semseg-jax eval --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20
 
 Arguments: labels, unlabeled, seed, long (about three times the steps, and more

@@ -1,8 +1,8 @@
 """SemanticGAN on single white blood cells (real photographs, 3 classes).
 
-  python train.py --config=configs/semantic_gan/wbc.py:labels=10,cpu \
+  semseg-jax train --config=configs/semantic_gan/wbc.py:labels=10,cpu \
       --config.data.data_dir=DATA/wbc --workdir=runs/wbc10
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), match_official, smoke.
 Without `cpu`: 128 px for one GPU. Out of domain: `ood_val`, another stain.

@@ -1,8 +1,8 @@
 """Semi-supervised segmentation of road scenes (CamVid, real, 11 classes).
 
-  python train.py --config=configs/semisup/camvid.py:labels=46,cpu \
+  semseg-jax train --config=configs/semisup/camvid.py:labels=46,cpu \
       --config.data.data_dir=DATA/camvid --workdir=runs/camvid46
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method, labels (the pack has lists of 12, 23, 46, 92 and 184 of 367)
 or ratio, seed, cpu (narrow, short), backbone (efficientnet_lite0: on ImageNet's

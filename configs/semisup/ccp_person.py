@@ -1,8 +1,8 @@
 """Semi-supervised parsing of persons' clothing (real, 8 classes).
 
-  python train.py --config=configs/semisup/ccp_person.py:labels=100,cpu \
+  semseg-jax train --config=configs/semisup/ccp_person.py:labels=100,cpu \
       --config.data.data_dir=DATA/ccp_person --workdir=runs/ccp100
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method, labels (the pack has lists of 1, 5, 10, 30, 100 and 200 of
 404) or ratio, seed, cpu (narrow, short), backbone (efficientnet_lite0: on

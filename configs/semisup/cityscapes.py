@@ -1,8 +1,8 @@
 """s4GAN on Cityscapes at half resolution, as published.
 
-  python train.py --config=configs/semisup/cityscapes.py:ratio=0.125 \
+  semseg-jax train --config=configs/semisup/cityscapes.py:ratio=0.125 \
       --config.data.data_dir=DATA/cityscapes --workdir=runs/cityscapes8
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
 wide_resnet (DeepLabv3+ with WRN-38 at the settings of the official code),

@@ -1,9 +1,9 @@
 """Baselines of SemanticGAN's table on chest X-rays.
 
-  python train.py --config=configs/semisup/cxr.py:labels=9 \
+  semseg-jax train --config=configs/semisup/cxr.py:labels=9 \
       --config.data.data_dir=DATA \
       --config.segmenter.weights=resnet101.safetensors --workdir=runs/cxr_9
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (9, 35 and 175 in the paper),

@@ -1,9 +1,9 @@
 """Baselines of SemanticGAN's table on faces (CelebA-Mask, MetFaces).
 
-  python train.py --config=configs/semisup/faces.py:labels=30 \
+  semseg-jax train --config=configs/semisup/faces.py:labels=30 \
       --config.data.data_dir=DATA \
       --config.segmenter.weights=resnet101.safetensors --workdir=runs/faces_30
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (30, 150 and 1500 in the paper),

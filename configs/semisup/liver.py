@@ -1,9 +1,9 @@
 """Baselines of SemanticGAN's table on livers (CT, MRI).
 
-  python train.py --config=configs/semisup/liver.py:labels=8 \
+  semseg-jax train --config=configs/semisup/liver.py:labels=8 \
       --config.data.data_dir=DATA \
       --config.segmenter.weights=resnet101.safetensors --workdir=runs/liver_8
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (in volumes: 8, 20 and 118 in the

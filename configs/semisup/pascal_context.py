@@ -1,8 +1,8 @@
 """s4GAN + MLMT on PASCAL-Context, as published.
 
-  python train.py --config=configs/semisup/pascal_context.py:ratio=0.125 \
+  semseg-jax train --config=configs/semisup/pascal_context.py:ratio=0.125 \
       --config.data.data_dir=DATA/pascal_context --workdir=runs/context8
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
 match_official, smoke. Scored on centre squares of 512 px, as in the official

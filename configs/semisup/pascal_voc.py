@@ -1,8 +1,8 @@
 """s4GAN + MLMT on PASCAL VOC 2012 (aug), as published.
 
-  python train.py --config=configs/semisup/pascal_voc.py:ratio=0.125 \
+  semseg-jax train --config=configs/semisup/pascal_voc.py:ratio=0.125 \
       --config.data.data_dir=DATA/pascal_voc --workdir=runs/voc8
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method, ratio (0.02, 0.05, 0.125 and 1 in the paper) or labels, seed,
 match_official, smoke. Initial weights (ImageNet or COCO, converted) go to

@@ -1,8 +1,8 @@
 """Semi-supervised segmentation of rendered scenes, 64 px, 10 classes.
 
   A=method=s4gan_mlmt,ratio=0.05
-  python train.py --config=configs/semisup/scenes.py:$A --workdir=runs/scenes
-  python eval.py  (the same flags)
+  semseg-jax train --config=configs/semisup/scenes.py:$A --workdir=runs/scenes
+  semseg-jax eval  (the same flags)
 
 Arguments: method (supervised, adv_ssl, s4gan, mlmt or s4gan_mlmt: all), ratio
 of the 4000 images with labels, or labels (their number), seed, gpu (wider,

@@ -1,9 +1,9 @@
 """Baselines of SemanticGAN's table on skin lesions.
 
-  python train.py --config=configs/semisup/skin.py:labels=40 \
+  semseg-jax train --config=configs/semisup/skin.py:labels=40 \
       --config.data.data_dir=DATA \
       --config.segmenter.weights=resnet101.safetensors --workdir=runs/skin_40
-  python eval.py  (the same flags)
+  semseg-jax eval  (the same flags)
 
 Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
 baseline, or baselines, all three), labels (40, 200 and 2000 in the paper),

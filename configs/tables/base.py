@@ -1,6 +1,6 @@
 """What several tables share: sources, and columns and rows made from lists.
 
-evaluation/paper_table.py describes the fields. A published number stands in
+tables/definition.py describes the fields. A published number stands in
 the row of its method, in the order of the columns, with the key of its source;
 `status="recalled"` marks numbers that nobody has seen in a source.
 """
@@ -199,7 +199,7 @@ def shared(config, **arguments):
 def few_shot_rows(config, *, updates, baseline_trials, scoring, **arguments):
   """RepurposeGAN's segmenters, auto-shot, and a U-Net on as many labels.
 
-  All from one run and its `few_shot_table`, which inverts images once.
+  All from one run and its study `few_shot`, which inverts images once.
 
   Args:
     config: its file.
@@ -210,7 +210,7 @@ def few_shot_rows(config, *, updates, baseline_trials, scoring, **arguments):
   run = dict(
       config=config, arguments=arguments,
       overrides={"stages": ("gan", "fully_supervised")}, scoring=scoring,
-      evaluate=f"-m semseg_jax.cli.few_shot_table --updates={updates} "
+      evaluate=f"eval.py --study=few_shot --updates={updates} "
                f"--baseline_trials={baseline_trials}")
   return [
       dict(name="U-Net", setting="labeled only", method="supervised",
@@ -241,7 +241,7 @@ def synthesis_rows(config, **arguments):
   run = lambda labeling: dict(
       config=config, arguments={"labeling": labeling, **arguments},
       needs=shared(config, **arguments),
-      evaluate="-m semseg_jax.cli.score_synthesis")
+      evaluate="eval.py --study=synthesis")
   return [
       dict(name="synthesis", setting=setting, method="synthesis",
            **run(labeling))

@@ -4,7 +4,7 @@ from configs.tables import base
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   return dict(
       title="Clothing (ccp_person), 8 classes",
       unit="percent",

@@ -4,7 +4,7 @@ from configs.tables import base
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   return dict(
       title="Chest X-rays, 64 px",
       columns=base.domain_columns((1, 5, 10, 30), "test", ("ood_window",)),

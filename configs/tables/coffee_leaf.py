@@ -4,7 +4,7 @@ from configs.tables import base
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   return dict(
       title="Coffee leaves, 64 px",
       columns=base.domain_columns((5, 10, 20, 50), "test", ("ood_test",)),

@@ -8,7 +8,7 @@ _PARTS = (("Body", "body"), ("Light", "light"), ("Plate", "plate"),
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   run = dict(config="configs/repurpose_gan/car.py", arguments={"shots": 10},
              files=base.generator("cars"),
              overrides={"data.name": "pascal_part/car"})

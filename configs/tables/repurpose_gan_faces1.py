@@ -6,7 +6,7 @@ _PARTS = (("Eye", "eye"), ("Mouth", "mouth"), ("Nose", "nose"))
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   run = dict(config="configs/repurpose_gan/celeba_faces.py",
              arguments={"classes": 4, "shots": 1},
              files=base.generator("faces"))

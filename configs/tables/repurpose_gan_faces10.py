@@ -10,7 +10,7 @@ _PUBLISHED = (15.5, 68.2, 37.3, 75.4, 84.0, 86.5, 80.3, 84.6, 90.0, 84.7, 69.9)
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   run = dict(config="configs/repurpose_gan/celeba_faces.py",
              arguments={"classes": 10, "shots": 10},
              files=base.generator("faces"))

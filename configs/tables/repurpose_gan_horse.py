@@ -7,7 +7,7 @@ _PARTS = (("Head", "head"), ("Leg", "leg"), ("Neck+Torso", "neck+torso"),
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   run = dict(config="configs/repurpose_gan/horse.py", arguments={"shots": 10},
              files=base.generator("horses"),
              overrides={"data.name": "pascal_part/horse"})

@@ -9,7 +9,7 @@ _CUT = dict(
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   return dict(
       title="Few shots: procedural faces, 32 px",
       paper="RepurposeGAN (arXiv 2103.04379, CVPR 2021)",

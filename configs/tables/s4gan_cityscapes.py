@@ -18,7 +18,7 @@ _NUMBERS = (
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   rows = base.semisup_rows("cityscapes", _METHODS, _NUMBERS)
   return dict(
       title="Cityscapes",

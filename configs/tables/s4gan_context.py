@@ -16,7 +16,7 @@ _NUMBERS = (
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   rows = base.semisup_rows("pascal_context", _METHODS, _NUMBERS)
   return dict(
       title="PASCAL-Context",

@@ -37,7 +37,7 @@ _OTHERS = (
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   rows = base.semisup_rows("pascal_voc", _METHODS, _NUMBERS)
   rows += [
       dict(name=name, setting=setting, published=values, source=source,

@@ -21,7 +21,7 @@ _NUMBERS = {
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   return dict(
       title="CT-MRI transfer liver segmentation",
       paper="SemanticGAN (arXiv 2104.05833, CVPR 2021)",

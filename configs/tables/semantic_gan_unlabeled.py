@@ -12,7 +12,7 @@ _UNLABELED = {"3K": 3000, "10K": 10_000, "28K": -1}
 
 
 def get_table():
-  """See evaluation/paper_table.py."""
+  """See tables/definition.py."""
   rows = []
   for amount, values in _NUMBERS.items():
     count = _UNLABELED[amount]

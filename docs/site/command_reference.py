@@ -25,7 +25,7 @@ def page() -> str:
 def modules() -> list[pathlib.Path]:
   """Files of the commands."""
   return [p for p in sorted((ROOT / "semseg_jax/cli").glob("*.py"))
-          if "def define_flags():" in p.read_text()]
+          if "def define_flags(" in p.read_text()]
 
 
 def flags(tree) -> list[tuple[str, str, str]]:
@@ -44,7 +44,16 @@ def flags(tree) -> list[tuple[str, str, str]]:
           and node.func.attr == "define_run"):
       rows.append(("config", "", "Config file of the experiment."))
       rows += [("workdir", "", _text(a)) for a in node.args]
+    elif (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+          and node.func.attr == "define_processes"):
+      rows += flags(_function("define_processes"))
   return rows
+
+
+def _function(name):
+  """The tree of a function of arguments.py."""
+  tree = ast.parse((ROOT / "semseg_jax/cli/arguments.py").read_text())
+  return next(x for x in tree.body if getattr(x, "name", "") == name)
 
 
 def _value(node):

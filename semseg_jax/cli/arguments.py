@@ -1,6 +1,8 @@
 """Reads command lines; a mistake is one line."""
 
+import ast
 from collections.abc import Iterable
+from collections.abc import Sequence
 import importlib.util
 import os
 import re
@@ -10,25 +12,62 @@ from absl import flags
 import ml_collections
 from ml_collections import config_flags
 
+from semseg_jax.training import mesh
 
-def define_run(workdir: str = "", *, trained: bool = False):
+
+def define_run(workdir: str = "", *, trained: bool = False,
+               values=flags.FLAGS, argv: Sequence[str] | None = None):
   """Flags of commands that take a config and a run's folder.
 
   Args:
     workdir: what the folder is; without, there is no flag for it.
     trained: whether the folder holds a run, whose config then is the default.
+    values: where they are defined.
+    argv: the command line; by default this process's.
   """
   config_flags.DEFINE_config_file(
       "config", None, "Config file of the experiment." + (
           " By default the run's own; one that was trained otherwise is an "
-          "error." if trained else ""), lock_config=True)
+          "error." if trained else ""), values, lock_config=True,
+      sys_argv=argv)
   if trained:
-    flags.DEFINE_string("data_dir", "", "The run's data set, if it has moved.")
+    flags.DEFINE_string("data_dir", "", "The run's data set, if it has moved.",
+                        flag_values=values)
   else:
-    flags.mark_flag_as_required("config")
+    flags.mark_flag_as_required("config", values)
   if workdir:
-    flags.DEFINE_string("workdir", None, workdir)
-    flags.mark_flag_as_required("workdir")
+    flags.DEFINE_string("workdir", None, workdir, flag_values=values)
+    flags.mark_flag_as_required("workdir", values)
+
+
+def define_processes(values=flags.FLAGS):
+  """Flags with which a command joins a run of several processes."""
+  flags.DEFINE_string(
+      "coordinator", None, "Joins a run of several processes: \"host:port\" of "
+      "process 0, the same on all, or \"auto\" to read everything from the "
+      "cluster's environment (Slurm, Cloud TPU, GKE).", flag_values=values)
+  flags.DEFINE_integer(
+      "processes", 1, "Processes in all; not with --coordinator=auto.",
+      flag_values=values)
+  flags.DEFINE_integer(
+      "process", 0, "This process's number, from 0; not with "
+      "--coordinator=auto.", flag_values=values)
+
+
+def join(given=flags.FLAGS) -> None:
+  """Joins the run that these flags describe; before any other use of JAX.
+
+  Exits with one line where they contradict each other or nobody answers.
+  """
+  numbered = given["processes"].present or given["process"].present
+  if numbered and given.coordinator in (None, "auto"):
+    sys.exit("error: --processes and --process need --coordinator=host:port "
+             "of process 0")
+  try:
+    mesh.initialize(given.coordinator, given.processes, given.process)
+  except (ValueError, RuntimeError) as error:
+    sys.exit(f"error: --coordinator={given.coordinator}: "
+             f"{str(error).splitlines()[0]}")
 
 
 def as_fields(argv: list[str]) -> list[str]:
@@ -54,6 +93,44 @@ def load_config(text: str):
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
   return module.get_config(*[argument][:bool(argument)])
+
+
+def changes(texts: Iterable[str]) -> dict:
+  """{field: value} of FIELD=VALUE texts, values as Python writes them.
+
+  Raises:
+    ValueError: one without a value.
+  """
+  fields = {}
+  for text in texts:
+    field, equals, value = text.partition("=")
+    if not equals:
+      raise ValueError(f"--config.{text}: write --config.FIELD=VALUE")
+    try:
+      fields[field] = ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+      fields[field] = value
+  return fields
+
+
+def seeded_config(config: str, seed: int, texts: Iterable[str] = ()):
+  """The config FILE:ARGUMENT with this seed and FIELD=VALUE changes, locked.
+
+  Raises:
+    ValueError: a malformed change, or an unknown field or argument.
+    OSError: no such file.
+  """
+  path, _, argument = config.partition(":")
+  loaded = load_config(
+      f"{path}:" + ",".join(filter(None, (argument, f"seed={seed}")))).lock()
+  for field, value in changes(texts).items():
+    try:
+      loaded.update_from_flattened_dict({field: value})
+    except (AttributeError, KeyError, TypeError) as error:
+      raise ValueError(
+          f"--config.{field}={value}: write --config.FIELD=VALUE with a field "
+          "of the config and a value of its type") from error
+  return loaded
 
 
 def parse(argv, *, own: Iterable[flags.Flag] = (), names: bool = False):
@@ -82,18 +159,6 @@ def parse(argv, *, own: Iterable[flags.Flag] = (), names: bool = False):
   if len(rest) > 1 and not names:
     sys.exit(f"error: unknown argument {rest[1]!r}")
   return rest
-
-
-def named_folders(values) -> dict[str, str]:
-  """{name: folder} of a flag --run=NAME=FOLDER that may be repeated.
-
-  Raises:
-    ValueError: a value without a name.
-  """
-  for value in values:
-    if "=" not in value:
-      raise ValueError(f"--run={value}: write NAME=FOLDER")
-  return dict(value.split("=", 1) for value in values)
 
 
 def _expand_home(own):

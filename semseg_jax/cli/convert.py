@@ -22,7 +22,6 @@ from absl import flags
 import numpy as np
 
 from semseg_jax import interop
-from semseg_jax.cli import launcher
 from semseg_jax.interop import network_pickles
 from semseg_jax.interop import nvidia
 from semseg_jax.interop import torch_files
@@ -200,7 +199,3 @@ def main(argv):
     print(f"note: {note}")
   print(f"wrote {given.output}")
   return 0
-
-
-if __name__ == "__main__":
-  launcher.main(["convert", *sys.argv[1:]])

@@ -9,12 +9,10 @@ spread. Run again after an interruption: it continues.
 """
 
 import pathlib
-import sys
 
 from absl import flags
 
 from semseg_jax import experiment
-from semseg_jax.cli import launcher
 
 
 def define_flags():
@@ -44,7 +42,3 @@ def main(argv):
     experiment.run(experiment.train, config, folder)
     results.append(experiment.run(experiment.evaluate, config, folder))
   experiment.write_table(results, config, workdir)
-
-
-if __name__ == "__main__":
-  launcher.main(["demo", *sys.argv[1:]])

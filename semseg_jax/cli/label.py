@@ -9,13 +9,11 @@ labels.json (what was used, and Dm's confidence in each label). Run again after
 an interruption: finished images stay.
 """
 
-import sys
 
 from absl import flags
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
-from semseg_jax.cli import launcher
 
 
 def define_flags():
@@ -31,7 +29,3 @@ def main(argv):
   given = flags.FLAGS
   experiment.run(experiment.label, given.config, given.workdir,
                  data_dir=given.data_dir, images=given.images, out=given.out)
-
-
-if __name__ == "__main__":
-  launcher.main(["label", *sys.argv[1:]])

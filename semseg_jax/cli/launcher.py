@@ -51,15 +51,9 @@ COMMANDS = {
     "sweep": Command("one experiment with several seeds"),
     "plan": Command("memory and time on accelerators that are not here",
                     "compile"),
-    "report": Command("one page about a run", ""),
+    "report": Command("one page about a run; several runs in a plot", ""),
     "demo": Command("the embedded data set from scratch to a table"),
     "train_models": Command("train the published models", configs=True),
-    "tau": Command("fusion's threshold, from the validation split"),
-    "few_shot_table": Command("shots x segmenters beside the baseline"),
-    "layer_ablation": Command("which of a generator's layers matter"),
-    "score_synthesis": Command("how good synthesised images are"),
-    "curves": Command("a metric of several trained stages in a plot", ""),
-    "roc": Command("ROC curves of image classifiers of several runs", ""),
 }
 
 

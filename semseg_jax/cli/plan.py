@@ -12,14 +12,12 @@ is known only to its own compiler. docs/clusters.md explains the columns.
 import json
 import math
 import pathlib
-import sys
 
 from absl import flags
 import tqdm
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
-from semseg_jax.cli import launcher
 from semseg_jax.evaluation import tables
 from semseg_jax.ops import target
 from semseg_jax.planning import chips
@@ -213,7 +211,3 @@ def define_flags():
 def main(argv):
   del argv
   experiment.run(plan, flags.FLAGS.config, "")
-
-
-if __name__ == "__main__":
-  launcher.main(["plan", *sys.argv[1:]])

@@ -14,11 +14,9 @@ lists, and classes.json where that is missing.
 """
 
 import pathlib
-import sys
 
 from absl import flags
 
-from semseg_jax.cli import launcher
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import new_folder
@@ -120,11 +118,7 @@ def _next_command(dataset):
                        ) else "0"
   root = pathlib.Path(flags.FLAGS.data_dir)
   return (
-      "next: python train.py --config=configs/semantic_gan/folder.py:size=64,"
+      "next: semseg-jax train --config=configs/semantic_gan/folder.py:size=64,"
       f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
       f"labels={labels} --config.data.data_dir={root} "
       f"--workdir=runs/{spec.name}")
-
-
-if __name__ == "__main__":
-  launcher.main(["prepare", *sys.argv[1:]])

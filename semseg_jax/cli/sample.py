@@ -10,13 +10,11 @@ LabelMe's <number>.json beside them, then train with
 docs/repurpose_gan.md). Files that are there are not written again.
 """
 
-import sys
 
 from absl import flags
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
-from semseg_jax.cli import launcher
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import samples
@@ -24,7 +22,7 @@ from semseg_jax.methods.common import samples
 
 def write(config, workdir, *, out, n: int, first: int = 0):
   """Writes samples first, ..., first + n - 1 and says what to do next."""
-  generator = trained.load(config, workdir, "cli.sample")
+  generator = trained.load(config, workdir, "semseg-jax sample")
   # Without a data set the user's own classes.json has to be there.
   spec = data.dataset(config).spec if config.data.name else None
   names = samples.write(generator, spec, out, range(first, first + n),
@@ -51,7 +49,3 @@ def main(argv):
   given = flags.FLAGS
   experiment.run(write, given.config, given.workdir, out=given.out,
                  n=given.n, first=given.first)
-
-
-if __name__ == "__main__":
-  launcher.main(["sample", *sys.argv[1:]])

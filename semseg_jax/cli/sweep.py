@@ -8,7 +8,6 @@ seed is given to the config as its argument `seed`, so that it also chooses the
 labeled images.
 """
 
-import ast
 import pathlib
 import sys
 
@@ -17,35 +16,6 @@ from ml_collections import config_flags
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
-from semseg_jax.cli import launcher
-
-
-def load(config: str, seed: int, changes=()):
-  """The config FILE:ARGUMENT with this seed and FIELD=VALUE changes.
-
-  Raises:
-    ValueError: a malformed change, or an unknown field or argument.
-    OSError: no such file.
-  """
-  path, _, argument = config.partition(":")
-  loaded = arguments.load_config(
-      f"{path}:" + ",".join(filter(None, (argument, f"seed={seed}"))))
-  loaded.lock()
-  for change in changes:
-    name, equals, text = change.partition("=")
-    try:
-      value = ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-      value = text
-    try:
-      if not equals:
-        raise KeyError(name)
-      loaded.update_from_flattened_dict({name: value})
-    except (AttributeError, KeyError, TypeError) as error:
-      raise ValueError(
-          f"--config.{change}: write --config.FIELD=VALUE with a field of the "
-          "config and a value of its type") from error
-  return loaded
 
 
 def main(argv):
@@ -55,13 +25,12 @@ def main(argv):
   # Those of the command line were read, and refused, with the config.
   changes = config_flags.get_override_values(given["config"])
   try:
-    configs = {int(s): load(given["config"].config_filename, int(s))
-               for s in given.seeds}
+    configs = {int(s): arguments.seeded_config(
+        given["config"].config_filename, int(s)) for s in given.seeds}
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
-  for config in configs.values():
-    config.update_from_flattened_dict(changes)
   for seed, config in configs.items():
+    config.update_from_flattened_dict(changes)
     folder = workdir / f"seed{seed}"
     experiment.run(experiment.train, config, folder)
     results.append(experiment.run(experiment.evaluate, config, folder))
@@ -72,7 +41,3 @@ def define_flags():
   """See --help."""
   arguments.define_run("Folder of the runs.")
   flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds; one run each.")
-
-
-if __name__ == "__main__":
-  launcher.main(["sweep", *sys.argv[1:]])

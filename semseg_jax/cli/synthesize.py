@@ -15,7 +15,6 @@ them, pseudo_labels.png samples of the generator with their pseudo labels.
                 --config.supervised.synthetic: layouts are pseudo labels
 """
 
-import sys
 
 from absl import flags
 from etils import epath
@@ -24,7 +23,6 @@ import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
-from semseg_jax.cli import launcher
 from semseg_jax.data import annotations
 from semseg_jax.data import pairs
 from semseg_jax.data import transforms
@@ -33,8 +31,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.ops import image_ops
-
-_SHOWN = 8  # pseudo-labeled samples in their figure
+from semseg_jax.studies import synthesis as scoring
 
 
 def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
@@ -70,17 +67,8 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
       [[image_ops.colorize(layout_of[name], colors), *images]
        for name, images in result.items()], columns=columns, names=names))
   if not config.encoder.weights:  # The shots are in the run's folder.
-    save_pseudo_labels(config, synth, out, jax.random.key(seed))
+    scoring.save_pseudo_labels(config, synth, out, jax.random.key(seed))
   return result
-
-
-def save_pseudo_labels(config, synth, folder, key):
-  """Writes pseudo_labels.png: samples of the generator and their labels."""
-  _, rendered, label = synth.pairs(_SHOWN, key)
-  colors = encoder.annotation_colors(config)
-  figures.save(folder / "pseudo_labels.png", figures.grid(
-      [list(rendered), list(image_ops.colorize(label, colors))],
-      columns=[""] * _SHOWN, names=["sample", "pseudo label"]))
 
 
 def layouts_of(config, *, masks, points):
@@ -179,7 +167,3 @@ def define_flags():
       lower_bound=0)
   flags.DEFINE_integer("seed", 0, "Of the random latents.")
   flags.mark_flags_as_required(["out"])
-
-
-if __name__ == "__main__":
-  launcher.main(["synthesize", *sys.argv[1:]])

@@ -21,18 +21,23 @@ no file needed. --cost states floating-point operations and GPU-hours.
 --table=list lists them.
 """
 
+from collections.abc import Sequence
+import functools
 import pathlib
 import sys
 
 from absl import flags
 
-from semseg_jax.cli import launcher
-from semseg_jax.cli import table_actions
-from semseg_jax.cli import table_cost
-from semseg_jax.cli import table_runs
-from semseg_jax.cli import table_smoke
+from semseg_jax.cli import arguments
+from semseg_jax.cli import eval as evaluation
+from semseg_jax.cli import train
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import tables as text_tables
+from semseg_jax.tables import collect
+from semseg_jax.tables import cost
+from semseg_jax.tables import render
+from semseg_jax.tables import runs
+from semseg_jax.tables import smoke
 from semseg_jax.training import console
 from semseg_jax.training import xla_flags
 
@@ -76,7 +81,7 @@ def main(argv):
   del argv
   given = flags.FLAGS
   if given.table == ["list"]:
-    print("\n".join(table_runs.names()))
+    print("\n".join(runs.names()))
     return
   if sum((given.commands, given.render, given.smoke, given.cost)) != 1:
     sys.exit("error: give one of --commands, --render, --smoke, --cost")
@@ -92,42 +97,49 @@ def main(argv):
 def run() -> list[str]:
   """Does what the flags ask for; returns what could not be done."""
   given = flags.FLAGS
-  names = table_runs.names() if given.table == ["all"] else given.table
+  names = runs.names() if given.table == ["all"] else given.table
   seeds = [int(s) for s in given.seeds]
-  tables = [table_actions.chosen(table_runs.load(name), rows=given.row,
-                                 seeds=seeds) for name in names]
-  folders = table_runs.Folders(
+  tables = [runs.chosen(runs.load(name), rows=given.row, seeds=seeds)
+            for name in names]
+  folders = runs.Folders(
       pathlib.Path(given.workdir), given.data, given.weights,
-      table_actions.overrides(given.config),
-      records.below(given.runs))
+      arguments.changes(given.config), records.below(given.runs))
   problems, paths = [], []
   if given.commands:
-    lines, problems = table_runs.commands(tables, folders, ready=given.ready)
+    lines, problems = runs.commands(tables, folders, ready=given.ready)
     print("\n".join(lines), end="\n" if lines else "")
   elif given.cost:
-    costs, problems = table_cost.of_tables(tables, folders)
+    costs, problems = cost.of_tables(tables, folders)
     if costs:
       print(text_tables.markdown(
-          table_cost.rows(costs, given.sustained_tflops * 1e12)))
+          cost.rows(costs, given.sustained_tflops * 1e12)))
       print(f"\nGPU-hours at {given.sustained_tflops:g} sustained TFLOP/s "
             "(assumed).")
   elif given.smoke:
     xla_flags.quick()
-    paths, problems = table_smoke.run(tables, folders)
+    paths, problems = smoke.run(tables, folders, call)
   else:
     out = pathlib.Path(given.out or folders.root)
     into = pathlib.Path(given.into) if given.into else None
     if into and given.table == ["all"]:
-      tables = table_actions.with_block(tables, into)
-    paths = [path for table in tables for path in table_actions.render(
+      tables = render.with_block(tables, into)
+    paths = [path for table in tables for path in render.from_records(
         table, folders, out=out, into=into)]
     for table in tables if folders.elsewhere else ():
-      for line in table_actions.near_misses(table, folders):
+      for line in collect.near_misses(
+          table, functools.partial(
+              runs.plain_config, folders=folders, table=table),
+          folders.root, folders.elsewhere, runs.unlike):
         print(f"{table.name}: {line}", file=sys.stderr)
   for path in dict.fromkeys(paths):
     print(path)
   return problems
 
 
-if __name__ == "__main__":
-  launcher.main(["table", *sys.argv[1:]])
+def call(words: Sequence[str]):
+  """Does what `python WORDS` does, in this process."""
+  command = {"train.py": train, "eval.py": evaluation}[words[0]]
+  values = flags.FlagValues()
+  command.define_flags(values, list(words))
+  values(words)
+  command.work(values)

@@ -10,14 +10,12 @@ is skipped, what was interrupted continues. RUNS/LOG.md says what ran when.
 
 import datetime
 import pathlib
-import sys
 import time
 
 from absl import flags
 
 from semseg_jax import experiment
-from semseg_jax.cli import launcher
-from semseg_jax.cli import sweep
+from semseg_jax.cli import arguments
 
 # Model (also the name of its config and of its pack's folder) -> arguments of
 # the config, numbers of labels.
@@ -42,10 +40,11 @@ def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
   words, counts = MODELS[name]
   changes = (*changes, f"data.data_dir={data / name}")
   images = runs / name / "images"
-  listed = [(sweep.load(f"{path}:labels=0,{words}", 0, changes), images)]
+  listed = [(arguments.seeded_config(
+      f"{path}:labels=0,{words}", 0, changes), images)]
   for labels in counts:
     for seed in seeds:
-      config = sweep.load(
+      config = arguments.seeded_config(
           f"{path}:labels={labels},{words},run={images}", int(seed), changes)
       if len(listed) > 1:  # it knows all labels: once is enough
         config.stages = tuple(
@@ -86,7 +85,3 @@ def _logged(runs, folder, what, work):
   with (runs / "LOG.md").open("a") as log:
     log.write(f"* {now:%Y-%m-%d %H:%M} {what} {folder.relative_to(runs)}: "
               f"{(time.monotonic() - started) / 60:.1f} minutes\n")
-
-
-if __name__ == "__main__":
-  launcher.main(["train_models", *sys.argv[1:]])

@@ -153,7 +153,7 @@ def save(
 
 
 def load(path) -> tuple[nn.Module, dict[str, Any]]:
-  """Module and variables from a file that `save` or cli/convert.py wrote.
+  """Module and variables from a file that `save` or `convert` wrote.
 
   Raises:
     FileNotFoundError: there is no such file.
@@ -163,5 +163,5 @@ def load(path) -> tuple[nn.Module, dict[str, Any]]:
   if "kind" not in metadata:
     raise ValueError(
         f"{path}: the file does not say what it holds; write it with "
-        "python -m semseg_jax.cli.convert")
+        "semseg-jax convert")
   return from_torch(metadata["kind"], entries)

@@ -14,7 +14,7 @@ def start_from(path, variables: dict[str, Any]) -> dict[str, Any]:
   """`variables` with what a converted file has for them.
 
   Args:
-    path: file that cli/convert.py wrote: a classifier (resnet*, wide_resnet38)
+    path: file that `convert` wrote: a classifier (resnet*, wide_resnet38)
       or a whole segmentation network.
     variables: of a network whose trunk is named "backbone".
 

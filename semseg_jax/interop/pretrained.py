@@ -58,7 +58,7 @@ def variables(kind: str, files: Mapping[str, str]) -> dict[str, Any]:
   Args:
     kind: one of `kinds()`.
     files: kind to a file, the config's block `pretrained`: a .pth or .pt state
-      dict or what cli/convert.py wrote; "" for the installed package's.
+      dict or what `convert` wrote; "" for the installed package's.
 
   Raises:
     FileNotFoundError: there is no such file, or none is named and the package

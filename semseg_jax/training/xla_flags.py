@@ -104,7 +104,7 @@ def _on_cpu() -> bool:
 
 
 def _tpu_is_here() -> bool:
-  """libtpu alone does not tell: cli/plan.py compiles with it without a TPU."""
+  """libtpu alone does not tell: `plan` compiles with it without a TPU."""
   devices = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
   return importlib.util.find_spec("libtpu") is not None and bool(devices)
 

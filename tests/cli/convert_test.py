@@ -96,7 +96,7 @@ def test_foreign_safetensors_are_an_error(tmp_path):
 def test_command_line(files):
   def run(*args):
     return subprocess.run(
-        [sys.executable, "-m", "semseg_jax.cli.convert", "--kind=lpips/vgg",
+        [sys.executable, "-m", "semseg_jax", "convert", "--kind=lpips/vgg",
          *args, f"--output={files}/out.safetensors"], cwd=_ROOT, text=True,
         capture_output=True, check=False, env=os.environ)
 

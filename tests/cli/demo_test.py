@@ -86,7 +86,7 @@ def test_second_call_trains_and_labels_nothing(demo):
   assert len(files) >= 4 + 4 + 4 + 4
   before = [path.stat().st_mtime_ns for path in files]
   table = (folder / "table.json").read_text()
-  smoke.finish(smoke.start("-m", "semseg_jax.cli.demo",
+  smoke.finish(smoke.start("-m", "semseg_jax", "demo",
                            f"--workdir={folder}", "--variant=smoke"))
   assert [path.stat().st_mtime_ns for path in files] == before
   assert (folder / "table.json").read_text() == table

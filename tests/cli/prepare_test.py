@@ -11,7 +11,7 @@ from PIL import Image
 
 def _run(*arguments):
   return subprocess.run(
-      [sys.executable, "-m", "semseg_jax.cli.prepare", *arguments],
+      [sys.executable, "-m", "semseg_jax", "prepare", *arguments],
       capture_output=True, text=True, check=False)
 
 

@@ -9,17 +9,23 @@ import subprocess
 import sys
 
 from absl import flags
-from absl.testing import flagsaver
 import numpy as np
 import pytest
 
-from semseg_jax.cli import processes
+from semseg_jax.cli import arguments
 from semseg_jax.training import writers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ("--config=configs/semantic_gan/toy_faces.py:labels=20,smoke",
          "--config.stages=('supervised',)", "--config.data.size=16",
          "--config.data.out_of_domain=()")
+
+
+def parsed(*given):
+  values = flags.FlagValues()
+  arguments.define_processes(values)
+  values(["train.py", *given])
+  return values
 
 
 @pytest.mark.parametrize(("given", "said"), [
@@ -29,19 +35,12 @@ FLAGS = ("--config=configs/semantic_gan/toy_faces.py:labels=20,smoke",
      "--coordinator=h:1: process_id is 2"),
 ])
 def test_flags_that_contradict(given, said):
-  with flagsaver.flagsaver():
-    flags.FLAGS(["train.py", *given], known_only=True)
-    try:
-      with pytest.raises(SystemExit, match=said):
-        processes.join()
-    finally:
-      for name in ("coordinator", "processes", "process"):
-        flags.FLAGS[name].present = 0
+  with pytest.raises(SystemExit, match=said):
+    arguments.join(parsed(*given))
 
 
 def test_without_flags_nothing_is_joined():
-  flags.FLAGS(["train.py"], known_only=True)
-  processes.join()
+  arguments.join(parsed())
 
 
 def run(script, workdir, count):

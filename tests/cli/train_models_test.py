@@ -5,9 +5,9 @@ import pathlib
 
 import pytest
 
-from semseg_jax.cli import table_runs
 from semseg_jax.cli import train_models
-from semseg_jax.evaluation import paper_table
+from semseg_jax.tables import definition
+from semseg_jax.tables import runs
 
 
 def test_one_run_of_images_serves_all_numbers_of_labels(monkeypatch):
@@ -37,19 +37,19 @@ def test_records_are_those_of_the_tables(monkeypatch):
   monkeypatch.syspath_prepend(
       str(pathlib.Path(__file__).resolve().parents[2]))
   data = pathlib.Path("packs")
-  table = table_runs.load("chest_xray")
-  folders = table_runs.Folders(pathlib.Path("runs"), str(data))
+  table = runs.load("chest_xray")
+  folders = runs.Folders(pathlib.Path("runs"), str(data))
   wanted = {}
-  for run in paper_table.runs(table):
-    plain = table_runs.plain_config(run, folders, table)
+  for run in definition.runs(table):
+    plain = runs.plain_config(run, folders, table)
     wanted[plain["data"]["num_labeled"], plain["seed"]] = plain
   jobs = train_models.jobs("chest_xray", pathlib.Path("there"), data,
                            ("0",))[1:]
   for config, _ in jobs:
     there = json.loads(config.to_json_best_effort())
     now = wanted[config.data.num_labeled, 0]
-    assert table_runs.unlike(there, now) == []
-    assert table_runs.unlike(there, now | {"dtype": "bfloat16"})
+    assert runs.unlike(there, now) == []
+    assert runs.unlike(there, now | {"dtype": "bfloat16"})
 
 
 def test_unknown_model_lists_the_known_ones():

@@ -12,7 +12,6 @@ from configs.fewshot_smis import toy_faces
 from semseg_jax import experiment
 from semseg_jax import inversion
 from semseg_jax.cli import sample
-from semseg_jax.cli import score_synthesis
 from semseg_jax.cli import synthesize
 from semseg_jax.data import annotations
 from semseg_jax.data import pairs
@@ -26,6 +25,7 @@ from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots
 from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.studies import synthesis as scoring
 from semseg_jax.training import checkpoint
 
 SIZE = 16
@@ -219,7 +219,7 @@ def test_sampled_shots_come_with_their_latents(run, tmp_path):
 
 def test_scores_stand_beside_their_references(run, capsys):
   config, folder = run
-  rows = score_synthesis.evaluate(config, folder)
+  rows = scoring.evaluate(config, folder)
   by_name = {r["images of"]: r for r in rows}
   assert list(by_name) == [
       "synthesis", "synthesis, random styles", "random sample",
@@ -239,8 +239,8 @@ def test_scores_stand_beside_their_references(run, capsys):
 def test_study_of_scribbles_judges_pseudo_labels(run):
   _, folder = run
   config = config_of("sparse", **{"encoder.steps": 0})
-  few, many, none = score_synthesis.study(
-      config, folder, ks=[1, 8], thresholds=[0.0]) + score_synthesis.study(
+  few, many, none = scoring.study(
+      config, folder, ks=[1, 8], thresholds=[0.0]) + scoring.study(
           config, folder, ks=[1], thresholds=[1.1])
   assert 0 < few["labeled"] < many["labeled"]
   assert 0 <= many["label_miou"] <= 1
@@ -252,14 +252,14 @@ def test_study_of_scribbles_judges_pseudo_labels(run):
 def test_study_of_layers_judges_and_trains(run):
   _, folder = run
   config = config_of()
-  rows = score_synthesis.study(config, folder, layers=["conv4"])
+  rows = scoring.study(config, folder, layers=["conv4"])
   assert [r["layer"] for r in rows] == ["conv4"]
   for row in rows:
     assert row["labeled"] == 1
     assert 0 <= row["miou"] <= 1
   assert (folder / "study/conv4/encoder/DONE").exists()
   with pytest.raises(ValueError, match="'conv99'"):
-    score_synthesis.study(config, folder, layers=["conv99"])
+    scoring.study(config, folder, layers=["conv99"])
 
 
 def test_shots_label_themselves_by_the_nearest_cell(run):

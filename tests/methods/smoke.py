@@ -109,7 +109,7 @@ def demo(factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not said.exists():
       said.write_text(finish(start(
-          "-m", "semseg_jax.cli.demo", f"--workdir={folder}",
+          "-m", "semseg_jax", "demo", f"--workdir={folder}",
           "--variant=smoke")))
   return folder, said.read_text()
 

@@ -110,7 +110,7 @@ def test_a_step_compiles_for_a_tpu_slice(config):
 def test_the_command_plans_and_does_not_compile_twice(tmp_path):
   def plan(out, *topology):
     process = subprocess.run(
-        (sys.executable, "-m", "semseg_jax.cli.plan",
+        (sys.executable, "-m", "semseg_jax", "plan",
          "--config=configs/semantic_gan/coffee_leaf.py:smoke",
          "--stage=inversion", *(topology or ("--topology=v5e:2x2",)),
          f"--kept={tmp_path}/kept", f"--out={tmp_path}/{out}"),

@@ -316,7 +316,7 @@ def _all_images(files):
   if files.annotated:
     raise errors.DataError(
         f"{files.root / 'splits'}: no list of images (*.txt); write lists with "
-        f"python -m semseg_jax.cli.prepare --data_dir={files.root} "
+        f"semseg-jax prepare --data_dir={files.root} "
         "--split=0.8,0.1,0.1 --seed=0")
   if not files.images.ids:
     raise errors.DataError(
@@ -358,7 +358,7 @@ def _content(path):
         f"{path}: missing; it names the classes, e.g. "
         '{"classes": ["background", "leaf"], "colours": [[0, 0, 0], '
         '[0, 176, 0]], "ignore_index": 255}. It is written, with lists of '
-        "images, by python -m semseg_jax.cli.prepare "
+        "images, by semseg-jax prepare "
         f"--data_dir={path.parent} --split=0.8,0.1,0.1") from e
   except (OSError, ValueError, RecursionError) as e:
     raise errors.DataError(f"{path}: not valid JSON ({e})") from e

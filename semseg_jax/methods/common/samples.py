@@ -170,7 +170,7 @@ def _record(folder):
   except FileNotFoundError as e:
     raise errors.DataError(
         f"{path}: missing; images to paint are written by "
-        "python -m semseg_jax.cli.sample") from e
+        "semseg-jax sample") from e
   except ValueError as e:
     raise errors.DataError(f"{path}: not valid JSON ({e})") from e
 

@@ -49,5 +49,5 @@ def converted(path: str, field: str) -> dict[str, Any]:
   if not pathlib.Path(path).exists():
     raise FileNotFoundError(
         f"{field}: there is no file {path}; make it with "
-        "python -m semseg_jax.cli.convert")
+        "semseg-jax convert")
   return dict(interop.load(path)[1])

@@ -7,7 +7,7 @@ saved, so that an interrupted inversion continues. The stage has no steps of its
 own: its state is the latents.
 
 Shots may also be samples of the generator, whose latents are known: a folder as
-`cli/sample.py` writes it, with masks painted by hand.
+`semseg-jax sample` writes it, with masks painted by hand.
 """
 
 from typing import NamedTuple

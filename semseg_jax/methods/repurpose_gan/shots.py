@@ -2,7 +2,7 @@
 
 `config.shots.source`:
 
-* "folder": a person painted samples that `cli.sample` wrote.
+* "folder": a person painted samples that `semseg-jax sample` wrote.
 * "fully_supervised": the stage `fully_supervised`, trained on all real labels,
   labels fresh samples: an annotator for experiments.
 * "projected": real labeled images, inverted into the generator.
@@ -81,7 +81,8 @@ def spec(config) -> datasets.Spec:
   if not config.shots.folder:
     raise ValueError(
         "config.shots.folder is empty: name the folder of painted images "
-        "(written by cli.sample), or set config.shots.source to another way")
+        "(written by semseg-jax sample), or set config.shots.source to another "
+        "way")
   return painted.spec(config.shots.folder, config.data.num_classes)
 
 
@@ -102,7 +103,7 @@ def _painted(config, workdir):
           f"{c.folder}/{example['id']}.png: "
           f"{example['image'].shape[1]} x {example['image'].shape[0]} pixels, "
           f"config.data.size is {config.data.size}: paint on the images as "
-          "cli.sample wrote them")
+          "semseg-jax sample wrote them")
   labels = [x["label"] for x in read]
 
   def load(generator):

@@ -21,10 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from semseg_jax import stages
-from semseg_jax.cli import table_runs
-from semseg_jax.cli import table_toy
-from semseg_jax.evaluation import paper_table
+from semseg_jax import stages as stage_table
+from semseg_jax.tables import definition
+from semseg_jax.tables import runs
+from semseg_jax.tables import toy_data
 from semseg_jax.training import checkpoint
 
 # What costs do not depend on, below `data` and at the top.
@@ -46,7 +46,7 @@ class Cost(NamedTuple):
     return sum(self.stages.values())
 
 
-def of_tables(tables: Sequence[paper_table.Table], folders: table_runs.Folders):
+def of_tables(tables: Sequence[definition.Table], folders: runs.Folders):
   """[(table name, config, runs, Cost of one)] and what stands in the way.
 
   Runs that several tables share count for the first.
@@ -54,14 +54,14 @@ def of_tables(tables: Sequence[paper_table.Table], folders: table_runs.Folders):
   counts, problems, known = {}, {}, {}
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
-    for job in table_runs.jobs(tables):
+    for job in runs.jobs(tables):
       try:
-        config = table_runs.config(job.run, folders, job.table)
+        config = runs.config(job.run, folders, job.table)
       except FileNotFoundError as error:
         problems[str(error)] = None
         continue
       stages = job.stages or tuple(config.stages)
-      key = table_runs.short_hash(json.dumps(
+      key = runs.short_hash(json.dumps(
           [stages, _relevant(config)], sort_keys=True))
       if key not in known:
         logging.info("lowering %s:%s", job.run.config, job.run.argument)
@@ -86,7 +86,7 @@ def _relevant(config):
       "data": data, "has_labels": labels}
 
 
-def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
+def of_run(job: runs.Job, config, stages, folder: pathlib.Path) -> Cost:
   """The cost of one run's stages, on toy data of its kind.
 
   Args:
@@ -100,10 +100,10 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
   changes = {}
   if job.table.data:
     plain = json.loads(config.to_json_best_effort())
-    changes = table_toy.on_toy_data(plain, job.splits, (), folder / "data")
+    changes = toy_data.on_toy_data(plain, job.splits, (), folder / "data")
   for field, name in job.run.files:
     # Of others only the initial values differ.
-    changes[field] = str(table_toy.lpips_file(folder / name)) if (
+    changes[field] = str(toy_data.lpips_file(folder / name)) if (
         name == "lpips_vgg.safetensors") else ""
   config.update_from_flattened_dict(
       changes | {"data.cache_dir": str(folder / "cache")})
@@ -111,7 +111,7 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
   # A converted generator is replaced by one of the config's own.
   trained = ["gan"] if changes.get("generator.weights") == "" else []
   for name in stages:
-    stage = stages.make(config, workdir, name)
+    stage = stage_table.make(config, workdir, name)
     phase_costs = stage_cost(
         stage, lambda: _untrained(config, workdir, trained))
     trained.append(name)
@@ -127,7 +127,7 @@ def of_run(job: table_runs.Job, config, stages, folder: pathlib.Path) -> Cost:
 def _untrained(config, workdir, names):
   """Checkpoints with zeros of stages, for the stages after them."""
   for name in names:
-    stage = stages.make(config, workdir, name)
+    stage = stage_table.make(config, workdir, name)
     state = jax.eval_shape(
         stage.init, jax.random.key(0), _frozen(stage))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)

@@ -1,6 +1,6 @@
 import pytest
 
-from semseg_jax.evaluation import paper_table
+from semseg_jax.tables import definition
 
 
 def fields(**changes):
@@ -16,16 +16,16 @@ def fields(**changes):
 
 
 def test_runs_are_shared_by_columns_and_repeated_by_seeds():
-  table = paper_table.parse("toy", fields(seeds=(0, 4)))
-  runs = paper_table.runs(table)
+  table = definition.parse("toy", fields(seeds=(0, 4)))
+  runs = definition.runs(table)
   assert [r.folder for r in runs] == [
       "m/set/labels=5,seed=0", "m/set/labels=5,seed=4"]
   assert set(runs.values()) == {("test", "ood")}
 
 
 def test_rows_without_a_config_have_no_run():
-  table = paper_table.parse("toy", fields())
-  assert paper_table.run_of(table.rows[1], table.columns[0], 0) is None
+  table = definition.parse("toy", fields())
+  assert definition.run_of(table.rows[1], table.columns[0], 0) is None
 
 
 def test_needed_runs_come_first_with_the_same_seed():
@@ -33,8 +33,8 @@ def test_needed_runs_come_first_with_the_same_seed():
       name="r", config="configs/m/set.py", method="x", arguments={"fast": True},
       overrides={"stages": ("a", "b"), "data.name": "c"},
       needs=({"stage": "gan", "config": "configs/m/set.py"},))
-  table = paper_table.parse("toy", fields(rows=[row], seeds=(2,)))
-  needed, run = paper_table.runs(table)
+  table = definition.parse("toy", fields(rows=[row], seeds=(2,)))
+  needed, run = definition.runs(table)
   assert run.needs == (("gan", needed),)
   assert needed.argument == "seed=2"
   assert run.argument == "fast,labels=5,seed=2"
@@ -51,9 +51,9 @@ def test_needed_runs_come_first_with_the_same_seed():
 ])
 def test_what_is_wrong_is_named(row, message):
   with pytest.raises(ValueError, match=f"table 'toy'.*{message}"):
-    paper_table.parse("toy", fields(rows=[dict(name="r") | row]))
+    definition.parse("toy", fields(rows=[dict(name="r") | row]))
 
 
 def test_unknown_unit_is_named():
   with pytest.raises(ValueError, match="unit 'pounds'"):
-    paper_table.parse("toy", fields(unit="pounds"))
+    definition.parse("toy", fields(unit="pounds"))

@@ -1,4 +1,4 @@
-"""The cells of a `paper_table`, read from records alone."""
+"""The cells of a table, read from records alone."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from semseg_jax.evaluation import label_curve
-from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import pretraining
 from semseg_jax.evaluation import record as records
+from semseg_jax.tables import definition
+from semseg_jax.tables import label_curve
 
 # What differs between the config of a record and that of a run.
 Unlike = Callable[[dict, dict], Sequence]
@@ -44,15 +44,15 @@ class Results(NamedTuple):
   pretrained: for each row what its networks were pretrained on; "" for random
     weights, None where the row has no run.
   """
-  table: paper_table.Table
+  table: definition.Table
   cells: tuple[tuple[Cell, ...], ...]
   missing_configs: tuple[str, ...]
   pretrained: tuple[str | None, ...]
 
 
-def collect(
-    table: paper_table.Table,
-    config_of: Callable[[paper_table.Run], dict],
+def results(
+    table: definition.Table,
+    config_of: Callable[[definition.Run], dict],
     root: pathlib.Path,
     elsewhere: Sequence[records.Entry] = (),
     unlike: Unlike = records.differences,
@@ -74,7 +74,7 @@ def collect(
     ValueError: a record lacks the row's method or the column's metric.
   """
   configs, missing = {}, []
-  for run in paper_table.runs(table):
+  for run in definition.runs(table):
     try:
       configs[run] = config_of(run)
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def collect(
   def cell(row, i, column):
     values = []
     for seed in table.seeds:
-      run = paper_table.run_of(row, column, seed)
+      run = definition.run_of(row, column, seed)
       if run in configs:
         located = find_record(root, run, column.split, configs[run], elsewhere,
                               method=row.method, unlike=unlike)
@@ -96,7 +96,7 @@ def collect(
       for row in table.rows)
 
   def pretrained(row):
-    runs = (paper_table.run_of(row, column, table.seeds[0])
+    runs = (definition.run_of(row, column, table.seeds[0])
             for column in table.columns)
     of_runs = [pretraining.words(configs[run], row.method)
                for run in runs if run in configs]
@@ -107,7 +107,7 @@ def collect(
 
 
 def find_record(
-    root: pathlib.Path, run: paper_table.Run, split: str, config: dict,
+    root: pathlib.Path, run: definition.Run, split: str, config: dict,
     elsewhere: Sequence[records.Entry] = (), *, method: str = "",
     unlike: Unlike = records.differences,
 ) -> tuple[pathlib.Path, records.Record] | None:
@@ -116,7 +116,7 @@ def find_record(
   A record in the run's own folder comes first, then the newest elsewhere.
 
   Args:
-    root, elsewhere, unlike: see `collect`.
+    root, elsewhere, unlike: see `results`.
     run: which.
     split: what was scored.
     config: of the run.
@@ -140,8 +140,8 @@ def find_record(
 
 
 def near_misses(
-    table: paper_table.Table,
-    config_of: Callable[[paper_table.Run], dict],
+    table: definition.Table,
+    config_of: Callable[[definition.Run], dict],
     root: pathlib.Path,
     elsewhere: Sequence[records.Entry],
     unlike: Unlike = records.differences,
@@ -150,14 +150,14 @@ def near_misses(
   """Records that are nobody's, though some run that has none is like them.
 
   Args:
-    table, config_of, root, elsewhere, unlike: see `collect`.
+    table, config_of, root, elsewhere, unlike: see `results`.
     most: fields that may differ.
 
   Returns:
     A line for each such record: the run most like it, and what differs.
   """
   left, missing, lines = {x.folder: x for x in elsewhere}, [], []
-  for run, splits in paper_table.runs(table).items():
+  for run, splits in definition.runs(table).items():
     try:
       config = config_of(run)
     except FileNotFoundError:
@@ -239,14 +239,14 @@ def curves(results: Results, group: str, *, published: bool):
   return points_of
 
 
-def groups(table: paper_table.Table) -> dict[str, str]:
+def groups(table: definition.Table) -> dict[str, str]:
   """Data set -> "in" or "out", where a table has curves; else empty."""
   domains = {c.group: c.domain for c in table.columns if c.labels and c.group}
   counts = {c.labels for c in table.columns if c.labels}
   return domains if len(counts) > 1 else {}
 
 
-def row_name(table: paper_table.Table, row: paper_table.Row) -> str:
+def row_name(table: definition.Table, row: definition.Row) -> str:
   """The row's name, with its setting where several rows share the name."""
   shared = [r.name for r in table.rows].count(row.name) > 1
   return f"{row.name} ({row.setting})" if shared else row.name

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import csv
 import dataclasses
+import functools
 import io
 import pathlib
 import re
@@ -10,13 +11,15 @@ import re
 import numpy as np
 
 from semseg_jax.evaluation import figures
-from semseg_jax.evaluation import label_curve
 from semseg_jax.evaluation import plots
-from semseg_jax.evaluation import table_results
 from semseg_jax.evaluation import tables
+from semseg_jax.tables import collect
+from semseg_jax.tables import definition
+from semseg_jax.tables import label_curve
+from semseg_jax.tables import runs
 
 
-def markdown(results: table_results.Results, *, brief: bool = False) -> str:
+def markdown(results: collect.Results, *, brief: bool = False) -> str:
   """The table, the labels saved, notes and sources.
 
   Args:
@@ -35,7 +38,7 @@ def markdown(results: table_results.Results, *, brief: bool = False) -> str:
       shown[column.name] = _cell_text(table, row, cell, compared)
     rows.append(shown)
   parts = [tables.markdown(rows), _caption(table, compared)]
-  saved = table_results.fewer_labels(results)
+  saved = collect.fewer_labels(results)
   if brief:
     saved = [row for row in saved if any(
         part.strip()[:1] not in "-<" for name, text in row.items()
@@ -50,7 +53,7 @@ def markdown(results: table_results.Results, *, brief: bool = False) -> str:
   return "\n\n".join([*parts, notes] if notes else parts)
 
 
-def block(results: table_results.Results) -> str:
+def block(results: collect.Results) -> str:
   """The same for a document: without what has no number or saves no labels."""
   table, cells = results.table, results.cells
   there = [[bool(c.values) or c.published is not None for c in row]
@@ -58,7 +61,7 @@ def block(results: table_results.Results) -> str:
   rows = [i for i, row in enumerate(there) if any(row)]
   columns = [j for j, column in enumerate(zip(*there, strict=True))
              if any(column)]
-  names = [table_results.row_name(table, row)
+  names = [collect.row_name(table, row)
            for i, row in enumerate(table.rows) if i not in rows]
   names += [c.name for j, c in enumerate(table.columns) if j not in columns]
   if not rows:
@@ -118,7 +121,7 @@ def _number(table, value, *, published=False):
   return f"{value:g}" if published else f"{value:.2f}"
 
 
-def as_csv(results: table_results.Results) -> str:
+def as_csv(results: collect.Results) -> str:
   """One line a cell: names, measured, published with source and status."""
   table = results.table
   out = io.StringIO()
@@ -140,25 +143,25 @@ def as_csv(results: table_results.Results) -> str:
   return out.getvalue()
 
 
-def plot(results: table_results.Results) -> np.ndarray | None:
+def plot(results: collect.Results) -> np.ndarray | None:
   """Curves over labels where a table has them, else one position a column."""
   table = results.table
-  groups = table_results.groups(table)
+  groups = collect.groups(table)
   if groups:
     panels = []
     for group, domain in groups.items():
       measured, published = (
-          {table_results.row_name(table, table.rows[i]): points
-           for i, points in table_results.curves(
+          {collect.row_name(table, table.rows[i]): points
+           for i, points in collect.curves(
                results, group, published=p).items()} for p in (False, True))
       if measured or published:
-        title = table_results.group_name(group, domain)
+        title = collect.group_name(group, domain)
         panels.append(label_curve.draw(
             measured, title=f"{table.title}: {title}", published=published))
     return figures.stack(panels) if panels else None
   series, spreads, opened = {}, {}, {}
   for row, cells in zip(table.rows, results.cells, strict=True):
-    name = table_results.row_name(table, row)
+    name = collect.row_name(table, row)
     measured = [(x, c.mean, c.spread or 0.0) for x, c in enumerate(cells)
                 if c.values]
     published = [(x, c.published, 0.0) for x, c in enumerate(cells)
@@ -198,8 +201,42 @@ def replace_block(text: str, name: str, block: str) -> str:
   return pattern.sub(lambda m: f"{m[1]}\n{block}\n\n{m[2]}", text)
 
 
+def with_block(
+    tables: Sequence[definition.Table], document: pathlib.Path
+) -> list[definition.Table]:
+  """The tables that have a block in a document."""
+  text = document.read_text()
+  return [t for t in tables if f"<!-- table:{t.name} -->" in text]
+
+
+def from_records(
+    table: definition.Table, folders: runs.Folders, *, out: pathlib.Path,
+    into: pathlib.Path | None = None,
+) -> list[pathlib.Path]:
+  """Writes a table from its runs' records.
+
+  Args:
+    table: which.
+    folders: where the records are.
+    out: folder for NAME.md, NAME.csv, NAME.png.
+    into: a document whose block of this table is replaced.
+
+  Returns:
+    What was written.
+  """
+  results = collect.results(
+      table, functools.partial(runs.plain_config, folders=folders, table=table),
+      folders.root, folders.elsewhere, runs.unlike)
+  paths = list(write(results, out))
+  if into:
+    into.write_text(
+        replace_block(into.read_text(), table.name, block(results)))
+    paths.append(into)
+  return paths
+
+
 def write(
-    results: table_results.Results, folder: pathlib.Path
+    results: collect.Results, folder: pathlib.Path
 ) -> Sequence[pathlib.Path]:
   """Writes NAME.md, NAME.csv and, if there is a number, NAME.png."""
   table = results.table

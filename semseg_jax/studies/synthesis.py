@@ -1,7 +1,4 @@
-r"""How good synthesised images are, and how well they follow their layouts.
-
-  semseg-jax score_synthesis \
-      --config=configs/fewshot_smis/toy_faces.py --workdir=runs/smis
+"""How good synthesised images are, and how well they follow their layouts.
 
 The layouts are the masks of a split. A segmenter trained on all real labels
 (stage `fully_supervised`) labels each image; its mIoU against the layout says
@@ -16,28 +13,21 @@ table.md, grid.png and pseudo_labels.png to WORKDIR/synthesis/SPLIT, and an
 ordinary record, with a method for each row, to WORKDIR/eval/SPLIT, where
 eval.py has its own.
 
-  --study --layers=conv8,conv16 --k=1,3,10 --thresholds=0.3,0.5,0.7
-
-instead trains an encoder for each map of the generator (default: the config's)
-and, if the labeling is sparse, each of its parameters, in WORKDIR/study/...,
-and writes WORKDIR/study/table.json; with --config.encoder.steps=0 it only
-judges the pseudo labels.
+`study` instead trains an encoder for each map of the generator (default: the
+config's) and, if the labeling is sparse, each of its parameters, in
+WORKDIR/study/..., and writes WORKDIR/study/table.json; with encoder.steps = 0
+it only judges the pseudo labels.
 """
 
 import itertools
-import sys
 import time
 
-from absl import flags
 from etils import epath
 import jax
 import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax import monitoring
-from semseg_jax.cli import arguments
-from semseg_jax.cli import launcher
-from semseg_jax.cli import synthesize
 from semseg_jax.data import datasets
 from semseg_jax.data import transforms
 from semseg_jax.evaluation import figures
@@ -54,6 +44,7 @@ from semseg_jax.ops import scores
 
 _BATCH = 8
 _ROWS = 8  # of the figure
+_SHOWN = 8  # pseudo-labeled samples in theirs
 
 
 def evaluate(config, workdir, *, split: str = "") -> list[dict]:
@@ -116,7 +107,7 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
                *(f"style {i + 1}" for i in range(len(mixed)))],
       names=[""] * min(_ROWS, len(real))))
   if not config.encoder.weights:  # The shots are in the run's folder.
-    synthesize.save_pseudo_labels(config, synth, folder, random_key)
+    save_pseudo_labels(config, synth, folder, random_key)
   return rows
 
 
@@ -202,6 +193,15 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
   return rows
 
 
+def save_pseudo_labels(config, synth, folder, key):
+  """Writes pseudo_labels.png: samples of the generator and their labels."""
+  _, rendered, label = synth.pairs(_SHOWN, key)
+  colors = encoder.annotation_colors(config)
+  figures.save(folder / "pseudo_labels.png", figures.grid(
+      [list(rendered), list(image_ops.colorize(label, colors))],
+      columns=[""] * _SHOWN, names=["sample", "pseudo label"]))
+
+
 def _copy(source, target):
   """Copies a folder; remote ones know no links."""
   target.mkdir(parents=True, exist_ok=True)
@@ -260,31 +260,3 @@ def _write(folder, rows, title):
   tables.save(folder / "table.json", rows)
   (folder / "table.md").write_text(tables.markdown(shown) + "\n")
   print(f"\n{title}:\n{tables.text(shown)}\n\nwritten to {folder}", flush=True)
-
-
-def main(argv):
-  del argv
-  given = flags.FLAGS
-  if given.study:
-    experiment.run(study, given.config, given.workdir, layers=given.layers,
-                   ks=[int(k) for k in given.k],
-                   thresholds=[float(t) for t in given.thresholds],
-                   split=given.split)
-  else:
-    experiment.run(evaluate, given.config, given.workdir, split=given.split)
-
-
-def define_flags():
-  """See --help."""
-  arguments.define_run("Folder of the trained run.")
-  flags.DEFINE_string(
-      "split", "", "Split whose masks are the layouts; default: in_domain.")
-  flags.DEFINE_bool("study", False, "Study of the pseudo labels' parameters.")
-  flags.DEFINE_list("layers", [], "Maps of the generator, such as conv16.")
-  flags.DEFINE_list("k", ["1", "3", "10"], "Cells per vector.")
-  flags.DEFINE_list(
-      "thresholds", ["0.3", "0.5", "0.7"], "Least cosines.")
-
-
-if __name__ == "__main__":
-  launcher.main(["score_synthesis", *sys.argv[1:]])

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
-from semseg_jax.evaluation import table_render
-from semseg_jax.evaluation import table_results
+from semseg_jax.tables import collect
+from semseg_jax.tables import definition
+from semseg_jax.tables import render
 
 COLUMNS = [
     dict(name=f"{group} @ {count}", split=split, labels=count, group=group,
@@ -26,7 +26,7 @@ SOURCES = {"S": "a page", "M": "memory"}
 
 
 def toy(**changes):
-  return paper_table.parse("toy", dict(
+  return definition.parse("toy", dict(
       title="Toy", columns=COLUMNS, rows=ROWS, sources=SOURCES,
       seeds=(0, 1, 2)) | changes)
 
@@ -51,7 +51,7 @@ def write(root, run, split, values, *, config=None, finished=8):
 @pytest.fixture
 def filled(tmp_path):
   table = toy()
-  for run in paper_table.runs(table):
+  for run in definition.runs(table):
     arguments = dict(run.arguments)
     if "absent" in run.config or arguments["seed"] == 2:
       continue
@@ -63,7 +63,7 @@ def filled(tmp_path):
 
 
 def test_mean_spread_and_number_of_seeds(filled):
-  results = table_results.collect(filled[0], config_of, filled[1])
+  results = collect.results(filled[0], config_of, filled[1])
   cell = results.cells[1][0]
   assert cell.mean == pytest.approx(0.61)
   assert cell.spread == pytest.approx(0.02 / 2 ** 0.5)
@@ -77,9 +77,9 @@ def test_rows_say_what_is_pretrained(filled):
   def with_trunk(run):
     return config_of(run) | {"segmenter": {"backbone": "net", "weights": ""}}
 
-  results = table_results.collect(filled[0], with_trunk, filled[1] / "none")
+  results = collect.results(filled[0], with_trunk, filled[1] / "none")
   assert results.pretrained == ("ImageNet net", "", None, None)
-  lines = table_render.markdown(results).splitlines()
+  lines = render.markdown(results).splitlines()
   cells = [line.split("|")[3].strip() for line in lines[:6]]
   assert cells[0] == "Pretrained"
   assert cells[2:] == ["ImageNet net", "no", "", ""]
@@ -89,22 +89,22 @@ def test_repetitions_within_a_run_are_values_of_its_cell(tmp_path):
   table = toy(seeds=(0,), spread_over="trials", columns=[
       dict(COLUMNS[0], metric="shots1.miou")], rows=[
           dict(ROWS[0], published=())])
-  run = next(iter(paper_table.runs(table)))
+  run = next(iter(definition.runs(table)))
   write(tmp_path, run, "test", {"supervised": 0.5})
   path = tmp_path / run.folder / "eval/test/record.json"
   stored = json.loads(path.read_text())
   stored["methods"]["supervised"] = {"shots1": {"miou": [0.25, None, 0.75]}}
   path.write_text(json.dumps(stored))
-  results = table_results.collect(table, config_of, tmp_path)
+  results = collect.results(table, config_of, tmp_path)
   assert results.cells[0][0].values == (0.25, 0.75)
-  assert "(n trials)" in table_render.markdown(results)
+  assert "(n trials)" in render.markdown(results)
 
 
 def test_block_leaves_out_what_has_no_number(filled):
   table = dataclasses.replace(filled[0], rows=tuple(
       dataclasses.replace(row, published=()) for row in filled[0].rows))
-  results = table_results.collect(table, config_of, filled[1])
-  text = table_render.block(results)
+  results = collect.results(table, config_of, filled[1])
+  text = render.block(results)
   assert text.startswith("**Toy**\n\n| Method")
   heading = next(x for x in text.splitlines() if x.startswith("| Method"))
   assert "B @ 10" in heading
@@ -113,20 +113,20 @@ def test_block_leaves_out_what_has_no_number(filled):
   assert "How many times" in text
   same = dataclasses.replace(table, rows=tuple(
       dataclasses.replace(row, method="supervised") for row in table.rows))
-  results = table_results.collect(same, config_of, filled[1])
-  assert "<= 1.0" in table_render.markdown(results)
-  assert "How many times" not in table_render.block(results)
+  results = collect.results(same, config_of, filled[1])
+  assert "<= 1.0" in render.markdown(results)
+  assert "How many times" not in render.block(results)
   same = dataclasses.replace(table, rows=tuple(
       dataclasses.replace(row, method="fully_supervised")
       for row in table.rows))
-  assert not table_results.fewer_labels(results._replace(table=same))
-  empty = table_results.collect(table, config_of, filled[1] / "nowhere")
-  assert table_render.block(empty) == "Toy: no record of a run."
+  assert not collect.fewer_labels(results._replace(table=same))
+  empty = collect.results(table, config_of, filled[1] / "nowhere")
+  assert render.block(empty) == "Toy: no record of a run."
 
 
 def test_markdown_has_ours_beside_published(filled):
-  text = table_render.markdown(
-      table_results.collect(filled[0], config_of, filled[1]))
+  text = render.markdown(
+      collect.results(filled[0], config_of, filled[1]))
   line = next(x for x in text.splitlines() if x.startswith("| ours"))
   assert [c.strip() for c in line.split("|")[3:7]] == [
       "0.6100 ± 0.0141 (n=2) / 0.5000", "0.4000 ± 0.0000 (n=2) / 0.4000",
@@ -139,8 +139,8 @@ def test_markdown_has_ours_beside_published(filled):
 
 
 def test_labels_saved_are_stated_for_ours_and_published(filled):
-  rows = table_results.fewer_labels(
-      table_results.collect(filled[0], config_of, filled[1]))
+  rows = collect.fewer_labels(
+      collect.results(filled[0], config_of, filled[1]))
   assert rows == [
       {"Method": "ours", "Data set": "A (in domain)", "Labels": 10,
        "vs base": "10 / 3.2"},
@@ -149,8 +149,8 @@ def test_labels_saved_are_stated_for_ours_and_published(filled):
 
 
 def test_csv_has_a_line_for_each_cell(filled):
-  results = table_results.collect(filled[0], config_of, filled[1])
-  lines = list(csv.DictReader(table_render.as_csv(results).splitlines()))
+  results = collect.results(filled[0], config_of, filled[1])
+  lines = list(csv.DictReader(render.as_csv(results).splitlines()))
   assert len(lines) == 16
   assert lines[4]["method"] == "ours"
   assert float(lines[4]["mean"]) == pytest.approx(0.61)
@@ -162,64 +162,64 @@ def test_csv_has_a_line_for_each_cell(filled):
 
 
 def test_files_are_written(filled, tmp_path):
-  results = table_results.collect(filled[0], config_of, filled[1])
-  paths = table_render.write(results, tmp_path / "out")
+  results = collect.results(filled[0], config_of, filled[1])
+  paths = render.write(results, tmp_path / "out")
   assert [p.name for p in paths] == ["toy.md", "toy.csv", "toy.png"]
   assert all(p.stat().st_size for p in paths)
   flat = toy(columns=[dict(name="x"), dict(name="y")], rows=[
       dict(name="r", published=(1.0, 2.0), source="S")])
-  assert table_render.plot(
-      table_results.collect(flat, config_of, tmp_path)) is not None
+  assert render.plot(
+      collect.results(flat, config_of, tmp_path)) is not None
   empty = toy(rows=[ROWS[3]])
-  results = table_results.collect(empty, config_of, tmp_path)
-  assert table_render.plot(results) is None
-  assert "| later" in table_render.markdown(results)
+  results = collect.results(empty, config_of, tmp_path)
+  assert render.plot(results) is None
+  assert "| later" in render.markdown(results)
 
 
 def test_record_of_another_config_is_refused_with_the_fields(filled):
   table, root = filled
-  run = next(iter(paper_table.runs(table)))
+  run = next(iter(definition.runs(table)))
   other = config_of(run)
   other["gan"]["steps"] = 9
   other["data"]["data_dir"] = "there"
   write(root, run, "test", {"supervised": 0.5}, config=other, finished=9)
   with pytest.raises(records.RecordMismatchError) as error:
-    table_results.collect(table, config_of, root)
+    collect.results(table, config_of, root)
   assert "gan.steps: 9 there, 8 now" in str(error.value)
   assert "data_dir" not in str(error.value)
 
 
 def test_record_from_before_the_training_ended_is_refused(filled):
   table, root = filled
-  run = next(iter(paper_table.runs(table)))
+  run = next(iter(definition.runs(table)))
   for finished in (None, 4):
     write(root, run, "test", {"supervised": 0.5}, finished=finished)
-    with pytest.raises(table_results.UnfinishedError, match="'gan' had not"):
-      table_results.collect(table, config_of, root)
+    with pytest.raises(collect.UnfinishedError, match="'gan' had not"):
+      collect.results(table, config_of, root)
   write(root, run, "test", {"supervised": 0.5, "encoder": 0.5}, finished=0)
-  table_results.collect(table, config_of, root)  # it only computes
+  collect.results(table, config_of, root)  # it only computes
 
 
 def test_edited_record_is_refused(filled):
   table, root = filled
-  run = next(iter(paper_table.runs(table)))
+  run = next(iter(definition.runs(table)))
   path = root / run.folder / "eval/test/record.json"
   content = json.loads(path.read_text())
   content["config"]["seed"] = 7
   path.write_text(json.dumps(content))
   with pytest.raises(records.RecordMismatchError, match="hash"):
-    table_results.collect(table, config_of, root)
+    collect.results(table, config_of, root)
 
 
 def test_missing_method_and_metric_are_named(filled):
   table, root = filled
   wrong = toy(rows=[ROWS[1] | {"method": "oracle"}])
   with pytest.raises(ValueError, match="no method 'oracle'.*encoder"):
-    table_results.collect(wrong, config_of, root)
+    collect.results(wrong, config_of, root)
   with pytest.raises(ValueError, match="no metric 'per_class_iou.ear'"):
-    table_results.collect(toy(metric="per_class_iou.ear"), config_of, root)
+    collect.results(toy(metric="per_class_iou.ear"), config_of, root)
   # Defined, but None: the class does not occur.
-  results = table_results.collect(
+  results = collect.results(
       toy(metric="per_class_iou.eye"), config_of, root)
   assert results.cells[0][0].values == ()
 
@@ -247,22 +247,22 @@ def test_what_was_watched_and_later_methods_do_not_count():
 
 def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
   table, root = filled
-  expected = table_results.collect(table, config_of, root).cells
+  expected = collect.results(table, config_of, root).cells
   moved, empty = tmp_path / "mine", tmp_path / "tables"
   moved.mkdir()
-  for i, run in enumerate(paper_table.runs(table)):
+  for i, run in enumerate(definition.runs(table)):
     if (root / run.folder).exists():
       (root / run.folder).rename(moved / f"run{i}")
   (moved / "eval/test").mkdir(parents=True)
   (moved / "eval/test/record.json").write_text("{}")  # not such a record
   elsewhere = records.below([moved])
-  results = table_results.collect(table, config_of, empty, elsewhere)
+  results = collect.results(table, config_of, empty, elsewhere)
   assert results.cells == expected
-  assert not any(c.values for row in table_results.collect(
+  assert not any(c.values for row in collect.results(
       table, config_of, empty).cells for c in row)
   # Only a record with the row's method counts for it.
   less = [x._replace(methods=("supervised",)) for x in elsewhere]
-  results = table_results.collect(table, config_of, empty, less)
+  results = collect.results(table, config_of, empty, less)
   assert results.cells[0] == expected[0]
   assert not any(c.values for c in results.cells[1])
   # What is not quite a table's run is named with what differs.
@@ -271,7 +271,7 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
   record.config["gan"]["steps"] = 9
   records.save(path.parent, dataclasses.replace(
       record, config_hash=records.config_hash(record.config)))
-  [line] = table_results.near_misses(
+  [line] = collect.near_misses(
       table, config_of, empty, records.below([moved]))
   assert line.startswith(f"{path.parent} is not configs/m/set.py:")
   assert line.endswith(": gan.steps: 9 there, 8 in the table")
@@ -282,9 +282,9 @@ TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"
 
 
 def test_blocks_are_replaced_and_nothing_else():
-  replaced = table_render.replace_block(TEXT, "one", r"new \1")
+  replaced = render.replace_block(TEXT, "one", r"new \1")
   assert replaced == TEXT.replace("old\n", "\nnew \\1\n\n")
-  again = table_render.replace_block(replaced, "one", "third")
+  again = render.replace_block(replaced, "one", "third")
   assert "new" not in again
   assert again.endswith("<!-- table:two -->\n<!-- /table -->\nc\n")
 
@@ -292,4 +292,4 @@ def test_blocks_are_replaced_and_nothing_else():
 @pytest.mark.parametrize("text", [TEXT + TEXT, "", TEXT.replace("/table", "")])
 def test_missing_or_double_markers_are_an_error(text):
   with pytest.raises(ValueError, match="blocks of table 'one'"):
-    table_render.replace_block(text, "one", "new")
+    render.replace_block(text, "one", "new")

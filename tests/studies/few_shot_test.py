@@ -6,15 +6,15 @@ import jax
 import numpy as np
 import pytest
 
-from semseg_jax.cli import few_shot_cells
-from semseg_jax.cli import few_shot_table
-from semseg_jax.cli import layer_ablation
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
+from semseg_jax.studies import cells as cells_lib
+from semseg_jax.studies import few_shot
+from semseg_jax.studies import layers
 from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
 from tests.methods import repurpose as toy
@@ -44,7 +44,7 @@ def annotated(tmp_path_factory):
 def test_fewer_shots_are_the_first_of_more(name, request):
   config, folder = request.getfixturevalue(name)
   generator = trained.load(config, folder, "a test")
-  load = lambda **fields: shots.source(few_shot_cells.changed(
+  load = lambda **fields: shots.source(cells_lib.changed(
       config, **{f"shots.{k}": v for k, v in fields.items()}), folder).load(
           generator)
   few, many, other = load(count=1), load(count=3), load(count=3, trial=1)
@@ -57,15 +57,15 @@ def test_fewer_shots_are_the_first_of_more(name, request):
 @pytest.mark.slow
 def test_segmenters_do_not_depend_on_others_of_the_table(annotated, tmp_path):
   config, folder = annotated
-  cells = [few_shot_cells.Cell(f"{kind}{count}{trial}", few_shot_cells.changed(
+  cells = [cells_lib.Cell(f"{kind}{count}{trial}", cells_lib.changed(
       config, **{"few_shot.kind": kind, "shots.count": count,
                  "shots.trial": trial}))
            for trial in (0, 1) for count in (1, 2)
            for kind in ("linear", "mlp")]
-  few_shot_cells.train_segmenters(cells, folder, tmp_path / "all")
+  cells_lib.train_segmenters(cells, folder, tmp_path / "all")
   loaded = [segmenter.load(c.config, tmp_path / "all" / c.name, "a test")
             for c in cells]
-  few_shot_cells.train_segmenters(cells[-1:], folder, tmp_path / "one")
+  cells_lib.train_segmenters(cells[-1:], folder, tmp_path / "one")
   jax.tree.map(
       np.testing.assert_array_equal, loaded[-1],
       segmenter.load(cells[-1].config, tmp_path / "one" / cells[-1].name,
@@ -79,7 +79,7 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   config, folder = run
   options = dict(shots=[1, 2], segmenters=["linear", "mlp"], trials=2,
                  baseline_trials=1, updates=4)
-  rows = few_shot_table.write(config, folder, **options)
+  rows = few_shot.write(config, folder, **options)
   assert json.loads((folder / "table/table.json").read_text())["rows"] == rows
   assert [(r["shots"], r["method"].partition(",")[0], len(r["trials"]))
           for r in rows] == [
@@ -96,14 +96,14 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   inverted = list((folder / "inversion").iterdir())
   monkeypatch.setattr(segmenter.projection.inversion.Inverter, "run", None)
   monkeypatch.setattr(loop.checkpoint.Checkpoints, "save", None)
-  assert few_shot_table.write(config, folder, **options) == rows
+  assert few_shot.write(config, folder, **options) == rows
   assert list((folder / "inversion").iterdir()) == inverted
 
 
 @pytest.mark.slow
 def test_ablation_has_every_layer_and_a_plot(annotated):
   config, folder = annotated
-  rows = layer_ablation.write(config, folder, n=2)
+  rows = layers.write(config, folder, n=2)
   names = ["conv8_up", "conv8", "conv16_up", "conv16"]
   assert [(r["variant"], r["layer"]) for r in rows] == [
       ("all", ""), *(("only", n) for n in names),

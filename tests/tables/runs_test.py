@@ -6,40 +6,49 @@ import json
 import pathlib
 import subprocess
 
+from absl import flags
 import pytest
 
 from configs.semisup import scenes
-from semseg_jax.cli import table_actions
-from semseg_jax.cli import table_runs
-from semseg_jax.evaluation import paper_table
+from semseg_jax.cli import eval as command
 from semseg_jax.evaluation import record as records
-from tests.cli import toy
+from semseg_jax.tables import definition
+from semseg_jax.tables import render
+from semseg_jax.tables import runs
+from tests.tables import toy
 
 # Every table file.
 
 
-@pytest.mark.parametrize("name", table_runs.names())
+@pytest.mark.parametrize("name", runs.names())
 def test_table_loads_and_states_runs(name):
-  table = table_runs.load(name)
+  table = runs.load(name)
   assert table.notes
-  runs = paper_table.runs(table)
-  assert runs
-  assert len({run.folder for run in runs}) == len(runs)
+  listed = definition.runs(table)
+  assert listed
+  assert len({run.folder for run in listed}) == len(listed)
+  for run in listed:
+    script, *given = run.evaluate.split()
+    assert script == "eval.py"
+    values = flags.FlagValues()
+    command.define_flags(values, [])
+    values([script, *given, "--workdir=x"])
+    assert callable(command.chosen(values)[0])
   for row in table.rows:
     assert row.config or row.published
 
 
-@pytest.mark.parametrize("name", table_runs.names())
+@pytest.mark.parametrize("name", runs.names())
 def test_configs_know_the_arguments(name, tmp_path):
-  table = table_runs.load(name)
-  for run in paper_table.runs(table):
-    config = table_runs.config(run, toy.places(tmp_path), table)
+  table = runs.load(name)
+  for run in definition.runs(table):
+    config = runs.config(run, toy.places(tmp_path), table)
     assert dict(run.arguments)["seed"] == config.seed
 
 
 def test_unknown_table_lists_the_known_ones():
   with pytest.raises(ValueError, match="no table 'nope'.*semantic_gan_faces"):
-    table_runs.load("nope")
+    runs.load("nope")
 
 
 def _published(table):
@@ -81,8 +90,8 @@ def test_numbers_agree_with_the_collected_sources(request):
     rows[row["paper"], row["table"]].append(row)
   papers = ("SemanticGAN (", "s4GAN", "RepurposeGAN")
   left = {k for k in rows if k[0].startswith(papers)}
-  for name in table_runs.names():
-    table = table_runs.load(name)
+  for name in runs.names():
+    table = runs.load(name)
     if any(row.published for row in table.rows):
       key = table.paper, table.title
       assert _published(table) == _expected(table, rows[key]), name
@@ -96,7 +105,7 @@ def test_numbers_agree_with_the_collected_sources(request):
 
 
 def test_commands_train_then_evaluate_one_line_a_run(tmp_path):
-  lines, problems = table_runs.commands([toy.table()], toy.places(tmp_path))
+  lines, problems = runs.commands([toy.table()], toy.places(tmp_path))
   assert not problems
   assert len(lines) == 2
   for line, labels in zip(lines, (5, 10), strict=True):
@@ -112,14 +121,14 @@ def test_commands_train_then_evaluate_one_line_a_run(tmp_path):
 def test_finished_runs_are_left_out(tmp_path):
   where, table = toy.places(tmp_path), toy.table()
   toy.finish(table, where)
-  assert table_runs.commands([table], where) == ([], [])
-  run = next(iter(paper_table.runs(table)))
+  assert runs.commands([table], where) == ([], [])
+  run = next(iter(definition.runs(table)))
   (tmp_path / run.folder / "eval/test/record.json").unlink()
-  [line], _ = table_runs.commands([table], where)
+  [line], _ = runs.commands([table], where)
   assert line.startswith("python eval.py")
   done = tmp_path / run.folder / "supervised/DONE"
   done.write_text('{"step": 3}')  # of an earlier, shorter config
-  [line], _ = table_runs.commands([table], where)
+  [line], _ = runs.commands([table], where)
   assert line.startswith("python train.py")
 
 
@@ -128,15 +137,15 @@ def test_runs_elsewhere_are_left_out(tmp_path):
   toy.finish(table, toy.places(tmp_path / "mine"))
   where = toy.places(tmp_path / "tables",
                  elsewhere=records.below([tmp_path / "mine"]))
-  assert table_runs.commands([table], where) == ([], [])
-  assert len(table_runs.commands([table], toy.places(where.root))[0]) == 2
+  assert runs.commands([table], where) == ([], [])
+  assert len(runs.commands([table], toy.places(where.root))[0]) == 2
 
 
 def test_runs_of_several_tables_are_listed_once(tmp_path):
   other = dataclasses.replace(toy.table(), columns=(
-      *toy.table().columns, paper_table.Column(
+      *toy.table().columns, definition.Column(
           name="ood", split="ood_test", arguments={"labels": 5})))
-  lines, _ = table_runs.commands([toy.table(), other], toy.places(tmp_path))
+  lines, _ = runs.commands([toy.table(), other], toy.places(tmp_path))
   assert len(lines) == 2
   assert "--split" not in lines[0]  # both, as the config has them
 
@@ -146,29 +155,29 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
              needs=({"stage": "gan", "config": toy.TOY_FACES},
                     {"stage": "fully_supervised", "config": toy.TOY_FACES}))
   where, table = toy.places(tmp_path), toy.table(rows=[row])
-  lines, _ = table_runs.commands([table], where)
+  lines, _ = runs.commands([table], where)
   assert len(lines) == 3
   assert lines[0].endswith("--stage=gan,fully_supervised")
   assert "eval.py" not in lines[0]
   assert lines[1].startswith("mkdir -p ")
   assert ("ln -sfn ../seed=0/gan "
           f"{tmp_path}/semantic_gan/toy_faces/labels=5,seed=0/gan") in lines[1]
-  assert table_runs.commands([table], where, ready=True)[0] == lines[:1]
-  needed = next(job for job in table_runs.jobs([table]) if job.stages)
-  plain = table_runs.plain_config(needed.run, where, table)
+  assert runs.commands([table], where, ready=True)[0] == lines[:1]
+  needed = next(job for job in runs.jobs([table]) if job.stages)
+  plain = runs.plain_config(needed.run, where, table)
   for stage in needed.stages:
     folder = tmp_path / needed.run.folder / stage
     folder.mkdir(parents=True)
     steps = plain.get(stage, {}).get("steps", 0)
     (folder / "DONE").write_text(json.dumps({"step": steps}))
-  assert table_runs.commands([table], where, ready=True)[0] == lines[1:]
+  assert runs.commands([table], where, ready=True)[0] == lines[1:]
 
 
 def test_links_lead_to_the_needed_stage(tmp_path):
   where = toy.places(tmp_path)
   table = toy.table(rows=[dict(name="r", config=toy.TOY_FACES, method="x",
                           needs=({"stage": "gan", "config": toy.TOY_FACES},))])
-  lines, _ = table_runs.commands([table], where)
+  lines, _ = runs.commands([table], where)
   source = tmp_path / "semantic_gan/toy_faces/seed=0/gan"
   source.mkdir(parents=True)
   (source / "DONE").write_text("{}")
@@ -183,7 +192,7 @@ def test_missing_config_is_named_beside_the_other_lines(tmp_path):
   table = toy.table(rows=[
       dict(name="a", config="configs/nobody/set.py", method="x"),
       dict(name="U-Net", config=toy.TOY_FACES, method="supervised")])
-  lines, problems = table_runs.commands([table], toy.places(tmp_path))
+  lines, problems = runs.commands([table], toy.places(tmp_path))
   assert len(lines) == 2
   assert problems == [
       "table 'toy' needs the config configs/nobody/set.py, which does not "
@@ -194,19 +203,19 @@ def test_fields_of_the_scoring_alone(tmp_path):
   row = dict(name="r", config=toy.TOY_FACES, method="x",
              evaluate="-m a.b --trials=5", scoring={"evaluation.limit": 7})
   table = toy.table(rows=[row])
-  lines, _ = table_runs.commands([table], toy.places(tmp_path))
+  lines, _ = runs.commands([table], toy.places(tmp_path))
   train, evaluation = lines[0].split(" && ")
   assert "limit" not in train
   assert evaluation.startswith(
       f"python -m a.b --trials=5 --config={toy.TOY_FACES}")
   assert "--config.evaluation.limit=7" in evaluation
-  run = next(iter(paper_table.runs(table)))
-  plain = table_runs.plain_config(run, toy.places(tmp_path), table)
+  run = next(iter(definition.runs(table)))
+  plain = runs.plain_config(run, toy.places(tmp_path), table)
   assert plain["evaluation"]["limit"] == 7
 
 
 def test_places_and_changes_reach_the_commands(tmp_path):
-  lines, _ = table_runs.commands([toy.faces()], toy.places(
+  lines, _ = runs.commands([toy.faces()], toy.places(
       tmp_path, data="my data", weights="w", overrides={"gan.steps": 7}))
   assert "'--config.data.data_dir=my data'" in lines[0]
   assert "--config.perceptual.weights=w/lpips_vgg.safetensors" in lines[0]
@@ -218,7 +227,7 @@ def test_places_and_changes_reach_the_commands(tmp_path):
     ({"gan.steps": "many"}, "gan.steps='many'")])
 def test_unknown_fields_are_named(tmp_path, overrides, message):
   with pytest.raises(ValueError, match=f"table 'toy'.*{message}"):
-    table_runs.commands(
+    runs.commands(
         [toy.table()], toy.places(tmp_path, overrides=overrides))
 
 
@@ -228,7 +237,7 @@ def test_a_record_of_another_config_is_refused(tmp_path):
   changed = toy.places(tmp_path, overrides={"supervised.learning_rate": 0.5})
   with pytest.raises(records.RecordMismatchError,
                      match="supervised.learning_rate: 0.002 there, 0.5 now"):
-    table_runs.commands([toy.table()], changed)
+    runs.commands([toy.table()], changed)
 
 
 # The command line.
@@ -243,13 +252,13 @@ def test_command_line_mistakes_are_one_line():
 
 
 def test_rendered_into_a_document(tmp_path):
-  table = table_runs.load("toy_faces")
+  table = runs.load("toy_faces")
   where = toy.places(tmp_path)
   table = dataclasses.replace(table, rows=table.rows[:1], seeds=(0, 1))
   toy.finish(table, where, score=0.25)
   document = tmp_path / "README.md"
   document.write_text("a\n<!-- table:toy_faces -->\n<!-- /table -->\nb\n")
-  table_actions.render(table, where, out=tmp_path / "out", into=document)
+  render.from_records(table, where, out=tmp_path / "out", into=document)
   text = document.read_text()
   assert text.startswith("a\n<!-- table:toy_faces -->\n\n**Procedural faces")
   assert text.endswith("<!-- /table -->\nb\n")
@@ -263,37 +272,30 @@ def test_a_run_of_fewer_stages_has_what_its_stages_give():
   whole, part = plain("method=s4gan_mlmt"), plain("method=s4gan")
   part["mlmt"]["steps"] += 1  # not trained there
   assert records.differences(part, whole)
-  assert not table_runs.unlike(part, whole)
+  assert not runs.unlike(part, whole)
   part["segmenter"]["width"] += 1
   part["fusion"]["tau"] = 0.5
-  assert [x[0] for x in table_runs.unlike(part, whole)] == [
+  assert [x[0] for x in runs.unlike(part, whole)] == [
       "fusion.tau", "segmenter.width"]
   part["stages"] = ["gann"]
-  assert table_runs.unlike(part, whole)
+  assert runs.unlike(part, whole)
   # Has a module of that name, but no stage.
   other = whole | {"method": "repurpose_gan"}
-  assert table_runs.unlike(whole | {"stages": ["shots"]}, other)
+  assert runs.unlike(whole | {"stages": ["shots"]}, other)
 
 
 def test_all_tables_of_a_document_are_those_with_a_block(tmp_path):
   document = tmp_path / "README.md"
   document.write_text("<!-- table:wbc -->\n<!-- /table -->\n")
-  tables = [table_runs.load(name) for name in ("toy_faces", "wbc")]
-  assert table_actions.with_block(tables, document) == tables[1:]
+  tables = [runs.load(name) for name in ("toy_faces", "wbc")]
+  assert render.with_block(tables, document) == tables[1:]
 
 
 def test_only_chosen_rows_and_seeds_are_run():
-  table = table_runs.load("semantic_gan_faces")
-  chosen = table_actions.chosen(table, rows=["Ours"], seeds=[7])
+  table = runs.load("semantic_gan_faces")
+  chosen = runs.chosen(table, rows=["Ours"], seeds=[7])
   assert len(chosen.rows) == len(table.rows)
-  assert [r.argument for r in paper_table.runs(chosen)] == [
+  assert [r.argument for r in definition.runs(chosen)] == [
       f"labels={n},seed=7" for n in (30, 150, 1500)]
   with pytest.raises(ValueError, match="has no row 'Theirs'.*GCT"):
-    table_actions.chosen(table, rows=["Theirs"], seeds=[])
-
-
-def test_overrides_are_read_as_python_or_text():
-  assert table_actions.overrides(["a.b=3", "c=(1, 2)", "d=x/y", "e=0.5"]) == {
-      "a.b": 3, "c": (1, 2), "d": "x/y", "e": 0.5}
-  with pytest.raises(ValueError, match="FIELD=VALUE"):
-    table_actions.overrides(["steps"])
+    runs.chosen(table, rows=["Theirs"], seeds=[])

@@ -1,8 +1,4 @@
-r"""Which of a generator's layers matter: a table and a plot.
-
-  semseg-jax layer_ablation \
-      --config=configs/repurpose_gan/toy_faces.py:shots=5,segmenter=linear \
-      --workdir=runs/repurpose_toy_faces
+"""Which of a generator's layers matter: a table and a plot.
 
 Trains the config's segmenter on each layer alone ("only") and on all but each
 ("without"), with the same shots, and scores them on the in-domain split by
@@ -12,21 +8,17 @@ workdir/ablation/table.json, table.md and layers.png. After an interruption run
 it again: finished layers are not computed again.
 """
 
-import sys
 
-from absl import flags
 from etils import epath
 import numpy as np
 
 from semseg_jax import experiment
-from semseg_jax.cli import arguments
-from semseg_jax.cli import few_shot_cells as cells_lib
-from semseg_jax.cli import launcher
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import hypercolumns
+from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
 from semseg_jax.training import run_dir
 
@@ -66,19 +58,3 @@ def write(config, workdir, *, n: int) -> list[dict]:
   print(f"{tables.text(rows)}\n\nwritten to {folder / 'table.json'} and "
         f"{folder / 'layers.png'}")
   return rows
-
-
-def main(argv):
-  del argv
-  experiment.run(write, flags.FLAGS.config, flags.FLAGS.workdir,
-                 n=flags.FLAGS.samples)
-
-
-def define_flags():
-  """See --help."""
-  arguments.define_run("Folder of the run.")
-  flags.DEFINE_integer("samples", 64, "Fresh samples to score on.")
-
-
-if __name__ == "__main__":
-  launcher.main(["layer_ablation", *sys.argv[1:]])

@@ -7,7 +7,9 @@ optimiser, and what is the same at toy size is done once: runs (their label
 counts are all those of the toy data) and stages.
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import pathlib
 import shlex
@@ -15,27 +17,30 @@ import subprocess
 import time
 import traceback
 
-from absl import flags
 import jax
-from ml_collections import config_flags
 
 from semseg_jax import experiment
-from semseg_jax.cli import few_shot_table
-from semseg_jax.cli import score_synthesis
-from semseg_jax.cli import table_actions
-from semseg_jax.cli import table_runs
-from semseg_jax.cli import table_toy
-from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
+from semseg_jax.tables import definition
+from semseg_jax.tables import render
+from semseg_jax.tables import runs
+from semseg_jax.tables import toy_data
 from semseg_jax.training import run_dir
+
+Call = Callable[[Sequence[str]], None]
 
 
 def run(
-    tables: Sequence[paper_table.Table], folders: table_runs.Folders
+    tables: Sequence[definition.Table], folders: runs.Folders, call: Call
 ) -> tuple[list[pathlib.Path], list[str]]:
   """Runs the complete graph of the tables at toy size and renders them.
 
   What an earlier call has finished is not done again.
+
+  Args:
+    tables: which.
+    folders: of all runs; these are in its folder `smoke`.
+    call: does what `python WORDS` does.
 
   Returns:
     What was rendered, and what could not be run.
@@ -49,34 +54,34 @@ def run(
   paths, problems = [], {}
   for number, table in enumerate(tables):
     started, count = time.process_time(), 0
-    small = table_toy.shrink(table, folders, (root / "toy").resolve())
-    for job in table_runs.jobs([small]):
+    small = toy_data.shrink(table, folders, (root / "toy").resolve())
+    for job in runs.jobs([small]):
       here = dataclasses.replace(folders, elsewhere=_same_data(small, folders))
       try:
-        line = table_runs.line(job, here)
+        line = runs.line(job, here)
         if line and _link(job, here):
-          line = table_runs.line(job, here)
+          line = runs.line(job, here)
       except FileNotFoundError as error:
         problems[str(error)] = None
         continue
       if not line:
         continue
       print(line, flush=True)
-      problem = execute(line)
+      problem = execute(line, call)
       count += 1
       if problem:
         problems[f"{line}: {problem}"] = None
         print(f"failed: {problem}", flush=True)
     here = dataclasses.replace(folders, elsewhere=_same_data(small, folders))
-    paths += table_actions.render(small, here, out=root)
+    paths += render.from_records(small, here, out=root)
     print(f"[{number + 1}/{len(tables)}] {table.name}: {count} runs, "
           f"{time.process_time() - started:.0f} s of CPU time", flush=True)
   return paths, list(problems)
 
 
-def _link(job: table_runs.Job, folders: table_runs.Folders) -> bool:
+def _link(job: runs.Job, folders: runs.Folders) -> bool:
   """Takes first stages that another run has trained in the same way."""
-  config = table_runs.config(job.run, folders, job.table)
+  config = runs.config(job.run, folders, job.table)
   folder, linked = folders.root / job.run.folder, False
   for name in job.stages or config.stages:
     relevant = experiment.relevant(config, name)
@@ -104,20 +109,21 @@ def _same_data(table, folders):
 
   Configs do not tell toy data sets apart: paths of files do not count.
   """
-  used = {table_runs.plain_config(run, folders, table)["data"]["data_dir"]
-          for run in paper_table.runs(table)
-          if (table_runs.ROOT / run.config).exists()}
+  used = set()
+  for run in definition.runs(table):
+    with contextlib.suppress(FileNotFoundError):
+      used.add(runs.plain_config(run, folders, table)["data"]["data_dir"])
   return tuple(x for x in records.below([folders.root])
                if x.config["data"]["data_dir"] in used)
 
 
-def execute(line: str) -> str:
+def execute(line: str, call: Call) -> str:
   """Does what a line of --commands does; returns what went wrong, if it did."""
   try:
     for part in line.split(" && "):
       words = shlex.split(part)
       if words[0] == "python":
-        _call(words[1:])
+        call(words[1:])
       else:
         subprocess.run(words, check=True)
   except SystemExit as error:  # a user's mistake, in one line
@@ -126,28 +132,3 @@ def execute(line: str) -> str:
     traceback.print_exc()
     return f"{type(error).__name__}: {error}"
   return ""
-
-
-def _call(words: Sequence[str]):
-  """Calls what `python WORDS` calls, with the flags read in the same way."""
-  count = 2 if words[0] == "-m" else 1
-  values, given = flags.FlagValues(), list(words[count - 1:])
-  config_flags.DEFINE_config_file(
-      "config", None, "", values, lock_config=True, sys_argv=given)
-  flags.DEFINE_string("workdir", None, "", flag_values=values)
-  flags.DEFINE_list("stage", [], "", flag_values=values)
-  flags.DEFINE_list("split", [], "", flag_values=values)
-  for name in ("updates", "trials", "baseline_trials"):
-    flags.DEFINE_integer(name, 0, "", flag_values=values)
-  values(given)
-  function, arguments = {
-      "train.py": (experiment.train, {"only": values.stage}),
-      "eval.py": (experiment.evaluate, {"splits": values.split}),
-      "-m semseg_jax.cli.score_synthesis": (
-          score_synthesis.evaluate, {"split": ",".join(values.split)}),
-      "-m semseg_jax.cli.few_shot_table": (few_shot_table.write, {
-          "shots": (1, 5, 10), "segmenters": ("linear", "cnn_s", "cnn"),
-          **{k: values[k].value
-             for k in ("updates", "trials", "baseline_trials")}}),
-  }[" ".join(words[:count])]
-  experiment.run(function, values.config, values.workdir, **arguments)

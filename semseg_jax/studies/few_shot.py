@@ -1,35 +1,27 @@
-r"""The table of shots x segmenters, beside the supervised baseline.
+"""The table of shots x segmenters, beside the supervised baseline.
 
-  semseg-jax few_shot_table \
-      --config=configs/repurpose_gan/toy_faces.py \
-      --workdir=runs/repurpose_toy_faces
-
-The run's generator (and annotator) must be trained: train.py
---stage=gan,fully_supervised. Writes workdir/table/table.json (every cell, means
-and spreads over trials) and table.md. For each number of shots: each segmenter
-by inversion, over several trials of the shots; auto-shot with the segmenter
-that is best on validation, one trial; the supervised U-Net on as many real
-labels. With the annotator `fully_supervised` also each segmenter on fresh
+The run's generator (and annotator) must be trained: `semseg-jax train
+--stage=gan,fully_supervised`. Writes workdir/table/table.json (every cell,
+means and spreads over trials) and table.md. For each number of shots: each
+segmenter by inversion, over several trials of the shots; auto-shot with the
+segmenter that is best on validation, one trial; the supervised U-Net on as many
+real labels. With the annotator `fully_supervised` also each segmenter on fresh
 samples against its labels ("samples"), where no inversion blurs the answer. For
-result tables (cli/table.py) each split's numbers are also an ordinary record,
+result tables each split's numbers are also an ordinary record,
 of the config without the stages that the cells train, in workdir/eval/SPLIT.
 After an interruption run it again: finished cells are not computed again.
 """
 
-import sys
 import time
 
-from absl import flags
 from etils import epath
 import numpy as np
 
 from semseg_jax import experiment
-from semseg_jax.cli import arguments
-from semseg_jax.cli import few_shot_cells as cells_lib
-from semseg_jax.cli import launcher
 from semseg_jax.evaluation import tables
 from semseg_jax.methods import supervised
 from semseg_jax.methods.repurpose_gan import autoshot
+from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
 from semseg_jax.training import run_dir
 
@@ -163,29 +155,3 @@ def _row(shots, method, split, values):
           "spread": round(float(np.std(values, ddof=1)), 4)
           if len(values) > 1 else None,
           "trials": [round(v, 4) for v in values]}
-
-
-def main(argv):
-  del argv
-  given = flags.FLAGS
-  experiment.run(
-      write, given.config, given.workdir, shots=[int(k) for k in given.shots],
-      segmenters=given.segmenters, trials=given.trials,
-      baseline_trials=given.baseline_trials, updates=given.updates)
-
-
-def define_flags():
-  """See --help."""
-  arguments.define_run("Folder of the run.")
-  flags.DEFINE_list("shots", ["1", "5", "10"], "Numbers of shots.")
-  flags.DEFINE_list(
-      "segmenters", ["linear", "cnn_s", "cnn"], "Kinds of segmenter.")
-  flags.DEFINE_integer("trials", 5, "Trials of the shots.")
-  flags.DEFINE_integer(
-      "baseline_trials", 0, "Of the supervised U-Net's labels; 0: as many.")
-  flags.DEFINE_integer(
-      "updates", 0, "Of each segmenter; 0: the config's epochs.")
-
-
-if __name__ == "__main__":
-  launcher.main(["few_shot_table", *sys.argv[1:]])

@@ -1,18 +1,20 @@
 """Small tables, and folders as their finished runs would leave them."""
 
 import json
+import pathlib
 import subprocess
 import sys
 
-from semseg_jax.cli import table_runs
-from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
+from semseg_jax.tables import definition
+from semseg_jax.tables import runs
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOY_FACES = "configs/semantic_gan/toy_faces.py"
 
 
 def table(**changes):
-  return paper_table.parse("toy", dict(
+  return definition.parse("toy", dict(
       title="Toy", data=False, seeds=(0,),
       columns=[dict(name=str(k), arguments={"labels": k}) for k in (5, 10)],
       rows=[dict(name="U-Net", config=TOY_FACES, method="supervised",
@@ -32,13 +34,13 @@ def faces():
 
 
 def places(root, **changes):
-  return table_runs.Folders(root, **changes)
+  return runs.Folders(root, **changes)
 
 
 def finish(finished, where, *, train=True, evaluate=True, score=0.5):
   """Leaves what a finished run of each of a table's runs would leave."""
-  for job in table_runs.jobs([finished]):
-    plain = table_runs.plain_config(job.run, where, finished)
+  for job in runs.jobs([finished]):
+    plain = runs.plain_config(job.run, where, finished)
     folder = where.root / job.run.folder
     stages = job.stages or plain["stages"]
     for stage in stages if train else ():
@@ -53,5 +55,5 @@ def finish(finished, where, *, train=True, evaluate=True, score=0.5):
 
 def run(*arguments):
   return subprocess.run(
-      (sys.executable, "-m", "semseg_jax.cli.table", *arguments),
-      cwd=table_runs.ROOT, capture_output=True, text=True, check=False)
+      (sys.executable, "-m", "semseg_jax", "table", *arguments),
+      cwd=ROOT, capture_output=True, text=True, check=False)

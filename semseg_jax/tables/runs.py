@@ -10,18 +10,15 @@ import os
 import pathlib
 import pkgutil
 import shlex
-import sys
 import types
 from typing import Any
 from typing import NamedTuple
 
 from semseg_jax import stages as stage_table
-from semseg_jax.evaluation import paper_table
 from semseg_jax.evaluation import record as records
-from semseg_jax.evaluation import table_results
+from semseg_jax.tables import collect
+from semseg_jax.tables import definition
 from semseg_jax.training import run_dir
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +41,12 @@ class Folders:
 
 def names() -> tuple[str, ...]:
   """Every table of configs/tables."""
-  modules = pkgutil.iter_modules([str(ROOT / "configs/tables")])
-  return tuple(sorted(m.name for m in modules if m.name != "base"))
+  folder = importlib.import_module("configs.tables").__path__
+  return tuple(sorted(
+      m.name for m in pkgutil.iter_modules(folder) if m.name != "base"))
 
 
-def load(name: str) -> paper_table.Table:
+def load(name: str) -> definition.Table:
   """The table of configs/tables/NAME.py.
 
   Raises:
@@ -57,11 +55,32 @@ def load(name: str) -> paper_table.Table:
   if name not in names():
     raise ValueError(f"no table {name!r} in configs/tables; there are "
                      f"{', '.join(names())}")
-  module = _configs_module(f"configs.tables.{name}")
-  return paper_table.parse(name, module.get_table())
+  module = importlib.import_module(f"configs.tables.{name}")
+  return definition.parse(name, module.get_table())
 
 
-def overrides(run: paper_table.Run, folders: Folders, table: paper_table.Table):
+def chosen(
+    table: definition.Table, *, rows: Sequence[str], seeds: Sequence[int]
+) -> definition.Table:
+  """The table with runs of these rows and seeds only; empty means all.
+
+  Raises:
+    ValueError: it has no such row.
+  """
+  if seeds:
+    table = dataclasses.replace(table, seeds=tuple(seeds))
+  if not rows:
+    return table
+  unknown = set(rows) - {row.name for row in table.rows}
+  if unknown:
+    raise ValueError(f"table {table.name!r} has no row {min(unknown)!r}; it "
+                     f"has {', '.join(row.name for row in table.rows)}")
+  return dataclasses.replace(table, rows=tuple(
+      row if row.name in rows
+      else dataclasses.replace(row, config="") for row in table.rows))
+
+
+def overrides(run: definition.Run, folders: Folders, table: definition.Table):
   """{field: value} of a run's command line, beside the config's argument."""
   fields = dict(folders.overrides)
   if table.data:
@@ -71,21 +90,23 @@ def overrides(run: paper_table.Run, folders: Folders, table: paper_table.Table):
   return fields | dict(run.overrides)
 
 
-def config(run: paper_table.Run, folders: Folders, table: paper_table.Table):
+def config(run: definition.Run, folders: Folders, table: definition.Table):
   """The config that a run is scored with, locked.
 
   Raises:
     FileNotFoundError: its file does not exist.
     ValueError: the file does not know an argument or a field.
   """
-  path = ROOT / run.config
-  if not path.exists():
+  where = f"table {table.name!r}, {run.config}:{run.argument}"
+  name = run.config.removesuffix(".py").replace("/", ".")
+  try:
+    module = importlib.import_module(name)
+  except ModuleNotFoundError as error:
+    if not name.startswith(error.name):
+      raise
     raise FileNotFoundError(
         f"table {table.name!r} needs the config {run.config}, which does not "
-        "exist")
-  where = f"table {table.name!r}, {run.config}:{run.argument}"
-  module = _configs_module(
-      run.config.removesuffix(".py").replace("/", "."))
+        "exist") from None
   try:
     loaded = module.get_config(run.argument)
   except (TypeError, ValueError) as error:
@@ -107,7 +128,7 @@ def plain_config(run, folders, table) -> dict:
   return json.loads(config(run, folders, table).to_json_best_effort())
 
 
-def trained(run: paper_table.Run, folders: Folders, stages, plain) -> bool:
+def trained(run: definition.Run, folders: Folders, stages, plain) -> bool:
   """Whether every stage of a run has finished its steps."""
   for stage in stages:
     done = run_dir.done_step(folders.root / run.folder / stage)
@@ -126,10 +147,10 @@ def evaluated(run, folders, plain, splits) -> bool:
   """
   try:
     return all(
-        table_results.find_record(
+        collect.find_record(
             folders.root, run, split, plain, folders.elsewhere)
         for split in splits)
-  except table_results.UnfinishedError:
+  except collect.UnfinishedError:
     return False
 
 
@@ -166,17 +187,17 @@ class Job(NamedTuple):
     stages: what others take over of it; () where it is scored: then it trains
       all that its config names.
   """
-  run: paper_table.Run
-  table: paper_table.Table
+  run: definition.Run
+  table: definition.Table
   splits: tuple[str, ...]
   stages: tuple[str, ...]
 
 
-def jobs(tables: Sequence[paper_table.Table]) -> list[Job]:
+def jobs(tables: Sequence[definition.Table]) -> list[Job]:
   """Every run of the tables once, those that others need before them."""
   splits, stages, first = {}, {}, {}
   for table in tables:
-    for run, scored in paper_table.runs(table).items():
+    for run, scored in definition.runs(table).items():
       first.setdefault(run, table)
       splits.setdefault(run, {}).update(dict.fromkeys(scored))
       for stage, other in run.needs:
@@ -188,7 +209,7 @@ def jobs(tables: Sequence[paper_table.Table]) -> list[Job]:
 
 
 def commands(
-    tables: Sequence[paper_table.Table], folders: Folders, *,
+    tables: Sequence[definition.Table], folders: Folders, *,
     ready: bool = False,
 ) -> tuple[list[str], list[str]]:
   """What is left to do for tables: one shell line a run, needed ones first.
@@ -264,13 +285,6 @@ def _as_flag(value) -> str:
   # A shell's quotes are single ones.
   text = str(value)
   return text if isinstance(value, str) else text.replace("'", '"')
-
-
-def _configs_module(name: str):
-  # Configs are data beside the package; train.py imports them likewise.
-  if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-  return importlib.import_module(name)
 
 
 def short_hash(text: str) -> str:

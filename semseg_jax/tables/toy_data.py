@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from semseg_jax import interop
-from semseg_jax.cli import table_runs
-from semseg_jax.evaluation import paper_table
+from semseg_jax.tables import definition
+from semseg_jax.tables import runs
 
 _IMAGES = {"train_labeled": 10, "unlabeled": 12}  # Others have 6.
 _SIDE = 48
@@ -94,7 +94,7 @@ def on_toy_data(plain: dict, splits: Sequence[str], classes: Sequence[str],
                    *data["out_of_domain"], *splits})
   text = "_".join((*names, str(data["channels"]), *splits))
   # Equal data sets are written once; a folder's name has a limit.
-  path = root / table_runs.short_hash(text)
+  path = root / runs.short_hash(text)
   if not (path / "classes.json").exists():
     folder(path, classes=names, channels=data["channels"], splits=splits)
   fields = {"data.name": "folder", "data.data_dir": str(path)}
@@ -106,8 +106,8 @@ def on_toy_data(plain: dict, splits: Sequence[str], classes: Sequence[str],
 
 
 def shrink(
-    table: paper_table.Table, folders: table_runs.Folders, root: pathlib.Path
-) -> paper_table.Table:
+    table: definition.Table, folders: runs.Folders, root: pathlib.Path
+) -> definition.Table:
   """The table with `smoke` configs on toy data, and one seed.
 
   Rows whose config does not exist stay as they are.
@@ -121,7 +121,7 @@ def shrink(
                          if not isinstance(v, int | float)}
                         for fields in (row.overrides, row.scoring))
     evaluate = row.evaluate
-    if "few_shot_table" in evaluate:
+    if "study=few_shot" in evaluate:
       evaluate += " --updates=10 --trials=1 --baseline_trials=1"
     row = dataclasses.replace(
         row, arguments=smoke, files={}, needs=needs, overrides=changed,
@@ -130,9 +130,9 @@ def shrink(
       return row
     changes = {}
     for column in table.columns:
-      run = paper_table.run_of(row, column, table.seeds[0])
+      run = definition.run_of(row, column, table.seeds[0])
       try:
-        plain = table_runs.plain_config(run, folders, table)
+        plain = runs.plain_config(run, folders, table)
       except FileNotFoundError:
         return row
       # Binary or not is all that matters: more runs are the same.

@@ -3,9 +3,9 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from semseg_jax.evaluation import label_curve
-from semseg_jax.evaluation.label_curve import Factor
-from semseg_jax.evaluation.label_curve import Point
+from semseg_jax.tables import label_curve
+from semseg_jax.tables.label_curve import Factor
+from semseg_jax.tables.label_curve import Point
 
 BASELINE = [Point(10, 0.2), Point(100, 0.4), Point(1000, 0.5)]
 

@@ -1,0 +1,38 @@
+"""Configs of several seeds, and changes of the command line."""
+
+import pathlib
+
+import pytest
+
+from semseg_jax.cli import arguments
+
+CONFIG = pathlib.Path(__file__).resolve().parents[2] / (
+    "configs/semisup/scenes.py")
+
+
+def test_seed_and_changes():
+  config = arguments.seeded_config(f"{CONFIG}:ratio=0.05,smoke", 3, [
+      "s4gan.threshold=0.7", "data.data_dir=somewhere"])
+  assert (config.seed, config.data.split_seed) == (3, 3)
+  assert config.data.num_labeled == 200
+  assert config.s4gan.threshold == 0.7
+  assert config.data.data_dir == "somewhere"
+
+
+@pytest.mark.parametrize("change", [
+    "s4gan.treshold=0.7", "s4gan.threshold", "s4gan.batch_size=many"])
+def test_bad_changes(change):
+  with pytest.raises(ValueError, match=f"--config.{change}"):
+    arguments.seeded_config(str(CONFIG), 0, [change])
+
+
+def test_missing_config():
+  with pytest.raises(OSError, match="absent"):
+    arguments.seeded_config("absent.py:smoke", 0)
+
+
+def test_changes_are_read_as_python_or_text():
+  assert arguments.changes(["a.b=3", "c=(1, 2)", "d=x/y", "e=0.5"]) == {
+      "a.b": 3, "c": (1, 2), "d": "x/y", "e": 0.5}
+  with pytest.raises(ValueError, match="FIELD=VALUE"):
+    arguments.changes(["steps"])
