@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUNS ?= runs
-# The real data packs; see docs/data.md.
-DATA ?= ../shared/data
+# Folder of the real data packs (docs/data.md), for what needs them.
+DATA ?=
+NEEDS_DATA = $(if $(DATA),,$(error give the folder of the data packs: make $@ DATA=packs))
 
 .PHONY: demo demo-seeds train-models test test-all lint docs leaf clean
 
@@ -29,12 +30,14 @@ demo-seeds: $(STAMP)
 
 # The same on real leaves (needs the data packs).
 leaf: $(STAMP)
+	$(NEEDS_DATA)
 	$(BIN)/python train.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
 	$(BIN)/python eval.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
 
 # The published models, in the background of other work, for hours; resumable:
 # run it again after an interruption. RUNS/models/LOG.md says what ran when.
 train-models: $(STAMP)
+	$(NEEDS_DATA)
 	nice -n 19 $(BIN)/semseg-jax train_models --runs=$(RUNS)/models --data=$(DATA)
 
 # The tests but the golden ones compile far more than they compute. Golden runs
@@ -58,7 +61,7 @@ test-all: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check libtpu
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(BIN)/python -m pytest -q $(WORKERS) --all tests/golden
-	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) $(BY_FILE) --all --ignore=tests/golden
+	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) $(BY_FILE) --all --ignore=tests/golden $(if $(DATA),--data-packs=$(DATA))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -20,15 +20,21 @@ def pytest_addoption(parser):
   parser.addoption(
       "--all", action="store_true", help="Run the slow tests too.")
   parser.addoption(
-      "--data-packs",
-      default=str(_ROOT.parent / "shared/data"),
-      help="Folder of the real data packs; their tests skip without it.")
+      "--data-packs", help="Folder of the real data packs (docs/data.md).")
+  parser.addoption(
+      "--published", help="JSON of published numbers, collected by hand.")
+
+
+# Marker -> the option without which its tests are skipped.
+_NEEDS = {"slow": "--all", "data_packs": "--data-packs",
+          "published": "--published"}
 
 
 def pytest_collection_modifyitems(config, items):
-  if config.getoption("--all"):
-    return
-  skip = pytest.mark.skip(reason="slow: run with --all (make test-all)")
-  for item in items:
-    if "slow" in item.keywords:
-      item.add_marker(skip)
+  for marker, option in _NEEDS.items():
+    if config.getoption(option):
+      continue
+    skip = pytest.mark.skip(reason=f"{marker}: run with {option}")
+    for item in items:
+      if marker in item.keywords:
+        item.add_marker(skip)

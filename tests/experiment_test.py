@@ -32,7 +32,8 @@ def _same(config, stage, steps, folder, whole):
   smoke.assert_same(state, smoke.final_state(config, whole, stage)[1])
 
 
-@pytest.mark.parametrize("stage", ["gan", "encoder"])
+@pytest.mark.parametrize(
+    "stage", ["gan", pytest.param("encoder", marks=pytest.mark.slow)])
 def test_killed_and_restarted_equals_unbroken(trained, tmp_path, stage):
   if stage == "encoder":
     smoke.copy_stages(trained, tmp_path, "gan")
@@ -68,9 +69,11 @@ def test_killed_three_times_equals_unbroken(trained, tmp_path, stage):
 
 
 def test_killed_evaluation_continues(trained, tmp_path):
-  stages = ("supervised", "fully_supervised", "gan", "encoder")
+  # What is trained decides what is evaluated; two are enough.
+  stages = ("supervised", "fully_supervised")
   smoke.copy_stages(trained, tmp_path, *stages)
-  command = ("eval.py", f"--config={smoke.CONFIG}", f"--workdir={tmp_path}")
+  command = ("eval.py", f"--config={smoke.CONFIG}", f"--workdir={tmp_path}",
+             f"--config.stages={stages}")
   folder = tmp_path / "eval"
   first = folder / "test/chunks/chunk_00000.npz"
   smoke.kill_when(smoke.start(*command), first.exists)
@@ -83,5 +86,6 @@ def test_killed_evaluation_continues(trained, tmp_path):
   for split in ("test", "ood_test"):
     records = [json.loads((x / "eval" / split / "record.json").read_text())
                for x in (tmp_path, trained)]
-    assert records[0]["methods"] == records[1]["methods"]
-    assert records[0]["config_hash"] == records[1]["config_hash"]
+    assert list(records[0]["methods"]) == list(stages)
+    for name, scores in records[0]["methods"].items():
+      assert scores == records[1]["methods"][name]

@@ -358,7 +358,6 @@ print("no collectives")
 """
 
 
-@pytest.mark.multiprocess
 def test_a_sharded_search_has_no_collectives():
   root = pathlib.Path(__file__).resolve().parents[1]
   done = subprocess.run(

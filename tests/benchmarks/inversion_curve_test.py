@@ -36,7 +36,6 @@ def test_every_optimiser_has_its_steps(run, names, capsys):
       (name, steps) for name in names for steps in (0, 1, 3)]
   assert len({r["miou"] for r in rows if r["steps"] == 0}) == 1
   for r in rows:
-    assert 0 <= r["miou"] <= 1
     assert (r["seconds"] > 0) == (r["core_seconds"] > 0) == (r["steps"] > 0)
   assert json.loads(
       (folder / "inversion_curve/val.json").read_text())["rows"] == rows

@@ -41,12 +41,8 @@ def test_table_has_every_phase(capsys, monkeypatch):
   rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.split("\n")
           if line.startswith("| supervised")]
   assert len(rows) == 1
-  ms, flops, rate = (float(x) for x in rows[0][2:5])
-  assert ms > 0
-  assert flops > 0
-  # The table rounds: GFLOP to 0.01, ms and GFLOP/s to 0.1.
-  assert (flops - 0.005) / (ms + 0.05) * 1e3 - 0.05 <= rate
-  assert rate <= (flops + 0.005) / (ms - 0.05) * 1e3 + 0.05
+  # U-Net of two levels, 16 px, batch 4: a count, not a measurement.
+  assert 0.001 < float(rows[0][3]) < 0.1
 
 
 def test_table_of_formulations(capsys):

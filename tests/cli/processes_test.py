@@ -69,7 +69,6 @@ def scores(workdir, split="test"):
 
 
 @pytest.mark.slow
-@pytest.mark.multiprocess
 def test_two_processes_do_what_one_does(tmp_path):
   for count in (1, 2):
     run("train.py", tmp_path / str(count), count)

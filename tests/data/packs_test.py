@@ -1,4 +1,4 @@
-"""The real data packs, where their folder is there (--data-packs)."""
+"""The real data packs (--data-packs)."""
 
 import pathlib
 
@@ -8,6 +8,7 @@ import pytest
 from semseg_jax.data import datasets
 from semseg_jax.data import subsets
 
+pytestmark = pytest.mark.data_packs
 _PACKS = {
     # splits with counts; classes; label counts with lists of their own
     "coffee_leaf": (
@@ -29,7 +30,7 @@ def packs(request, tmp_path_factory):
 
   def load(name):
     if not (root / name / "classes.json").exists():
-      pytest.skip(f"no data pack {name}: give its folder with --data-packs")
+      pytest.skip(f"no data pack {name} in {root}")
     return root / name, datasets.load(
         name, data_dir=str(root), cache_dir=str(cache))
   return load

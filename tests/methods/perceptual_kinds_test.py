@@ -17,6 +17,7 @@ def weights():
     pytest.skip(str(e))
 
 
+@pytest.mark.slow
 def test_distance_in_pretrained_features(toy_config, weights):
   del weights  # skips where there are none
   config = toy_config(**{

@@ -165,6 +165,7 @@ def test_gray_images_and_projected_pairs(toy_config, toy_batch, all_finite):
   assert all(scale["conv0"]["kernel"] for scale in moved["params"].values())
 
 
+@pytest.mark.slow
 def test_resume_is_exact(joint, toy_batch, tmp_path):
   config, stage, _, state, _ = joint
   stage = stage._replace(

@@ -34,6 +34,7 @@ def test_deeplab_has_logits_at_stride_4(stride):
   assert set(jax.tree.leaves(groups["aspp"])) == {"head"}
 
 
+@pytest.mark.slow
 def test_frozen_statistics_stay_and_weights_still_learn():
   image = jax.random.uniform(jax.random.key(0), (2, 32, 32, 3))
   module = backbone_unet.BackboneUNet(

@@ -15,7 +15,7 @@ _CASES = [
 
 
 @pytest.mark.parametrize(("size", "taps", "dilation", "outputs"), _CASES)
-@pytest.mark.parametrize("form", ["taps", None])
+@pytest.mark.parametrize("form", ["taps", "phases"])
 def test_forms_agree(form, size, taps, dilation, outputs):
   a, b = jax.random.split(jax.random.key(0))
   x = jax.random.normal(a, (2, *size, 4))

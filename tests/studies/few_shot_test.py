@@ -86,7 +86,9 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
       (k, *x) for k in (1, 2) for x in (
           ("inversion", 2), ("inversion", 2), ("auto-shot", 1),
           ("supervised", 1))]
-  assert all(0 <= r["miou"] <= 1 for r in rows)
+  for row in rows:
+    assert row["miou"] == pytest.approx(
+        np.mean(row["trials"]), abs=1e-3)
   record = records.load(folder / "eval/test")
   assert not record.config["stages"]  # no generator was trained here
   assert set(record.methods) == {
@@ -108,6 +110,5 @@ def test_ablation_has_every_layer_and_a_plot(annotated):
   assert [(r["variant"], r["layer"]) for r in rows] == [
       ("all", ""), *(("only", n) for n in names),
       *(("without", n) for n in names)]
-  assert all(0 <= r[f"{c}_miou"] <= 1 for r in rows
-             for c in ("inversion", "samples"))
+  assert len({r["samples_miou"] for r in rows}) > 1
   assert figures.read(folder / "ablation/layers.png").shape == (640, 760, 3)

@@ -174,7 +174,6 @@ def test_sigterm_ends_with_the_code_of_a_signal(toy, toy_path, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.multiprocess
 @pytest.mark.parametrize("lost", [0, 1])
 def test_lost_process(toy, toy_path, tmp_path, lost):
   pair = start_pair(toy_path, tmp_path, 4000)
@@ -196,7 +195,6 @@ def test_lost_process(toy, toy_path, tmp_path, lost):
 
 
 @pytest.mark.slow
-@pytest.mark.multiprocess
 def test_processes_wait_for_one_that_is_late(toy_path, tmp_path):
   """As if one prepared its data or compiled for two minutes longer."""
   since = time.monotonic()
@@ -207,7 +205,6 @@ def test_processes_wait_for_one_that_is_late(toy_path, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.multiprocess
 def test_sigterm_to_one_of_two_stops_both_after_one_step(
     toy, toy_path, tmp_path):
   pair = start_pair(toy_path, tmp_path, 4000)
@@ -233,7 +230,6 @@ def losses(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.multiprocess
 @pytest.mark.parametrize("processes", [1, 2])
 def test_resume_on_one_device(toy, toy_path, tmp_path, processes):
   """Four devices, in one process or in two, then one."""

@@ -8,7 +8,6 @@ import sys
 import time
 
 import numpy as np
-import pytest
 
 from semseg_jax.training import checkpoint
 from semseg_jax.training import mesh as mesh_lib
@@ -72,7 +71,6 @@ def test_four_devices_agree_with_one(toy, toy_path, tmp_path):
   np.testing.assert_allclose(moved.params["w"], whole.params["w"], atol=1e-5)
 
 
-@pytest.mark.multiprocess
 def test_two_processes_agree_with_one(toy, toy_path, tmp_path):
   with socket.socket() as s:
     s.bind(("127.0.0.1", 0))
@@ -102,7 +100,6 @@ if jax.process_index() == 0:
 """
 
 
-@pytest.mark.multiprocess
 def test_one_of_two_processes_reads_alone(toy, toy_path, tmp_path):
   """As in an evaluation, whose process 0 alone scores the joint model."""
   expected = toy.run(tmp_path, 3).params["w"]
