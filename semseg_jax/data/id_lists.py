@@ -53,23 +53,34 @@ def hashed(ids: Iterable[str]) -> list[str]:
   return sorted(ids, key=lambda x: hashlib.sha256(x.encode()).digest())
 
 
-def read(path: pathlib.Path) -> tuple[str, ...]:
+def read(
+    path: pathlib.Path, root: pathlib.Path | None = None
+) -> tuple[str, ...]:
   """The ids of a list file; empty lines are skipped, repeats refused.
 
   An id names files below the data set's folders: one that leads out of them is
   refused.
+
+  Args:
+    path: the file.
+    root: of the data set; lines may name files by their whole paths.
   """
   try:
     if path.stat().st_size > MAX_BYTES:
       raise errors.DataError(
           f"{path}: more than {MAX_BYTES >> 20} MiB; this is no list of ids")
     text = path.read_text(encoding="utf-8-sig")
+    if root is not None:
+      text = text.replace(f"{root}/", "")
     ids = tuple(
         _two_paths(x.strip()) for x in text.split("\n") if x.strip())
   except FileNotFoundError as e:
     raise errors.DataError(f"{path}: list file is missing") from e
   except UnicodeDecodeError as e:
-    raise errors.DataError(f"{path}: not a text file") from e
+    raise errors.DataError(
+        f"{path}: not a text file in UTF-8; save it as one") from e
+  except OSError as e:
+    raise errors.DataError(f"{path}: cannot be read ({e.strerror})") from e
   for x in ids:
     if "\0" in x or x.startswith("/") or ".." in x.split("/"):
       raise errors.DataError(

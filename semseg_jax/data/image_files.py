@@ -46,7 +46,12 @@ def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
   Gray becomes RGB and RGB gray as asked; transparency is dropped. An EXIF
   orientation is applied: the image stands as the camera's owner sees it.
   """
-  image = upright(load(content, where))
+  image = load(content, where)
+  if image.format in ("GIF", "TIFF", "WEBP", "PNG") and (
+      count := frames(image)) > 1:
+    raise errors.DataError(
+        f"{where}: holds {count} images; store each in a file of its own")
+  image = upright(image)
   if image.mode in DEEP_MODES:
     raise errors.DataError(
         f"{where}: {image.mode} image with more than 8 bits; choose a value "
@@ -99,6 +104,14 @@ def orientation(content: bytes) -> int:
         turn = image.tag_v2.get(_ORIENTATION, 1)
         return turn if turn in _TURNS else 1
       return _orientation(image)
+  except Exception:  # Pillow promises no type for a broken file
+    return 1
+
+
+def frames(image: Image.Image) -> int:
+  """How many images a file holds."""
+  try:
+    return getattr(image, "n_frames", 1)
   except Exception:  # Pillow promises no type for a broken file
     return 1
 

@@ -24,7 +24,8 @@ class ImageFolder:
     if not folder.is_dir():
       raise errors.DataError(f"{folder}: no such folder of images")
     self._files = sorted(
-        f for f in folder.iterdir() if f.suffix.lower() in image_index.ENDINGS)
+        f for f in folder.iterdir() if f.suffix.lower() in image_index.ENDINGS
+        and not f.name.startswith("."))
     if not self._files:
       raise errors.DataError(
           f"{folder}: holds no image ({', '.join(image_index.ENDINGS)})")

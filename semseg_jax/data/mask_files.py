@@ -79,6 +79,7 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
     if legend.masks != "indices":
       by_color, known = _by_color(samples, legend)
       if known.all():
+        _check_distinct(legend, where)
         return by_color
     if not _is_gray(samples):
       if legend.masks == "indices":
@@ -128,8 +129,7 @@ def _by_value(samples, legend, where):
           f"{len(legend.class_names)} classes (0 to "
           f"{len(legend.class_names) - 1}, {legend.ignore_index} = ignore); it "
           f"holds the values {_few(used)}. Where classes are drawn as other "
-          'values, classes.json maps them: "values": {"0": 0, '
-          f'"{wrong[-1]}": 1}}')
+          f'values, classes.json maps them: "values": {_mapping(used, legend)}')
     return samples.astype(np.uint8)
   if used.max() == 1 and 1 not in mapping and 255 in mapping:
     # The same masks with one bit: white is 1 there.
@@ -143,6 +143,16 @@ def _by_value(samples, legend, where):
   for value in used:
     label[samples == value] = mapping[value]
   return label
+
+
+def _mapping(used, legend):
+  """An example of `values`: the values in order, as far as there are classes.
+  """
+  drawn = [int(v) for v in used if v != legend.ignore_index]
+  count = len(legend.class_names)
+  pairs = list(zip(drawn, range(count), strict=False)) if (
+      len(drawn) <= count) else [(0, 0), (drawn[-1], 1)]
+  return "{" + ", ".join(f'"{v}": {i}' for v, i in pairs) + "}"
 
 
 def _by_color(pixels, legend):
@@ -176,6 +186,17 @@ def _unknown_color(pixels, known, legend, where):
       "'colours' in classes.json, or save the mask without smoothing")
 
 
+def _check_distinct(legend, where):
+  """Refuses colours that stand for two classes."""
+  for i, color in enumerate(legend.colors):
+    first = legend.colors.index(color)
+    if first < i:
+      raise errors.DataError(
+          f"{where}: a mask in colours, but classes.json gives "
+          f"{legend.class_names[first]!r} and {legend.class_names[i]!r} the "
+          f"same one, {_text(color)}")
+
+
 def _check_palette(samples, palette, legend, where):
   """Refuses indices that a palette paints in another class's colour."""
   colors = [tuple(c) for c in legend.colors]
@@ -194,7 +215,7 @@ def _samples(content, where):
   """(int [H, W] or uint8 [H, W, 3], palette uint8 [256, 3] or None)."""
   image = image_files.load(content, where)
   _refuse_lossy(image, content, where)
-  if (count := _count(image)) > 1:
+  if (count := image_files.frames(image)) > 1:
     raise errors.DataError(
         f"{where}: holds {count} images; a mask file holds one")
   stored = image  # what the file says stands there, not on a turned copy
@@ -220,13 +241,6 @@ def _samples(content, where):
   if image.mode == "P":
     return samples, _palette(image)
   return _unstretched(samples, stored, content), None
-
-
-def _count(image):
-  try:
-    return getattr(image, "n_frames", 1)
-  except Exception:  # Pillow promises no type for a broken file
-    return 1
 
 
 def _unstretched(samples, image, content):

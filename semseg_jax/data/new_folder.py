@@ -18,6 +18,9 @@ from semseg_jax.data.formats import layout
 from semseg_jax.data.formats import voc
 
 _PARTS = ("train_labeled", "val", "test")
+_FOLDERS = {"train": "train_labeled", "training": "train_labeled",
+            "val": "val", "valid": "val", "validation": "val", "test": "test",
+            "testing": "test"}
 _NAMES = ("labelmap.txt", "class_names.txt", "classes.txt", "labels.txt")
 # A folder of masks with more values than this holds no class indices.
 _MOST_CLASSES = 200
@@ -55,6 +58,8 @@ def write(
         f"{index.folder}: holds no image ({', '.join(image_index.ENDINGS)})")
   masks = layout.mask_folder(root)
   drawn = None if masks else layout.find(root)
+  if not masks and not drawn:
+    layout.refuse_parts(root)
   notes = list(drawn.notes) if drawn else []
   if masks:
     mask_files_by_id = image_index.listing(masks)
@@ -112,9 +117,14 @@ def divided(
 def _lists(root, labeled, drawn, split, seed, notes):
   if not labeled:
     notes.append("no masks and no annotations: all images are unlabeled")
+    if other := layout.others(root):
+      notes.append(
+          f"{other[0]} and {len(other) - 1} other JSON or XML files are not "
+          "annotations of LabelMe, COCO, CVAT (for images) or VOC")
     return {}
   given = drawn.splits if drawn else {
       k: tuple(v.read_text().split()) for k, v in voc.lists(root).items()}
+  given = given or _by_folder(labeled)
   if split:
     return divided(labeled, split, seed)
   if given:
@@ -127,6 +137,16 @@ def _lists(root, labeled, drawn, split, seed, notes):
       "test)")
 
 
+def _by_folder(ids):
+  """{list: ids} where each id lies in a folder train, val or test."""
+  lists = {}
+  for name in ids:
+    part = _FOLDERS.get(name.partition("/")[0].lower())
+    lists.setdefault(part, []).append(name)
+  return {k: lists[k] for k in _PARTS if k in lists} if (
+      None not in lists and "train_labeled" in lists and len(lists) > 1) else {}
+
+
 def _classes(root, index, masks, files, drawn, names, notes):
   """Content of classes.json."""
   colors, more = {}, {}
@@ -135,6 +155,12 @@ def _classes(root, index, masks, files, drawn, names, notes):
     names = list(names) or _with_background(drawn.labels)
     colors = dict(drawn.colors)
     more["annotations"] = drawn.name
+    alike = {}
+    for label in drawn.labels:
+      alike.setdefault(label.strip().lower(), []).append(label)
+    notes += [f"{', '.join(map(repr, v))} are classes of their own; rename "
+              "them in the annotations if they are one"
+              for v in alike.values() if len(v) > 1]
   elif masks:
     values, palette_colors = _values(files)
     if not names and isinstance(named, dict):

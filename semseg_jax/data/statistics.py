@@ -65,8 +65,9 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
   turned = {i: None for s in summaries.values() for i in s.turned}
   if turned:
     lines.append(
-        f"{len(turned)} images are turned by their EXIF orientation, as "
-        f"cameras mean it ({_few(turned)}): masks must lie on the turned image")
+        f"EXIF orientations turn {_counted(len(turned), 'image', 'images')} "
+        f"({_few(turned)}), as cameras mean it: masks must lie on the turned "
+        "image")
   for split, s in summaries.items():
     if s.broken:
       lines.append(f"{split}: {len(s.broken)} broken images "
@@ -104,7 +105,8 @@ def overlaps(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
       if both:
         ids = sorted(of[split][x] for x in both)
         messages[split, other] = (
-            f"{len(both)} images stand in {split} and in {other}: "
+            f"{_counted(len(both), 'image stands', 'images stand')} in "
+            f"{split} and in {other}: "
             f"{_few(ids)}")
   return messages
 
@@ -174,6 +176,10 @@ def _hint_of_values(spec, labeled):
 
 def _percent(share):
   return f"{100 * share:.1f}" if share >= 5e-4 or not share else "<0.1"
+
+
+def _counted(count, one, several):
+  return f"{count} {one if count == 1 else several}"
 
 
 def _few(names):

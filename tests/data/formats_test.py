@@ -14,6 +14,7 @@ from PIL import Image
 import pytest
 
 from semseg_jax.data import errors
+from semseg_jax.data import new_folder
 from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import layout
 from semseg_jax.data.formats import voc
@@ -158,6 +159,36 @@ def test_labelme_files_find_their_image(tmp_path, path):
   assert list(layout.find(tmp_path).items) == ["a"]
 
 
+@pytest.mark.parametrize("more", [
+    {"imageWidth": None, "imageHeight": None},
+    {"flags": None, "imageData": None, "imagePath": "C:\\Users\\me\\a.jpg"}])
+def test_labelme_of_other_versions(tmp_path, more):
+  labelme(tmp_path, **more)
+  np.testing.assert_array_equal(mask_of(tmp_path), EXPECTED)
+
+
+def test_labelme_shapes_that_reach_over_the_edge(tmp_path):
+  labelme(tmp_path, shapes=[("leaf", "polygon", [[-9, -9], [40, -9], [40, 3],
+                                                 [-9, 3]])])
+  mask = mask_of(tmp_path)
+  assert mask[:4].all()
+  assert not mask[4:].any()
+
+
+def test_labels_that_differ_in_spelling_alone_are_named(tmp_path):
+  labelme(tmp_path, "a")
+  labelme(tmp_path, "b", [("Leaf ", "rectangle", [[1, 1], [3, 3]])])
+  notes = new_folder.write(tmp_path, split=(0.5, 0.5, 0))
+  assert any("'Leaf ', 'leaf' are classes of their own" in n for n in notes)
+
+
+def test_annotations_that_nothing_reads_are_named(tmp_path):
+  image(tmp_path, "a.jpg")
+  write(tmp_path, "a.xml", "<annotations><track/></annotations>")
+  notes = new_folder.write(tmp_path)
+  assert any("a.xml" in n and "not annotations" in n for n in notes)
+
+
 def test_labelme_without_image(tmp_path):
   labelme(tmp_path)
   (tmp_path / "a.jpg").unlink()
@@ -207,6 +238,21 @@ def test_coco_mistakes(tmp_path, segmentation, message):
   image(tmp_path, "a.jpg")
   write(tmp_path, "i.json", coco_file([(3, {"segmentation": segmentation})]))
   with pytest.raises(errors.DataError, match=rf"i\.json.*{message}"):
+    mask_of(tmp_path)
+
+
+def test_coco_without_sizes_and_with_turned_boxes(tmp_path):
+  coco(tmp_path)
+  path = tmp_path / "annotations/instances.json"
+  content = json.loads(path.read_text())
+  content["images"] = [{"id": 7, "file_name": "a.jpg"}]
+  path.write_text(json.dumps(content))
+  np.testing.assert_array_equal(mask_of(tmp_path), EXPECTED)
+  content["annotations"] = [{
+      "id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 1, 3, 3],
+      "segmentation": [], "attributes": {"rotation": 30.0}}]
+  path.write_text(json.dumps(content))
+  with pytest.raises(errors.DataError, match="turned by 30.0 degrees"):
     mask_of(tmp_path)
 
 

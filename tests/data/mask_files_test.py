@@ -151,6 +151,17 @@ def test_what_is_no_mask(image, message):
     mask_files.read(encoded(image, "tiff"), LEGEND, "a.tif")
 
 
+@pytest.mark.parametrize(("drawn", "values"), [
+    ([1, 2], '{"1": 0, "2": 1}'), ([0, 100], '{"0": 0, "100": 1}'),
+    ([0, 3, 255], '{"0": 0, "3": 1}'), ([0, 7, 9], '{"0": 0, "9": 1}')])
+def test_other_values_come_with_a_mapping(drawn, values):
+  legend = mask_files.Legend(("a", "b"), COLORS[:2])
+  content = encoded(Image.fromarray(np.array([drawn], np.uint8)))
+  with pytest.raises(errors.DataError) as error:
+    mask_files.read(content, legend, "a.png")
+  assert f'"values": {values}' in str(error.value)
+
+
 def test_palette_in_the_colours_of_other_classes():
   image = Image.fromarray(DRAWN.astype(np.uint8), mode="P")
   image.putpalette([*COLORS[0], *COLORS[2], *COLORS[1]])

@@ -10,6 +10,7 @@ import pytest
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import flips
+from semseg_jax.data import image_folder
 from semseg_jax.data import new_folder
 from semseg_jax.data import statistics
 from semseg_jax.data import subsets
@@ -119,6 +120,160 @@ def test_what_cannot_be_used_is_named(folder, images, masks, line, words):
     folder.load()
   for word in words:
     assert word in str(error.value)
+
+
+@pytest.mark.parametrize(("content", "names"), [
+    ({"classes": {"0": "ground", "1": "leaf"}}, ("ground", "leaf")),
+    ({"classes": {"leaf": 1, "ground": 0}}, ("ground", "leaf")),
+    ({"classes": ["a", "b"], "ignore_index": "250"}, ("a", "b")),
+])
+def test_ways_of_naming_classes(folder, content, names):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(test=["a"])
+  folder.path("classes.json").write_text(json.dumps(content))
+  assert folder.load().spec.class_names == names
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ({"classes": ["a", "a"]}, "two classes are called 'a'"),
+    ({"classes": {"0": "a", "2": "b"}}, "no class has the index 1"),
+    ({"classes": {"a": 0, "b": 0}}, "two classes have the index 0"),
+    ({"classes": "ab"}, "needs 'classes'"),
+    ({"classes": [{"name": "a"}]}, "needs 'classes'"),
+    ({"classes": []}, "needs 'classes'"),
+    ({"classes": ["a", "b"], "ignore_index": 1}, "'ignore_index' is 1.*class"),
+    ({"classes": ["a", "b"], "ignore_index": 2.5}, "'ignore_index' is 2.5"),
+    ({"classes": ["a", "b"], "ignore_index": None}, "'ignore_index' is None"),
+    ({"classes": ["a", "b"], "colours": [[0, 0, 0]]}, "2 classes, but 1 col"),
+    ({"classes": ["a", "b"], "colours": ["#000", "#fff"]}, "'colours' needs"),
+    ({"classes": ["a", "b"], "colours": [[0, 0, 0], [.5, 1, 0]]},
+     "'colours' needs"),
+    ({"classes": ["a", "b"], "ignored_index": 3}, "'ignore_index' is meant"),
+    ({"classes": ["a", "b"], "channels": 4}, "'channels' is 4"),
+])
+def test_mistakes_in_classes_json(folder, content, message):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(test=["a"])
+  folder.path("classes.json").write_text(json.dumps(content))
+  with pytest.raises(errors.DataError, match=rf"classes\.json: .*{message}"):
+    folder.load()
+
+
+def test_colours_of_two_classes_cannot_be_told_apart(folder):
+  folder.image("a.png")
+  folder.lists(test=["a"])
+  folder.classes(colours=[[9, 0, 0], [9, 0, 0]])
+  folder.mask("a.png")
+  np.testing.assert_array_equal(folder.labels()["a"], MASK)
+  folder.mask("a.png", np.full((6, 8, 3), (9, 0, 0), np.uint8))
+  with pytest.raises(errors.DataError, match="'ground' and 'leaf' the same"):
+    folder.load()
+
+
+@pytest.mark.parametrize("raw", [
+    b"\xef\xbb\xbfa\r\nb/c\r\n\r\n  \r\n", b"a\rb/c", b"b\\c.png\na  \n"])
+def test_lists_as_editors_write_them(folder, raw):
+  for name in ("a", "b/c"):
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png")
+  folder.path("splits/test.txt").write_bytes(raw)
+  assert set(folder.load().splits["test"].ids) == {"a", "b/c"}
+
+
+def test_lines_may_be_whole_paths(folder):
+  folder.image("a.png")
+  folder.mask("b.png")
+  folder.lists(test=[f"{folder.root}/images/a.png {folder.root}/masks/b.png"])
+  np.testing.assert_array_equal(folder.labels()["a"], MASK)
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("test.csv", b"a", r"test\.csv: lists .*test\.txt"),
+    ("test.txt", "a".encode("utf-16"), "UTF-8"),
+    ("test.txt", None, "cannot be read")])
+def test_files_that_are_no_lists(folder, name, content, message):
+  folder.image("a.png")
+  folder.mask("a.png")
+  path = folder.path(f"splits/{name}")
+  path.mkdir() if content is None else path.write_bytes(content)
+  with pytest.raises(errors.DataError, match=message):
+    folder.load()
+
+
+def test_names_of_folders_and_lists_in_any_case(folder):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(test=["a"])
+  for old, new in (("images", "Img"), ("masks", "Masks"),
+                   ("splits/test.txt", "splits/test.TXT")):
+    (folder.root / old).rename(folder.root / new)
+  np.testing.assert_array_equal(folder.labels()["a"], MASK)
+
+
+def test_what_file_managers_leave_is_no_image(folder):
+  folder.image("a.png")
+  folder.mask("a.png")
+  for name in ("images/._a.png", "images/Thumbs.db", "masks/._a.png",
+               "images/.DS_Store", "splits/._test.txt"):
+    folder.path(name).write_bytes(b"x")
+  (folder.root / "images/gone.png").symlink_to("nowhere.png")
+  (folder.root / "images/round").symlink_to("..")
+  folder.lists(test=["a"])
+  np.testing.assert_array_equal(folder.labels()["a"], MASK)
+  assert image_folder.ImageFolder(folder.root / "masks", 3).ids == ("a",)
+
+
+def test_linked_files_and_folders(folder, tmp_path):
+  other = Folder(tmp_path / "other")
+  other.image("b.png", 5)
+  other.mask("b.png")
+  folder.path("x")
+  (folder.root / "images").symlink_to(other.root / "images")
+  folder.path("masks/x")
+  (folder.root / "masks/b.png").symlink_to(other.root / "masks/b.png")
+  folder.lists(test=["b"])
+  np.testing.assert_array_equal(folder.labels()["b"], MASK)
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("images/a.png", b"", "empty file"), ("masks/a.png", b"", "empty file"),
+    ("images/a.png", 40, "not a readable image"),
+    ("masks/a.png", 40, "not a readable image"),
+    ("images/a.png", "deep", "more than 8 bits"),
+    ("images/a.png", "two", "holds 2 images")])
+def test_files_that_cannot_be_used_are_named(folder, name, content, message):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(test=["a"])
+  path = folder.root / name
+  if content == "deep":
+    Image.fromarray(np.full((6, 8), 7000, np.uint16)).save(path)
+  elif content == "two":
+    image = Image.new("RGB", (8, 6))
+    image.save(path, "tiff", save_all=True, append_images=[image])
+  else:
+    path.write_bytes(path.read_bytes()[:content] if content else content)
+  with pytest.raises(errors.DataError, match=rf"{name}: .*{message}"):
+    folder.load()
+
+
+def test_parts_with_masks_of_their_own(folder):
+  for part in ("train", "val", "test"):
+    folder.image(f"{part}/{part}.png")
+    folder.mask(f"{part}/{part}.png")
+  (folder.root / "classes.json").unlink()
+  new_folder.write(folder.root)
+  assert {k: v.ids for k, v in folder.load().splits.items()} == {
+      "train_labeled": ("train/train",), "val": ("val/val",),
+      "test": ("test/test",)}
+  other = Folder(folder.root.parent / "other")
+  for kind in ("images", "masks"):
+    (folder.root / kind / "train").rename(other.path(f"train/{kind}"))
+  with pytest.raises(errors.DataError, match="move train/images to images/train"
+                     ):
+    other.load()
 
 
 def test_masks_of_0_and_255(folder):

@@ -182,6 +182,15 @@ def size(width, height, where: str) -> tuple[int, int]:
   return width, height
 
 
+def stated_size(width, height, image: str):
+  """(width, height), of the image's file where annotations do not state them.
+  """
+  if None not in (width, height):
+    return width, height
+  return image_files.upright(
+      image_files.load(image_files.read_bytes(image), image)).size
+
+
 def read_json(path):
   """The content of a JSON file.
 
@@ -244,8 +253,11 @@ def indices(class_names, ignore_index: int) -> dict[str, int]:
 def below(root: pathlib.Path, name: str, where: str) -> pathlib.Path:
   """`root`/`name`, which must not lead out of the root."""
   parts = pathlib.PurePosixPath(str(name).replace("\\", "/")).parts
-  if "\0" in str(name) or ".." in parts or not parts or parts[0] == "/" or (
-      ":" in parts[0]):
+  if parts and (parts[0] == "/" or ":" in parts[0]):
+    raise errors.DataError(
+        f"{where}: {name!r} is a path of one machine, which leads out of the "
+        "folder; write it relative to the folder of images")
+  if "\0" in str(name) or ".." in parts or not parts:
     raise errors.DataError(f"{where}: {name!r} leads out of the folder")
   return root.joinpath(*parts)
 

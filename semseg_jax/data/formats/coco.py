@@ -10,8 +10,6 @@ import functools
 import pathlib
 import re
 
-import numpy as np
-
 from semseg_jax.data import errors
 from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import image_index
@@ -94,8 +92,9 @@ def _read_one(path, content, index, items, labels):
     known[image["id"]] = name
     items[name] = annotations.Annotated(
         index.path(name), str(path), functools.partial(
-            _draw, f"{path}, image {image['file_name']}", image["width"],
-            image["height"], of_image[image["id"]], categories))
+            _draw, f"{path}, image {image['file_name']}", index.path(name),
+            image.get("width"), image.get("height"), of_image[image["id"]],
+            categories))
   stray = set(of_image) - set(known)
   if stray:
     raise errors.DataError(
@@ -105,8 +104,9 @@ def _read_one(path, content, index, items, labels):
   return list(known.values()), boxes, empty
 
 
-def _draw(where, width, height, shapes, categories, indices) -> np.ndarray:
-  canvas = annotations.Canvas(width, height, indices, where)
+def _draw(where, file, width, height, shapes, categories, indices):
+  canvas = annotations.Canvas(
+      *annotations.stated_size(width, height, file), indices, where)
   size = canvas.height, canvas.width
   for a in sorted(shapes, key=lambda a: not a.get("iscrowd")):
     label, drawn = categories[a["category_id"]], a.get("segmentation")
@@ -126,6 +126,9 @@ def _draw(where, width, height, shapes, categories, indices) -> np.ndarray:
               f"{what}: a polygon of less than three points")
         canvas.polygons(polygons, label)
       else:
+        if turn := (a.get("attributes") or {}).get("rotation"):
+          raise errors.DataError(
+              f"{what}: a box turned by {turn} degrees: draw a polygon instead")
         x, y, w, h = canvas.points(a["bbox"])
         canvas.box(x, y, x + w, y + h, label)
     except (KeyError, TypeError, ValueError) as e:

@@ -113,11 +113,11 @@ def _mask(canvas, shape, where):
 def _image_id(index, path, name):
   relative = annotations.below(pathlib.Path(), name, str(path))
   for folder in (index.folder, path.parent, path.parent / "images"):
-    found_id = index.id_of(folder / relative)
-    if found_id is not None:
-      return found_id
-  for found_id in index.ending_with(path, relative.with_suffix("").as_posix()):
-    return found_id
+    known = index.id_of(folder / relative)
+    if known is not None:
+      return known
+  for known in index.ending_with(path, relative.with_suffix("").as_posix()):
+    return known
   raise errors.DataError(
       f"{path}: names {name!r}, but there is no such image in {index.folder}")
 

@@ -11,20 +11,30 @@ ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp",
 # Folders of a data set that hold no photographs.
 _OTHER = {"masks", "splits", "segmentationclass", "segmentationobject",
           "segmentationclasspng", "annotations", "imagesets", "labels",
-          "masks59", "visualization", "segmentationclassvisualization"}
+          "mask", "label", "masks59", "visualization",
+          "segmentationclassvisualization"}
+
+
+_IMAGES = ("images", "jpegimages", "image", "imgs", "img")
+
+
+def subfolder(root: pathlib.Path, names) -> pathlib.Path | None:
+  """The first of the lower-case `names` that is a folder, in any case."""
+  folders = {p.name.lower(): p for p in sorted(root.iterdir(), reverse=True)
+             if p.is_dir()} if root.is_dir() else {}
+  return next((folders[n] for n in names if n in folders), None)
 
 
 class ImageIndex:
   """The image files below a folder; ids are NFC, endings of any case.
 
-  `images` of the root where there is such a folder, else the root without
-  folders of masks, lists and annotations.
+  `images` of the root (or img, JPEGImages, in any case) where there is such a
+  folder, else the root without folders of masks, lists and annotations.
   """
 
   def __init__(self, root: pathlib.Path):
     root = pathlib.Path(root)
-    self.folder = next(
-        (p for p in (root / "images", root / "JPEGImages") if p.is_dir()), root)
+    self.folder = subfolder(root, _IMAGES) or root
     own = self.folder != root
     self._files = listing(self.folder, () if own else _OTHER)
     self._ids = {

@@ -18,6 +18,7 @@ from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import image_index
 
 NAME = "labelme"
+_POLYGONS = ("polygon", "rotation", "oriented_rectangle")
 _LINES = ("line", "linestrip", "point", "points")
 
 
@@ -47,16 +48,18 @@ def read(root: pathlib.Path, files) -> annotations.Annotations:
           f"{items[name].file}")
     labels += [label for label, _ in _shapes(content, path)]
     items[name] = annotations.Annotated(
-        index.path(name), str(path), functools.partial(draw, path))
+        index.path(name), str(path),
+        functools.partial(draw, path, index.path(name)))
   return annotations.Annotations(
       NAME, tuple(sorted(annotations.ordered(labels))), items)
 
 
-def draw(path, indices) -> np.ndarray:
+def draw(path, image, indices) -> np.ndarray:
   """The mask of one LabelMe file, uint8 [H, W].
 
   Args:
     path: the file.
+    image: path of its image, for files that do not state its size.
     indices: {label: index}.
 
   Raises:
@@ -65,8 +68,9 @@ def draw(path, indices) -> np.ndarray:
   content = annotations.read_json(path)
   try:
     shapes = _shapes(content, path)
-    canvas = annotations.Canvas(
-        content["imageWidth"], content["imageHeight"], indices, str(path))
+    canvas = annotations.Canvas(*annotations.stated_size(
+        content.get("imageWidth"), content.get("imageHeight"), image),
+                                indices, str(path))
     for label, shape in shapes:
       _draw_shape(canvas, label, shape, path)
   except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
@@ -93,7 +97,7 @@ def _draw_shape(canvas, label, shape, path):
     region = _decoded(shape["mask"], path)
     left, top = (int(round(min(x))) for x in zip(*points, strict=True))
     canvas.place(region, left, top, label)
-  elif kind in ("polygon", "rotation") and len(points) >= 3:
+  elif kind in _POLYGONS and len(points) >= 3:
     canvas.pillow(lambda d, fill: d.polygon(points, fill=fill, outline=fill),
                   label)
   elif kind == "rectangle" and len(points) in (2, 4):

@@ -11,8 +11,8 @@ from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import labelme
 from semseg_jax.data.formats import voc
 
-_MASKS = ("masks", "SegmentationClass", "SegmentationClassPNG", "labels",
-          "annotations")
+_MASKS = ("masks", "segmentationclass", "segmentationclasspng", "labels",
+          "annotations", "mask", "label")
 _OURS = ("classes.json", "volumes.json")
 _JSON = (labelme, coco)
 _XML = (cvat, voc)
@@ -21,11 +21,28 @@ _XML = (cvat, voc)
 def mask_folder(root: pathlib.Path) -> pathlib.Path | None:
   """The folder of a data set that holds mask files, if there is one."""
   for name in _MASKS:
-    folder = root / name
-    if folder.is_dir() and (
-        name == "masks" or image_index.listing(folder)):
+    folder = image_index.subfolder(root, (name,))
+    if folder and (name == "masks" or image_index.listing(folder)):
       return folder
   return None
+
+
+def others(root: pathlib.Path) -> list[pathlib.Path]:
+  """JSON and XML files that are annotations of no format."""
+  return [p for p in _files(root, (".json", ".xml")) if _kind(p) is None]
+
+
+def refuse_parts(root: pathlib.Path) -> None:
+  """Raises where each part of a set has folders of images and of masks."""
+  for part in sorted(root.iterdir()):
+    masks = mask_folder(part)
+    images = image_index.ImageIndex(part).folder
+    if masks and images != part:
+      raise errors.DataError(
+          f"{masks}: masks below a part of the data set; move "
+          f"{part.name}/{images.name} to images/{part.name} and "
+          f"{part.name}/{masks.name} to masks/{part.name}, and the others "
+          "likewise")
 
 
 def find(root: pathlib.Path) -> annotations.Annotations | None:

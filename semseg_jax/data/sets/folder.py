@@ -25,6 +25,7 @@ from semseg_jax.data import mask_files
 from semseg_jax.data import new_folder
 from semseg_jax.data import store
 from semseg_jax.data.formats import annotations
+from semseg_jax.data.formats import classes_file
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
 from semseg_jax.data.formats import voc
@@ -86,10 +87,10 @@ def open_folder(
   files = _Files(root)
   spec = _spec(name, root, files, licence, citation, flip)
   splits, lists = {}, {}
-  for path in sorted((root / "splits").glob("*.txt")):
+  for path in _list_files(root / "splits"):
     if _SUBSET.fullmatch(path.stem):
       lists[path.stem] = tuple(
-          files.entry(line, path)[0] for line in id_lists.read(path))
+          files.entry(line, path)[0] for line in id_lists.read(path, root))
     elif not _COMPLEMENT.fullmatch(path.stem):
       splits[path.stem] = _items(files, path, "")
   for split, (below, listed) in (extra_splits or {}).items():
@@ -136,24 +137,15 @@ def read_spec(
   """
   path = root / "classes.json"
   content = _content(path)
-  try:
-    names = tuple(str(x) for x in content["classes"])
-    colors = content.get("colours", content.get("colors"))
-    if colors is None:
-      colors = voc.palette(max(len(names), 1))
-    colors = np.asarray(colors, np.uint8).reshape(-1, 3)
-    ignore = int(content.get("ignore_index", 255))
-    channels = int(content.get("channels", 3))
-  except (KeyError, TypeError, ValueError, OverflowError) as e:
+  names = classes_file.names(content, path)
+  colors = classes_file.colors(content, names, path)
+  ignore = classes_file.number(content, "ignore_index", 255, path)
+  channels = classes_file.number(content, "channels", 3, path)
+  if channels not in (1, 3):
+    raise errors.DataError(f"{path}: 'channels' is {channels}; 1 or 3")
+  if not len(names) <= ignore <= 255:
     raise errors.DataError(
-        f"{path}: needs 'classes' (names) and, if any, 'colours' (one "
-        f"[r, g, b] each); {type(e).__name__}: {e}") from e
-  if not names or len(names) != len(colors):
-    raise errors.DataError(
-        f"{path}: {len(names)} classes, but {len(colors)} colours")
-  if channels not in (1, 3) or not len(names) <= ignore <= 255:
-    raise errors.DataError(
-        f"{path}: channels must be 1 or 3 and ignore_index between "
+        f"{path}: 'ignore_index' is {ignore}, but it must be no class: between "
         f"{len(names)} and 255")
   rule = content.get("flip", flip)
   return datasets.Spec(
@@ -241,6 +233,8 @@ class _Files:
 
   def entry(self, line, list_file):
     """(id, mask's path or None) of a line: an id or path, or two paths."""
+    if "\\" in line and line not in self.images:
+      line = line.replace("\\", "/")  # as Windows writes paths
     name = self._id(line)
     if name is not None:
       return name, None
@@ -296,10 +290,22 @@ class _Files:
         f"{self.root}")
 
 
+def _list_files(folder):
+  """The lists of a folder, sorted; what looks like one is not passed over."""
+  paths = sorted(folder.iterdir()) if folder.is_dir() else []
+  for path in paths:
+    if path.suffix.lower() in (".csv", ".lst", ".list", ".json", ".tsv"):
+      raise errors.DataError(
+          f"{path}: lists of images are text files with one id a line, "
+          f"{path.stem}.txt")
+  return [p for p in paths
+          if p.suffix.lower() == ".txt" and not p.name.startswith(".")]
+
+
 def _items(files, list_file, prefix):
   labeled = files.annotated and not _unlabeled(list_file.stem)
   items, lines = {}, {}
-  for line in id_lists.read(list_file):
+  for line in id_lists.read(list_file, files.root):
     name, mask = files.entry(line, list_file)
     if name in items:
       raise errors.DataError(
@@ -318,6 +324,7 @@ def _all_images(files):
         f"{files.root / 'splits'}: no list of images (*.txt); write lists with "
         f"semseg-jax prepare --data_dir={files.root} "
         "--split=0.8,0.1,0.1 --seed=0")
+  layout.refuse_parts(files.root)
   if not files.images.ids:
     raise errors.DataError(
         f"data.data_dir: {files.root} is not the data set 'folder': it has "
@@ -362,10 +369,7 @@ def _content(path):
         f"--data_dir={path.parent} --split=0.8,0.1,0.1") from e
   except (OSError, ValueError, RecursionError) as e:
     raise errors.DataError(f"{path}: not valid JSON ({e})") from e
-  if not isinstance(content, dict):
-    raise errors.DataError(
-        f"{path}: needs 'classes' (names); it is a {type(content).__name__}")
-  return content
+  return classes_file.checked(content, path)
 
 
 def _unlabeled(split):
