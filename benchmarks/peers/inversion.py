@@ -1,4 +1,4 @@
-"""Labelling by optimising latents and noise maps of a frozen generator."""
+"""Labeling by optimising latents and noise maps of a frozen generator."""
 
 import contextlib
 import dataclasses

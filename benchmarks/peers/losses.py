@@ -57,7 +57,7 @@ def dice(logits, target, *, background: bool):
 
 
 def label_losses(logits, label):
-  """(cross entropy, Dice) of the encoder's labelled step.
+  """(cross entropy, Dice) of the encoder's labeled step.
 
   label: class indices [N, H, W]; one channel of logits is binary.
   """

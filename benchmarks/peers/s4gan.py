@@ -36,7 +36,7 @@ class Discriminator(nn.Module):
 class Options:
   """The official code's settings on PASCAL VOC.
 
-  `borrowed_range`: real images are divided by the labelled batch's range, a
+  `borrowed_range`: real images are divided by the labeled batch's range, a
   deviation of the official code.
   """
   steps: int = 40_000

@@ -12,8 +12,8 @@ def affine_rngs(key, n: int) -> dict[str, jax.Array]:
   return dict(zip(names, jax.random.uniform(key, (len(names), n)), strict=True))
 
 
-def places(rngs, height: int, width: int, *, degrees: float, shift: float,
-           scale: tuple[float, float], flip: float):
+def positions(rngs, height: int, width: int, *, degrees: float, shift: float,
+              scale: tuple[float, float], flip: float):
   """Where each pixel of the moved samples is read.
 
   Args:

@@ -59,7 +59,7 @@ def test_phases_follow_the_lazy_schedule(toy_config):
         phases, key=["d", "r1", "g", "path", "ema"].index)
 
 
-def test_dm_teaches_labels_and_trunk_but_no_image(joint, toy_batch):
+def test_dm_trains_labels_and_trunk_but_no_image(joint, toy_batch):
   config, _, state, _ = joint
   # Without Dr's weights its score is constant: what remains is Dm's gradient.
   silent = state.replace(image_discriminator=jax.tree.map(

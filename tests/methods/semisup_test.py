@@ -1,5 +1,6 @@
 """s4GAN, AdvSSL and MLMT: their steps, streams, resuming, mistakes."""
 
+import functools
 import itertools
 import re
 
@@ -70,24 +71,30 @@ def run(stage, batch, steps):
   return history
 
 
+ADVERSARIAL = ["s4gan", pytest.param("adv_ssl", marks=pytest.mark.slow)]
+
+
 @pytest.fixture(scope="module")
-def adversarial_runs():
-  """{stage: [(state, metrics) of each step]}, all trusted from step 3."""
-  runs = {}
-  for name, module in (("s4gan", s4gan), ("adv_ssl", adv_ssl)):
+def adversarial_run():
+  """run(stage) -> [(state, metrics) of each step], trusted from step 3."""
+
+  @functools.cache
+  def steps(name):
     config = toy(**{
         f"{name}.threshold": 0.01, f"{name}.self_training_start": 3,
         f"{name}.learning_rate": 0.05, f"{name}.steps": 12})
     batch = toy_batch()
     if name == "adv_ssl":
       del batch["real"]
-    runs[name] = run(module.make(config, None), batch, 8)
-  return runs
+    module = {"s4gan": s4gan, "adv_ssl": adv_ssl}[name]
+    return run(module.make(config, None), batch, 8)
+
+  return steps
 
 
-@pytest.mark.parametrize("name", ["s4gan", "adv_ssl"])
-def test_steps_lower_the_loss_and_train_both(adversarial_runs, name):
-  steps = adversarial_runs[name]
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_steps_lower_the_loss_and_train_both(adversarial_run, name):
+  steps = adversarial_run(name)
   metrics = [m for _, m in steps]
   assert metrics[-1]["s/cross_entropy"] < 0.8 * metrics[0]["s/cross_entropy"]
   for values in metrics:
@@ -103,9 +110,9 @@ def test_steps_lower_the_loss_and_train_both(adversarial_runs, name):
       "count"] == 2 * len(steps)
 
 
-@pytest.mark.parametrize("name", ["s4gan", "adv_ssl"])
-def test_self_training_starts_late(adversarial_runs, name):
-  for i, (_, metrics) in enumerate(adversarial_runs[name]):
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_self_training_starts_late(adversarial_run, name):
+  for i, (_, metrics) in enumerate(adversarial_run(name)):
     assert metrics["s/selected"] == (1.0 if i >= 3 else 0.0)
     assert (metrics["s/self_training"] > 0) == (i >= 3)
 
@@ -251,7 +258,7 @@ def test_official_trunk_is_listed_three_and_four_times():
   module = segmenter.build(config)
   params = jax.eval_shape(lambda: segmenter.init(
       module, jax.random.key(0), (32, 32), 3))["params"]
-  counts = segmenter.released_repeats(params)
+  counts = segmenter.official_repeats(params)
   trunk = counts["backbone"]
   assert trunk["stem"]["kernel"] == 1
   assert trunk["layer1_0"]["conv1"]["kernel"] == 3

@@ -30,7 +30,7 @@ def _shapes(variant, size, **options):
     (0, 4.652008), (1, 5.416680), (2, 6.092072), (3, 8.197096),
     (4, 13.006568)])
 def test_number_of_parameters(variant, millions):
-  """Those of the release's table: 4.7, 5.4, 6.1, 8.2 and 13.0 millions."""
+  """Those of the official table: 4.7, 5.4, 6.1, 8.2 and 13.0 millions."""
   _, variables = _shapes(variant, (64, 64))
   count = sum(x.size for x in jax.tree.leaves(variables["params"]))
   assert count == round(millions * 1e6)

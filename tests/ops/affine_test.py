@@ -16,7 +16,7 @@ def rngs(**values):
 
 
 def moved(x, given, **options):
-  at = affine.places(given, *x.shape[1:3], **_STILL | options)
+  at = affine.positions(given, *x.shape[1:3], **_STILL | options)
   return affine.read(x, at)
 
 
@@ -58,7 +58,7 @@ def test_magnification_keeps_the_centre():
 
 def test_soft_labels_stay_probabilities():
   label = jax.nn.softmax(jax.random.normal(jax.random.key(1), (4, 9, 9, 3)))
-  at = affine.places(
+  at = affine.positions(
       affine.affine_rngs(jax.random.key(2), 4), 9, 9, degrees=10.0, shift=0.5,
       scale=(0.5, 2.0), flip=0.5)
   soft, inside = affine.read(label, at)

@@ -42,7 +42,7 @@ def test_table_loads_and_states_runs(name):
 def test_configs_know_the_arguments(name, tmp_path):
   table = runs.load(name)
   for run in definition.runs(table):
-    config = runs.config(run, toy.places(tmp_path), table)
+    config = runs.config(run, toy.folders(tmp_path), table)
     assert dict(run.arguments)["seed"] == config.seed
 
 
@@ -103,7 +103,7 @@ def test_numbers_agree_with_the_collected_sources(request):
 
 
 def test_commands_train_then_evaluate_one_line_a_run(tmp_path):
-  lines, problems = runs.commands([toy.table()], toy.places(tmp_path))
+  lines, problems = runs.commands([toy.table()], toy.folders(tmp_path))
   assert not problems
   assert len(lines) == 2
   for line, labels in zip(lines, (5, 10), strict=True):
@@ -117,7 +117,7 @@ def test_commands_train_then_evaluate_one_line_a_run(tmp_path):
 
 
 def test_finished_runs_are_left_out(tmp_path):
-  where, table = toy.places(tmp_path), toy.table()
+  where, table = toy.folders(tmp_path), toy.table()
   toy.finish(table, where)
   assert runs.commands([table], where) == ([], [])
   run = next(iter(definition.runs(table)))
@@ -132,18 +132,18 @@ def test_finished_runs_are_left_out(tmp_path):
 
 def test_runs_elsewhere_are_left_out(tmp_path):
   table = toy.table()
-  toy.finish(table, toy.places(tmp_path / "mine"))
-  where = toy.places(tmp_path / "tables",
+  toy.finish(table, toy.folders(tmp_path / "mine"))
+  where = toy.folders(tmp_path / "tables",
                  elsewhere=records.below([tmp_path / "mine"]))
   assert runs.commands([table], where) == ([], [])
-  assert len(runs.commands([table], toy.places(where.root))[0]) == 2
+  assert len(runs.commands([table], toy.folders(where.root))[0]) == 2
 
 
 def test_runs_of_several_tables_are_listed_once(tmp_path):
   other = dataclasses.replace(toy.table(), columns=(
       *toy.table().columns, definition.Column(
           name="ood", split="ood_test", arguments={"labels": 5})))
-  lines, _ = runs.commands([toy.table(), other], toy.places(tmp_path))
+  lines, _ = runs.commands([toy.table(), other], toy.folders(tmp_path))
   assert len(lines) == 2
   assert "--split" not in lines[0]  # both, as the config has them
 
@@ -152,7 +152,7 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
   row = dict(name="r", config=toy.TOY_FACES, method="encoder",
              needs=({"stage": "gan", "config": toy.TOY_FACES},
                     {"stage": "fully_supervised", "config": toy.TOY_FACES}))
-  where, table = toy.places(tmp_path), toy.table(rows=[row])
+  where, table = toy.folders(tmp_path), toy.table(rows=[row])
   lines, _ = runs.commands([table], where)
   assert len(lines) == 3
   assert lines[0].endswith("--stage=gan,fully_supervised")
@@ -172,7 +172,7 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
 
 
 def test_links_lead_to_the_needed_stage(tmp_path):
-  where = toy.places(tmp_path)
+  where = toy.folders(tmp_path)
   table = toy.table(rows=[dict(name="r", config=toy.TOY_FACES, method="x",
                           needs=({"stage": "gan", "config": toy.TOY_FACES},))])
   lines, _ = runs.commands([table], where)
@@ -190,7 +190,7 @@ def test_missing_config_is_named_beside_the_other_lines(tmp_path):
   table = toy.table(rows=[
       dict(name="a", config="configs/nobody/set.py", method="x"),
       dict(name="U-Net", config=toy.TOY_FACES, method="supervised")])
-  lines, problems = runs.commands([table], toy.places(tmp_path))
+  lines, problems = runs.commands([table], toy.folders(tmp_path))
   assert len(lines) == 2
   assert problems == [
       "table 'toy' needs the config configs/nobody/set.py, which does not "
@@ -201,19 +201,19 @@ def test_fields_of_the_scoring_alone(tmp_path):
   row = dict(name="r", config=toy.TOY_FACES, method="x",
              evaluate="-m a.b --trials=5", scoring={"evaluation.limit": 7})
   table = toy.table(rows=[row])
-  lines, _ = runs.commands([table], toy.places(tmp_path))
+  lines, _ = runs.commands([table], toy.folders(tmp_path))
   train, evaluation = lines[0].split(" && ")
   assert "limit" not in train
   assert evaluation.startswith(
       f"python -m a.b --trials=5 --config={toy.TOY_FACES}")
   assert "--config.evaluation.limit=7" in evaluation
   run = next(iter(definition.runs(table)))
-  plain = runs.plain_config(run, toy.places(tmp_path), table)
+  plain = runs.plain_config(run, toy.folders(tmp_path), table)
   assert plain["evaluation"]["limit"] == 7
 
 
 def test_places_and_changes_reach_the_commands(tmp_path):
-  lines, _ = runs.commands([toy.faces()], toy.places(
+  lines, _ = runs.commands([toy.faces()], toy.folders(
       tmp_path, data="my data", weights="w", overrides={"gan.steps": 7}))
   assert "'--config.data.data_dir=my data'" in lines[0]
   assert "--config.perceptual.weights=w/lpips_vgg.safetensors" in lines[0]
@@ -226,13 +226,13 @@ def test_places_and_changes_reach_the_commands(tmp_path):
 def test_unknown_fields_are_named(tmp_path, overrides, message):
   with pytest.raises(ValueError, match=f"table 'toy'.*{message}"):
     runs.commands(
-        [toy.table()], toy.places(tmp_path, overrides=overrides))
+        [toy.table()], toy.folders(tmp_path, overrides=overrides))
 
 
 def test_a_record_of_another_config_is_refused(tmp_path):
-  where = toy.places(tmp_path)
+  where = toy.folders(tmp_path)
   toy.finish(toy.table(), where)
-  changed = toy.places(tmp_path, overrides={"supervised.learning_rate": 0.5})
+  changed = toy.folders(tmp_path, overrides={"supervised.learning_rate": 0.5})
   with pytest.raises(records.RecordMismatchError,
                      match="supervised.learning_rate: 0.002 there, 0.5 now"):
     runs.commands([toy.table()], changed)
@@ -251,7 +251,7 @@ def test_command_line_mistakes_are_one_line():
 
 def test_rendered_into_a_document(tmp_path):
   table = runs.load("toy_faces")
-  where = toy.places(tmp_path)
+  where = toy.folders(tmp_path)
   table = dataclasses.replace(table, rows=table.rows[:1], seeds=(0, 1))
   toy.finish(table, where, score=0.25)
   document = tmp_path / "README.md"

@@ -36,7 +36,7 @@ def test_toy_folder_is_a_data_set_with_all_that_is_asked_for(tmp_path):
 
 
 def test_shrunk_table_has_the_same_graph_at_toy_size(tmp_path):
-  where = toy.places(tmp_path)
+  where = toy.folders(tmp_path)
   small = toy_data.shrink(toy.faces(), where, tmp_path / "toy")
   lines, problems = runs.commands([small], where)
   assert len(lines) == 3  # label counts, one seed
@@ -66,7 +66,7 @@ def test_toy_classes_are_those_that_the_columns_score(tmp_path):
 
 def test_smoke_does_equal_runs_once_and_names_what_failed(
     tmp_path, monkeypatch, capsys):
-  where, lines = toy.places(tmp_path), []
+  where, lines = toy.folders(tmp_path), []
 
   def execute(line, call):
     lines.append(line)
@@ -83,7 +83,7 @@ def test_smoke_does_equal_runs_once_and_names_what_failed(
               seconds=1.0))
     return ""
 
-  root = toy.places(tmp_path / "smoke")
+  root = toy.folders(tmp_path / "smoke")
   monkeypatch.setattr(smoke, "execute", execute)
   paths, problems = smoke.run([toy.faces()], where, None)
   assert len(lines) == 2  # of the three counts of labels one failed

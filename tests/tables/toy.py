@@ -33,7 +33,7 @@ def faces():
             dict(name="none", config="configs/nobody/set.py", method="x")])
 
 
-def places(root, **changes):
+def folders(root, **changes):
   return runs.Folders(root, **changes)
 
 

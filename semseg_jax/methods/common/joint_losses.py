@@ -85,7 +85,7 @@ def r1_loss(gan, frozen, state, params, batch, rngs):
       lambda x: nets.score_image(
           gan.modules, frozen, {"params": params}, x)[0][0].sum(),
       real_image(gan, state, batch, rngs))
-  return r1_weight(gan) * penalty, ({}, {"dr/r1": penalty})
+  return penalty_weight(gan) * penalty, ({}, {"dr/r1": penalty})
 
 
 def pair_r1_loss(gan, frozen, state, params, batch, rngs):
@@ -102,7 +102,7 @@ def pair_r1_loss(gan, frozen, state, params, batch, rngs):
                for x in nets.score_maps(maps)) / gan.num_microbatches
 
   penalty = gan_losses.r1_penalty(score, jnp.concatenate([image, label], -1))
-  return r1_weight(gan) * penalty, (spectral(advanced), {"dm/r1": penalty})
+  return penalty_weight(gan) * penalty, (spectral(advanced), {"dm/r1": penalty})
 
 
 def generator_loss(gan, frozen, state, params, batch, rngs):
@@ -152,7 +152,7 @@ def path_length_loss(gan, frozen, state, params, batch, rngs):
       mean, {"g/path": penalty, "g/path_length": lengths.mean()})
 
 
-def r1_weight(gan) -> float:
+def penalty_weight(gan) -> float:
   """gamma / 2 times the iterations between two penalties."""
   return gan.options.r1_gamma / 2 * gan.options.r1_every
 

@@ -162,10 +162,10 @@ def groups(module, params):
 def repeats(config):
   """What `sgd` takes as `repeats`: those of the official code's DeepLabv2."""
   official = config.match_official and config.segmenter.network == "deeplabv2"
-  return released_repeats if official else None
+  return official_repeats if official else None
 
 
-def released_repeats(params):
+def official_repeats(params):
   """How often each parameter stands in the list of s4GAN's optimiser.
 
   The official code walks over all modules and, for each, over all parameters

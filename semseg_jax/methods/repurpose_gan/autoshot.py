@@ -122,7 +122,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
     image, target = make_pair(frozen, batch["index"])
     painted = config.shots.source == "folder"
     flip = shots_lib.spec(config).flip if painted else data.flip_rule(config)
-    at = affine.places(
+    at = affine.positions(
         rngs["affine"], side, side, degrees=c.augment.degrees,
         shift=c.augment.shift, scale=tuple(c.augment.scale),
         flip=0.0 if flip is None else c.augment.flip)
