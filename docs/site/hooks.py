@@ -1,8 +1,8 @@
 """Hooks of MkDocs: pages made from files outside of docs/.
 
 README.md is the home page; CONTRIBUTING.md, CHANGELOG.md and
-benchmarks/README.md are pages too; config.md and commands.md are generated
-from configs/ and the entry points.
+benchmarks/README.md are pages too; config.md, commands.md and datasets.md are
+generated from configs/, the entry points and semseg_jax/data/sets.
 """
 
 import pathlib
@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from docs.site import command_reference  # noqa: E402
 from docs.site import config_reference  # noqa: E402
+from docs.site import dataset_reference  # noqa: E402
 
 # Page -> the file that it is made from.
 PAGES = {
@@ -45,7 +46,8 @@ def on_files(files, config):
     files.append(mkdocs_files.File.generated(
         config, path, abs_src_path=str(ROOT / path)))
   for page, text in (("config.md", config_reference.page()),
-                     ("commands.md", command_reference.page())):
+                     ("commands.md", command_reference.page()),
+                     ("datasets.md", dataset_reference.page())):
     files.append(mkdocs_files.File.generated(config, page, content=text))
   return files
 

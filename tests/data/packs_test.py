@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from docs.site import dataset_reference
 from semseg_jax.data import datasets
 from semseg_jax.data import subsets
 
@@ -42,6 +43,8 @@ def test_pack(packs, name):
   splits, classes, counts = _PACKS[name]
   assert {k: len(v) for k, v in dataset.splits.items()} == splits
   assert dataset.spec.num_classes == classes
+  assert dataset.spec.channels == (1 if name in dataset_reference.GRAY else 3)
+  assert dataset.spec.class_names == dataset_reference.PACKS[name]
   datasets.verify(dataset, splits)
   chosen = set()
   for seed in (0, 2):

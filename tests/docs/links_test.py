@@ -7,7 +7,7 @@ import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Pages that `make docs` generates.
-_GENERATED = {"docs/config.md", "docs/commands.md"}
+_GENERATED = {"docs/config.md", "docs/commands.md", "docs/datasets.md"}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 

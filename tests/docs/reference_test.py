@@ -1,4 +1,4 @@
-"""Pages that are generated: configs and commands."""
+"""Pages that are generated: configs, commands and data sets."""
 
 import ast
 import pathlib
@@ -7,6 +7,8 @@ import pytest
 
 from docs.site import command_reference
 from docs.site import config_reference
+from docs.site import dataset_reference
+from semseg_jax.data import datasets
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -66,3 +68,25 @@ flags.DEFINE_alias("o", "out")
 ''')
   assert command_reference.flags(tree) == [
       ("n", "`10`", "How many."), ("out", "", "Folder of ....")]
+
+
+def test_every_data_set_is_listed_with_its_classes():
+  page = dataset_reference.page()
+  bases = {n.partition("/")[0] for n in dataset_reference.names()}
+  assert bases == set(datasets.names()) - {"folder"}
+  for name in dataset_reference.names():
+    assert f"\n## {name}\n" in page
+  assert "9 r_ear" in page  # of CelebAMask-HQ's 19 classes
+  assert "exchange left eye and right eye" in page
+  assert "`train_labeled.txt`" in page
+  assert "label_colors.txt" in page
+
+
+@pytest.mark.parametrize(("name", "classes", "flips"), [
+    ("wingspan", 4, "none: left and right differ"),
+    ("pascal_context/59", 59, "change no class"),
+    ("lsun/church", 151, "change no class")])
+def test_specs_are_known_without_files(name, classes, flips):
+  spec = dataset_reference.spec_of(name)
+  assert spec.num_classes == classes
+  assert dataset_reference.flips(spec) == flips
