@@ -15,9 +15,9 @@ from absl import flags
 import jax
 
 from benchmarks import train_step
+from semseg_jax.cpu import startup
 from semseg_jax.planning import programs
 from semseg_jax.training import mesh as mesh_lib
-from semseg_jax.training import xla_flags
 
 
 def measure(name: str):
@@ -46,8 +46,8 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-  print(f"XLA: {xla_flags.apply()}\n")  # As train.py; JAX has not started yet.
-  print(f"{jax.devices()[0].device_kind}, {xla_flags.cores()} cores, "
+  print(f"XLA: {startup.apply()}\n")  # As train.py; JAX has not started yet.
+  print(f"{jax.devices()[0].device_kind}, {startup.cores()} cores, "
         f"jax {jax.__version__}\n\n"
         "| stage | phase | traced, s | compiled, s |\n|---|---|---|---|")
   for stage in flags.FLAGS.stage:

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import timing
-from semseg_jax.ops import dilated_conv
-from semseg_jax.ops import winograd
-from semseg_jax.training import xla_flags
+from semseg_jax.cpu import dilated
+from semseg_jax.cpu import startup
+from semseg_jax.cpu import winograd
 
 _SHAPES = flags.DEFINE_multi_string(
     "shape", ["4,64,128", "4,32,256", "1,64,512", "1,41,256,2", "1,41,512,4"],
@@ -35,8 +35,9 @@ def plain(x, kernel, dilation):
 def forms(dilation):
   """{name: function of (map, kernel)}."""
   if dilation > 1:
-    return {name: lambda x, k, name=name: dilated_conv.dilated_conv(
-        x, k, dilation, form=name) for name in ("plain", "taps", "phases")}
+    return {"plain": lambda x, k: plain(x, k, dilation)} | {
+        name: lambda x, k, f=f: f(x, k, dilation) for name, f in (
+            ("taps", dilated.by_taps), ("phases", dilated.by_phases))}
   return {"plain": lambda x, k: plain(x, k, 1)} | {
       f"winograd {tile}x{tile}": lambda x, k, tile=tile: winograd.correlate(
           x, k, 1, tile) for tile in (2, 4)}
@@ -94,7 +95,7 @@ def measure(functions, args, work):
 def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
-  print(f"XLA: {xla_flags.apply()}\n")  # As train.py; JAX has not started yet.
+  print(f"XLA: {startup.apply()}\n")  # As train.py; JAX has not started yet.
   print("| images, side, channels, dilation | form | map | both gradients | "
         "map's gradient | kernel's gradient |\n|---|---|---|---|---|---|")
   rng = np.random.default_rng(0)

@@ -130,8 +130,8 @@ if __name__ == "__main__" and len(sys.argv) == 5 and not (
   sys.path.insert(0, os.path.dirname(os.path.dirname(
       os.path.abspath(__file__))))
   if sys.argv[1] == "jax":
-    from semseg_jax.training import xla_flags
-    xla_flags.apply()
+    from semseg_jax.cpu import startup
+    startup.apply()
   work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 elif __name__ == "__main__":
   from absl import app

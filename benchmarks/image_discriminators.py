@@ -16,8 +16,8 @@ import numpy as np
 from benchmarks import timing
 from configs.semantic_gan import base
 from configs.semantic_gan import small
+from semseg_jax.cpu import startup
 from semseg_jax.methods import gan
-from semseg_jax.training import xla_flags
 
 _LABELS = flags.DEFINE_integer("labels", 10, "0: images alone.")
 _FEATURE_SIZE = flags.DEFINE_integer(
@@ -65,7 +65,7 @@ def phase_runs(c):
 def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
-  xla_flags.apply()
+  startup.apply()
   configs = {kind: config(kind) for kind in _KINDS}
   runs = {(kind, phase): run for kind in _KINDS
           for phase, run in phase_runs(configs[kind]).items()}

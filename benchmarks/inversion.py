@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks import timing
 from semseg_jax import inversion
+from semseg_jax.cpu import startup
 from semseg_jax.models import perceptual
 from semseg_jax.models import stylegan2
-from semseg_jax.training import xla_flags
 
 _SIZE = flags.DEFINE_integer("size", 64, "Height of the images.")
 _MULTIPLIER = flags.DEFINE_float(
@@ -65,7 +65,7 @@ def networks():
 
 def main(argv):
   del argv
-  print(f"XLA: {xla_flags.apply()}\n")  # As eval.py; JAX has not started yet.
+  print(f"XLA: {startup.apply()}\n")  # As eval.py; JAX has not started yet.
   nets, frozen = networks()
   options = inversion.Options(
       steps=_STEPS.value, start="mean", segment=_SEGMENT.value)

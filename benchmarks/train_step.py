@@ -25,6 +25,8 @@ import numpy as np
 
 from benchmarks import timing
 from configs.semantic_gan import base
+from semseg_jax.cpu import startup
+from semseg_jax.cpu import target
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import perceptual
@@ -33,7 +35,6 @@ from semseg_jax.ops import conv
 from semseg_jax.ops import modulated_conv
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
-from semseg_jax.training import xla_flags
 
 _SIZE = flags.DEFINE_integer("size", 32, "Side of the images.")
 _WIDTH = flags.DEFINE_integer(
@@ -71,10 +72,9 @@ def formulated(form: str):
   "per_sample": plain, and modulation as StyleGAN2 defines it, with a kernel
   for each sample.
   """
-  name = "phases" if form == "phases" else "plain"
   with contextlib.ExitStack() as stack:
-    stack.enter_context(mock.patch.object(
-        conv, "formulation", return_value=name))
+    stack.enter_context(target.compiling_for(
+        "cpu" if form == "phases" else "gpu"))
     if form == "per_sample":
       stack.enter_context(mock.patch.object(
           modulated_conv, "modulated_conv", per_sample_conv))
@@ -82,7 +82,7 @@ def formulated(form: str):
 
 
 def per_sample_conv(
-    x, kernel, style, *, up=False, down=False, demodulate=True, form="plain"):
+    x, kernel, style, *, up=False, down=False, demodulate=True):
   """`modulated_conv` by its definition: as many kernels as samples."""
   kernel = modulated_conv.equalized(kernel) * style[:, None, None, :, None]
   if demodulate:
@@ -90,7 +90,7 @@ def per_sample_conv(
     kernel = kernel / jnp.sqrt(power + 1e-8)
   one = functools.partial(conv.conv2d, padding=kernel.shape[1] // 2)
   one = conv.upsample_conv if up else conv.downsample_conv if down else one
-  return jax.vmap(lambda x, k: one(x[None], k, form=form)[0])(
+  return jax.vmap(lambda x, k: one(x[None], k)[0])(
       x, kernel.astype(x.dtype))
 
 
@@ -180,8 +180,9 @@ def amortised(c, milliseconds) -> float:
 def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
-  print(f"XLA: {xla_flags.apply()}\n")  # as train.py; JAX has not started yet
-  c, default = config(), conv.formulation()
+  print(f"XLA: {startup.apply()}\n")  # as train.py; JAX has not started yet
+  c = config()
+  default = "phases" if target.platform() == "cpu" else "plain"
   with tempfile.TemporaryDirectory() as folder:
     cases = []
     for name in _STAGES.value:

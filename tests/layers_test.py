@@ -109,7 +109,7 @@ def test_packages_import_what_the_table_allows(table):
 
 
 def test_table_is_read(table):
-  assert table["ops"] == set()
+  assert table["ops"] == {"cpu"}
   assert "ops" in table["models"]
   assert table["train"] is None
   assert table["experiment"] == {"!cli"}

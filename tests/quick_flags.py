@@ -4,7 +4,7 @@ A flag that this jaxlib does not know would abort every process: each is tried
 first.
 """
 
-from semseg_jax.training import xla_flags
+from semseg_jax.cpu import startup
 
 if __name__ == "__main__":
-  print(*xla_flags.quick_flags())
+  print(*startup.quick_flags())

@@ -17,7 +17,7 @@ import traceback
 import numpy as np
 
 from benchmarks.compare import settings as settings_lib
-from semseg_jax.training import allocator
+from semseg_jax.cpu import allocator
 
 _MIB = 2 ** 20
 
@@ -55,8 +55,8 @@ class Ours:
 
   def __init__(self, s, root, side):
     del side
-    from semseg_jax.training import xla_flags
-    self.flags = xla_flags.apply()
+    from semseg_jax.cpu import startup
+    self.flags = startup.apply()
     # Again after a reset, which hands free memory back.
     self.keep = allocator.keep_pages if "memory is kept" in self.flags else (
         lambda: None)

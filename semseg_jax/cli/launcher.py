@@ -17,7 +17,8 @@ from absl import app
 from absl import flags
 
 from semseg_jax.cli import arguments
-from semseg_jax.training import xla_flags
+from semseg_jax.cpu import startup
+from semseg_jax.training import console
 
 PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 
@@ -91,6 +92,7 @@ def main(argv: Sequence[str] | None = None):
 
 def set_up(device: str = "run"):
   """What must be done before JAX starts; see `Command.device`."""
+  console.quiet_native()
   # Config files import their neighbours as `configs.`.
   if configs_folder().parent == PACKAGE.parent:
     if str(PACKAGE.parent) not in sys.path:
@@ -104,10 +106,9 @@ def set_up(device: str = "run"):
     if "jax" in sys.modules:
       sys.modules["jax"].config.update(
           "jax_platforms", os.environ["JAX_PLATFORMS"])
+    startup.compile_cache()
   elif device == "run":
-    xla_flags.apply()
-  if device:
-    xla_flags.compile_cache()
+    startup.setup()
 
 
 def configs_folder() -> pathlib.Path:

@@ -18,8 +18,9 @@ import tqdm
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
+from semseg_jax.cpu import startup
+from semseg_jax.cpu import target
 from semseg_jax.evaluation import tables
-from semseg_jax.ops import target
 from semseg_jax.planning import chips
 from semseg_jax.planning import estimate
 from semseg_jax.planning import kept
@@ -69,7 +70,8 @@ def tpu_rows(config, topology: str) -> list[dict]:
 def cost_of(program, topology, bar) -> estimate.Cost:
   """A program's figures, those of a loop's body as often as it runs."""
   bar.set_postfix_str(f"compiling {program.stage}/{program.phase}")
-  cost = kept.cost(program, topology, flags.FLAGS.kept)
+  cost = kept.cost(program, topology, flags.FLAGS.kept or (
+      startup.cache_folder() / "plan"))
   times = program.repeats()
   return cost._replace(flops=times * cost.flops, bytes=times * cost.bytes,
                        collective=times * cost.collective)
@@ -204,8 +206,9 @@ def define_flags():
       "instead, where they are compiled already: only the chips' figures are "
       "those of --topology.")
   flags.DEFINE_string(
-      "kept", ".cache/plan", "Folder for the figures of compiled programs, "
-      "which are not compiled again: an interrupted plan continues.")
+      "kept", "", "Folder for the figures of compiled programs, which are not "
+      "compiled again: an interrupted plan continues. By default "
+      "~/.cache/semseg_jax/plan.")
 
 
 def main(argv):

@@ -31,6 +31,7 @@ from absl import flags
 from semseg_jax.cli import arguments
 from semseg_jax.cli import eval as evaluation
 from semseg_jax.cli import train
+from semseg_jax.cpu import startup
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import tables as text_tables
 from semseg_jax.tables import collect
@@ -39,7 +40,6 @@ from semseg_jax.tables import render
 from semseg_jax.tables import runs
 from semseg_jax.tables import smoke
 from semseg_jax.training import console
-from semseg_jax.training import xla_flags
 
 
 def define_flags():
@@ -116,7 +116,7 @@ def run() -> list[str]:
       print(f"\nGPU-hours at {given.sustained_tflops:g} sustained TFLOP/s "
             "(assumed).")
   elif given.smoke:
-    xla_flags.quick()
+    startup.quick()
     paths, problems = smoke.run(tables, folders, call)
   else:
     out = pathlib.Path(given.out or folders.root)

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from semseg_jax.cpu import target
 from semseg_jax.inversion import options as options_lib
 from semseg_jax.inversion import search
 from semseg_jax.ops import schedules
-from semseg_jax.ops import target
 
 
 class Result(NamedTuple):

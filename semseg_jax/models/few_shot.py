@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 
 from semseg_jax.models import torch_layers
-from semseg_jax.ops import conv
 from semseg_jax.ops import dilated_conv
 from semseg_jax.ops import hypercolumn
 
@@ -112,8 +111,8 @@ class DilatedConv(nn.Module):
     weight, bias = _parameters(
         self, self.kernel, x.shape[-1], self.features)
     return dilated_conv.dilated_conv(
-        x.astype(self.dtype), weight.astype(self.dtype), self.dilation,
-        form=conv.formulation()) + bias.astype(self.dtype)
+        x.astype(self.dtype), weight.astype(self.dtype), self.dilation
+    ) + bias.astype(self.dtype)
 
 
 def make(kind: str, num_classes: int, **attributes) -> FewShot:

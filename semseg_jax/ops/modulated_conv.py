@@ -5,16 +5,14 @@ channels before and the output channels after one shared convolution is the
 same algebra and needs no grouped convolution.
 """
 
-import functools
-
-import jax
 import jax.numpy as jnp
 
+from semseg_jax.cpu import conv as cpu_conv
+from semseg_jax.cpu import target
 from semseg_jax.ops import conv
 
 
-def modulated_conv(
-    x, kernel, style, *, up=False, down=False, demodulate=True, form=None):
+def modulated_conv(x, kernel, style, *, up=False, down=False, demodulate=True):
   """Convolves with an equalised kernel scaled per sample and input channel.
 
   Args:
@@ -24,7 +22,6 @@ def modulated_conv(
     up: doubles the resolution (`conv.upsample_conv`).
     down: halves the resolution (`conv.downsample_conv`).
     demodulate: divides by the norm of each sample's scaled kernel.
-    form: see `conv.conv2d`.
 
   Returns:
     [N, H', W', Co], dtype of x. Styles and norms are taken in float32.
@@ -42,36 +39,21 @@ def modulated_conv(
   x = x * style[:, None, None].astype(x.dtype)
   cast = kernel.astype(x.dtype)
   if up:
-    y = conv.upsample_conv(x, cast, form=form)
+    y = conv.upsample_conv(x, cast)
   elif down:
-    y = conv.downsample_conv(x, cast, form=form)
+    y = conv.downsample_conv(x, cast)
   else:
-    y = conv.conv2d(x, cast, padding=size // 2, form=form)
+    y = conv.conv2d(x, cast, padding=size // 2)
   if not demodulate:
     return y
-  squared = jnp.square(kernel)
-  plain = (form or conv.formulation()) == "plain"
-  power = jnp.square(style) @ (
-      jnp.sum(squared, (0, 1)) if plain else _over_taps(squared, size))
+  power = jnp.square(style) @ _over_taps(jnp.square(kernel))
   norm = 1.0 / jnp.sqrt(power + 1e-8)
   return y * norm[:, None, None].astype(y.dtype)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _over_taps(x, size):
-  """Sum over the first two axes: XLA's own is several times slower on CPU."""
-  return sum(x[i, j] for i in range(size) for j in range(size))
-
-
-def _over_taps_fwd(x, size):
-  return _over_taps(x, size), None
-
-
-def _over_taps_bwd(size, _, g):
-  return (jnp.broadcast_to(g, (size, size, *g.shape)),)
-
-
-_over_taps.defvjp(_over_taps_fwd, _over_taps_bwd)
+@target.on_cpu(cpu_conv.over_taps)
+def _over_taps(x):
+  return jnp.sum(x, (0, 1))
 
 
 def equalized(kernel):

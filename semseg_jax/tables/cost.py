@@ -5,7 +5,7 @@ config's own sizes; the compiler counts the floating-point operations of the
 lowered program, and the schedule says how often each phase runs. What later
 stages load of earlier ones is files of zeros. Figures are those of
 the platform this runs on: on CPU some convolutions are written in another way
-than on accelerators (ops/conv.py). Not counted: evaluation and validation,
+than on accelerators (cpu/). Not counted: evaluation and validation,
 inversion among it, and the reading of data.
 """
 

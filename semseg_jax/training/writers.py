@@ -13,6 +13,9 @@ from etils import epath
 import numpy as np
 import tensorboardX
 
+from semseg_jax.training import console
+from semseg_jax.training import run_dir
+
 try:
   import tensorflow  # noqa: F401
 except ImportError:
@@ -24,9 +27,6 @@ except ImportError:
 
 from clu import metric_writers  # noqa: E402
 from clu.metric_writers import interface  # noqa: E402
-
-from semseg_jax.training import console  # noqa: E402
-from semseg_jax.training import run_dir  # noqa: E402
 
 
 class TensorBoardWriter(interface.MetricWriter):

@@ -33,7 +33,7 @@ def test_nothing_but_the_launcher_sets_the_platform_up():
     if path.name != "launcher.py":
       text = path.read_text()
       assert "noqa: E402" not in text
-      assert "xla_flags.apply" not in text
+      assert "startup.setup" not in text
 
 
 def test_help_has_an_example_and_the_flags():

@@ -7,9 +7,9 @@ import numpy as np
 
 from semseg_jax import interop
 from semseg_jax import inversion
+from semseg_jax.cpu import target as platform
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
-from semseg_jax.ops import target as platform
 
 # Only the faces' colours are known to the original's viewer.
 _COLORS = (

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax import interop
+from semseg_jax.cpu import target
 from semseg_jax.interop import stylegan2 as interop_stylegan2
 from semseg_jax.models import layers
 from semseg_jax.ops import gan_losses
@@ -47,16 +48,17 @@ def modconv(case):
         {"kernel": jnp.asarray(weights[f"{name}.modulation.weight"].T),
          "bias": jnp.asarray(weights[f"{name}.modulation.bias"])})
 
-    # Every formulation must agree with the reference.
-    for form in ("phases", "plain"):
-      def run(x, latent, kernel, affine, form=form, v=v):
+    # The forms of both platforms must agree with the reference.
+    for platform in ("cpu", "gpu"):
+      def run(x, latent, kernel, affine, v=v):
         style = layers.EqualDense(x.shape[-1]).apply({"params": affine}, latent)
         return modulated_conv.modulated_conv(
             x, kernel, style, up=v.get("upsample", False),
             down=v.get("downsample", False),
-            demodulate=v.get("demodulate", True), form=form)
+            demodulate=v.get("demodulate", True))
 
-      y, vjp = jax.vjp(jax.jit(run), *arguments)
+      with target.compiling_for(platform):
+        y, vjp = jax.vjp(jax.jit(run), *arguments)
       case.check(name, nchw(y), 2e-5)
       if f"{name}_g_x" not in case.manifest["outputs"]:
         continue

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from semseg_jax.ops import conv
-from semseg_jax.ops import dilated_conv
 from semseg_jax.ops import hypercolumn
 
 
@@ -79,18 +78,3 @@ def test_mistakes_are_named():
     hypercolumn.convolve(maps, jnp.zeros((1, 1, 5, 2)), (4, 4), "aligned")
   with pytest.raises(ValueError, match="'cubic'; use one of"):
     hypercolumn.resize(maps[0], (8, 8), "cubic")
-
-
-@pytest.mark.parametrize(("shape", "dilation"), [
-    ((1, 12, 9, 2), 4), ((2, 5, 7, 3), 8), ((1, 8, 8, 2), 1)])
-def test_dilated_convolution_and_gradients(shape, dilation):
-  x = jax.random.normal(jax.random.key(0), shape)
-  kernel = jax.random.normal(jax.random.key(1), (3, 3, shape[-1], 4))
-
-  def gradients(form):
-    value = lambda x, w: dilated_conv.dilated_conv(x, w, dilation, form=form)
-    grads = jax.grad(lambda x, w: jnp.sum(jnp.sin(value(x, w))), (0, 1))
-    return value(x, kernel), *grads(x, kernel)
-
-  for a, b in zip(gradients("phases"), gradients("plain"), strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

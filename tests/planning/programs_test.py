@@ -12,8 +12,7 @@ import jax
 import pytest
 
 from configs.semantic_gan import coffee_leaf
-from semseg_jax.ops import conv
-from semseg_jax.ops import target
+from semseg_jax.cpu import target
 from semseg_jax.planning import chips
 from semseg_jax.planning import estimate
 from semseg_jax.planning import programs
@@ -79,13 +78,6 @@ def test_batches_are_scaled_and_made_divisible(config):
   assert programs.scaled(config, 2).gan.batch_size == 2 * config.gan.batch_size
   assert programs.batch_for(config, 8).gan.batch_size == 8
   assert programs.batch_for(config, 1) == config
-
-
-def test_the_target_decides_the_formulation():
-  assert conv.formulation() == "phases"
-  with target.compiling_for("tpu"):
-    assert conv.formulation() == "plain"
-  assert conv.formulation() == "phases"
 
 
 @pytest.mark.slow

@@ -1,7 +1,4 @@
-"""Settings of XLA that must be in the environment before JAX starts.
-
-Imports no JAX: entry points call `apply` and `compile_cache` first.
-"""
+"""What must be done before JAX starts; imports no JAX."""
 
 import glob
 import importlib.metadata
@@ -14,8 +11,7 @@ import sys
 
 from absl import logging
 
-from semseg_jax.training import allocator
-from semseg_jax.training import console
+from semseg_jax.cpu import allocator
 
 # Sends convolutions to Eigen instead of YNNPACK, which is 2-4 times faster on
 # CPU. Experimental: a jaxlib that does not know it aborts the process.
@@ -30,45 +26,63 @@ QUICK_FLAGS = ("--xla_backend_optimization_level=0",
                "--xla_cpu_parallel_codegen_split_count=1")
 
 
-def apply(cache_dir=".cache", *, flag: str = CPU_FLAG) -> str:
+def setup(folder=None) -> None:
+  """XLA's flags, the allocator and the cache of compiled programs.
+
+  Entry points call it before anything imports JAX. What the user has set
+  stays. On accelerators only the cache is set.
+
+  Args:
+    folder: for what is kept between runs; None: `cache_folder()`.
+  """
+  apply(folder)
+  compile_cache(folder)
+
+
+def cache_folder() -> pathlib.Path:
+  """`semseg_jax` in the user's cache folder."""
+  user = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+  return pathlib.Path(user) / "semseg_jax"
+
+
+def apply(folder=None, *, flag: str = CPU_FLAG) -> str:
   """Sets XLA_FLAGS for a run on CPU, if this jaxlib accepts the flag.
 
   Whether it does is tried once per jaxlib version in a process of its own and
-  remembered in cache_dir/xla_flags.json. XLA_FLAGS set by the user stay. The
-  allocator is set for runs on CPU, too (`allocator.keep_pages`).
+  remembered in xla_flags.json. XLA_FLAGS set by the user stay. The allocator is
+  set, too (`allocator.keep_pages`).
 
   Returns:
     What was done, in words; also logged.
   """
-  console.quiet_native()
-  if "XLA_FLAGS" in os.environ:
-    message = "XLA_FLAGS is set by the user: left as it is"
-  elif not _on_cpu():
-    message = "not on CPU: XLA_FLAGS left alone"
-  elif accepted(flag, cache_dir):
-    os.environ["XLA_FLAGS"] = flag
-    message = f"XLA_FLAGS={flag}"
+  if not _on_cpu():
+    message = "not on CPU: nothing is set"
   else:
-    message = f"this jaxlib does not know {flag}: left out"
-  if _on_cpu():
+    if "XLA_FLAGS" in os.environ:
+      message = "XLA_FLAGS is set by the user: left as it is"
+    elif accepted(flag, folder):
+      os.environ["XLA_FLAGS"] = flag
+      message = f"XLA_FLAGS={flag}"
+    else:
+      message = f"this jaxlib does not know {flag}: left out"
     message += f"; {allocator.keep_pages()}"
   logging.debug("%s", message)
   return message
 
 
-def quick(cache_dir=".cache") -> str:
+def quick(folder=None) -> str:
   """Sets XLA_FLAGS for short work on CPU instead of what `apply` has set.
 
   Before JAX's first computation; flags that the user has set stay.
   """
   if os.environ.get("XLA_FLAGS", CPU_FLAG) == CPU_FLAG and _on_cpu():
-    os.environ["XLA_FLAGS"] = " ".join(quick_flags(cache_dir))
+    os.environ["XLA_FLAGS"] = " ".join(quick_flags(folder))
   return os.environ.get("XLA_FLAGS", "")
 
 
-def quick_flags(cache_dir=".cache") -> list[str]:
+def quick_flags(folder=None) -> list[str]:
   """Those of QUICK_FLAGS that this jaxlib knows."""
-  return [flag for flag in QUICK_FLAGS if accepted(flag, cache_dir)]
+  return [flag for flag in QUICK_FLAGS if accepted(flag, folder)]
 
 
 def cores() -> int:
@@ -77,15 +91,16 @@ def cores() -> int:
   return len(allowed(0)) if allowed else os.cpu_count()
 
 
-def compile_cache(directory=".cache/jax") -> None:
-  """Keeps compiled programs below `directory`, unless the user chose another.
+def compile_cache(folder=None) -> None:
+  """Keeps compiled programs in `folder`, unless the user chose another.
 
   XLA compiles programs for CPU for as many cores as the process may use. The
   cache's key does not say how many, so each number has a folder of its own:
   what was compiled for one core would leave the others idle.
   """
+  folder = pathlib.Path(folder or cache_folder()).absolute() / "jax"
   os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(
-      pathlib.Path(directory).resolve() / f"{cores()}-cores"))
+      folder / f"{cores()}-cores" if _on_cpu() else folder))
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
   if "jax" in sys.modules:  # it read the environment when it was imported
     config = sys.modules["jax"].config
@@ -109,11 +124,10 @@ def _tpu_is_here() -> bool:
   return importlib.util.find_spec("libtpu") is not None and bool(devices)
 
 
-def accepted(flag: str, cache_dir=".cache") -> bool:
-  """Whether this jaxlib knows a flag, remembered in cache_dir."""
+def accepted(flag: str, folder=None) -> bool:
+  """Whether this jaxlib knows a flag, remembered in `folder`."""
   key = f"{importlib.metadata.version('jaxlib')} {flag}"
-  cache_dir = pathlib.Path(cache_dir)
-  path = cache_dir / "xla_flags.json"
+  path = pathlib.Path(folder or cache_folder()) / "xla_flags.json"
   try:
     known = json.loads(path.read_text())
   except (OSError, ValueError):
@@ -124,7 +138,7 @@ def accepted(flag: str, cache_dir=".cache") -> bool:
         (sys.executable, "-c", "import jax; jax.jit(lambda x: x + 1)(1.0)"),
         env=env, capture_output=True, check=False).returncode == 0
     try:
-      cache_dir.mkdir(parents=True, exist_ok=True)
+      path.parent.mkdir(parents=True, exist_ok=True)
       temporary = path.with_suffix(f".{os.getpid()}.tmp")
       temporary.write_text(json.dumps(known))
       temporary.replace(path)

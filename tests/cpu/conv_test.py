@@ -1,3 +1,5 @@
+"""Convolutions for CPUs against XLA's own, to the second order."""
+
 import re
 
 import jax
@@ -5,35 +7,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from semseg_jax.cpu import conv as cpu_conv
+from semseg_jax.cpu import target
 from semseg_jax.ops import conv
 from semseg_jax.ops import resample
 
 KEY = jax.random.key(0)
 
-# Name -> (input size, kernel size, function of x, kernel, form).
+# Name -> (input size, kernel size, function of x, kernel).
 CASES = {
-    "same": (6, 3, lambda x, k, form: conv.conv2d(x, k, padding=1, form=form)),
-    "growing": (
-        3, 4, lambda x, k, form: conv.conv2d(x, k, padding=2, form=form)),
-    "kernel_above_input": (
-        2, 4, lambda x, k, form: conv.conv2d(x, k, padding=2, form=form)),
-    "lopsided": (5, 3, lambda x, k, form: conv.conv2d(
-        x, k, padding=((0, 2), (1, 0)), form=form)),
-    "wide_padding": (
-        3, 2, lambda x, k, form: conv.conv2d(x, k, padding=3, form=form)),
-    "pointwise": (4, 1, lambda x, k, form: conv.conv2d(x, k, form=form)),
-    "stride_2_even_kernel": (7, 4, lambda x, k, form: conv.conv2d(
-        x, k, stride=2, padding=2, form=form)),
-    "stride_2_odd_kernel": (6, 3, lambda x, k, form: conv.conv2d(
-        x, k, stride=2, padding=1, form=form)),
-    "stride_3": (8, 2, lambda x, k, form: conv.conv2d(
-        x, k, stride=3, padding=1, form=form)),
-    "up": (4, 3, lambda x, k, form: conv.upsample_conv(x, k, form=form)),
-    "down": (6, 3, lambda x, k, form: conv.downsample_conv(x, k, form=form)),
-    "down_odd": (7, 3, lambda x, k, form: conv.downsample_conv(
-        x, k, form=form)),
-    "down_1x1": (6, 1, lambda x, k, form: conv.downsample_conv(
-        x, k, form=form)),
+    "same": (6, 3, lambda x, k: conv.conv2d(x, k, padding=1)),
+    "growing": (3, 4, lambda x, k: conv.conv2d(x, k, padding=2)),
+    "kernel_above_input": (2, 4, lambda x, k: conv.conv2d(x, k, padding=2)),
+    "lopsided": (
+        5, 3, lambda x, k: conv.conv2d(x, k, padding=((0, 2), (1, 0)))),
+    "wide_padding": (3, 2, lambda x, k: conv.conv2d(x, k, padding=3)),
+    "pointwise": (4, 1, conv.conv2d),
+    "stride_2_even_kernel": (
+        7, 4, lambda x, k: conv.conv2d(x, k, stride=2, padding=2)),
+    "stride_2_odd_kernel": (
+        6, 3, lambda x, k: conv.conv2d(x, k, stride=2, padding=1)),
+    "stride_3": (8, 2, lambda x, k: conv.conv2d(x, k, stride=3, padding=1)),
+    "up": (4, 3, conv.upsample_conv),
+    "down": (6, 3, conv.downsample_conv),
+    "down_odd": (7, 3, conv.downsample_conv),
+    "down_1x1": (6, 1, conv.downsample_conv),
 }
 
 
@@ -44,54 +42,65 @@ def inputs(name, ci=3, co=2):
   return x, jax.random.normal(b, (k, k, ci, co)) / k, f
 
 
-def sloped(f, form):
+def sloped(f):
   """Value and gradients."""
-  score = lambda x, w: jnp.sum(jnp.sin(f(x, w, form)))
-  return lambda x, w: (f(x, w, form), jax.grad(score, (0, 1))(x, w))
+  score = lambda x, w: jnp.sum(jnp.sin(f(x, w)))
+  return lambda x, w: (f(x, w), jax.grad(score, (0, 1))(x, w))
 
 
-def curved(f, form):
+def curved(f):
   """Gradients of the squared norms of both gradients."""
   def penalty(x, w):
-    _, gradients = sloped(f, form)(x, w)
+    _, gradients = sloped(f)(x, w)
     return sum(jnp.sum(g ** 2) for g in gradients)
   return jax.grad(penalty, (0, 1))
 
 
+def compiled(f, platform, *arguments):
+  """`f` as it is written for a platform, compiled for this one."""
+  return lowered(f, platform, *arguments).compile()
+
+
+def lowered(f, platform, *arguments):
+  with target.compiling_for(platform):
+    return jax.jit(f).lower(*arguments)
+
+
 def assert_agree(make, x, w, f):
-  fast, plain = (jax.jit(make(f, form))(x, w) for form in ("phases", "plain"))
+  fast, plain = (compiled(make(f), platform, x, w)(x, w)
+                 for platform in ("cpu", "gpu"))
   for a, b in zip(jax.tree.leaves(fast), jax.tree.leaves(plain), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_formulations_agree(name):
+def test_forms_agree(name):
   assert_agree(sloped, *inputs(name))
 
 
 @pytest.mark.parametrize(
     "name", ["growing", "kernel_above_input", "stride_2_even_kernel", "up",
              "down"])
-def test_formulations_agree_to_second_order(name):
+def test_forms_agree_to_second_order(name):
   assert_agree(curved, *inputs(name))
 
 
 @pytest.mark.parametrize("name", ["kernel_above_input", "lopsided", "up"])
 def test_few_positions_of_many_channels_agree(name, monkeypatch):
   """The map's gradient is spread by one product there."""
-  spread, taken = conv._spread, []
+  spread, taken = cpu_conv._spread, []
   monkeypatch.setattr(
-      conv, "_spread", lambda *args: taken.append(1) or spread(*args))
+      cpu_conv, "_spread", lambda *args: taken.append(1) or spread(*args))
   x, w, f = inputs(name, ci=2, co=32)
   assert_agree(sloped, x[:1], w, f)
   assert taken
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_phases_keep_off_the_slow_path(name):
+def test_fast_form_keeps_off_the_slow_path(name):
   # XLA on CPU is slow where the kernel is larger than the unpadded input.
   x, w, f = inputs(name)
-  text = jax.jit(curved(f, "phases")).lower(x, w).as_text(dialect="hlo")
+  text = lowered(curved(f), "cpu", x, w).as_text(dialect="hlo")
   assert list(slow_convolutions(text)) == []
 
 
@@ -99,7 +108,7 @@ def test_phases_keep_off_the_slow_path(name):
 def test_plain_form_is_on_the_slow_path(name):
   # Else the test above proves nothing.
   x, w, f = inputs(name)
-  text = jax.jit(curved(f, "plain")).lower(x, w).as_text(dialect="hlo")
+  text = lowered(curved(f), "gpu", x, w).as_text(dialect="hlo")
   assert list(slow_convolutions(text))
 
 
@@ -135,7 +144,8 @@ def test_upsample_conv_is_its_definition(size):
 
 def test_bfloat16_stays_bfloat16():
   x, w, f = inputs("up")
-  y = f(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16), "phases")
+  y = f(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16))
   assert y.dtype == jnp.bfloat16
-  np.testing.assert_allclose(
-      y.astype(jnp.float32), f(x, w, "plain"), atol=0.1)
+  with target.compiling_for("gpu"):
+    expected = f(x, w)
+  np.testing.assert_allclose(y.astype(jnp.float32), expected, atol=0.1)

@@ -10,7 +10,7 @@ import pytest
 # Page faults of the second of two equal large blocks.
 _PROGRAM = """
 import ctypes, resource, sys
-from semseg_jax.training import allocator
+from semseg_jax.cpu import allocator
 if sys.argv[1] == "keep":
   print(allocator.keep_pages(), file=sys.stderr)
 libc = ctypes.CDLL("libc.so.6")

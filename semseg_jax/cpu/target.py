@@ -4,8 +4,10 @@ Choices that depend on the platform ask `platform()` while they are traced, so
 a program for a TPU can be compiled where there is none.
 """
 
+from collections.abc import Callable
 import contextlib
 import contextvars
+import functools
 
 import jax
 
@@ -25,3 +27,21 @@ def compiling_for(name: str):
     yield
   finally:
     _PLATFORM.reset(token)
+
+
+def on_cpu(fast: Callable) -> Callable:
+  """Decorates a function that `fast` replaces where a CPU is compiled for.
+
+  Args:
+    fast: takes the same arguments and computes the same; it returns
+      NotImplemented where it is not the faster one.
+  """
+  def decorate(plain):
+    @functools.wraps(plain)
+    def chosen(*args, **kwargs):
+      result = NotImplemented
+      if platform() == "cpu":
+        result = fast(*args, **kwargs)
+      return plain(*args, **kwargs) if result is NotImplemented else result
+    return chosen
+  return decorate

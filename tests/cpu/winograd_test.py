@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from semseg_jax.cpu import target
+from semseg_jax.cpu import winograd
 from semseg_jax.ops import conv
-from semseg_jax.ops import winograd
 
 _PARTS = ("correlate", "input_gradient", "weight_gradient")
 
@@ -38,13 +39,12 @@ def test_is_a_convolution(size, pad, tile):
         winograd.input_gradient(g, kernel, pad), of_map, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("channels", "form", "precision", "used"), [
-    (256, "phases", "default", set(_PARTS)),
-    (128, "phases", "default", set(_PARTS)),
-    (64, "phases", "default", set()), (256, "plain", "default", set()),
-    (256, "phases", "highest", set())])
+@pytest.mark.parametrize(("channels", "platform", "precision", "used"), [
+    (256, "cpu", "default", set(_PARTS)), (128, "cpu", "default", set(_PARTS)),
+    (64, "cpu", "default", set()), (256, "gpu", "default", set()),
+    (256, "cpu", "highest", set())])
 def test_wide_convolutions_use_it_at_every_order(
-    monkeypatch, channels, form, precision, used):
+    monkeypatch, channels, platform, precision, used):
   calls = set()
 
   def watched(name):
@@ -55,10 +55,11 @@ def test_wide_convolutions_use_it_at_every_order(
     monkeypatch.setattr(winograd, name, watched(name))
 
   def penalty(x, w):
-    y = lambda x, w: jnp.sum(conv.conv2d(x, w, padding=1, form=form) ** 2)
+    y = lambda x, w: jnp.sum(conv.conv2d(x, w, padding=1) ** 2)
     return sum(jnp.sum(g ** 2) for g in jax.grad(y, (0, 1))(x, w))
 
-  with jax.default_matmul_precision(precision):
+  with (jax.default_matmul_precision(precision),
+        target.compiling_for(platform)):
     jax.eval_shape(jax.grad(penalty, (0, 1)), *(
         jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (
             (4, 16, 16, channels), (3, 3, channels, channels))))
@@ -71,13 +72,15 @@ def test_wide_convolutions_agree_to_second_order(channels):
   x = jax.random.normal(a, (1, 32, 32, channels))
   w = jax.random.normal(b, (3, 3, channels, channels)) / 3 / channels ** 0.5
 
-  def penalty(form, x, w):
-    y = lambda x, w: jnp.sum(jnp.sin(conv.conv2d(x, w, padding=1, form=form)))
+  def penalty(x, w):
+    y = lambda x, w: jnp.sum(jnp.sin(conv.conv2d(x, w, padding=1)))
     return sum(jnp.sum(g ** 2) for g in jax.grad(y, (0, 1))(x, w))
 
-  gradients = [
-      jax.jit(jax.grad(lambda *a, f=form: penalty(f, *a), (0, 1)))(x, w)
-      for form in ("phases", "plain")]
+  gradients = []
+  for platform in ("cpu", "gpu"):
+    with target.compiling_for(platform):  # else jit would take the first
+      gradients.append(jax.jit(jax.grad(
+          lambda *a: penalty(*a), (0, 1)))(x, w))
   for got, want in zip(*gradients, strict=True):
     scale = np.abs(want).max()
     np.testing.assert_allclose(got / scale, want / scale, atol=2e-5)
