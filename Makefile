@@ -51,7 +51,7 @@ WORKERS := -n 2
 # long tests would come last, and one worker would wait for the other.
 BY_FILE := --dist=loadfile --no-loadscope-reorder
 
-test: $(STAMP)
+test: lint
 	$(BIN)/python -m pytest -q $(WORKERS) tests/golden
 	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) $(BY_FILE) --ignore=tests/golden
 

@@ -32,7 +32,8 @@ def _same(config, stage, steps, folder, whole):
   smoke.assert_same(state, smoke.final_state(config, whole, stage)[1])
 
 
-@pytest.mark.parametrize("stage", ["gan", "encoder"])
+@pytest.mark.parametrize(
+    "stage", ["gan", pytest.param("encoder", marks=pytest.mark.slow)])
 def test_killed_and_restarted_equals_unbroken(trained, tmp_path, stage):
   if stage == "encoder":
     smoke.copy_stages(trained, tmp_path, "gan")
@@ -67,6 +68,7 @@ def test_killed_three_times_equals_unbroken(trained, tmp_path, stage):
   _same(config, stage, steps, tmp_path / "killed", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_evaluation_continues(trained, tmp_path):
   stages = ("supervised", "fully_supervised", "gan", "encoder")
   smoke.copy_stages(trained, tmp_path, *stages)

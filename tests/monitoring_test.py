@@ -31,6 +31,7 @@ def test_collapsed_samples_are_precise_but_cover_nothing():
   assert not any("fid" in name for name in result)
 
 
+@pytest.mark.slow
 def test_pretrained_features_of_images_of_any_size():
   try:
     pretrained.variables("efficientnet_lite0", {})

@@ -14,6 +14,7 @@ lists, and classes.json where that is missing.
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -117,8 +118,10 @@ def _next_command(dataset):
   labels = "-1" if any(s.labeled and len(s) for s in dataset.splits.values()
                        ) else "0"
   root = pathlib.Path(flags.FLAGS.data_dir)
-  return (
-      "next: semseg-jax train --config=configs/semantic_gan/folder.py:size=64,"
-      f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
-      f"labels={labels} --config.data.data_dir={root} "
-      f"--workdir=runs/{spec.name}")
+  config = ("configs/semantic_gan/folder.py:size=64,"
+            f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
+            f"labels={labels}")
+  return "next (with ,cpu behind the labels where there is no GPU): " + (
+      shlex.join([
+          "semseg-jax", "train", f"--config={config}",
+          f"--config.data.data_dir={root}", f"--workdir=runs/{spec.name}"]))

@@ -31,9 +31,10 @@ def run(toy_config, tmp_path_factory):
 
 @pytest.mark.parametrize(("changes", "methods"), [
     ({}, ["encoder", "inversion@2", "inversion"]),
-    ({"encoder.kind": "residual", "inversion.start": "mean",
-      "inversion.space": "w", "data.num_classes": 2},
-     ["start", "inversion@2", "inversion"])])
+    pytest.param(
+        {"encoder.kind": "residual", "inversion.start": "mean",
+         "inversion.space": "w", "data.num_classes": 2},
+        ["start", "inversion@2", "inversion"], marks=pytest.mark.slow)])
 def test_labels_do_not_depend_on_the_batch(run, changes, methods):
   config, folder = run(**changes)
   predict = labeling.predictor(config, folder)

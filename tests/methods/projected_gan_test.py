@@ -149,6 +149,7 @@ def test_r1_is_for_pairs_alone(toy_config, trace):
   assert set(state.image_discriminator) == {"params", "spectral"}
 
 
+@pytest.mark.slow
 def test_gray_images_and_projected_pairs(toy_config, toy_batch, all_finite):
   config = toy_config(**(PROJECTED | {
       "data.channels": 1, "data.num_classes": 2,
