@@ -8,8 +8,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from configs.semantic_gan import folder as folder_config
 from configs.semantic_gan import toy_faces
 from semseg_jax import experiment
+from semseg_jax import stages
+from semseg_jax.methods.common import checks
+from semseg_jax.methods.common import data as data_lib
 from tests.methods import smoke
 
 NAMES = [f"p{i}" for i in range(6)]
@@ -141,11 +145,69 @@ def test_data(data, tmp_path, capsys, spoil):
      "'supervised'.*config.data.num_labeled"),
     ({"perceptual.weights": "absent.safetensors"}, "absent.safetensors"),
     ({"monitor.inception": "absent.safetensors"}, "absent.safetensors"),
+    # What would show only when the GAN trains, is watched, or is inverted.
+    ({"gan.batch_size": 6}, "config.gan.batch_size is 6.*multiple of 4"),
+    ({"generator.channels_per_resolution": (32, 4)},
+     r"config.generator.channels_per_resolution is \(32, 4\): give pairs"),
+    ({"monitor.samples": 1}, "config.monitor.samples is 1"),
+    ({"data.num_unlabeled": 1}, "there are 1 unlabeled images"),
+    ({"inversion.snapshots": (2, 9)}, "config.inversion.snapshots has 9"),
+    ({"data.ignore_index": 250}, "config.data.ignore_index is 250.*255"),
 ])
 def test_config(data, tmp_path, capsys, changes, said):
   line = error(on_folder(data, **changes), tmp_path / "run", capsys)
   assert re.search(said, line), line
   assert not (tmp_path / "run").exists()
+
+
+def test_labeled_images_that_are_scored_too(data, tmp_path, capsys):
+  (data / "splits/test.txt").write_text("p5\np0\n")
+  line = error(on_folder(data), tmp_path / "run", capsys)
+  assert re.search("train_labeled and in test: p0.*allow_overlap", line), line
+  assert not (tmp_path / "run").exists()
+  experiment.check_data(on_folder(data, **{"data.allow_overlap": True}))
+
+
+def test_the_ignore_index_is_the_data_sets(data):
+  classes = json.loads((data / "classes.json").read_text())
+  (data / "classes.json").write_text(json.dumps(
+      classes | {"ignore_index": 250}))
+  mask = np.full((16, 16), 250, np.uint8)
+  mask[:4] = 1
+  Image.fromarray(mask).save(data / "masks/p0.png")
+  config = on_folder(data, **{"data.num_labeled": -1})
+  assert data_lib.ignore_index(config) == 250
+  labeled, _ = data_lib.train_sources(config)
+  assert {250} < set(np.unique(labeled[list(labeled.ids).index("p0")]["label"]))
+
+
+def test_home_folder_and_folders_that_cannot_be_written(
+    data, tmp_path, capsys, monkeypatch):
+  monkeypatch.setenv("HOME", str(tmp_path))
+  changes = {"data.data_dir": "~/data", "data.cache_dir": "~/kept"}
+  experiment.check_data(on_folder(data, **changes))
+  assert (tmp_path / "kept").is_dir()
+  (tmp_path / "file").write_text("")
+  line = error(on_folder(data, **{"data.cache_dir": str(tmp_path / "file/x")}),
+               tmp_path / "run", capsys)
+  assert "--config.data.cache_dir" in line
+  line = error(on_folder(data), tmp_path / "file/run", capsys)
+  assert str(tmp_path / "file") in line
+
+
+def test_images_alone_train_a_generator(data, tmp_path):
+  for name in ("masks", "splits", "classes.json"):
+    path = data / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+  config = folder_config.get_config("size=16,channels=3,labels=0,smoke")
+  config.data.update(data_dir=str(data), cache_dir=str(tmp_path / "cache"))
+  config.lock()
+  assert config.stages == ("gan",)
+  experiment.check_data(config)
+  stage = stages.make(config, tmp_path, "gan")
+  assert stage.phases(0)
+  checks.check(config, config.stages)
+  assert next(stage.train_data(0))["unlabeled"]["image"].shape == (4, 16, 16, 3)
 
 
 def test_workdir_is_a_file(data, tmp_path, capsys):
