@@ -2,6 +2,9 @@
 speed drifts during the measurement favours none of them."""
 
 from collections.abc import Callable
+import ctypes
+import pathlib
+import resource
 import statistics
 import time
 from typing import NamedTuple
@@ -58,3 +61,49 @@ def _summary(values) -> Timing:
 def flops(compiled) -> float:
   """Floating point operations that the compiler counts in a program."""
   return (compiled.cost_analysis() or {}).get("flops", float("nan"))
+
+
+def product(side: int, dtype, precision=None):
+  """(run, FLOPs) of a product of random square matrices."""
+  import jax
+
+  a = jax.random.normal(jax.random.key(0), (side, side)).astype(dtype)
+  multiply = jax.jit(lambda a: jax.numpy.matmul(a, a, precision=precision))
+  return lambda: jax.block_until_ready(multiply(a)), 2.0 * side ** 3
+
+
+def copy(size: int):
+  """(run, bytes read and written) of an array of `size` bytes doubled."""
+  import jax
+
+  x = jax.numpy.ones((size // 4,))
+  double = jax.jit(lambda x: x * 2)
+  return lambda: jax.block_until_ready(double(x)), 2 * size
+
+
+def reset_memory():
+  """Starts the peak of this process's memory anew, where Linux lets us."""
+  try:
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+  except OSError:
+    pass
+
+
+def resident_mib() -> float:
+  """Largest resident size in MiB since `reset_memory`."""
+  try:
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+      if line.startswith("VmHWM"):
+        return int(line.split()[1]) / 1024
+  except OSError:
+    pass
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def peak_memory_mib() -> float:
+  """The device's peak in MiB where it tells, else the process's."""
+  import jax
+
+  stats = jax.devices()[0].memory_stats()
+  return stats["peak_bytes_in_use"] / 2 ** 20 if stats else resident_mib()

@@ -3,14 +3,15 @@ r"""One case, semseg_jax against PyTorch, side by side.
   python -m benchmarks.compare --case=generator --size=64 --batch=4
   python -m benchmarks.compare --case=inversion --size=64 --batch=1,8 --steps=10
 
-Cases: generator, gan, gan_regularised, encoder, inversion, deeplab,
-deeplab_gradient, s4gan, hypercolumn, input. Each side runs in a process of its
-own, semseg_jax with XLA's settings of train.py; they get the same weights and
-inputs, have to agree, and then run in turns. Lists of sizes and batches are
-measured one after the other. Rows go to
+Cases: generator, gan, gan_regularised, gan_projected, encoder, inversion,
+deeplab, deeplab_gradient, s4gan, efficientnet, hypercolumn, input. Each side
+runs in a process of its own, semseg_jax with XLA's settings of train.py; they
+get the same weights and inputs, have to agree, and then run in turns. Lists of
+sizes and batches are measured one after the other. Rows go to
 benchmarks/results/<kind of machine>.md.
 """
 
+import json
 import pathlib
 import shlex
 import sys
@@ -50,6 +51,11 @@ _FIELDS = {
 _VGG = flags.DEFINE_float("vgg", 1.0, "Scales the widths of LPIPS' network.")
 _SLACK = flags.DEFINE_float(
     "slack", 1.0, "Multiplies the tolerances within which sides must agree.")
+_CPU_TIME = flags.DEFINE_bool(
+    "cpu_time", False, "Processor seconds, on a machine that does other work: "
+    "then keep to one core (taskset -c 0).")
+_JSON = flags.DEFINE_bool(
+    "json", False, "A line of JSON for each record instead of the table.")
 _COMPILED = flags.DEFINE_string(
     "compiled", "", "Folder that keeps compiled programs for later runs; "
     "empty: all are compiled anew, so that the time is known.")
@@ -74,6 +80,7 @@ def main(argv):
       s = settings_lib.Settings(
           _CASE.value, size, batch, dtype=_DTYPE.value,
           perceptual=_PERCEPTUAL.value, vgg=_VGG.value,
+          cpu_time=_CPU_TIME.value,
           **{k: f.value for k, f in _FIELDS.items()})
       try:
         records.append(run.measure(
@@ -82,9 +89,13 @@ def main(argv):
       except RuntimeError as error:
         print(f"{s.case}, {size} px, batch {batch}: {error}", file=sys.stderr)
         return 1
+      if _JSON.value:
+        print(json.dumps(report.line(records[-1])), flush=True)
       if _OUT.value:
         print(report.add(pathlib.Path(_OUT.value), records[-1]))
-  print(report.markdown(report.machine(records[-1]["device"]), records, False))
+  if not _JSON.value:
+    print(report.markdown(
+        report.machine(records[-1]["device"]), records, False))
   return int(any(run.DISAGREES in note for r in records for note in r["notes"]))
 
 

@@ -5,7 +5,6 @@ inversion are the library's own, with the random numbers that the peers get.
 """
 
 import functools
-import importlib
 import pathlib
 from typing import Any
 from typing import NamedTuple
@@ -16,11 +15,18 @@ import numpy as np
 
 from benchmarks.compare import settings as settings_lib
 from configs.semantic_gan import base
+from configs.semisup import base as semisup
 from semseg_jax import interop
 from semseg_jax import inversion
+from semseg_jax.methods import gan
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import perceptual
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import encoder
+from semseg_jax.methods.semisup import s4gan
+from semseg_jax.models import efficientnet_lite
+from semseg_jax.models import few_shot
 from semseg_jax.ops import segmentation_losses
 
 
@@ -114,9 +120,9 @@ def single(function, args, names) -> Program:
       start)
 
 
-def training(step, state, batch, rngs, phases) -> Program:
+def training(step, state, batch, rngs, phases, frozen=()) -> Program:
   """An iteration: the phases of a stage's training step, state donated."""
-  batch, rngs = jax.device_put((batch, rngs))
+  batch, rngs, frozen = jax.device_put((batch, rngs, frozen))
   held = [jax.tree.map(jnp.copy, state)]  # No buffer may be donated twice.
 
   def named(phase):
@@ -126,14 +132,14 @@ def training(step, state, batch, rngs, phases) -> Program:
 
   def lower():
     jitted = {p: jax.jit(named(p), donate_argnums=0) for p in phases}
-    return {p: (f.lower(held[0], {}, batch, rngs[p]), 1)
+    return {p: (f.lower(held[0], frozen, batch, rngs[p]), 1)
             for p, f in jitted.items()}
 
   def start(compiled):
     def run():
       logs = {}
       for p in phases:
-        held[0], metrics = compiled[p](held[0], {}, batch, rngs[p])
+        held[0], metrics = compiled[p](held[0], frozen, batch, rngs[p])
         logs |= metrics
       jax.block_until_ready((held[0], logs))
       return logs
@@ -153,14 +159,21 @@ def generator(c):
 
 
 def gan_iteration(c, regularised=False):
-  gan = _module("gan", "gan")
-  nets = _module("gan", "common.joint_networks")
-  (g, gv), (dr, drv), (dm, dmv) = (
-      c.network("g", "stylegan2/generator"),
-      c.network("dr", "stylegan2/discriminator"),
-      c.network("dm", "semantic_gan/patch_discriminator"))
-  stage = gan.make(c.config(), None, modules=nets.Modules(g, dr, dm))
-  state = jax.jit(stage.init)(jax.random.key(0), {}).replace(
+  (g, gv), (dm, dmv) = (c.network("g", "stylegan2/generator"),
+                        c.network("dm", "semantic_gan/patch_discriminator"))
+  config, frozen = c.config(), {}
+  if c.s.case == "gan_projected":
+    config.gan.path_length_weight = 0.0
+    config.image_discriminator.update(
+        kind="projected", feature_size=settings_lib.FEATURE_SIZE)
+    modules = joint_networks.make(config)._replace(
+        generator=g, patch_discriminator=dm)
+    frozen, drv = _projected(c)
+  else:
+    dr, drv = c.network("dr", "stylegan2/discriminator")
+    modules = joint_networks.Modules(g, dr, dm)
+  stage = gan.make(config, None, modules=modules)
+  state = jax.jit(stage.init)(jax.random.key(0), frozen).replace(
       generator=gv["params"], ema=gv["params"], noise=gv["noise"],
       image_discriminator=dict(drv), patch_discriminator=dict(dmv))
   numbers = lambda k: {"z": c.input(f"{k}/z"), "noise": c.noise(k),
@@ -175,7 +188,40 @@ def gan_iteration(c, regularised=False):
   batch = {"unlabeled": {"image": c.input("unlabeled")},
            "labeled": {"image": c.input("labeled"),
                        "label": c.input("label")}}
-  return training(stage.train_step, state, batch, rngs, phases)
+  return training(
+      stage.train_step, state, batch, rngs, phases, frozen)
+
+
+def _projected(c):
+  """(frozen features, variables of the heads) of a projected Dr."""
+  entries = {k.removeprefix("features/"): v for k, v in c.arrays.items()
+             if k.startswith("features/")}
+  kernel = lambda x: jnp.asarray(np.transpose(x, (2, 3, 1, 0)))
+  _, network = interop.from_torch("efficientnet_lite0", {
+      k.removeprefix("network."): v for k, v in entries.items()
+      if k.startswith("network.")})
+  frozen = {"features": {
+      "network": {k: v["backbone"] for k, v in network.items()},
+      "projection": {"projection": {
+          k.removesuffix(".weight"): kernel(v) for k, v in entries.items()
+          if not k.startswith("network.")}}}}
+  heads = {"params": {}, "spectral": {}}
+  for key, x in c.arrays.items():
+    if not key.startswith("heads/"):
+      continue
+    _, scale, layer, name = key.removeprefix("heads/").split(".")
+    of = lambda kind, scale=scale, layer=layer: heads[kind].setdefault(
+        f"scale{scale}", {}).setdefault(layer, {})
+    if name == "weight_orig":
+      of("params")["kernel"] = kernel(x)
+    elif name == "bias":
+      of("params")["bias"] = jnp.asarray(x)
+    elif name == "weight_u":
+      of("spectral")["u"] = jnp.asarray(x)
+    elif name == "weight_v":
+      shape = c.arrays[key.replace("weight_v", "weight_orig")].shape[1:]
+      of("spectral")["v"] = jnp.asarray(x.reshape(shape).transpose(1, 2, 0))
+  return jax.device_put((frozen, heads))
 
 
 def encoder_iteration(c):
@@ -191,14 +237,10 @@ def encoder_iteration(c):
            "labeled": {"image": c.input("labeled"),
                        "label": c.input("label")}}
 
-  def step(state, none, batch_and_frozen, rngs, *, phase):
-    del none
-    batch, frozen = batch_and_frozen
-    return stage.train_step(state, frozen, batch, rngs, phase=phase)
-
   return training(
-      step, state, (batch, frozen),
-      {k: {"noise": c.noise(k)} for k in batch}, ("unlabeled", "labeled"))
+      stage.train_step, state, batch,
+      {k: {"noise": c.noise(k)} for k in batch}, ("unlabeled", "labeled"),
+      frozen)
 
 
 def invert(c):
@@ -239,7 +281,6 @@ def segment(c):
 
 def segment_gradient(c):
   module, variables = c.network("segmenter", "s4gan/deeplabv2")
-  segmenter = _module("deeplab_gradient", "common.segmenter")
 
   def gradient(variables, image, label):
     def loss(params):
@@ -256,10 +297,24 @@ def segment_gradient(c):
                 ("loss", "gradient_norm", "_gradients"))
 
 
+def features(c):
+  module, variables = c.network("efficientnet", "efficientnet_lite0")
+  trunk = efficientnet_lite.EfficientNetLite(dtype=module.dtype)
+  variables = {k: v["backbone"] for k, v in variables.items()}
+
+  def forward(variables, image):
+    def loss(image):
+      last = trunk.apply(variables, image)[0].astype(jnp.float32)
+      return jnp.square(last).mean(), last
+    gradient, last = jax.grad(loss, has_aux=True)(image)
+    return last, gradient
+
+  return single(forward, (variables, c.input("image")),
+                ("features", "gradient"))
+
+
 def s4gan_iteration(c):
-  s4gan = _module("s4gan", "semisup.s4gan")
-  segmenter = _module("s4gan", "common.segmenter")
-  config = importlib.import_module("configs.semisup.base").get_config()
+  config = semisup.get_config()
   config.dtype = c.s.dtype
   config.data.update(name="folder", size=c.s.size, num_classes=c.s.classes)
   config.s4gan.batch_size = c.s.batch
@@ -280,7 +335,6 @@ def s4gan_iteration(c):
 def hypercolumn(c):
   g, gv = c.network("g", "stylegan2/generator")
   net, nv = c.network("few_shot", "repurpose_gan/cnn", size=c.s.size)
-  few_shot = importlib.import_module("semseg_jax.models.few_shot")
   names = few_shot.layer_names(g, first=8)
 
   def forward(gv, nv, latents, noise):
@@ -314,21 +368,10 @@ def input_pipeline(s, root):
   return Program(dict, start)
 
 
-def _module(case, *names):
-  """The first of these modules of `semseg_jax.methods` that there is."""
-  for name in names:
-    try:
-      return importlib.import_module(f"semseg_jax.methods.{name}")
-    except ModuleNotFoundError:
-      continue
-  raise settings_lib.Unavailable(
-      f"case {case!r} needs semseg_jax.methods.{names[0]}, which this checkout "
-      "does not have")
-
-
 _CASES = {
     "generator": generator, "gan": gan_iteration,
     "gan_regularised": functools.partial(gan_iteration, regularised=True),
-    "encoder": encoder_iteration, "inversion": invert, "deeplab": segment,
+    "gan_projected": gan_iteration, "encoder": encoder_iteration,
+    "inversion": invert, "deeplab": segment,
     "deeplab_gradient": segment_gradient, "s4gan": s4gan_iteration,
-    "hypercolumn": hypercolumn}
+    "efficientnet": features, "hypercolumn": hypercolumn}

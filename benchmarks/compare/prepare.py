@@ -8,10 +8,12 @@ import torch
 
 from benchmarks.compare import settings as settings_lib
 from benchmarks.peers import deeplab
+from benchmarks.peers import efficientnet
 from benchmarks.peers import few_shot
 from benchmarks.peers import fpn_encoder
 from benchmarks.peers import patch
 from benchmarks.peers import perceptual
+from benchmarks.peers import projected
 from benchmarks.peers import s4gan
 from benchmarks.peers import stylegan2
 
@@ -35,6 +37,9 @@ def networks(s: settings_lib.Settings, form: str = "original"):
       "segmenter": lambda: deeplab.DeepLabV2(s.classes, width=s.narrow),
       "judge": lambda: s4gan.Discriminator(
           3 + s.classes, width=s.narrow, dropout=0.0),
+      "efficientnet": efficientnet.EfficientNetLite0,
+      "features": lambda: projected.Projection(settings_lib.FEATURE_SIZE),
+      "heads": lambda: projected.Discriminator(settings_lib.FEATURE_SIZE),
       "few_shot": lambda: few_shot.FewShot(
           2 * sum(w for r, w in channels.items() if r > 4), s.classes,
           size=s.size, form=form)}
@@ -42,6 +47,8 @@ def networks(s: settings_lib.Settings, form: str = "original"):
   needed = {
       "generator": ("g",), "gan": ("g", "dr", "dm"),
       "gan_regularised": ("g", "dr", "dm"),
+      "gan_projected": ("g", "features", "heads", "dm"),
+      "efficientnet": ("efficientnet",),
       "encoder": ("e", "g", distance), "inversion": ("g", distance),
       "deeplab": ("segmenter",), "deeplab_gradient": ("segmenter",),
       "s4gan": ("segmenter", "judge"), "hypercolumn": ("g", "few_shot"),
@@ -67,7 +74,8 @@ def arrays(s: settings_lib.Settings) -> dict[str, np.ndarray]:
         # Weights with which signals neither vanish nor grow: outputs that are
         # all bias would agree whatever was computed.
         if p.ndim == 4 and (name == "lpips" and "features_" in key or
-                            name == "segmenter" and "layer5" not in key):
+                            name == "segmenter" and "layer5" not in key or
+                            name in ("efficientnet", "features")):
           torch.nn.init.kaiming_normal_(p)
         if name == "segmenter" and key.endswith("bn3.weight"):
           p.fill_(0.2)

@@ -49,7 +49,8 @@ def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
   name = machine(record["device"])
   path = folder / f"{name}.json"
   records = json.loads(path.read_text()) if path.exists() else []
-  records = [r for r in records if r["settings"] != record["settings"]]
+  whole = lambda r: {"cpu_time": False} | r["settings"]
+  records = [r for r in records if whole(r) != whole(record)]
   records.append(record)
   order = settings_lib.CASES.index
   records.sort(key=lambda r: (
@@ -74,7 +75,8 @@ def markdown(name: str, records, plotted: bool) -> str:
       "FLOPs and bytes are the compiler's count of its programs; peaks were "
       "measured in the same rounds (a product of square matrices in the row's "
       "type, an array doubled into another). \"gap\": largest difference of "
-      "outputs before timing. With `--compiled` no cold compilation is timed.",
+      "outputs before timing. With `--compiled` no cold compilation is timed, "
+      "with `--cpu_time` processor seconds are counted.",
       ""]
   if plotted:
     text += [f"![images a second]({name}.png)", ""]
@@ -90,6 +92,25 @@ def markdown(name: str, records, plotted: bool) -> str:
     for r in rows:
       text += _profile(r)
   return "\n".join(text)
+
+
+def line(r) -> dict:
+  """What a record says, flat: times, ratios, shares of the peaks, memory."""
+  own = r["seconds"]["ours"]["median"]
+  others = {k: t["median"] / own for k, t in r["seconds"].items()
+            if k != "ours"}
+  return {
+      "ms": 1e3 * own, "images_per_second": r["work"] / own,
+      **{f"{k}_ratio": others.get(k) for k in ("original", "best")},
+      "of_product": r["of_matmul"], "of_copy": r["of_copy"],
+      "compile_s": sum(t for t in r["compile"][0].values() if t),
+      **{f"{k}_mib": r["memory"].get(k) for k in ("ours", "original", "best")},
+      "gap": r["gap"], "notes": "; ".join(r["notes"]),
+      "kinds": ", ".join(f"{k} {t * 1e3:.1f} ms" for k, t in (
+          r["profile"]["kinds"] if r.get("profile") else ())),
+      "longest": "; ".join(
+          f"{scope} {kind} {time * 1e3:.1f} ms" for _, scope, kind, _, _, time
+          in (r["profile"]["longest"][:5] if r.get("profile") else ()))}
 
 
 def _cells(r):

@@ -2,8 +2,11 @@
 
 import dataclasses
 
-CASES = ("generator", "gan", "gan_regularised", "encoder", "inversion",
-         "deeplab", "deeplab_gradient", "s4gan", "hypercolumn", "input")
+CASES = ("generator", "gan", "gan_regularised", "gan_projected", "encoder",
+         "inversion", "deeplab", "deeplab_gradient", "s4gan", "efficientnet",
+         "hypercolumn", "input")
+# Side of what the network of a projected discriminator sees.
+FEATURE_SIZE = 128
 # Who is measured. "best_compiled" is "best" under torch.compile.
 SIDES = ("ours", "original", "best", "best_compiled")
 
@@ -27,6 +30,8 @@ class Settings:
     perceptual: "lpips" or "dr", of encoder and inversion.
     vgg: scales the widths of LPIPS' network.
     images: in the folder that the case "input" reads.
+    cpu_time: counts processor seconds, which other work disturbs less, instead
+      of the clock's; for one core, as threads that wait are counted as well.
   """
   case: str
   size: int = 64
@@ -38,6 +43,7 @@ class Settings:
   perceptual: str = "lpips"
   vgg: float = 1.0
   images: int = 256
+  cpu_time: bool = False
 
   @property
   def share(self) -> float:

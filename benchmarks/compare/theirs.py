@@ -85,9 +85,12 @@ def generator(c):
 
 def gan_iteration(c, regularised=False):
   dm = c.nets["dm"].train()
+  projected = "heads" in c.nets
+  dr = c.nets["heads"].train() if projected else c.nets["dr"]
+  options = gan.Options(path_every=0) if projected else gan.Options()
   trainer = gan.Trainer(
-      c.nets["g"], c.nets["dr"], dm, gan.Options(), fused=c.best,
-      autocast=c.autocast, compiled=c.compiled)
+      c.nets["g"], dr, dm, options, fused=c.best, autocast=c.autocast,
+      compiled=c.compiled, features=c.nets.get("features"))
   index = c.nets["g"].num_ws // 2
   rngs = {k: {"z": c.input(f"{k}/z"), "index": index, "noise": c.noise(k)}
           for k in ("dr", "dm", "g", "path")}
@@ -155,6 +158,20 @@ def segment_gradient(c):
     loss.backward()
     return {"loss": loss, "gradient_norm": torch.nn.utils.get_total_norm(
         [p.grad for p in net.parameters() if p.grad is not None])}
+  return run
+
+
+def features(c):
+  net = c.nets["efficientnet"].eval().requires_grad_(not c.best)
+  forward, image = c.compiled(net), c.input("image")
+
+  def run():
+    net.zero_grad()
+    x = image.clone().requires_grad_()
+    with c.autocast():
+      last = forward(x)[-1]
+    last.float().square().mean().backward()
+    return {"features": last.float(), "gradient": x.grad}
   return run
 
 
@@ -227,6 +244,7 @@ def input_pipeline(s, root, side):
 _CASES = {
     "generator": generator, "gan": gan_iteration,
     "gan_regularised": functools.partial(gan_iteration, regularised=True),
-    "encoder": encoder_iteration, "inversion": invert, "deeplab": segment,
+    "gan_projected": gan_iteration, "encoder": encoder_iteration,
+    "inversion": invert, "deeplab": segment,
     "deeplab_gradient": segment_gradient, "s4gan": s4gan_iteration,
-    "hypercolumn": hypercolumn}
+    "efficientnet": features, "hypercolumn": hypercolumn}

@@ -6,16 +6,17 @@ answers the peak since the last "reset", and semseg_jax's "profile" where a
 run's time goes.
 """
 
-import ctypes
 import os
 import pathlib
-import resource
 import sys
 import time
 import traceback
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import timing
 from benchmarks.compare import settings as settings_lib
 from semseg_jax.cpu import allocator
 
@@ -92,12 +93,12 @@ class Ours:
         cost["bytes"] += times * counts.get("bytes accessed", float("nan"))
     self.cost, self.compile_seconds = cost, [cold, cached]
     run = program.start(compiled)
-    laps = [_lap(run) for _ in range(2)]
+    laps = [_lap(run, s.cpu_time) for _ in range(2)]
     self.seconds = laps[1].seconds
     self.outputs = [self._present(lap.result) for lap in laps]
     matmul, copy = self._peaks()
-    self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
-                     "copy": copy,
+    self.commands = {"run": lambda: _lap(run, s.cpu_time).seconds,
+                     "matmul": matmul, "copy": copy,
                      "profile": lambda: operations.table(run, compiled)}
 
   def _present(self, outputs):
@@ -105,25 +106,20 @@ class Ours:
             for k, v in outputs.items() if not k.startswith("_")}
 
   def _peaks(self):
-    jax = self.jax
-    jnp = jax.numpy
-    n, size = sizes(jax.default_backend() == "cpu")
-    a = jax.random.normal(jax.random.key(0), (n, n)).astype(self.s.dtype)
-    x = jnp.ones((size // 4,))
-    product, double = jax.jit(jnp.matmul), jax.jit(lambda x: x * 2)
-    jax.block_until_ready((product(a, a), double(x)))
-    lap = lambda f, *args: _lap(
-        lambda: jax.block_until_ready(f(*args))).seconds
-    return (lambda: 2 * n ** 3 / lap(product, a, a),
-            lambda: 2 * size / lap(double, x))
+    n, size = sizes(self.jax.default_backend() == "cpu")
+
+    def rate(run, work):
+      run()
+      return lambda: work / _lap(run, self.s.cpu_time).seconds
+
+    return (rate(*timing.product(n, self.s.dtype)), rate(*timing.copy(size)))
 
   def reset(self):
-    reset_memory()
+    timing.reset_memory()
     self.keep()
 
   def memory(self):
-    stats = self.jax.devices()[0].memory_stats()
-    return stats["peak_bytes_in_use"] / _MIB if stats else peak_memory()
+    return timing.peak_memory_mib()
 
   def description(self):
     device = self.jax.devices()[0]
@@ -144,7 +140,7 @@ class Theirs:
     import torch
 
     from benchmarks.compare import theirs
-    self.torch, self.device = torch, theirs.device()
+    self.s, self.torch, self.device = s, torch, theirs.device()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     # As JAX does by default on such devices.
     torch.set_float32_matmul_precision("high")
@@ -160,13 +156,13 @@ class Theirs:
     # Fetched at once: later runs may write into what they return.
     self.outputs, self.seconds = [], []
     for _ in range(2):
-      lap = _lap(run)
+      lap = _lap(run, s.cpu_time)
       self.seconds.append(lap.seconds)
       self.outputs.append({
           k: v.detach().float().cpu().numpy() for k, v in lap.result.items()})
     matmul, copy = self._peaks()
-    self.commands = {"run": lambda: _lap(run).seconds, "matmul": matmul,
-                     "copy": copy}
+    self.commands = {"run": lambda: _lap(run, s.cpu_time).seconds,
+                     "matmul": matmul, "copy": copy}
 
   def wait(self):
     if self.device.type == "cuda":
@@ -181,7 +177,7 @@ class Theirs:
     def lap(f):
       f()
       self.wait()
-      return _lap(lambda: (f(), self.wait())).seconds
+      return _lap(lambda: (f(), self.wait()), self.s.cpu_time).seconds
 
     return (lambda: 2 * n ** 3 / lap(lambda: a @ a),
             lambda: 2 * size / lap(lambda: x * 2))
@@ -189,13 +185,13 @@ class Theirs:
   def reset(self):
     if self.device.type == "cuda":
       self.torch.cuda.reset_peak_memory_stats()
-    reset_memory()
+    timing.reset_memory()
     self.keep()
 
   def memory(self):
     if self.device.type == "cuda":
       return self.torch.cuda.max_memory_allocated() / _MIB
-    return peak_memory()
+    return timing.resident_mib()
 
   def description(self):
     first, second = self.seconds
@@ -203,42 +199,23 @@ class Theirs:
             "version": f"torch {self.torch.__version__}"}
 
 
-class _Lap:
+class Lap(NamedTuple):
   """What a function returned and how long it took."""
-
-  def __init__(self, function):
-    start = time.perf_counter()
-    self.result = function()
-    self.seconds = time.perf_counter() - start
+  result: Any
+  seconds: float
 
 
-def _lap(function) -> _Lap:
-  return _Lap(function)
+def _lap(function, cpu_time=False) -> Lap:
+  """Runs it; seconds of the clock, or of this process on all cores."""
+  clock = time.process_time if cpu_time else time.perf_counter
+  start = clock()
+  result = function()
+  return Lap(result, clock() - start)
 
 
 def sizes(cpu: bool) -> tuple[int, int]:
   """(side of the peak's matrices, bytes of its copied array)."""
   return (2048, 64 * _MIB) if cpu else (8192, 1024 * _MIB)
-
-
-def reset_memory():
-  """Starts the peak of this process's memory anew, where Linux lets us."""
-  try:
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    pathlib.Path("/proc/self/clear_refs").write_text("5")
-  except OSError:
-    pass
-
-
-def peak_memory() -> float:
-  """Largest resident size in MiB since `reset_memory`."""
-  try:
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-      if line.startswith("VmHWM"):
-        return int(line.split()[1]) / 1024
-  except OSError:
-    pass
-  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _channels_first(x):

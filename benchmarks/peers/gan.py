@@ -13,7 +13,10 @@ from benchmarks.peers import stylegan2
 
 @dataclasses.dataclass
 class Options:
-  """The published settings; `match_official` takes R1 of a frozen Dr."""
+  """The published settings; `match_official` takes R1 of a frozen Dr.
+
+  An interval of 0 leaves a regulariser out.
+  """
   learning_rate: float = 0.002
   r1: float = 10.0
   r1_every: int = 16
@@ -34,21 +37,29 @@ class Trainer:
     autocast: () -> context in which networks run.
     compiled: applied to the networks where no second derivative is taken,
       which `torch.compile` cannot do.
+    features: what a projected `dr` sees of images; None: they themselves.
   """
 
   def __init__(self, generator, dr, dm, options, *, fused=False,
-               autocast=contextlib.nullcontext, compiled=lambda f: f):
+               autocast=contextlib.nullcontext, compiled=lambda f: f,
+               features=None):
     self.g, self.dr, self.dm, self.o = generator, dr, dm, options
+    self.features = features and compiled(features)
     self.ema = copy.deepcopy(generator).requires_grad_(False)
     self.fused, self.autocast = fused, autocast
     self.run_g, self.run_dr, self.run_dm = map(compiled, (generator, dr, dm))
     self.mean_path_length = 0.0
-    adam = lambda net, every: torch.optim.Adam(
-        net.parameters(), options.learning_rate * every / (every + 1),
-        (0.0, 0.99 ** (every / (every + 1))), fused=fused or None)
+
+    def adam(net, every):
+      ratio = every / (every + 1) if every else 1.0
+      return torch.optim.Adam(
+          net.parameters(), options.learning_rate * ratio,
+          (0.0, 0.99 ** ratio), fused=fused or None)
+
     self.optimizers = {
         "g": adam(generator, options.path_every),
-        "dr": adam(dr, options.r1_every), "dm": adam(dm, options.r1_every)}
+        "dr": adam(dr, 0 if features else options.r1_every),
+        "dm": adam(dm, options.r1_every)}
 
   def iteration(self, batch, rngs, *, r1: bool, path: bool):
     """One iteration.
@@ -89,6 +100,13 @@ class Trainer:
     with self.autocast():
       return self.run_g(self._latents(d), d["noise"])
 
+  def _scores(self, image):
+    """Dr's scores, a tensor for each scale."""
+    with self.autocast():
+      if not self.features:
+        return [self.run_dr(image).float()]
+      return [x.float() for x in self.run_dr(self.features(image))]
+
   def _maps(self, image, label):
     with self.autocast():
       return self.run_dm(torch.cat([image, label], 1))
@@ -97,10 +115,13 @@ class Trainer:
     self._learn("dr")
     with torch.no_grad():
       fake, _ = self._fake(rngs["dr"])
-    with self.autocast():
-      fake_score = self.run_dr(fake).float()
-      real_score = self.run_dr(batch["unlabeled"]).float()
-    dr_loss = losses.logistic_discriminator(real_score, fake_score)
+    real_score, fake_score = (
+        self._scores(x) for x in (batch["unlabeled"], fake))
+    if self.features:
+      dr_loss = sum(F.relu(1 - r).mean() + F.relu(1 + f).mean()
+                    for r, f in zip(real_score, fake_score, strict=True))
+    else:
+      dr_loss = losses.logistic_discriminator(*real_score, *fake_score)
     self._step("dr", dr_loss)
     self._learn("dm")
     with torch.no_grad():
@@ -109,8 +130,9 @@ class Trainer:
     real_maps = self._maps(batch["labeled"], batch["label"])
     dm_loss = losses.hinge_discriminator(fake_maps, real_maps)
     self._step("dm", dm_loss)
-    return {"dr/loss": dr_loss, "dr/real_score": real_score.mean(),
-            "dr/fake_score": fake_score.mean(), "dm/loss": dm_loss,
+    mean = lambda scores: sum(x.mean() for x in scores) / len(scores)
+    return {"dr/loss": dr_loss, "dr/real_score": mean(real_score),
+            "dr/fake_score": mean(fake_score), "dm/loss": dm_loss,
             "dm/real_score": losses.over_scales(real_maps, lambda x: x),
             "dm/fake_score": losses.over_scales(fake_maps, lambda x: x)}
 
@@ -140,8 +162,11 @@ class Trainer:
   def _generator(self, batch, rngs):
     self._learn("g")
     image, label = self._fake(rngs["g"])
-    with self.autocast():
-      image_loss = F.softplus(-self.run_dr(image).float()).mean()
+    scores = self._scores(image)
+    if self.features:
+      image_loss = -sum(x.mean() for x in scores)
+    else:
+      image_loss = F.softplus(-scores[0]).mean()
     fake_maps = self._maps(image.detach(), label)
     real_maps = self._maps(batch["labeled"], batch["label"])
     adversarial = losses.over_scales(fake_maps, lambda x: -x)

@@ -1,0 +1,76 @@
+"""Largest deviation of each golden case, at both precisions of products."""
+
+import contextlib
+import importlib.util
+import json
+import pathlib
+import time
+
+from absl import app
+from absl import flags
+import jax
+
+_DIR = flags.DEFINE_string("golden_dir", "tests/golden/data", "The cases.")
+_SHARE = flags.DEFINE_string("share", "0/1", "i/n: every n-th case from i on.")
+_ONLY = flags.DEFINE_string("only", "", "Start of the cases' names.")
+
+
+def load_tests():
+  """The module of the golden tests."""
+  path = pathlib.Path(__file__).resolve().parents[2] / "tests/golden"
+  spec = importlib.util.spec_from_file_location(
+      "golden_test", path / "golden_test.py")
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+def deviations(case, check) -> dict:
+  """Runs a case; the output furthest off in units of its tolerance.
+
+  Returns:
+    "output", "deviation", "of_tolerance", and "failed": the first assertion
+    that is none of an output's tolerance, or "".
+  """
+  worst, failed = {"output": "", "deviation": 0.0, "of_tolerance": 0.0}, ""
+  own = case.check
+
+  def record(key, got, tol, **how):
+    value = getattr(case, how.get("by", "error"))(key, got)
+    if tol and value / tol >= worst["of_tolerance"]:
+      worst.update(output=key, deviation=value, of_tolerance=value / tol)
+    with contextlib.suppress(AssertionError):
+      own(key, got, tol, **how)
+
+  case.check = record
+  try:
+    check(case)
+  except AssertionError as error:
+    failed = (str(error).strip().splitlines() or ["an assertion"])[0][:200]
+  return {**worst, "failed": failed}
+
+
+def main(argv):
+  del argv
+  tests = load_tests()
+  index, count = map(int, _SHARE.value.split("/"))
+  folders = [f for f in tests.cases.find(_DIR.value)
+             if f.name.startswith(_ONLY.value)]
+  for folder in folders[index::count]:
+    for precision in ("highest", "default"):
+      case, started = tests.cases.load(folder), time.monotonic()
+      row = {"case": case.name, "precision": precision}
+      try:
+        with jax.default_matmul_precision(precision):
+          if hasattr(case, "check"):
+            row |= deviations(case, tests._checker(case.name))
+          else:
+            tests._checker(case.name)(case)
+      except Exception as error:  # The other cases go on.
+        row["error"] = f"{type(error).__name__}: {error}"[:300]
+      row["seconds"] = round(time.monotonic() - started, 1)
+      print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+  app.run(main)
