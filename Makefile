@@ -8,7 +8,7 @@ RUNS ?= runs
 DATA ?=
 NEEDS_DATA = $(if $(DATA),,$(error give the folder of the data packs: make $@ DATA=packs))
 
-.PHONY: demo demo-seeds train-models test test-all lint docs leaf clean
+.PHONY: demo demo-seeds train-models test test-all lint docs leaf accelerator clean
 
 $(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,13 @@ leaf: $(STAMP)
 train-models: $(STAMP)
 	$(NEEDS_DATA)
 	nice -n 19 $(BIN)/semseg-jax train_models --runs=$(RUNS)/models --data=$(DATA)
+
+# What this machine's devices do with the project, part by part, in so many
+# minutes; with PyTorch in the environment also against it (docs/accelerators.md).
+MINUTES ?= 10
+OUT ?= accelerator
+accelerator: $(STAMP)
+	$(BIN)/python -m benchmarks.accelerator --minutes=$(MINUTES) --out=$(OUT)
 
 # The tests but the golden ones compile far more than they compute. Golden runs
 # keep XLA's own settings: others move them across kinks (a leaky ReLU's input

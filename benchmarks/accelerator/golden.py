@@ -1,18 +1,13 @@
 """Largest deviation of each golden case, at both precisions of products."""
 
+import argparse
 import contextlib
 import importlib.util
 import json
 import pathlib
 import time
 
-from absl import app
-from absl import flags
 import jax
-
-_DIR = flags.DEFINE_string("golden_dir", "tests/golden/data", "The cases.")
-_SHARE = flags.DEFINE_string("share", "0/1", "i/n: every n-th case from i on.")
-_ONLY = flags.DEFINE_string("only", "", "Start of the cases' names.")
 
 
 def load_tests():
@@ -50,12 +45,17 @@ def deviations(case, check) -> dict:
   return {**worst, "failed": failed}
 
 
-def main(argv):
-  del argv
+def main():
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--golden_dir", default="tests/golden/data")
+  parser.add_argument(
+      "--share", default="0/1", help="i/n: every n-th case from i on")
+  parser.add_argument("--only", default="", help="start of the cases' names")
+  given = parser.parse_args()
   tests = load_tests()
-  index, count = map(int, _SHARE.value.split("/"))
-  folders = [f for f in tests.cases.find(_DIR.value)
-             if f.name.startswith(_ONLY.value)]
+  index, count = map(int, given.share.split("/"))
+  folders = [f for f in tests.cases.find(given.golden_dir)
+             if f.name.startswith(given.only)]
   for folder in folders[index::count]:
     for precision in ("highest", "default"):
       case, started = tests.cases.load(folder), time.monotonic()
@@ -73,4 +73,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-  app.run(main)
+  main()

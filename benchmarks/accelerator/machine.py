@@ -1,15 +1,13 @@
 """Versions, devices, memory, and what products and copies reach."""
 
+import argparse
 import importlib.metadata
 import json
 
-from absl import app
-from absl import flags
 import jax
 
 from benchmarks import timing
 
-_TINY = flags.DEFINE_bool("tiny", False, "Toy sizes.")
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy",
              "torch", "jax-cuda13-plugin", "libtpu")
 
@@ -25,8 +23,10 @@ def versions() -> dict[str, str]:
   return known
 
 
-def main(argv):
-  del argv
+def main():
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--tiny", action="store_true", help="toy sizes")
+  tiny = parser.parse_args().tiny
   say = lambda **row: print(json.dumps(row), flush=True)
   for name, version in versions().items():
     say(package=name, version=version)
@@ -34,7 +34,7 @@ def main(argv):
     stats = device.memory_stats() or {}
     say(device=str(device), kind=device.device_kind,
         memory_gib=stats.get("bytes_limit", 0) / 2 ** 30)
-  large = jax.default_backend() != "cpu" and not _TINY.value
+  large = jax.default_backend() != "cpu" and not tiny
   side, size = (8192, 2 ** 30) if large else (256, 2 ** 22)
   for dtype, precision in (("bfloat16", None), ("float32", None),
                            ("float32", "highest")):
@@ -48,4 +48,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-  app.run(main)
+  main()

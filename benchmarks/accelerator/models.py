@@ -5,6 +5,7 @@ records are packed into OUT/models.tar.00 and so on, files of at most 15 MiB:
 `cat models.tar.* | tar x` gives the run's folders back.
 """
 
+import argparse
 import json
 import pathlib
 import signal
@@ -12,13 +13,6 @@ import subprocess
 import sys
 import tarfile
 
-from absl import app
-from absl import flags
-
-_OUT = flags.DEFINE_string("out", None, "Folder for the packed runs.")
-_DATA = flags.DEFINE_string("data", "../shared/data", "The data packs.")
-_RUNS = flags.DEFINE_string("runs", "runs/accelerator", "Folder of the runs.")
-_MODELS = flags.DEFINE_list("models", [], "Which; empty: those with data.")
 _PIECE, _MOST = 15 * 2 ** 20, 4
 
 
@@ -53,15 +47,18 @@ def pack(runs: pathlib.Path, out: pathlib.Path) -> dict:
           "complete": size <= _MOST * _PIECE}
 
 
-def main(argv):
-  del argv
-  runs = pathlib.Path(_RUNS.value)
-  models = _MODELS.value or ["toy_faces", *(
-      x for x in ("chest_xray", "skin_lesion")
-      if (pathlib.Path(_DATA.value) / x).exists())]
+def main():
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--out", required=True, type=pathlib.Path)
+  parser.add_argument("--data", default="../shared/data", type=pathlib.Path)
+  parser.add_argument("--runs", default="runs/accelerator", type=pathlib.Path)
+  given = parser.parse_args()
+  runs = given.runs
+  models = ["toy_faces", *(x for x in ("chest_xray", "skin_lesion")
+                           if (given.data / x).exists())]
   process = subprocess.Popen(
       [sys.executable, "-m", "semseg_jax", "train_models", f"--runs={runs}",
-       f"--data={_DATA.value}", f"--models={','.join(models)}"],
+       f"--data={given.data}", f"--models={','.join(models)}"],
       stdout=sys.stderr)
   # The training gets the signal too, as it is of the same group, and saves.
   signal.signal(signal.SIGTERM, lambda *_: None)
@@ -70,9 +67,8 @@ def main(argv):
   print(json.dumps({
       "models": " ".join(models), "ended_with": code,
       "finished": log.read_text().strip() if log.exists() else "",
-      **pack(runs, pathlib.Path(_OUT.value))}), flush=True)
+      **pack(runs, given.out)}), flush=True)
 
 
 if __name__ == "__main__":
-  flags.mark_flag_as_required("out")
-  app.run(main)
+  main()

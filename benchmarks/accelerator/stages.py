@@ -17,10 +17,7 @@ from absl import flags
 from ml_collections import config_flags
 import numpy as np
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Toy config.")
-_STAGES = flags.DEFINE_list("stage", [], "Stages; empty: the config's.")
-_KILL = flags.DEFINE_bool("kill", False, "SIGKILL and resume one stage.")
-_CHILD = flags.DEFINE_string("child", "", "Folder to train in, as --kill does.")
+from semseg_jax.training import xla_flags
 
 
 def train(config, workdir, name) -> dict:
@@ -46,12 +43,10 @@ def train(config, workdir, name) -> dict:
       "finite": bool(np.isfinite(values).all()), "lines": len(metrics)}
 
 
-def killed(config, root) -> dict:
+def killed(name, root) -> dict:
   """Largest difference of metrics between a killed run and an unbroken one."""
   from semseg_jax.training import writers
 
-  name = _STAGES.value[0]
-  config.unlock()
   logs = {}
   command = [sys.executable, *sys.argv]
   for kind in ("whole", "killed"):
@@ -82,23 +77,31 @@ def _saved(folder) -> bool:
 
 def main(argv):
   del argv
-  from semseg_jax.cli import launcher  # noqa: F401 - before JAX starts
-  from semseg_jax.training import xla_flags
-  xla_flags.apply()
-  config = _CONFIG.value
-  if _CHILD.value:
+  xla_flags.apply()  # Before JAX starts.
+  given = flags.FLAGS
+  config = given.config
+  if given.child:
     config.supervised.steps = 40
-    row = train(config, pathlib.Path(_CHILD.value), _STAGES.value[0])
+    row = train(config, pathlib.Path(given.child), given.stage[0])
     sys.exit(row.get("error", 0))
   with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
-    if _KILL.value:
-      print(json.dumps(killed(config, root)), flush=True)
+    if given.kill:
+      print(json.dumps(killed(given.stage[0], root)), flush=True)
       return
-    for name in _STAGES.value or config.stages:
+    for name in given.stage or config.stages:
       print(json.dumps(train(config, root, name)), flush=True)
 
 
+def define_flags():
+  """Not on import: tests import several commands."""
+  config_flags.DEFINE_config_file("config", None, "Toy config.")
+  flags.DEFINE_list("stage", [], "Stages; empty: the config's.")
+  flags.DEFINE_bool("kill", False, "SIGKILL and resume one stage.")
+  flags.DEFINE_string("child", "", "Folder to train in, as --kill does.")
+
+
 if __name__ == "__main__":
+  define_flags()
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   app.run(main)

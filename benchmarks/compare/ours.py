@@ -18,6 +18,7 @@ from configs.semantic_gan import base
 from configs.semisup import base as semisup
 from semseg_jax import interop
 from semseg_jax import inversion
+from semseg_jax.data import datasets
 from semseg_jax.methods import gan
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import joint_networks
@@ -77,7 +78,7 @@ class Case:
     c, s = base.get_config(), self.s
     c.dtype = s.dtype
     c.data.update(
-        name="folder", size=s.size, num_classes=s.classes, num_labeled=1)
+        name=datasets.BLANK, size=s.size, num_classes=s.classes, num_labeled=1)
     for network in (c.generator, c.image_discriminator):
       network.update(max_channels=s.width, channel_multiplier=2 * s.share)
     c.gan.update(batch_size=s.batch, steps=1_000)
@@ -316,7 +317,8 @@ def features(c):
 def s4gan_iteration(c):
   config = semisup.get_config()
   config.dtype = c.s.dtype
-  config.data.update(name="folder", size=c.s.size, num_classes=c.s.classes)
+  config.data.update(
+      name=datasets.BLANK, size=c.s.size, num_classes=c.s.classes)
   config.s4gan.batch_size = c.s.batch
   (net, nv), (judge, jv) = (
       c.network("segmenter", "s4gan/deeplabv2"),

@@ -13,10 +13,7 @@ from benchmarks.peers import stylegan2
 
 @dataclasses.dataclass
 class Options:
-  """The published settings; `match_official` takes R1 of a frozen Dr.
-
-  An interval of 0 leaves a regulariser out.
-  """
+  """The published settings; an interval of 0 leaves a regulariser out."""
   learning_rate: float = 0.002
   r1: float = 10.0
   r1_every: int = 16
@@ -24,7 +21,6 @@ class Options:
   path_every: int = 4
   feature_matching: float = 2.0
   ema_decay: float = 0.5 ** (32 / 10_000)
-  match_official: bool = False
 
 
 class Trainer:
@@ -144,11 +140,7 @@ class Trainer:
     with self.autocast():
       score = self.dr(image).float().sum()
     dr_penalty = losses.r1_penalty(score, image)
-    if o.match_official:  # Dr is still frozen there: Adam sees a zero gradient.
-      self.optimizers["dr"].zero_grad(set_to_none=False)
-      self.optimizers["dr"].step()
-    else:
-      self._step("dr", weight * dr_penalty)
+    self._step("dr", weight * dr_penalty)
     self._learn("dm")
     pair = torch.cat([batch["labeled"], batch["label"]], 1)
     pair = pair.detach().requires_grad_()

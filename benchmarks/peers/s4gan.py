@@ -34,11 +34,7 @@ class Discriminator(nn.Module):
 
 @dataclasses.dataclass
 class Options:
-  """The official code's settings on PASCAL VOC.
-
-  `borrowed_range`: real images are divided by the labeled batch's range, a
-  deviation of the official code.
-  """
+  """The official code's settings on PASCAL VOC."""
   steps: int = 40_000
   learning_rate: float = 2.5e-4
   discriminator_learning_rate: float = 1e-4
@@ -47,7 +43,6 @@ class Options:
   self_training: float = 1.0
   threshold: float = 0.6
   ignore: int = 255
-  borrowed_range: bool = False
 
 
 class Trainer:
@@ -138,11 +133,9 @@ class Trainer:
     image, label = batch["real"]["image"], batch["real"]["label"]
     known = label < classes
     maps = F.one_hot(label * known, classes).permute(0, 3, 1, 2)
-    span = batch["labeled"]["image"] if self.o.borrowed_range else image
-    return torch.cat([maps * known[:, None], _scaled(image, span)], 1)
+    return torch.cat([maps * known[:, None], _scaled(image)], 1)
 
 
-def _scaled(image, span=None):
-  """To [0, 1] by the whole batch's range, or divided by that of `span`."""
-  span = image if span is None else span
-  return (image - image.min()) / (span.max() - span.min())
+def _scaled(image):
+  """To [0, 1] by the whole batch's range."""
+  return (image - image.min()) / (image.max() - image.min())

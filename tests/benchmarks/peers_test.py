@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.peers import check  # noqa: E402
+from benchmarks.peers import efficientnet  # noqa: E402
 from benchmarks.peers import layers  # noqa: E402
 
 
@@ -29,10 +29,10 @@ def test_resampling_agrees_with_its_definition():
         layers.upfirdn2d(x, layers.taps(), pad=pad))
 
 
-def test_peers_without_golden_cases_fail(tmp_path):
-  assert check.main([f"--golden-dir={tmp_path}"]) == 1
-
-
-@pytest.mark.slow
-def test_peers_agree_with_golden_cases():
-  assert check.main(["--only=dm"]) == 0
+def test_same_padding_is_that_of_a_map_split_at_its_far_edge():
+  conv = efficientnet.SameConv2d(1, 1, 3, 2)
+  torch.nn.init.ones_(conv.weight)
+  x = torch.ones(1, 1, 4, 5)
+  # Rows 0-2 and 2-3 (one of zeros below); columns with one of zeros each side.
+  torch.testing.assert_close(conv(x)[0, 0], torch.tensor(
+      [[6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]))
