@@ -31,12 +31,12 @@ import numpy as np
 
 from benchmarks import timing
 from semseg_jax import stages
+from semseg_jax.cpu import startup
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.planning import programs
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
-from semseg_jax.training import xla_flags
 
 
 class Case(NamedTuple):
@@ -181,7 +181,7 @@ def main(argv):
   if len(argv) > 1:
     raise app.UsageError(f"unknown argument {argv[1]!r}")
   given = flags.FLAGS
-  said = xla_flags.apply()  # As in training; JAX has not started yet.
+  said = startup.apply()  # As in training; JAX has not started yet.
   device, shown = jax.devices()[0], []
   for name in given.stage or given.config.stages:
     for row in rows_of(given.config, name, given.batch, given.doubling,
@@ -191,7 +191,7 @@ def main(argv):
         print(json.dumps(row), flush=True)
   if not given.json:
     columns = dict.fromkeys(key for row in shown for key in row)
-    print(f"XLA: {said}; {device.device_kind}, {xla_flags.cores()} cores, jax "
+    print(f"XLA: {said}; {device.device_kind}, {startup.cores()} cores, jax "
           f"{jax.__version__}; medians of {given.rounds}\n")
     print(tables.markdown([{
         k: f"{row[k]:.3g}" if isinstance(row.get(k), float)

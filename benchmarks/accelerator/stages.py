@@ -17,7 +17,7 @@ from absl import flags
 from ml_collections import config_flags
 import numpy as np
 
-from semseg_jax.training import xla_flags
+from semseg_jax.cpu import startup
 
 
 def train(config, workdir, name) -> dict:
@@ -48,7 +48,8 @@ def killed(name, root) -> dict:
   from semseg_jax.training import writers
 
   logs = {}
-  command = [sys.executable, *sys.argv]
+  command = [sys.executable, "-m", "benchmarks.accelerator.stages",
+             *sys.argv[1:]]
   for kind in ("whole", "killed"):
     folder = root / kind
     again = [*command, f"--child={folder}", "--nokill"]
@@ -77,7 +78,7 @@ def _saved(folder) -> bool:
 
 def main(argv):
   del argv
-  xla_flags.apply()  # Before JAX starts.
+  startup.apply()  # Before JAX starts.
   given = flags.FLAGS
   config = given.config
   if given.child:

@@ -18,6 +18,7 @@ _COLLECTIVE = re.compile(
     r"= (\([^=]*?\)|\S+) "
     r"(all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
     r"(?:-start)?\(")
+_COMMENT = re.compile(r"/\*.*?\*/")  # Between the arrays of a long tuple.
 _ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
 
 
@@ -34,6 +35,7 @@ class Cost(NamedTuple):
     flops, bytes: work and traffic of one call; NaN for a program that the
       compiler refused because it does not fit.
     collective: bytes that collectives give back in one call.
+    collectives: how many there are.
   """
   arguments: float
   temporaries: float
@@ -42,6 +44,7 @@ class Cost(NamedTuple):
   flops: float
   bytes: float
   collective: float
+  collectives: int = 0
 
   @property
   def memory(self) -> float:
@@ -64,22 +67,27 @@ def of(lowered) -> Cost:
 def cost(compiled) -> Cost:
   """Reads a compiled program's own figures."""
   memory, work = compiled.memory_analysis(), compiled.cost_analysis() or {}
+  count, size = collectives(compiled.as_text())
   return Cost(
       memory.argument_size_in_bytes, memory.temp_size_in_bytes,
       memory.output_size_in_bytes, memory.alias_size_in_bytes,
       work.get("flops", math.nan), work.get("bytes accessed", math.nan),
-      collective_bytes(compiled.as_text()))
+      size, count)
 
 
-def collective_bytes(text: str) -> float:
-  """Bytes of the results of all collectives in a compiled module's text."""
+def collectives(text: str) -> tuple[int, int]:
+  """(number, bytes of the results) of a compiled module's collectives.
+
+  Args:
+    text: `jax.stages.Compiled.as_text()`.
+  """
+  results = [shapes for shapes, _ in _COLLECTIVE.findall(
+      _COMMENT.sub("", text))]
   total = 0
-  for shapes, _ in _COLLECTIVE.findall(text):
-    for kind, sides in _ARRAY.findall(shapes):
-      if kind in _BYTES:
-        total += _BYTES[kind] * math.prod(
-            int(s) for s in sides.split(",") if s)
-  return total
+  for kind, sides in _ARRAY.findall(" ".join(results)):
+    if kind in _BYTES:
+      total += _BYTES[kind] * math.prod(int(s) for s in sides.split(",") if s)
+  return len(results), total
 
 
 def seconds(cost: Cost, chip, devices: int) -> float:

@@ -15,12 +15,12 @@ def cost(program, topology: str, folder) -> estimate.Cost:
   Args:
     program: from `programs`.
     topology: what it is compiled for, such as "v5e:2x2".
-    folder: holds a JSON file for each program, named by its text, the topology
-      and the compiler's version.
+    folder: holds a JSON file for each program, named by its text, the topology,
+      the compiler's version and what is kept of it.
   """
   lowered = program.lower()
   key = hashlib.sha256("\n".join((
-      topology, importlib.metadata.version("jaxlib"),
+      topology, *estimate.Cost._fields, importlib.metadata.version("jaxlib"),
       importlib.metadata.version("libtpu"), lowered.as_text())).encode())
   path = epath.Path(folder) / f"{key.hexdigest()[:32]}.json"
   if path.exists():

@@ -32,11 +32,13 @@ def test_a_compiled_programs_figures_are_read():
     ("%a = (f32[2]{0}, bf16[3]{0}) all-reduce(%x, %y)", 14),
     ("%a = bf16[4,2]{1,0:T(8,128)} all-gather-start(%x)", 16),
     ("%a = f32[] all-reduce(%x)", 4),
+    ("%a = (f32[2]{0:T(128)}, f32[], /*index=5*/f32[3]{0}) all-reduce(%x, %y)",
+     24),
     ("%a = f32[8]{0} add(%x, %y)", 0),
     ("%a = f32[8]{0} all-reduce-done(%b)", 0),
 ])
 def test_collectives_are_counted_by_what_they_return(text, size):
-  assert estimate.collective_bytes(text) == size
+  assert estimate.collectives(text) == (int(size > 0), size)
 
 
 def test_memory_counts_reused_buffers_once():

@@ -9,12 +9,16 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from configs.semantic_gan import coffee_leaf
+from configs.semisup import scenes
 from semseg_jax.cpu import target
+from semseg_jax.methods.common import networks
 from semseg_jax.planning import chips
 from semseg_jax.planning import estimate
+from semseg_jax.planning import gradients
 from semseg_jax.planning import programs
 from semseg_jax.training import mesh as mesh_lib
 
@@ -125,3 +129,28 @@ def test_the_command_plans_and_does_not_compile_twice(tmp_path):
   assert other["gflop"] == step["gflop"]
   assert other["ms"] < step["ms"]
   assert other["of_memory"] < step["of_memory"]
+
+
+def test_gradients_are_those_of_the_networks_that_a_phase_trains(config):
+  phases = gradients.trained(config, "gan")
+  generator = networks.generator(config)
+  params = jax.eval_shape(
+      generator.init, jax.random.key(0),
+      jnp.zeros((1, generator.style_dim)))["params"]
+  size = lambda tree: sum(x.size for x in jax.tree.leaves(tree))
+  assert size(phases["g"]) == size(params)
+  assert size(phases["d"]) > 0
+
+
+def test_one_device_sums_nothing(mesh):
+  tree = {"w": jax.ShapeDtypeStruct((64, 3), jnp.float32)}
+  cost = gradients.cost(tree, mesh)
+  assert (cost.collectives, cost.collective) == (0, 0)
+  assert cost.output == 4 * 64 * 3
+
+
+def test_every_listed_field_is_trained():
+  """Fields of states that a change of their stage would leave behind."""
+  blank = programs.blank(scenes.get_config("labels=8,method=s4gan,smoke"))
+  for name in ("s4gan", "supervised"):
+    assert jax.tree.leaves(gradients.trained(blank, name))
