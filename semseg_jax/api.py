@@ -18,8 +18,10 @@ import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax import stages
+from semseg_jax.data import arrays
 from semseg_jax.data import pipeline
 from semseg_jax.data import transforms
+from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.fewshot_smis import synthesis
@@ -60,21 +62,6 @@ class Samples:
   labels: np.ndarray | None
 
 
-class _Images:
-  """A list of images as a source of `data.pipeline`."""
-  labeled = False
-
-  def __init__(self, images):
-    self._images = images
-    self.ids = tuple(map(str, range(len(images))))
-
-  def __len__(self):
-    return len(self._images)
-
-  def __getitem__(self, index):
-    return {"image": self._images[index], "id": self.ids[index]}
-
-
 class Model:
   """A run's trained networks; made by `load`.
 
@@ -90,15 +77,35 @@ class Model:
     self._dataset, self._scores, self._predictors = dataset, scores, {}
 
   @property
+  def fingerprint(self) -> str:
+    """Digits that stand for the trained networks and the config."""
+    steps = {name: checkpoint.best(self.workdir / name / "ckpt")
+             for name in self.config.stages}
+    return record.config_hash({"steps": steps} | record.comparable(
+        json.loads(self.config.to_json_best_effort())))
+
+  @property
   def methods(self) -> dict[str, float | None]:
-    """{method that `segment` knows: its score on validation, or None}."""
-    return {row: self._scores.get(stage) if row in (
-        stage, "encoder", "auto_shot") else None
-            for row, stage in self._rows().items()}
+    """{method that `segment` knows: mean IoU on validation, or None}.
+
+    A run that was not evaluated lacks those of methods that no stage validates
+    while it trains.
+    """
+    return {row: self._scores.get(row) for row in self._rows()}
 
   @property
   def default_method(self) -> str:
-    """The method with the best validation score; else the last one."""
+    """The method with the best validation score; else the last one.
+
+    Not `fully_supervised`, which has seen all labels, if there is another.
+
+    Raises:
+      ValueError: the model has none.
+    """
+    if not self.methods:
+      raise ValueError(
+          f"{self.workdir} has no trained stage that labels images; its stages "
+          f"are {', '.join(self.config.stages)}")
     methods = {k: v for k, v in self.methods.items()
                if k != "fully_supervised"} or self.methods
     scored = {k: v for k, v in methods.items() if v is not None}
@@ -106,17 +113,13 @@ class Model:
 
   def _rows(self) -> dict[str, str]:
     """{row: the stage whose predictor gives it}, of what is trained."""
-    rows = {}
-    for name in self.config.stages:
-      definition = stages.of(self.config, name)
-      if checkpoint.exists(self.workdir / name / "ckpt"):
-        for row in definition.rows(self.config, name):
-          rows[row] = name
-    return rows
+    return stages.rows_of(self.config, lambda name: checkpoint.exists(
+        self.workdir / name / "ckpt"))
 
   def segment(
       self, images, method: str | None = None, *, steps: int | None = None,
-      batch_size: int | None = None) -> Segmentation:
+      batch_size: int | None = None, numbers: Sequence[int] | None = None
+  ) -> Segmentation:
     """Labels images of any sizes.
 
     Args:
@@ -125,6 +128,8 @@ class Model:
       method: a key of `methods`; None: `default_method`.
       steps: of inversion; None: the config's.
       batch_size: images per call of the networks; None: the config's.
+      numbers: of the images, on which the noise of inversion's start hangs;
+        None: 0, 1, ...
 
     Raises:
       TypeError: an image is not uint8. ValueError: no such method, no image, or
@@ -137,15 +142,17 @@ class Model:
                        f"choose from {', '.join(rows)}")
     if steps is not None and "inversion" not in method:
       raise ValueError(f"steps is of inversion; method is {method!r}")
-    prepared = as_images(images, self.config.data.channels)
-    source = _Images(prepared)
+    prepared = arrays.as_images(images, self.config.data.channels)
+    source = arrays.Images(prepared)
+    numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
     size, predict = self._predictor(rows[method], method, steps, batch_size)
     fill = data.padding(self.config)
     labels, confidence, reconstructions = [], [], []
     for batch in pipeline.eval_batches(
         source, size=data.evaluation_shape(self.config), batch_size=size,
         fill=fill):
-      outputs = jax.device_get(predict(source, batch["image"], batch["index"]))
+      outputs = jax.device_get(predict(
+          source, batch["image"], batch["index"], numbers[batch["index"]]))
       for row, i in enumerate(batch["index"][batch["mask"]]):
         shape = prepared[i].shape[:2]
         logits = image_ops.fit_logits(
@@ -159,7 +166,7 @@ class Model:
                         reconstructions or None)
 
   def _predictor(self, stage, method, steps, batch_size):
-    """(images of a call, predict(source, images, indices) -> outputs)."""
+    """(images of a call, predict of `stages.row_predictor`)."""
     key = (stage, method, steps, batch_size)
     if key not in self._predictors:
       config = self.config.copy_and_resolve_references().unlock()
@@ -168,24 +175,15 @@ class Model:
       if "inversion" in config:
         if batch_size:
           config.inversion.batch_size = batch_size
-        if method == "encoder":
+        if method in ("encoder", "start"):
           steps = 0
         elif "@" in method:
           steps = int(method.split("@")[1])
         if steps is not None:
           config.inversion.steps = steps
         config.inversion.snapshots = ()
-      row = method.split("@")[0]
-      definition = stages.of(config, stage)
-      if definition.combiner:
-        base = row.split("+")[0]
-        first = stages.of(config, base).predictor(config, self.workdir)
-        combine = definition.combiner(config, self.workdir)
-        predict = lambda source, images, indices: combine(
-            source, indices, first(images, indices))[row]
-      else:
-        rows = definition.predictor(config, self.workdir)
-        predict = lambda source, images, indices: rows(images, indices)[row]
+      predict = stages.row_predictor(
+          config, self.workdir, stage, method.split("@")[0])
       self._predictors[key] = config.evaluation.batch_size, predict
     return self._predictors[key]
 
@@ -300,16 +298,18 @@ class Model:
         "scores": self._scores, "versions": run_dir.versions()}, half=half)
 
 
-def load(path: str, *, data_dir: str = "") -> Model:
+def load(path: str, *, data_dir: str = "", config=None) -> Model:
   """A trained model.
 
   Args:
     path: a run's folder, an exported file, or the name of a shipped model.
     data_dir: the run's data set, if it has moved; labeling needs none.
+    config: instead of the run's: with another inversion, for instance.
 
   Raises:
     FileNotFoundError: there is nothing of the kind. ValueError: the file is
-      damaged or something else.
+      damaged or something else. run_dir.ConfigMismatchError: the run was
+      trained with another `config`.
   """
   path = epath.Path(path).expanduser()
   if not path.exists():
@@ -321,44 +321,19 @@ def load(path: str, *, data_dir: str = "") -> Model:
     path = shipped[str(path)]
   if path.is_dir():
     plain, dataset = run_dir.described(path)
-    scores = {name: checkpoint.score_of(path / name / "ckpt")
-              for name in plain["stages"]}
     path = run_dir.absolute(path)
+    if config:
+      experiment.check_run(config, path)
+    config = config or experiment.configured(plain, data_dir)
+    scores = experiment.method_scores(config, path)
   else:
+    if config:
+      raise ValueError(f"{path}: an exported model has a config of its own")
     meta = exported.read_meta(path)
-    plain, dataset, scores = (
-        meta[k] for k in ("config", "dataset", "scores"))
-  config = experiment.configured(plain, data_dir)
+    dataset, scores = meta["dataset"], meta["scores"]
+    config = experiment.configured(meta["config"], data_dir)
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   return Model(path, config, dataset, scores)
-
-
-def as_images(images, channels: int) -> list[np.ndarray]:
-  """A list of uint8 [H, W, channels] of what `Model.segment` takes."""
-  if isinstance(images, np.ndarray) and images.ndim in (2, 3) and (
-      images.ndim == 2 or images.shape[-1] in (1, 3)):
-    images = [images]
-  if not len(images):
-    raise ValueError("no images")
-  return [_as_image(np.asarray(x), channels, i) for i, x in enumerate(images)]
-
-
-def _as_image(image, channels, number):
-  if image.dtype != np.uint8:
-    raise TypeError(
-        f"image {number} has dtype {image.dtype}; give uint8 in [0, 255] (of "
-        "floats in [0, 1]: (255 * x).round().astype(numpy.uint8))")
-  if image.ndim == 2:
-    image = image[..., None]
-  if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
-    raise ValueError(f"image {number} has shape {image.shape}; give [H, W], "
-                     "[H, W, 1] or [H, W, 3]")
-  if image.shape[2] == channels:
-    return image
-  if channels == 3:
-    return np.repeat(image, 3, 2)
-  weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow's "L"
-  return (image @ weights).round().astype(np.uint8)[..., None]
 
 
 def _confidence(outputs: dict[str, Any], row: int) -> float:

@@ -17,16 +17,16 @@ import numpy as np
 
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
-from semseg_jax.data import image_folder
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
-from semseg_jax.evaluation import labels
 from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import validation
+from semseg_jax.ops import scores
 from semseg_jax.reporting import report
 from semseg_jax.training import checkpoint
 from semseg_jax.training import console
@@ -34,6 +34,9 @@ from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
+
+_VALIDATION = "validation.json"
+_NUM_VALIDATED = 32  # images; inversion takes its time for each
 
 
 def run(function, config, workdir, *, data_dir: str = "", **arguments):
@@ -92,7 +95,7 @@ def train(config, workdir, *, overrides=None, only=()):
   checks.check(config, names)
   if jax.process_index() == 0:
     run_dir.describe(workdir, json.loads(config.to_json_best_effort()),
-                     _dataset_facts(config))
+                     dataset_facts(config))
   mesh = mesh_lib.make()
   if jax.process_index() == 0:
     run_dir.add_command(workdir, sys.argv)
@@ -115,7 +118,7 @@ def train(config, workdir, *, overrides=None, only=()):
   return workdir
 
 
-def _dataset_facts(config) -> dict:
+def dataset_facts(config) -> dict:
   """What a run has to keep of its data set, plain values."""
   if not config.data.name:
     return {"name": "", "class_names": [], "colors": [],
@@ -204,9 +207,10 @@ def evaluate(config, workdir, *, splits=()):
   predict = _predictor(config, workdir)
   primary = jax.process_index() == 0
   summary = _summary(config, workdir) if primary else {}
+  if primary and (found := validate(config, workdir, predict)):
+    summary["validation"] = found
   plain = json.loads(config.to_json_best_effort())
-  steps = {name: checkpoint.best(workdir / name / "ckpt")
-           for name in config.stages}
+  steps = _best_steps(config, workdir)
   scored = {}
   for name, source in sources.items():
     started = time.monotonic()
@@ -245,8 +249,7 @@ def save_record(config, workdir, split: str, methods: dict, *,
     seconds: that it took.
     extra: see `record.Record`.
   """
-  steps = {name: checkpoint.best(workdir / name / "ckpt")
-           for name in config.stages}
+  steps = _best_steps(config, workdir)
   finished = {name: run_dir.done_step(workdir / name)
               for name in config.stages}
   records.save(workdir / "eval" / split, records.make(
@@ -257,31 +260,58 @@ def save_record(config, workdir, split: str, methods: dict, *,
       | (extra or {})))
 
 
-def label(config, workdir, *, images, out) -> dict:
-  """Labels the image files of a folder with a trained run.
+def validate(config, workdir, predict) -> dict[str, float]:
+  """{method: mean IoU on the first validation images}, to choose one by.
 
-  Args:
-    config: the experiment's config.
-    workdir: its folder, with the stages that the method's `labeling` needs.
-    images: folder of image files of any sizes.
-    out: folder for masks, overlays and reconstructions.
-
-  Returns:
-    What `evaluation.labels.write` returns.
+  All methods see the same images, at most `_NUM_VALIDATED`. The scores are kept
+  in workdir/validation.json and computed again once a stage or the config has
+  changed. {} without a labeled validation split.
   """
-  check_run(config, workdir)
-  source = image_folder.ImageFolder(images, config.data.channels)
-  labeling = stage_table.labeling_of(config)
-  steps = {name: checkpoint.best(workdir / name / "ckpt")
-           for name in config.stages}
+  c = config.data
+  split = data.dataset(config).splits.get(c.validation)
+  if not split or not split.labeled:
+    return {}
+  steps = _best_steps(config, workdir)
   plain = json.loads(config.to_json_best_effort())
-  return labels.write(
-      labeling.predictor(config, workdir), source, method=labeling.row(config),
-      spec=labeling.spec(config) if labeling.spec
-      else data.dataset(config).spec,
-      batch_size=config.inversion.batch_size, size=config.data.size,
-      out_dir=out,
-      fingerprint=records.config_hash({**plain, "steps": steps}))
+  fingerprint = records.config_hash({**plain, "steps": steps})
+  written = _validation(workdir)
+  if written.get("fingerprint") == fingerprint:
+    return written["miou"]
+  limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
+                          _NUM_VALIDATED) if x)
+  counts = validation.confusions(
+      config, predict, limit=limit, batch_size=config.evaluation.batch_size)
+  miou = {k: round(float(scores.mean_iou(x)), 4) for k, x in counts.items()}
+  run_dir.write_json(workdir / _VALIDATION, {
+      "fingerprint": fingerprint, "images": min(limit, len(split)),
+      "miou": miou, "steps": steps})
+  return miou
+
+
+def method_scores(config, workdir) -> dict[str, float | None]:
+  """{method that labels new images: its validation score, if it has one}.
+
+  Those of `validate`, where the run was evaluated since it was trained; else
+  what the stages had while they trained.
+  """
+  ckpt = lambda name: workdir / name / "ckpt"
+  rows = stage_table.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
+  written = _validation(workdir)
+  if written.get("steps") == _best_steps(config, workdir):
+    return {row: written["miou"].get(row) for row in rows}
+  return {row: checkpoint.score_of(ckpt(name))
+          if stage_table.validated_row(config, name) == row else None
+          for row, name in rows.items()}
+
+
+def _validation(workdir) -> dict:
+  path = workdir / _VALIDATION
+  return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _best_steps(config, workdir) -> dict[str, int | None]:
+  return {name: checkpoint.best(workdir / name / "ckpt")
+          for name in config.stages}
 
 
 def _summary(config, workdir) -> dict:

@@ -14,11 +14,11 @@ from semseg_jax import monitoring
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.fewshot_smis import encoder as smis_encoder
 from semseg_jax.methods.fewshot_smis import shots as smis_shots
 from semseg_jax.methods.repurpose_gan import autoshot
-from semseg_jax.methods.repurpose_gan import labeling as repurpose_labeling
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
 from semseg_jax.methods.semantic_gan import distilled
@@ -67,20 +67,6 @@ class Definition:
   effective: Callable[[Any], Any] = lambda config: config
   rows: Callable[[Any, str], tuple[str, ...]] = lambda config, name: ()
   best_metric: str | None = "val/miou"
-
-
-@dataclasses.dataclass(frozen=True)
-class Labeling:
-  """How a method labels new images with a finished run.
-
-  Attributes:
-    predictor: (config, workdir) -> `Predict`.
-    row: config -> the row of `Predict` whose labels are written.
-    spec: config -> `datasets.Spec` of the labels; None: the data set's.
-  """
-  predictor: Callable[[Any, Any], Predict]
-  row: Callable[[Any], str]
-  spec: Callable[[Any], Any] | None = None
 
 
 def _monitored_gan(config, workdir) -> stage.Stage:
@@ -186,14 +172,9 @@ METHODS = {
     },
 }
 
-LABELING = {
-    "semantic_gan": Labeling(
-        labeling.predictor,
-        lambda config: labeling.method_name(config, config.inversion.steps)),
-    "repurpose_gan": Labeling(
-        repurpose_labeling.predictor, repurpose_labeling.method_name,
-        shots.spec),
-}
+# Method -> (config -> `datasets.Spec` of its labels), where these may be other
+# classes than the data set's.
+_SPECS = {"repurpose_gan": shots.spec}
 
 
 def of(config, name: str) -> Definition:
@@ -213,17 +194,54 @@ def of(config, name: str) -> Definition:
   return stages[name]
 
 
-def labeling_of(config) -> Labeling:
-  """How the config's method labels new images.
+def spec_of(config):
+  """`datasets.Spec` of a config's labels; None without data set and masks."""
+  if config.data.name or (
+      config.method in _SPECS and config.shots.source == "folder"):
+    return _SPECS.get(config.method, lambda c: data.dataset(c).spec)(config)
+  return None
 
-  Raises:
-    ValueError: it does not.
+
+def rows_of(config, trained: Callable[[str], bool]) -> dict[str, str]:
+  """{row of the results that labels new images: its stage}.
+
+  Args:
+    config: the experiment's config.
+    trained: whether the stage of that name has been.
   """
-  if config.method not in LABELING:
-    raise ValueError(
-        f"method {config.method!r} has no labeling of new images; these have: "
-        f"{', '.join(LABELING)}")
-  return LABELING[config.method]
+  return {row: name for name in config.stages if trained(name)
+          for row in of(config, name).rows(config, name)}
+
+
+def validated_row(config, name: str) -> str | None:
+  """The row that a stage's own validation scores while it trains, if any."""
+  if of(config, name).best_metric != "val/miou":
+    return None
+  row = {"autoshot": "auto_shot"}.get(name, name)
+  return row if row in of(config, name).rows(config, name) else None
+
+
+def row_predictor(config, workdir, name: str, row: str):
+  """predict(source, images, indices, numbers) -> outputs of one row.
+
+  Args:
+    config: the experiment's config.
+    workdir: its folder.
+    name: the stage.
+    row: of it.
+
+  Returns:
+    `images` [B, H, W, C] are those of `source` at `indices`; what is random
+    for an image hangs on its number.
+  """
+  definition = of(config, name)
+  if definition.combiner:
+    first = of(config, row.split("+")[0]).predictor(config, workdir)
+    combine = definition.combiner(config, workdir)
+    return lambda source, images, indices, numbers: combine(
+        source, indices, first(images, numbers))[row]
+  rows = definition.predictor(config, workdir)
+  return lambda source, images, indices, numbers: rows(images, numbers)[row]
 
 
 def make(config, workdir, name: str) -> stage.Stage:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import semseg_jax
-from semseg_jax import api
 from semseg_jax import experiment
+from semseg_jax.data import arrays
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 from tests.methods import smoke
@@ -161,4 +161,4 @@ def test_a_record_is_not_written_under_another_config(run, tmp_path):
 def test_gray_weights():
   red = np.zeros((1, 1, 3), np.uint8)
   red[..., 0] = 255
-  np.testing.assert_array_equal(api.as_images([red], 1)[0], [[[76]]])
+  np.testing.assert_array_equal(arrays.as_images([red], 1)[0], [[[76]]])

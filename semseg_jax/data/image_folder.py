@@ -1,5 +1,7 @@
-"""A plain folder of image files as an unlabeled source."""
+"""Image files (a folder, a pattern, a list) as an unlabeled source."""
 
+import glob
+import os
 import pathlib
 import unicodedata
 
@@ -9,28 +11,22 @@ from semseg_jax.data import sources
 from semseg_jax.data.formats import image_index
 
 
-class ImageFolder:
-  """The images of a folder, in the order of their names; ids are the stems.
+class ImageFiles:
+  """Some image files in the given order.
 
+  Ids are their paths below the folder that all are in, without the ending.
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
   a file that is broken.
   """
 
   labeled = False
 
-  def __init__(self, folder, channels: int):
-    """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
-    folder = pathlib.Path(folder).expanduser()
-    if not folder.is_dir():
-      raise errors.DataError(f"{folder}: no such folder of images")
-    self._files = sorted(
-        f for f in folder.iterdir() if f.suffix.lower() in image_index.ENDINGS
-        and not f.name.startswith("."))
-    if not self._files:
-      raise errors.DataError(
-          f"{folder}: holds no image ({', '.join(image_index.ENDINGS)})")
-    self.ids = tuple(
-        unicodedata.normalize("NFC", f.stem) for f in self._files)
+  def __init__(self, files, channels: int):
+    """files: `pathlib.Path`s, at least one; channels: 3 (RGB) or 1 (gray)."""
+    self._files = files
+    top = os.path.commonpath([f.parent for f in files])
+    self.ids = tuple(unicodedata.normalize("NFC", pathlib.Path(
+        os.path.relpath(f.with_suffix(""), top)).as_posix()) for f in files)
     seen = {}
     for name, file in zip(self.ids, self._files, strict=True):
       if name in seen:
@@ -48,3 +44,53 @@ class ImageFolder:
     content = image_files.read_bytes(file)
     return {"image": image_files.decode_image(
         content, self._channels, str(file)), "id": self.ids[index]}
+
+
+class ImageFolder(ImageFiles):
+  """The images of a folder, in the order of their names; ids are the stems."""
+
+  def __init__(self, folder, channels: int):
+    """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
+    folder = pathlib.Path(folder).expanduser()
+    if not folder.is_dir():
+      raise errors.DataError(f"{folder}: no such folder of images")
+    files = sorted(f for f in folder.iterdir() if _is_image(f))
+    if not files:
+      raise errors.DataError(
+          f"{folder}: holds no image ({', '.join(image_index.ENDINGS)})")
+    super().__init__(files, channels)
+
+
+def find(text: str, channels: int) -> ImageFiles:
+  """The images that a user names.
+
+  Args:
+    text: a folder, an image, a pattern such as "photos/**/*.jpg", or a text
+      file with a path a line (relative to that file).
+    channels: 3 (RGB) or 1 (gray).
+
+  Raises:
+    errors.DataError: there are none.
+  """
+  path = pathlib.Path(text).expanduser()
+  if path.is_file() and not _is_image(path):
+    lines = (x.strip() for x in path.read_text().splitlines())
+    files = [path.parent / x for x in lines if x]
+    if not files:
+      raise errors.DataError(f"{path}: lists no image")
+  elif path.is_file():
+    files = [path]
+  elif glob.has_magic(str(path)) and not path.is_dir():
+    files = sorted(f for f in map(
+        pathlib.Path, glob.iglob(str(path), recursive=True)) if _is_image(f))
+    if not files:
+      raise errors.DataError(f"{text}: matches no image "
+                             f"({', '.join(image_index.ENDINGS)})")
+  else:
+    return ImageFolder(path, channels)
+  return ImageFiles([f.absolute() for f in files], channels)
+
+
+def _is_image(file) -> bool:
+  return (file.suffix.lower() in image_index.ENDINGS
+          and not file.name.startswith("."))

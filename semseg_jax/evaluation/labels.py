@@ -1,116 +1,277 @@
-"""Writes the labels that a predictor finds for images without masks."""
+"""Labels of many images in files: by shards, resumable, in constant memory.
 
+Each shard is one tar file with two members for an image, <id>.png (class
+indices at the image's own size) and <id>.json, as WebDataset reads them, and
+beside it, if wanted, PNGs for each image.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent import futures
+import contextlib
+import fcntl
+import io
 import json
+import os
+import pathlib
+import tarfile
 import time
+from typing import NamedTuple
+import uuid
+import zlib
 
 from absl import logging
-from etils import epath
 import numpy as np
+from PIL import Image
 
 from semseg_jax.data import errors
-from semseg_jax.data import pipeline
+from semseg_jax.data import image_files
 from semseg_jax.data import sources
 from semseg_jax.evaluation import figures
 from semseg_jax.ops import image_ops
 from semseg_jax.training import console
 from semseg_jax.training import run_dir
 
+KINDS = ("index", "color", "overlay", "reconstruction")
 _FILE = "labels.json"
+_BLOCK = 512  # of a tar file
+_THREADS = 4  # that read and write images
 
 
-def write(predict, source, *, method: str, spec, batch_size: int, size: int,
-          out_dir, fingerprint: str) -> dict:
-  """Labels every image of `source` into files; finished ones are reused.
+class Labeled(NamedTuple):
+  """Lists for some images: label int [H, W], confidence, uint8 [H, W, C] or
+  None."""
+  labels: Sequence[np.ndarray]
+  confidence: Sequence[float]
+  reconstructions: Sequence[np.ndarray] | None
+
+
+class Summary(NamedTuple):
+  """confidence {id: value}; unreadable {id: what is wrong}; new: how many were
+  labeled by this call."""
+  confidence: dict[str, float]
+  unreadable: dict[str, str]
+  new: int
+
+
+def write(
+    label: Callable[[list[np.ndarray], np.ndarray], Labeled],
+    source: sources.Source, *, out_dir, method: str, class_names, colors,
+    batch_size: int, fingerprint: str, shard: tuple[int, int] = (0, 1),
+    kinds: Sequence[str] = KINDS) -> Summary:
+  """Labels a shard of `source`; images that are in its file stay.
+
+  Which shard an image is in, and the number that its random start hangs on,
+  follow from its id alone: they stay where images are added. Shards are
+  independent: any number of processes and hosts work side by side. A process
+  that is killed has lost at most the last two batches.
 
   Args:
-    predict: as in `segmentation.evaluate`.
-    source: images; labels are not asked for.
-    method: which of the predictor's methods is written.
-    spec: the data set's `Spec`, for colours.
-    batch_size: images per call of `predict`.
-    size: side of the squares that `predict` gets.
-    out_dir: folder for <id>_{index,color,overlay,reconstruction}.png and
-      labels.json.
-    fingerprint: stands for the run; labels of another run are made anew.
-
-  Returns:
-    What labels.json holds: {"fingerprint", "method", "classes",
-    "confidence": {id: float or None}, "unreadable": {id: what is wrong}}.
-    Images that cannot be read are named and left out.
+    label: (images uint8 [H, W, C] of any sizes, their numbers) -> Labeled.
+    source: images.
+    out_dir: folder for the shard's labels-*.tar and .json, labels.json and
+      <id>_{index,color,overlay,reconstruction}.png; on a mounted file system.
+    method: how they are labeled, for labels.json.
+    class_names, colors: of the labels.
+    batch_size: images of a call.
+    fingerprint: stands for the model and its options.
+    shard: (number from 0, how many).
+    kinds: which PNGs are written beside the shard's file.
 
   Raises:
-    OSError: `out_dir` cannot be written to.
+    ValueError: `out_dir` holds labels of another model or other shards, or
+      another process is at work on this shard.
+    errors.DataError: no image can be read. OSError: nothing can be written.
   """
-  folder = epath.Path(out_dir)
+  folder = _prepared(out_dir, {
+      "fingerprint": fingerprint, "method": method, "shards": shard[1],
+      "classes": list(class_names), "colors": np.asarray(colors).tolist()})
+  path = folder / shard_name(*shard)
+  mine = [i for i, name in enumerate(source.ids)
+          if number_of(name) % shard[1] == shard[0]]
+  confidence, unreadable = {}, {}
+  with _locked(path) as file:
+    end = 0
+    for whole, name, facts in _examples(file):
+      end, confidence[name] = whole, facts["confidence"]
+    # What was cut off is labeled again.
+    file.truncate(end)
+    file.seek(end)
+    missing = [i for i in mine if source.ids[i] not in confidence]
+    started = len(confidence)
+    progress = console.Progress("label", started, len(mine))
+    reported = time.monotonic()
+    with tarfile.open(fileobj=file, mode="w") as tar, (
+        futures.ThreadPoolExecutor(_THREADS)) as pool:
+      # A batch's files are written while the next one is labeled.
+      written = lambda: None
+      for batch in _batches(pool, source, missing, batch_size, unreadable):
+        labeled = label([x["image"] for x in batch],
+                        np.array([number_of(x["id"]) for x in batch]))
+        written()
+        written = _writing(pool, folder, tar, file, batch, labeled, kinds,
+                           colors, confidence)
+        if time.monotonic() - reported > 5.0:
+          reported = time.monotonic()
+          progress.report(len(confidence), {})
+      written()
+    if missing:
+      progress.report(len(mine), {})
+  run_dir.write_json(path.with_suffix(".json"), {
+      "confidence": confidence, "unreadable": unreadable})
+  if unreadable and not confidence:
+    raise errors.DataError(
+        f"none of {len(mine)} images can be read; the first: "
+        f"{next(iter(unreadable.values()))}")
+  return Summary(confidence, unreadable, len(confidence) - started)
+
+
+def read(path) -> Iterator[tuple[str, np.ndarray, float]]:
+  """(id, labels uint8 [H, W], confidence) of a shard's tar file."""
+  with tarfile.open(path) as tar:
+    for member in tar:
+      content = tar.extractfile(member).read()
+      if member.name.endswith(".png"):
+        label = np.asarray(Image.open(io.BytesIO(content)))
+      else:
+        yield (member.name.removesuffix(".json"), label,
+               json.loads(content)["confidence"])
+
+
+def shard_name(number: int, count: int) -> str:
+  """labels-00002-of-00016.tar"""
+  return f"labels-{number:05d}-of-{count:05d}.tar"
+
+
+def number_of(name: str) -> int:
+  """An image's number, from its id."""
+  return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+def _prepared(out_dir, facts) -> pathlib.Path:
+  """The folder, with what is labeled in it; raises if it is something else."""
+  if run_dir.in_bucket(out_dir):
+    raise ValueError(f"--out={out_dir}: labels are appended to files: give a "
+                     "folder of a mounted file system")
+  folder = pathlib.Path(out_dir).expanduser()
   try:
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / _FILE).exists():
+      # Processes of several shards may start at once.
+      own = folder / f"{_FILE}.{uuid.uuid4().hex}"
+      own.write_text(json.dumps(facts, indent=2) + "\n")
+      own.replace(folder / _FILE)
   except OSError as error:
     raise OSError(f"--out: {folder} cannot be written to "
                   f"({error.strerror or error})") from error
-  record = _read(folder / _FILE)
-  if record.get("fingerprint") != fingerprint:
-    record = {"fingerprint": fingerprint, "method": method,
-              "classes": list(spec.class_names), "confidence": {}}
-  missing = [i for i, name in enumerate(source.ids)
-             if name not in record["confidence"]
-             or not (folder / f"{name}_index.png").exists()]
-  record["unreadable"] = unreadable = {}
-  missing = [i for i in missing if _readable(source, i, unreadable)]
-  if unreadable:
-    run_dir.write_json(folder / _FILE, record)
-  if not missing:
-    if unreadable and not record["confidence"]:
-      raise errors.DataError(
-          f"none of {len(source)} images can be read; the first: "
-          f"{next(iter(unreadable.values()))}")
-    return record
-  total = -(-len(missing) // batch_size)
-  progress = console.Progress("label", 0, total)
-  batches = pipeline.eval_batches(
-      sources.Subset(source, missing), size=size, batch_size=batch_size)
-  reported = time.monotonic()
-  for number, batch in enumerate(batches):
-    index = np.asarray(missing, np.int32)[batch["index"]]
-    outputs = predict(batch["image"], index)[method]
-    for row, i in enumerate(index[batch["mask"]]):
-      confidence = _write_one(folder, source[int(i)], outputs, row, spec)
-      record["confidence"][source.ids[i]] = confidence
-    run_dir.write_json(folder / _FILE, record)
-    if number + 1 == total or time.monotonic() - reported > 5.0:
-      reported = time.monotonic()
-      progress.report(number + 1, {})
-  return record
+  there = json.loads((folder / _FILE).read_text())
+  changed = [f"{k}: {there.get(k)} there, {v} now" for k, v in facts.items()
+             if there.get(k) != v]
+  if changed:
+    raise ValueError(
+        f"--out={folder} holds labels that were made otherwise "
+        f"({'; '.join(changed)}): give another folder, or delete it")
+  return folder
 
 
-def _readable(source, index, unreadable) -> bool:
-  """Whether an image can be read; what is wrong goes to `unreadable`."""
+@contextlib.contextmanager
+def _locked(path):
+  """A file for reading and appending that no other process has."""
+  with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise ValueError(
+          f"{path}: another process is at work on this shard") from None
+    yield file
+
+
+def _examples(file) -> Iterator[tuple[int, str, dict]]:
+  """(end in the file, id, facts) of every image that is whole in a tar file."""
+  size = os.fstat(file.fileno()).st_size
   try:
-    source[index]
-    return True
-  except errors.DataError as error:
-    unreadable[source.ids[index]] = str(error)
-    logging.warning("left out: %s", error)
-    return False
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+      for member in tar:
+        end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
+        if end > size:
+          return
+        if member.name.endswith(".json"):
+          yield (end, member.name.removesuffix(".json"),
+                 json.loads(tar.extractfile(member).read()))
+        tar.members.clear()  # it would keep all of them
+  except (tarfile.ReadError, ValueError):
+    return  # empty, or cut off here
 
 
-def _write_one(folder, example, outputs, row, spec):
+def _batches(pool, source, indices, batch_size, unreadable):
+  """Lists of up to `batch_size` readable examples, read ahead."""
+  batch, ahead, rest = [], [], iter(indices)
+
+  def more():
+    for i in rest:
+      ahead.append((i, pool.submit(source.__getitem__, i)))
+      return
+
+  for _ in range(2 * batch_size):
+    more()
+  while ahead:
+    i, example = ahead.pop(0)
+    more()
+    try:
+      batch.append(example.result())
+    except errors.DataError as error:
+      unreadable[source.ids[i]] = str(error)
+      logging.warning("left out: %s", error)
+    if len(batch) == batch_size:
+      yield batch
+      batch = []
+  if batch:
+    yield batch
+
+
+def _writing(pool, folder, tar, file, batch, labeled, kinds, colors,
+             confidence):
+  """Starts to write a batch's files; the function that is returned waits, and
+  then lets the shard know its images."""
+  jobs = []
+  reconstructions = labeled.reconstructions or [None] * len(batch)
+  for example, label, reconstruction in zip(
+      batch, labeled.labels, reconstructions, strict=True):
+    jobs.append(pool.submit(
+        _files, folder, example, label.astype(np.uint8), reconstruction,
+        kinds, colors))
+
+  def finish():
+    for example, job, value in zip(
+        batch, jobs, labeled.confidence, strict=True):
+      name, png = example["id"], job.result()
+      height, width = example["image"].shape[:2]
+      facts = {"confidence": round(float(value), 6), "height": height,
+               "width": width}
+      for ending, content in (
+          ("png", png), ("json", json.dumps(facts).encode())):
+        member = tarfile.TarInfo(f"{name}.{ending}")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+      tar.members.clear()
+      confidence[name] = facts["confidence"]
+    file.flush()
+
+  return finish
+
+
+def _files(folder, example, label, reconstruction, kinds, colors) -> bytes:
+  """Writes an image's PNGs; returns that of the indices."""
   image, name = example["image"], example["id"]
-  label = image_ops.to_label(image_ops.resize_logits(
-      np.asarray(outputs["logits"][row]), image.shape[:2]))
-  color = image_ops.colorize(label, spec.colors)
-  if "reconstruction" in outputs:
-    figures.save(folder / f"{name}_reconstruction.png",
-                 np.asarray(outputs["reconstruction"][row]))
-  figures.save(folder / f"{name}_color.png", color)
-  figures.save(folder / f"{name}_overlay.png", image_ops.overlay(image, color))
-  figures.save(folder / f"{name}_index.png", label.astype(np.uint8))
-  if "confidence" not in outputs:
-    return None
-  return float(outputs["confidence"][row])
-
-
-def _read(path) -> dict:
-  try:
-    return json.loads(path.read_text())
-  except (FileNotFoundError, json.JSONDecodeError):
-    return {}
+  stem = folder / name
+  if kinds and "/" in name:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+  color = image_ops.colorize(label, colors)
+  made = {"index": lambda: label, "color": lambda: color,
+          "overlay": lambda: image_ops.overlay(image, color),
+          "reconstruction": lambda: reconstruction}
+  for kind in kinds:
+    if kind != "reconstruction" or reconstruction is not None:
+      figures.save(f"{stem}_{kind}.png", made[kind]())
+  return image_files.encode_png(label)

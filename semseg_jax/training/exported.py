@@ -14,7 +14,7 @@ import safetensors
 from safetensors import numpy as safetensors_numpy
 
 SUFFIX = ".safetensors"
-_FORMAT = "semseg_jax.run.1"
+_FORMAT = "semseg_jax.run.2"
 
 
 def is_file(path) -> bool:

@@ -48,3 +48,19 @@ def test_bad_folders(tmp_path):
   _save(tmp_path, "a.jpg")
   with pytest.raises(errors.DataError, match="'a'"):
     image_folder.ImageFolder(tmp_path, 3)
+
+
+def test_patterns_and_lists_name_files_in_several_folders(tmp_path):
+  for name in ("a", "b/c"):
+    (tmp_path / name).mkdir(parents=True)
+    _save(tmp_path / name, "1.png")
+  (tmp_path / "a/notes.txt").write_text("no image")
+  found = image_folder.find(f"{tmp_path}/**/*", 3)
+  assert found.ids == ("a/1", "b/c/1")
+  listed = tmp_path / "list.txt"
+  listed.write_text(f"b/c/1.png\n\n{tmp_path}/a/1.png\n")
+  assert image_folder.find(str(listed), 3).ids == ("b/c/1", "a/1")
+  assert image_folder.find(f"{tmp_path}/a", 1).ids == ("1",)
+  assert image_folder.find(f"{tmp_path}/a/1.png", 1).ids == ("1",)
+  with pytest.raises(errors.DataError, match="matches no image"):
+    image_folder.find(f"{tmp_path}/*.gif", 3)

@@ -105,4 +105,5 @@ def test_the_page_leads_to_labeled_images(checkout):
   run(label.replace("runs/mine", "runs/try"), checkout, variables)
   out = checkout / "new_labels"
   assert np.asarray(Image.open(out / "a_index.png")).shape == (33, 47)
-  assert "a" in json.loads((out / "labels.json").read_text())["confidence"]
+  told = json.loads((out / "labels-00000-of-00001.json").read_text())
+  assert "a" in told["confidence"]

@@ -1,4 +1,4 @@
-"""Labels written for images without masks."""
+"""Labels written for images without masks: shards, resuming, broken files."""
 
 import json
 
@@ -6,74 +6,126 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from semseg_jax.data import datasets
+from semseg_jax.data import errors
 from semseg_jax.data import image_folder
 from semseg_jax.evaluation import labels
 
-SPEC = datasets.Spec(
-    name="two", class_names=("dark", "bright"),
-    colors=np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
+COLORS = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
 
 
 @pytest.fixture
 def source(tmp_path):
   folder = tmp_path / "images"
   folder.mkdir()
-  for i in range(5):
+  for i in range(7):
     array = np.zeros((8 + i, 16, 3), np.uint8)
     array[:, 8:] = 255
     Image.fromarray(array).save(folder / f"{i}.png")
   return image_folder.ImageFolder(folder, 3)
 
 
-def _predictor(calls, fail_at=None):
-  """Brightness as logits; raises at call number `fail_at`."""
+def _labeler(calls, fail_at=None):
+  """Brightness as the label; raises at call number `fail_at`."""
 
-  def predict(images, indices):
+  def label(images, numbers):
     if len(calls) == fail_at:
       raise KeyboardInterrupt
-    calls.append(list(indices))
-    bright = images.mean(-1) - 127.5
-    return {"by_eye": {
-        "logits": np.stack([-bright, bright], -1),
-        "reconstruction": images,
-        "confidence": np.asarray(indices, np.float64)}}
+    calls.append(len(images))
+    return labels.Labeled(
+        [(x.mean(-1) > 127).astype(np.int32) for x in images],
+        [0.5] * len(numbers), images)
 
-  return predict
+  return label
 
 
-def _write(predict, source, out, fingerprint="a"):
+def _write(label, source, out, fingerprint="a", **changes):
   return labels.write(
-      predict, source, method="by_eye", spec=SPEC, batch_size=2, size=8,
-      out_dir=out, fingerprint=fingerprint)
+      label, source, method="by_eye", class_names=("dark", "bright"),
+      colors=COLORS, batch_size=2, out_dir=out, fingerprint=fingerprint,
+      **changes)
 
 
-def test_masks_have_the_images_own_size(source, tmp_path):
-  record = _write(_predictor([]), source, tmp_path / "out")
-  assert record["confidence"] == {str(i): float(i) for i in range(5)}
-  for i in range(5):
+def test_labels_have_the_images_own_size(source, tmp_path):
+  written = _write(_labeler([]), source, tmp_path / "out")
+  assert written.confidence == {str(i): 0.5 for i in range(7)}
+  for i in range(7):
     mask = np.asarray(Image.open(tmp_path / f"out/{i}_index.png"))
     assert mask.shape == (8 + i, 16)
-    assert (mask[:, :7] == 0).all()
-    assert (mask[:, 9:] == 1).all()
+    assert (mask[:, :8] == 0).all()
+    assert (mask[:, 8:] == 1).all()
     for kind in ("color", "overlay", "reconstruction"):
       assert (tmp_path / f"out/{i}_{kind}.png").exists()
-  assert json.loads((tmp_path / "out/labels.json").read_text()) == record
+  shard = tmp_path / "out/labels-00000-of-00001.tar"
+  stored = {name: label for name, label, _ in labels.read(shard)}
+  np.testing.assert_array_equal(stored["6"], mask)
+  assert len(stored) == 7
+  told = json.loads(shard.with_suffix(".json").read_text())
+  assert told == {"confidence": written.confidence, "unreadable": {}}
 
 
-def test_continues_where_it_was_stopped(source, tmp_path):
-  calls = []
+@pytest.mark.parametrize("cut", [0, 1, 700, 1600])
+def test_continues_where_it_was_killed(source, tmp_path, cut):
+  calls, out = [], tmp_path / "out"
   with pytest.raises(KeyboardInterrupt):
-    _write(_predictor(calls, fail_at=1), source, tmp_path / "out")
-  _write(_predictor(calls), source, tmp_path / "out")
-  # Two images a call; the last batch repeats its last image.
-  assert calls == [[0, 1], [2, 3], [4, 4]]
-  _write(_predictor(calls), source, tmp_path / "out")
-  assert len(calls) == 3
+    _write(_labeler(calls, fail_at=2), source, out)
+  shard = out / "labels-00000-of-00001.tar"
+  content = shard.read_bytes()
+  shard.write_bytes(content[:len(content) - cut])  # killed while it wrote
+  there = [name for name, *_ in _whole(shard)]
+  written = _write(_labeler([]), source, out)
+  assert written.new == 7 - len(there)
+  assert sorted(x for x, *_ in labels.read(shard)) == list("0123456")
+  assert _write(_labeler([], fail_at=0), source, out).new == 0
 
 
-def test_another_run_labels_anew(source, tmp_path):
-  calls = []
-  _write(_predictor(calls), source, tmp_path / "out")
-  _write(_predictor(calls), source, tmp_path / "out", fingerprint="b")
-  assert len(calls) == 6
+def _whole(shard):
+  with shard.open("rb") as file:
+    return [x[1:] for x in labels._examples(file)]
+
+
+def test_shards_share_the_images_and_new_ones_stay_in_theirs(source, tmp_path):
+  out = tmp_path / "out"
+  parts = [set(_write(_labeler([]), source, out, shard=(i, 3), kinds=())
+               .confidence) for i in range(3)]
+  assert set.union(*parts) == set(source.ids)
+  assert sum(map(len, parts)) == len(source)
+  assert {x.suffix for x in out.iterdir()} == {".tar", ".json"}
+  Image.new("RGB", (9, 9)).save(tmp_path / "images/00.png")
+  more = image_folder.ImageFolder(tmp_path / "images", 3)
+  again = [_write(_labeler([]), more, out, shard=(i, 3), kinds=())
+           for i in range(3)]
+  assert sum(x.new for x in again) == 1
+  with pytest.raises(ValueError, match="shards: 3 there, 2 now"):
+    _write(_labeler([]), source, out, shard=(0, 2))
+
+
+def test_labels_of_another_model_are_not_mixed(source, tmp_path):
+  _write(_labeler([]), source, tmp_path / "out")
+  with pytest.raises(ValueError, match="fingerprint: a there, b now"):
+    _write(_labeler([]), source, tmp_path / "out", fingerprint="b")
+
+
+def test_one_process_works_on_a_shard(source, tmp_path):
+  out = tmp_path / "out"
+
+  def label(images, numbers):
+    with pytest.raises(ValueError, match="another process"):
+      _write(_labeler([]), source, out)
+    return _labeler([])(images, numbers)
+
+  assert _write(label, source, out).new == 7
+
+
+def test_broken_images_are_named_and_tried_again(source, tmp_path):
+  path = tmp_path / "images/3.png"
+  content = path.read_bytes()
+  path.write_bytes(content[:40])
+  written = _write(_labeler([]), source, tmp_path / "out")
+  assert list(written.unreadable) == ["3"]
+  assert len(written.confidence) == 6
+  path.write_bytes(content)
+  assert _write(_labeler([]), source, tmp_path / "out").new == 1
+  for file in (tmp_path / "images").iterdir():
+    file.write_bytes(b"")
+  with pytest.raises(errors.DataError, match="none of 7"):
+    _write(_labeler([]), source, tmp_path / "other")

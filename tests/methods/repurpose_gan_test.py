@@ -14,7 +14,6 @@ from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import autoshot
-from semseg_jax.methods.repurpose_gan import labeling
 from semseg_jax.methods.repurpose_gan import projection
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
@@ -134,9 +133,8 @@ def test_auto_shot_trains_and_predicts(run):
   loop.train(stage, workdir=folder / "autoshot",
              options=loop.LoopOptions(), key=jax.random.key(0))
   images = np.zeros((2, toy.SIZE, toy.SIZE, 3), np.uint8)
-  outputs = labeling.predictor(config, folder)(images, None)
+  outputs = autoshot.predictor(config, folder)(images, None)
   assert outputs["auto_shot"]["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
-  assert labeling.method_name(config, 0) == "auto_shot"
 
 
 @pytest.mark.parametrize(("changes", "message"), [

@@ -1,4 +1,4 @@
-"""Validation of a stage: mIoU and pixel accuracy on the validation split."""
+"""Mean IoU and pixel accuracy on the validation split."""
 
 import jax
 import numpy as np
@@ -26,27 +26,45 @@ def validator(config, segment):
   """
 
   def validate(state, frozen):
-    source = data.evaluation_source(config, config.data.validation)
-    padded = data.padding(config)
-    limit = config.data.num_validation_images or len(source)
-    classes = config.data.num_classes
-    counts = np.zeros((classes, classes), np.int64)
-    for batch in pipeline.eval_batches(
-        source, size=data.evaluation_shape(config), batch_size=BATCH,
-        fill=padded):
-      logits = jax.device_get(segment(state, frozen, batch["image"]))
-      for row, index, real in zip(
-          logits, batch["index"], batch["mask"], strict=True):
-        if not real or index >= limit:
-          continue
-        label = source[int(index)]["label"]
-        predicted = image_ops.to_label(image_ops.fit_logits(
-            row, label.shape, padded=padded is not None))
-        counts += scores.confusion_matrix(
-            label, predicted, classes, data.ignore_index(config))
-      if batch["index"].max() >= limit:
-        break
+    counts = confusions(
+        config, lambda source, images, indices: {
+            "": {"logits": segment(state, frozen, images)}},
+        limit=config.data.num_validation_images, batch_size=BATCH)[""]
     return {"val/miou": float(scores.mean_iou(counts)),
             "val/pixel_accuracy": float(scores.pixel_accuracy(counts))}
 
   return validate
+
+
+def confusions(config, predict, *, limit: int, batch_size: int
+               ) -> dict[str, np.ndarray]:
+  """Summed confusion counts [K, K] of each row on the validation split.
+
+  Args:
+    config: the experiment's config.
+    predict: (source, images, indices) -> {row: {"logits"}}.
+    limit: only the first so many images; 0: all.
+    batch_size: images of a call.
+  """
+  source = data.evaluation_source(config, config.data.validation)
+  padded = data.padding(config)
+  limit = limit or len(source)
+  classes = config.data.num_classes
+  counts = {}
+  for batch in pipeline.eval_batches(
+      source, size=data.evaluation_shape(config), batch_size=batch_size,
+      fill=padded):
+    rows = jax.device_get({k: x["logits"] for k, x in predict(
+        source, batch["image"], batch["index"]).items()})
+    for position, index in enumerate(batch["index"]):
+      if not batch["mask"][position] or index >= limit:
+        continue
+      label = source[int(index)]["label"]
+      for row, logits in rows.items():
+        predicted = image_ops.to_label(image_ops.fit_logits(
+            logits[position], label.shape, padded=padded is not None))
+        counts[row] = counts.get(row, 0) + scores.confusion_matrix(
+            label, predicted, classes, data.ignore_index(config))
+    if batch["index"].max() + 1 >= limit:
+      break
+  return counts

@@ -1,0 +1,47 @@
+"""Images that a user has as arrays."""
+
+import numpy as np
+
+
+class Images:
+  """A list of images as a source; ids are their positions."""
+
+  labeled = False
+
+  def __init__(self, images):
+    self._images = images
+    self.ids = tuple(map(str, range(len(images))))
+
+  def __len__(self):
+    return len(self._images)
+
+  def __getitem__(self, index):
+    return {"image": self._images[int(index)], "id": self.ids[int(index)]}
+
+
+def as_images(images, channels: int) -> list[np.ndarray]:
+  """A list of uint8 [H, W, channels] of what `Model.segment` takes."""
+  if isinstance(images, np.ndarray) and images.ndim in (2, 3) and (
+      images.ndim == 2 or images.shape[-1] in (1, 3)):
+    images = [images]
+  if not len(images):
+    raise ValueError("no images")
+  return [_as_image(np.asarray(x), channels, i) for i, x in enumerate(images)]
+
+
+def _as_image(image, channels, number):
+  if image.dtype != np.uint8:
+    raise TypeError(
+        f"image {number} has dtype {image.dtype}; give uint8 in [0, 255] (of "
+        "floats in [0, 1]: (255 * x).round().astype(numpy.uint8))")
+  if image.ndim == 2:
+    image = image[..., None]
+  if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+    raise ValueError(f"image {number} has shape {image.shape}; give [H, W], "
+                     "[H, W, 1] or [H, W, 3]")
+  if image.shape[2] == channels:
+    return image
+  if channels == 3:
+    return np.repeat(image, 3, 2)
+  weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow's "L"
+  return (image @ weights).round().astype(np.uint8)[..., None]

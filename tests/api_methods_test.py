@@ -1,0 +1,116 @@
+"""Every method of every system labels images of any size by the same call."""
+
+import numpy as np
+import pytest
+
+from configs.fewshot_smis import toy_faces as smis
+from configs.semantic_gan import toy_faces
+from configs.semisup import scenes
+import semseg_jax
+from semseg_jax import experiment
+from semseg_jax import stages
+from tests.methods import repurpose
+from tests.methods import untrained
+
+SIZES = ((33, 47), (61, 20), (32, 32))
+SYSTEMS = {
+    "branch": {"supervised", "fully_supervised", "encoder", "inversion@2",
+               "inversion"},
+    "fitted": {"supervised", "fully_supervised", "encoder", "inversion@2",
+               "inversion", "distilled"},
+    "semisup": {"supervised", "s4gan", "adv_ssl", "mean_teacher",
+                "supervised+mlmt", "s4gan+mlmt"},
+    "repurpose_gan": {"inversion", "auto_shot"},
+    "fewshot_smis": {"supervised", "fully_supervised"}}
+
+
+def config_of(system, folder):
+  if system in ("branch", "fitted"):
+    c = toy_faces.get_config(
+        "labels=20,smoke" + ",fitted" * (system == "fitted"))
+    c.encoder.mean_start = False
+  elif system == "semisup":
+    c = scenes.get_config("labels=8,smoke")
+    c.stages = ("supervised", "s4gan", "adv_ssl", "mean_teacher", "mlmt")
+  elif system == "repurpose_gan":
+    c = repurpose.config(folder)
+  else:
+    c = smis.get_config("shots=2,smoke")
+    c.stages = ("supervised", "fully_supervised")
+  return c.lock()
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def run(request, tmp_path_factory):
+  folder = tmp_path_factory.mktemp(request.param)
+  config = config_of(request.param, folder)
+  untrained.save(config, folder, {"supervised": 0.25})
+  return request.param, folder, config
+
+
+@pytest.fixture(scope="module")
+def model(run):
+  return semseg_jax.load(run[1])
+
+
+@pytest.fixture(scope="module")
+def images():
+  rng = np.random.default_rng(0)
+  return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in SIZES]
+
+
+def test_every_method_labels_images_of_any_size(run, model, images):
+  assert set(model.methods) == SYSTEMS[run[0]]
+  for method in model.methods:
+    result = model.segment(images, method)
+    assert [x.shape for x in result.labels] == list(SIZES), method
+    assert all(0 <= x.min() and x.max() < len(model.class_names)
+               for x in result.labels)
+    assert np.isfinite(result.confidence).all()
+    # What an image is labeled does not hang on those beside it.
+    alone = model.segment(images[:1], method).labels[0]
+    assert (alone != result.labels[0]).mean() < 0.01, method
+
+
+def test_evaluation_scores_every_method_on_the_same_images(run):
+  system, folder, config = run
+  predict = experiment._predictor(config, folder)
+  found = experiment.validate(config, folder, predict)
+  rows = set(found) - {"inversion@4"}
+  assert rows == SYSTEMS[system]
+  calls = []
+  assert experiment.validate(config, folder, calls.append) == found
+  assert not calls  # kept
+  model = semseg_jax.load(folder)
+  assert model.methods == found
+  best = max((v, k) for k, v in found.items() if k != "fully_supervised")
+  assert model.methods[model.default_method] == best[0]
+
+
+def test_a_run_that_was_not_evaluated_has_its_stages_scores(run, model):
+  scores = dict(model.methods)  # loaded before the test above
+  assert scores.pop("supervised", 0.25) == 0.25
+  assert not any(scores.values())
+  if "supervised" in model.methods:
+    assert model.default_method == "supervised"
+
+
+def test_what_is_not_there_is_said(run, model, images, tmp_path):
+  with pytest.raises(ValueError, match="'magic' is not trained.*choose from"):
+    model.segment(images, "magic")
+  folder = tmp_path / "empty"
+  untrained.save(_without_stages(run[2]), folder)
+  with pytest.raises(ValueError, match="no trained stage"):
+    semseg_jax.load(folder).segment(images)
+
+
+def _without_stages(config):
+  config = config.copy_and_resolve_references().unlock()
+  config.stages = ()
+  return config
+
+
+def test_only_a_stages_own_row_has_its_score():
+  config = toy_faces.get_config("labels=20,smoke,fitted")
+  assert stages.validated_row(config, "distilled") == "distilled"
+  assert stages.validated_row(config, "encoder") is None
