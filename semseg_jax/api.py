@@ -8,6 +8,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import importlib.resources
 import json
 from typing import Any
@@ -17,8 +18,11 @@ import jax
 import numpy as np
 
 from semseg_jax import experiment
+from semseg_jax import export
+from semseg_jax import method_scores
 from semseg_jax import stages
 from semseg_jax.data import arrays
+from semseg_jax.data import datasets
 from semseg_jax.data import pipeline
 from semseg_jax.data import transforms
 from semseg_jax.evaluation import record
@@ -32,8 +36,6 @@ from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
-# Parts of a training state that no prediction reads.
-_TRAINING_ONLY = ("opt", "plateau", "image_discriminator_opt")
 _SHIPPED = "pretrained_models"
 
 
@@ -68,19 +70,36 @@ class Model:
   Attributes:
     config: the run's resolved config, locked.
     class_names, colors: of the labels; colors uint8 [K, 3].
+    dataset: what `run_dir.describe` kept of the data set.
   """
 
   def __init__(self, workdir, config, dataset: dict, scores: dict):
     self.workdir, self.config = epath.Path(workdir), config
+    self.dataset = dataset
     self.class_names = tuple(dataset["class_names"])
     self.colors = np.asarray(dataset["colors"], np.uint8)
-    self._dataset, self._scores, self._predictors = dataset, scores, {}
+    self._scores, self._predictors = scores, {}
+
+  @property
+  def spec(self) -> datasets.Spec:
+    """Names, colours and flips of the labels, without the data set."""
+    d = self.dataset
+    flip = {"flip": d["flip"] and tuple(d["flip"])} if "flip" in d else {}
+    return datasets.Spec(
+        d["name"], self.class_names, self.colors, d["ignore_index"],
+        self.config.data.channels, **flip)
+
+  @property
+  def record(self) -> dict:
+    """How the model was made, and its results; see `export.record`."""
+    if exported.is_file(self.workdir):
+      return exported.read_meta(self.workdir)["record"]
+    return export.record(self.workdir)
 
   @property
   def fingerprint(self) -> str:
     """Digits that stand for the trained networks and the config."""
-    steps = {name: checkpoint.best(self.workdir / name / "ckpt")
-             for name in self.config.stages}
+    steps = method_scores.steps_of(self.config, self.workdir)
     return record.config_hash({"steps": steps} | record.comparable(
         json.loads(self.config.to_json_best_effort())))
 
@@ -91,7 +110,7 @@ class Model:
     A run that was not evaluated lacks those of methods that no stage validates
     while it trains.
     """
-    return {row: self._scores.get(row) for row in self._rows()}
+    return {row: self._scores.get(row) for row in self._rows}
 
   @property
   def default_method(self) -> str:
@@ -111,10 +130,13 @@ class Model:
     scored = {k: v for k, v in methods.items() if v is not None}
     return max(scored, key=scored.get) if scored else list(methods)[-1]
 
+  @functools.cached_property
   def _rows(self) -> dict[str, str]:
     """{row: the stage whose predictor gives it}, of what is trained."""
-    return stages.rows_of(self.config, lambda name: checkpoint.exists(
+    rows = stages.rows_of(self.config, lambda name: checkpoint.exists(
         self.workdir / name / "ckpt"))
+    # An exported file has those it was made for.
+    return {row: name for row, name in rows.items() if row in self._scores}
 
   def segment(
       self, images, method: str | None = None, *, steps: int | None = None,
@@ -135,7 +157,7 @@ class Model:
       TypeError: an image is not uint8. ValueError: no such method, no image, or
         an image of another shape.
     """
-    rows = self._rows()
+    rows = self._rows
     method = method or self.default_method
     if method not in rows:
       raise ValueError(f"method {method!r} is not trained in {self.workdir}; "
@@ -264,38 +286,29 @@ class Model:
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=self.config.synthesis.alpha) for i in range(samples)])
 
-  def export(self, path, *, half: bool = False) -> None:
-    """Writes all that `segment`, `sample` and `synthesize` need into one file.
+  def export(self, path, *, dtype: str = "float32",
+             methods: Sequence[str] | None = None) -> None:
+    """Writes what the methods and sampling need into one file for `load`.
+
+    Averaged generator, encoder, segmenters; discriminators only where a method
+    compares images by them; files that the config names. ImageNet weights of
+    installed packages stay out: the machine that inverts needs the package.
 
     Args:
-      path: the file, ending in ".safetensors"; `load` takes it.
-      half: floats in half precision: half the size, slightly other labels.
+      path: the file, ending in ".safetensors".
+      dtype: "float16": half the size, read as float32, slightly other labels.
+      methods: those of `methods` to keep; None: all.
+
+    Raises:
+      ValueError: the model is an exported one, or knows no such method.
     """
     if exported.is_file(self.workdir):
       raise ValueError(f"{self.workdir} is an exported model: copy the file")
-    steps, trees, folders = {}, {}, {}
-    other = self.config.get("labels", {}).get("run", "")
-    for name in self.config.stages:
-      for folder in (self.workdir, *([epath.Path(other)] if other else [])):
-        if checkpoint.exists(folder / name / "ckpt"):
-          folders[name] = folder / name / "ckpt"
-    for name in ("gan", "encoder") if other else ():
-      folders.setdefault(name, epath.Path(other) / name / "ckpt")
-    for name, folder in folders.items():
-      steps[name] = checkpoint.best(folder)
-      # The generator is the newest one, as in `trained.load_ema`.
-      step = checkpoint.latest(folder) if name in (
-          "gan", "label_head", "segmenter") else steps[name]
-      trees[name] = {
-          k: v for k, v in checkpoint.restore_all(folder, step=step).items()
-          if not k.startswith(_TRAINING_ONLY)}
-    plain = json.loads(self.config.to_json_best_effort())
-    if other:
-      plain["labels"] = {**plain["labels"], "run": ""}
-    plain["data"] = {**plain["data"], "data_dir": "", "cache_dir": ""}
-    exported.write(path, trees, {
-        "config": plain, "dataset": self._dataset, "steps": steps,
-        "scores": self._scores, "versions": run_dir.versions()}, half=half)
+    unknown = set(methods or ()) - set(self.methods)
+    if unknown:
+      raise ValueError(f"methods {', '.join(sorted(unknown))} are not trained; "
+                       f"choose from {', '.join(self.methods)}")
+    export.write(self, path, dtype, tuple(methods or self.methods))
 
 
 def load(path: str, *, data_dir: str = "", config=None) -> Model:
@@ -313,24 +326,27 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
   """
   path = epath.Path(path).expanduser()
   if not path.exists():
-    shipped = _shipped()
-    if str(path) not in shipped:
+    known = shipped()
+    if str(path) not in known:
       raise FileNotFoundError(
           f"{path}: no run folder, no exported file, and no shipped model "
-          f"({', '.join(shipped) or 'none is shipped'})")
-    path = shipped[str(path)]
+          f"({', '.join(known) or 'none is shipped'})")
+    path = known[str(path)]
+  path = run_dir.absolute(path)
   if path.is_dir():
     plain, dataset = run_dir.described(path)
-    path = run_dir.absolute(path)
     if config:
       experiment.check_run(config, path)
     config = config or experiment.configured(plain, data_dir)
-    scores = experiment.method_scores(config, path)
+    scores = method_scores.of_run(config, path)
   else:
     if config:
       raise ValueError(f"{path}: an exported model has a config of its own")
     meta = exported.read_meta(path)
     dataset, scores = meta["dataset"], meta["scores"]
+    for field in meta["files"]:
+      block, _, name = field.rpartition(".")
+      meta["config"][block][name] = f"{path}#{field}"
     config = experiment.configured(meta["config"], data_dir)
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   return Model(path, config, dataset, scores)
@@ -348,8 +364,8 @@ def _confidence(outputs: dict[str, Any], row: int) -> float:
   return float(p.mean())
 
 
-def _shipped() -> dict[str, Sequence]:
-  """{name: file} of the models in the package."""
+def shipped() -> dict[str, epath.Path]:
+  """{name: file} of the models in the package; NAME.json tells of each."""
   folder = epath.Path(importlib.resources.files("semseg_jax") / _SHIPPED)
-  return {p.stem: p for p in folder.glob("*.safetensors")
+  return {p.stem: p for p in sorted(folder.glob("*.safetensors"))
           } if folder.exists() else {}

@@ -4,7 +4,6 @@ Called by train.py, eval.py, the commands in `cli` and the tests.
 """
 
 import functools
-import hashlib
 import json
 import sys
 import time
@@ -15,8 +14,10 @@ import jax
 import ml_collections
 import numpy as np
 
+from semseg_jax import method_scores
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
+from semseg_jax.data import fingerprint
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
@@ -25,18 +26,12 @@ from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import validation
-from semseg_jax.ops import scores
 from semseg_jax.reporting import report
-from semseg_jax.training import checkpoint
 from semseg_jax.training import console
 from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
-
-_VALIDATION = "validation.json"
-_NUM_VALIDATED = 32  # images; inversion takes its time for each
 
 
 def run(function, config, workdir, *, data_dir: str = "", **arguments):
@@ -90,12 +85,14 @@ def train(config, workdir, *, overrides=None, only=()):
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.
   stages = [stage_table.make(config, workdir, name) for name in names]
-  for name in names:
+  for name in dict.fromkeys((*config.stages, *names)):
+    # All, as the run's own config.json becomes this config.
     run_dir.check(workdir / name, relevant(config, name))
   checks.check(config, names)
   if jax.process_index() == 0:
-    run_dir.describe(workdir, json.loads(config.to_json_best_effort()),
-                     dataset_facts(config))
+    run_dir.describe(
+        workdir, _joined(json.loads(config.to_json_best_effort()), workdir),
+        dataset_facts(config))
   mesh = mesh_lib.make()
   if jax.process_index() == 0:
     run_dir.add_command(workdir, sys.argv)
@@ -118,21 +115,38 @@ def train(config, workdir, *, overrides=None, only=()):
   return workdir
 
 
+def _joined(plain: dict, workdir) -> dict:
+  """The config with the stages, too, that only an earlier one of the run has.
+
+  Raises:
+    run_dir.ConfigMismatchError: the run is of another method.
+  """
+  if not run_dir.is_known(workdir):
+    return plain
+  old = run_dir.described(workdir)[0]
+  run_dir.check(workdir, {**old, "method": plain["method"]})
+  trained = [name for name in old["stages"]
+             if name in plain["stages"] or run_dir.is_known(workdir / name)]
+  return plain | {"stages": list(dict.fromkeys((*trained, *plain["stages"])))}
+
+
 def dataset_facts(config) -> dict:
-  """What a run has to keep of its data set, plain values."""
-  if not config.data.name:
-    return {"name": "", "class_names": [], "colors": [],
-            "ignore_index": config.data.ignore_index, "fingerprint": ""}
-  dataset = data.dataset(config)
-  digest = hashlib.sha256()
-  for split in sorted(dataset.splits):
-    digest.update("\n".join((split, *dataset.splits[split].ids)).encode())
-  return {"name": dataset.spec.name,
-          "class_names": list(dataset.spec.class_names),
-          "colors": dataset.spec.colors.tolist(),
-          "ignore_index": dataset.spec.ignore_index,
-          "images": {k: len(v) for k, v in dataset.splits.items()},
-          "fingerprint": digest.hexdigest()}
+  """What a run has to keep of its data set and its labels, plain values.
+
+  Classes are those that the run's labels have: where masks were painted, those
+  of their folder; where neither they nor a data set name any, numbers.
+  """
+  spec = stage_table.spec_of(config) or datasets.blank(
+      1, config.data.num_classes, config.data.channels, colored=True).spec
+  facts = {"name": spec.name, "class_names": list(spec.class_names),
+           "colors": spec.colors.tolist(), "ignore_index": spec.ignore_index,
+           "flip": spec.flip, "images": {}, "fingerprint": ""}
+  if config.data.name:
+    dataset = data.dataset(config)
+    facts |= {"name": dataset.spec.name, "covers": fingerprint.COVERS,
+              "images": {k: len(v) for k, v in dataset.splits.items()},
+              "fingerprint": fingerprint.of(dataset)}
+  return facts
 
 
 def config_of(workdir, *, data_dir: str = "", cache_dir: str = ""):
@@ -207,10 +221,11 @@ def evaluate(config, workdir, *, splits=()):
   predict = _predictor(config, workdir)
   primary = jax.process_index() == 0
   summary = _summary(config, workdir) if primary else {}
-  if primary and (found := validate(config, workdir, predict)):
-    summary["validation"] = found
+  if primary and (
+      scores := method_scores.validate(config, workdir, predict)):
+    summary["validation"] = scores
   plain = json.loads(config.to_json_best_effort())
-  steps = _best_steps(config, workdir)
+  steps = method_scores.steps_of(config, workdir)
   scored = {}
   for name, source in sources.items():
     started = time.monotonic()
@@ -249,7 +264,7 @@ def save_record(config, workdir, split: str, methods: dict, *,
     seconds: that it took.
     extra: see `record.Record`.
   """
-  steps = _best_steps(config, workdir)
+  steps = method_scores.steps_of(config, workdir)
   finished = {name: run_dir.done_step(workdir / name)
               for name in config.stages}
   records.save(workdir / "eval" / split, records.make(
@@ -258,60 +273,6 @@ def save_record(config, workdir, split: str, methods: dict, *,
           x for x in steps.values() if x is not None), None),
       extra={"checkpoint_steps": steps, "finished_steps": finished}
       | (extra or {})))
-
-
-def validate(config, workdir, predict) -> dict[str, float]:
-  """{method: mean IoU on the first validation images}, to choose one by.
-
-  All methods see the same images, at most `_NUM_VALIDATED`. The scores are kept
-  in workdir/validation.json and computed again once a stage or the config has
-  changed. {} without a labeled validation split.
-  """
-  c = config.data
-  split = data.dataset(config).splits.get(c.validation)
-  if not split or not split.labeled:
-    return {}
-  steps = _best_steps(config, workdir)
-  plain = json.loads(config.to_json_best_effort())
-  fingerprint = records.config_hash({**plain, "steps": steps})
-  written = _validation(workdir)
-  if written.get("fingerprint") == fingerprint:
-    return written["miou"]
-  limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
-                          _NUM_VALIDATED) if x)
-  counts = validation.confusions(
-      config, predict, limit=limit, batch_size=config.evaluation.batch_size)
-  miou = {k: round(float(scores.mean_iou(x)), 4) for k, x in counts.items()}
-  run_dir.write_json(workdir / _VALIDATION, {
-      "fingerprint": fingerprint, "images": min(limit, len(split)),
-      "miou": miou, "steps": steps})
-  return miou
-
-
-def method_scores(config, workdir) -> dict[str, float | None]:
-  """{method that labels new images: its validation score, if it has one}.
-
-  Those of `validate`, where the run was evaluated since it was trained; else
-  what the stages had while they trained.
-  """
-  ckpt = lambda name: workdir / name / "ckpt"
-  rows = stage_table.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
-  written = _validation(workdir)
-  if written.get("steps") == _best_steps(config, workdir):
-    return {row: written["miou"].get(row) for row in rows}
-  return {row: checkpoint.score_of(ckpt(name))
-          if stage_table.validated_row(config, name) == row else None
-          for row, name in rows.items()}
-
-
-def _validation(workdir) -> dict:
-  path = workdir / _VALIDATION
-  return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _best_steps(config, workdir) -> dict[str, int | None]:
-  return {name: checkpoint.best(workdir / name / "ckpt")
-          for name in config.stages}
 
 
 def _summary(config, workdir) -> dict:

@@ -16,6 +16,7 @@ from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.fewshot_smis import encoder as smis_encoder
 from semseg_jax.methods.fewshot_smis import shots as smis_shots
 from semseg_jax.methods.repurpose_gan import autoshot
@@ -57,6 +58,8 @@ class Definition:
       `combiner` that label new images.
     best_metric: metric of validation that chooses the best checkpoint; None:
       the last one is used.
+    parts: (config, rows) -> names of the state's parts that these rows of the
+      run's results, and samples, are made from.
   """
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
@@ -67,6 +70,8 @@ class Definition:
   effective: Callable[[Any], Any] = lambda config: config
   rows: Callable[[Any, str], tuple[str, ...]] = lambda config, name: ()
   best_metric: str | None = "val/miou"
+  parts: Callable[[Any, Any], tuple[str, ...]] = lambda config, rows: (
+      "network",)
 
 
 def _monitored_gan(config, workdir) -> stage.Stage:
@@ -99,6 +104,21 @@ def _inversion_rows(config, name: str) -> tuple[str, ...]:
   return tuple(labeling.method_name(config, n) for n in steps)
 
 
+def _part(name: str):
+  return lambda config, rows: (name,)
+
+
+def _gan_parts(config, rows) -> tuple[str, ...]:
+  """The averaged generator, and discriminators that images are compared by."""
+  parts = ("ema", "noise")
+  inverted = any("inversion" in row for row in rows)
+  if inverted and perceptual.kind(config) == "discriminator":
+    parts += ("image_discriminator",)
+  if (inverted or "encoder" in rows) and networks.branch_channels(config):
+    parts += ("patch_discriminator",)  # for the confidence
+  return parts
+
+
 def _fused_rows(config, name: str) -> tuple[str, ...]:
   """Rows of MLMT: the segmenters without the classes it calls absent."""
   return tuple(f"{row}+{name}" for row in ("supervised", "s4gan")
@@ -113,7 +133,8 @@ _FULLY_SUPERVISED = Definition(
     predictor=fully_supervised.predictor, rows=_own_row,
     effective=fully_supervised.effective)
 _GAN = Definition(
-    _monitored_gan, gan.FIELDS, summary=joint_model.summary, best_metric=None)
+    _monitored_gan, gan.FIELDS, summary=joint_model.summary, best_metric=None,
+    parts=_gan_parts)
 
 METHODS = {
     "semantic_gan": {
@@ -122,10 +143,10 @@ METHODS = {
         "gan": _GAN,
         "encoder": Definition(
             encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion,
-            rows=_inversion_rows),
+            rows=_inversion_rows, parts=_part("encoder")),
         "label_head": Definition(
             label_head.make, label_head.FIELDS, predictor=labeling.predictor,
-            rows=_inversion_rows, best_metric=None),
+            rows=_inversion_rows, best_metric=None, parts=_part("segmenter")),
         "distilled": Definition(
             distilled.make, distilled.FIELDS, predictor=distilled.predictor,
             rows=_own_row),
@@ -136,7 +157,8 @@ METHODS = {
         "gan": _GAN,
         "segmenter": Definition(
             segmenter.make, segmenter.FIELDS, predictor=segmenter.predictor,
-            rows=lambda config, name: ("inversion",)),
+            rows=lambda config, name: ("inversion",),
+            parts=_part("segmenter")),
         "autoshot": Definition(
             autoshot.make, autoshot.FIELDS, predictor=autoshot.predictor,
             rows=lambda config, name: ("auto_shot",)),
@@ -145,10 +167,11 @@ METHODS = {
         "supervised": _SUPERVISED,
         "fully_supervised": _FULLY_SUPERVISED,
         "gan": _GAN,
-        "shots": Definition(smis_shots.make, smis_shots.FIELDS),
+        "shots": Definition(
+            smis_shots.make, smis_shots.FIELDS, parts=_part("latents")),
         "encoder": Definition(
             smis_encoder.make, smis_encoder.FIELDS,
-            best_metric=smis_encoder.BEST_METRIC),
+            best_metric=smis_encoder.BEST_METRIC, parts=_part("encoder")),
     },
     "semisup": {
         "supervised": _SUPERVISED,
@@ -159,16 +182,18 @@ METHODS = {
         "mean_teacher": Definition(
             mean_teacher.make, mean_teacher.FIELDS,
             predictor=mean_teacher.predictor,
-            rows=_own_row),
+            rows=_own_row, parts=_part("teacher")),
         "s4gan": Definition(
             s4gan.make, s4gan.FIELDS, predictor=s4gan.predictor,
             rows=_own_row),
         "classifier": Definition(
             classifier.make, classifier.FIELDS,
-            best_metric=classifier.BEST_METRIC),
+            best_metric=classifier.BEST_METRIC,
+            parts=lambda config, rows: ()),
         "mlmt": Definition(
             mlmt.make, mlmt.FIELDS, combiner=mlmt.combiner,
-            report=mlmt.report, rows=_fused_rows, best_metric=mlmt.BEST_METRIC),
+            report=mlmt.report, rows=_fused_rows, best_metric=mlmt.BEST_METRIC,
+            parts=_part("teacher")),
     },
 }
 

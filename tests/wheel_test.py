@@ -5,26 +5,11 @@ import pathlib
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-import semseg_jax
-from tests.methods import smoke
+from tests.methods import untrained
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SCRIPT = """
-import numpy as np, sys
-import semseg_jax
-assert "jax" not in sys.modules  # cheap until it is used
-model = semseg_jax.load("model.safetensors")
-images = list(np.load("images.npz").values())
-np.savez("labels.npz", *(
-    label for method in ("supervised", "encoder", "inversion")
-    for label in model.segment(images, method).labels))
-samples = model.sample(3, seed=1, truncation=0.7)
-assert samples.images.shape[0] == len(samples.labels) == 3
-print(semseg_jax.__file__)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +29,22 @@ def run(installed, folder, *command):
       capture_output=True, timeout=600)
 
 
-def test_library_labels_as_in_the_checkout(
+def test_example_runs_from_an_empty_directory(
     installed, tmp_path, tmp_path_factory):
-  model = semseg_jax.load(smoke.demo(tmp_path_factory)[0])
-  model.export(tmp_path / "model.safetensors")
-  rng = np.random.default_rng(0)
-  images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-            for size in ((33, 47), (32, 32), (61, 20), (16, 90), (40, 41))]
-  np.savez(tmp_path / "images.npz", *images)
-  done = run(installed, tmp_path, "-c", SCRIPT)
+  """Loads, segments five images by three methods, samples, exports."""
+  trained = tmp_path_factory.mktemp("run")
+  untrained.save(untrained.semantic_gan("supervised", "gan", "encoder"),
+                 trained)
+  where = run(installed, tmp_path, "-c", "import semseg_jax, sys\n"
+              "print(semseg_jax.__file__, 'jax' in sys.modules)")
+  assert where.stdout.startswith(str(installed[1]))
+  assert where.stdout.endswith("False\n")  # cheap until it is used
+  done = run(installed, tmp_path, ROOT / "examples/segment_images.py",
+             trained)
   assert done.returncode == 0, done.stderr[-3000:]
-  assert str(installed[1]) in done.stdout
-  labels = [label for method in ("supervised", "encoder", "inversion")
-            for label in model.segment(images, method).labels]
-  stored = np.load(tmp_path / "labels.npz")
-  assert len(stored.files) == len(labels) == 15
-  for i, label in enumerate(labels):
-    # Another process sums in another order: a pixel may differ.
-    assert (stored[f"arr_{i}"] != label).mean() < 0.01
+  assert ("export: same labels by supervised, encoder, inversion"
+          in done.stdout)
+  assert "samples (4, 16, 16, 3) (4, 16, 16)" in done.stdout
 
 
 def test_command_finds_its_configs_anywhere(installed, tmp_path):

@@ -43,6 +43,7 @@ COMMANDS = {
     "train": Command("train the stages of a config; continues a run"),
     "eval": Command("label and score the test images with a trained run"),
     "label": Command("label a folder of images with a trained run"),
+    "export": Command("a trained run as one file"),
     "sample": Command("write generated images for a person to label"),
     "synthesize": Command("images from masks, scribbles or landmarks"),
     "prepare": Command("check a data set and say what it holds", "", True),

@@ -2,7 +2,10 @@ r"""Writes generated images for a person to label, with their latents.
 
   semseg-jax sample --config=configs/repurpose_gan/toy_faces.py \
       --workdir=runs/repurpose_toy_faces --out=my_shots --n=10
+  semseg-jax sample --model=toy_faces --out=samples
 
+The config is the run's, where it has been trained; --model is an exported file
+or a shipped model.
 For each image <number>.png and <number>.npz (latents and noise), for all
 samples.json and classes.json. Paint <number>_mask.png (class indices) or save
 LabelMe's <number>.json beside them, then train with
@@ -12,21 +15,25 @@ docs/repurpose_gan.md). Files that are there are not written again.
 
 
 from absl import flags
+from ml_collections import config_flags
 
+from semseg_jax import api
 from semseg_jax import experiment
-from semseg_jax.cli import arguments
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import samples
+from semseg_jax.training import console
+from semseg_jax.training import exits
 
 
-def write(config, workdir, *, out, n: int, first: int = 0):
+def write(config, workdir, *, out, n: int, first: int = 0, spec=None):
   """Writes samples first, ..., first + n - 1 and says what to do next."""
   generator = trained.load(config, workdir, "semseg-jax sample")
   # Without a data set the user's own classes.json has to be there.
-  spec = data.dataset(config).spec if config.data.name else None
+  if spec is None and config.data.name:
+    spec = data.dataset(config).spec
   names = samples.write(generator, spec, out, range(first, first + n),
-                        config.shots.get("truncation", 1.0))
+                        config.get("shots", {}).get("truncation", 1.0))
   print(f"{len(names)} images in {out}, {names[0]}.png to {names[-1]}.png.\n"
         f"Classes: {out}/classes.json. Paint <name>_mask.png or save LabelMe's "
         "<name>.json beside them, at the images' size.")
@@ -35,7 +42,12 @@ def write(config, workdir, *, out, n: int, first: int = 0):
 
 def define_flags():
   """See --help."""
-  arguments.define_run("Folder of the run.")
+  config_flags.DEFINE_config_file(
+      "config", None, "Config file of the experiment; by default the run's.",
+      lock_config=True)
+  flags.DEFINE_string("workdir", "", "Folder of the run.")
+  flags.DEFINE_string(
+      "model", "", "Exported file or a shipped model's name, instead.")
   flags.DEFINE_string("out", None, "Folder for the images.")
   flags.DEFINE_integer("n", 10, "How many images.", lower_bound=1)
   flags.DEFINE_integer(
@@ -47,5 +59,14 @@ def define_flags():
 def main(argv):
   del argv
   given = flags.FLAGS
-  experiment.run(write, given.config, given.workdir, out=given.out,
-                 n=given.n, first=given.first)
+  counts = {"out": given.out, "n": given.n, "first": given.first}
+  if given.workdir and not given.model:
+    experiment.run(write, given.config, given.workdir, **counts)
+    return
+  console.setup()
+  with exits.one_line():
+    if bool(given.workdir) == bool(given.model) or given.config:
+      raise ValueError("give --workdir=FOLDER (and --config, where nothing is "
+                       "trained yet) or --model=NAME")
+    model = api.load(given.model)
+    write(model.config, model.workdir, spec=model.spec, **counts)

@@ -20,6 +20,7 @@ from semseg_jax.data import errors
 from semseg_jax.data import flips
 from semseg_jax.data import sources
 from semseg_jax.data import tolerance
+from semseg_jax.data import voc
 
 _PACKAGE = "semseg_jax.data.sets"
 # More than any published number of labels.
@@ -81,11 +82,16 @@ class Dataset:
 BLANK = "blank"
 
 
-def blank(size: int, num_classes: int, channels: int) -> Dataset:
-  """Black images of class 0 in every usual split: for planning a run."""
+def blank(size: int, num_classes: int, channels: int, *,
+          colored: bool = False) -> Dataset:
+  """Black images of class 0 in every usual split: for planning a run.
+
+  The classes are numbered; `colored` gives them VOC's colours.
+  """
   spec = Spec(
       name=BLANK, class_names=tuple(f"class{i}" for i in range(num_classes)),
-      colors=np.zeros((num_classes, 3), np.uint8), channels=channels)
+      colors=voc.palette(num_classes) if colored else np.zeros(
+          (num_classes, 3), np.uint8), channels=channels)
   image = (np.zeros((size, size, channels), np.uint8),
            np.zeros((size, size), np.uint8))
   return Dataset(spec, {

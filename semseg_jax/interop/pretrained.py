@@ -67,7 +67,7 @@ def variables(kind: str, files: Mapping[str, str]) -> dict[str, Any]:
   """
   expected = module(kind)
   path = files.get(kind) or _installed(kind)
-  if str(path).endswith(".safetensors"):
+  if ".safetensors" in str(path):
     entries, metadata = torch_files.load_safetensors(path)
     if metadata.get("kind", kind) != kind:
       raise ValueError(

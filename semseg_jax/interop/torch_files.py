@@ -6,6 +6,7 @@ reader that cannot run code (see `unpickler`).
 """
 
 import io
+import json
 import pathlib
 import pickle
 import struct
@@ -73,17 +74,30 @@ def load(path, *, foreign: bool = False) -> Any:
 def load_safetensors(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
   """Tensors and metadata of a safetensors file.
 
+  `path` may also be MODEL.safetensors#FIELD: the file that a run's config named
+  in FIELD, as an exported model holds it (`training.exported`).
+
   Raises:
     FileNotFoundError: there is no such file.
     TorchFileError: the file is damaged or truncated.
   """
+  field = ""
+  if "#" in str(path) and not pathlib.Path(path).is_file():
+    path, _, field = str(path).rpartition("#")
   path = pathlib.Path(path)
   if not path.is_file():
     raise FileNotFoundError(f"{path}: no such file")
+  prefix = f"files/{field}/" if field else ""
   try:
     with safetensors.safe_open(path, framework="numpy") as file:
-      return ({name: file.get_tensor(name) for name in file.keys()},
-              file.metadata() or {})
+      metadata = file.metadata() or {}
+      tensors = {name.removeprefix(prefix): file.get_tensor(name)
+                 for name in file.keys() if name.startswith(prefix)}
+    if field:
+      metadata = json.loads(metadata["meta"])["files"][field]
+      tensors = {k: np.float32(v) if v.dtype == np.float16 else v
+                 for k, v in tensors.items()}
+    return tensors, metadata
   except safetensors.SafetensorError as e:
     raise TorchFileError(
         f"{path}: not a readable safetensors file ({e})") from e

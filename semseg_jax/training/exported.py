@@ -32,14 +32,14 @@ def split(directory) -> tuple[epath.Path, str] | None:
   return None
 
 
-def write(path, stages: dict[str, Any], meta: dict, *, half: bool = False):
+def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
   """Writes trees of arrays by stage, and what is said of them.
 
   Args:
     path: the file, ending in ".safetensors".
     stages: name -> pytree of arrays.
     meta: JSON values, kept beside the arrays.
-    half: floats are stored in half precision (and read as float32).
+    dtype: of floats in the file: "float32" or "float16"; read as float32.
 
   Raises:
     ValueError: the path ends otherwise.
@@ -51,8 +51,8 @@ def write(path, stages: dict[str, Any], meta: dict, *, half: bool = False):
   for stage, tree in stages.items():
     for name, leaf in _flat(tree).items():
       leaf = np.asarray(leaf)
-      if half and leaf.dtype == np.float32:
-        leaf = leaf.astype(np.float16)
+      if leaf.dtype == np.float32:
+        leaf = leaf.astype(dtype)
       arrays[f"{stage}/{name}"] = np.array(leaf, order="C")
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.with_name(f"{path.name}.tmp")

@@ -55,8 +55,8 @@ def test_patterns_and_lists_name_files_in_several_folders(tmp_path):
     (tmp_path / name).mkdir(parents=True)
     _save(tmp_path / name, "1.png")
   (tmp_path / "a/notes.txt").write_text("no image")
-  found = image_folder.find(f"{tmp_path}/**/*", 3)
-  assert found.ids == ("a/1", "b/c/1")
+  files = image_folder.find(f"{tmp_path}/**/*", 3)
+  assert files.ids == ("a/1", "b/c/1")
   listed = tmp_path / "list.txt"
   listed.write_text(f"b/c/1.png\n\n{tmp_path}/a/1.png\n")
   assert image_folder.find(str(listed), 3).ids == ("b/c/1", "a/1")

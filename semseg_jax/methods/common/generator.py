@@ -40,7 +40,7 @@ def module(config) -> stylegan2.Generator:
       `config.data` states, or a label branch: trained with labels, it would
       leak them (allowed by `config.generator.allow_label_branch`).
   """
-  return _from_file(config)[0] if config.generator.weights else _checked(
+  return _from_file(config)[0] if _file(config) else _checked(
       config, networks.generator(config), "the config's generator")
 
 
@@ -59,14 +59,14 @@ def load(config, workdir, needed_by: str) -> Trained:
     FileNotFoundError: no such file, or the stage `gan` is not trained.
     ValueError: see `module`.
   """
-  if config.generator.weights:
+  if _file(config):
     network, variables = _from_file(config)
   else:
     network = module(config)
     variables = load_ema(config, workdir, needed_by)
   variables = dict(variables)
   mean = variables.pop("mean", {}).get("code")
-  if mean is None and workdir is None and not config.generator.weights:
+  if mean is None and workdir is None and not _file(config):
     mean = jax.ShapeDtypeStruct((network.style_dim,), jnp.float32)
     return Trained(network, variables, mean)
   if mean is None:
@@ -78,8 +78,12 @@ def load(config, workdir, needed_by: str) -> Trained:
   return Trained(network, variables, jnp.asarray(mean))
 
 
+def _file(config) -> str:
+  return config.generator.get("weights", "")
+
+
 def _from_file(config):
-  path = config.generator.weights
+  path = _file(config)
   network, variables = interop.load(path)
   if not isinstance(network, stylegan2.Generator):
     raise ValueError(
@@ -97,7 +101,8 @@ def _checked(config, network, where):
       raise ValueError(
           f"config.data.{field} is {config.data[field]}, but {where} makes "
           f"images with {field} {value}: set the field to it")
-  if network.label_channels and not config.generator.allow_label_branch:
+  if network.label_channels and not config.generator.get(
+      "allow_label_branch", config.method == "semantic_gan"):
     raise ValueError(
         f"{where} has a label branch of {network.label_channels} channels, so "
         "it was trained with labels and would leak them: train the stage `gan` "

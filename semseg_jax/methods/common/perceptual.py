@@ -28,8 +28,8 @@ class Perceptual(NamedTuple):
   """A distance of images in [-1, 1].
 
   Attributes:
-    name: "lpips_vgg", "dr_features" or the EfficientNet's name, as records
-      state it.
+    name: "lpips_vgg", "dr_features", the EfficientNet's name or "none", as
+      records state it.
     load: () -> frozen variables.
     features: (variables, image [N, H, W, C]) -> pytree, to be computed once.
     distance: (variables, features, features) -> [N] float32.
@@ -75,6 +75,13 @@ def make(config, workdir, needed_by: str) -> Perceptual:
     return from_module(module, lambda: jax.eval_shape(
         module.init, jax.random.key(0), image, image))
   return lpips(c.weights)
+
+
+def none() -> Perceptual:
+  """No distance: zeros, nothing to load."""
+  return Perceptual(
+      "none", dict, lambda variables, image: image,
+      lambda variables, a, b: jnp.zeros(len(a), jnp.float32))
 
 
 def lpips(path: str) -> Perceptual:

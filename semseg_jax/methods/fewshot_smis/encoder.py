@@ -122,13 +122,21 @@ def make(config, workdir) -> stage.Stage:
 
   def load_frozen():
     trained_generator = generators.load(config, workdir, NEEDED_BY)
-    shots = shots_lib.load(config, workdir, NEEDED_BY)
+    if workdir is None:
+      latents = jax.ShapeDtypeStruct(
+          (max(1, config.shots.count), generator.num_ws, generator.style_dim),
+          jnp.float32)
+      prototypes = pseudo_labels.prototype_shapes(
+          trained_generator, labeller, latents)
+    else:
+      shots = shots_lib.load(config, workdir, NEEDED_BY)
+      latents = shots.latents
+      prototypes = pseudo_labels.prototypes_of(
+          config, trained_generator, labeller, latents, shots.label)
     return {
         "generator": trained_generator.variables,
-        "mean": trained_generator.mean,
-        "prototypes": pseudo_labels.prototypes_of(
-            config, trained_generator, labeller, shots.latents, shots.label),
-        "perceptual": perceptual.load(), "shot_latents": shots.latents}
+        "mean": trained_generator.mean, "prototypes": prototypes,
+        "perceptual": perceptual.load(), "shot_latents": latents}
 
   def init(key, frozen):
     x = jnp.zeros((1, size, size, labeller.num_classes))

@@ -27,12 +27,15 @@ class Labeller(NamedTuple):
     num_classes: classes of the labels, unknown included.
     fit: (features [N, h, w, D], annotation [N, S, S] NumPy) -> Prototypes.
     label: (Prototypes, features) -> [N, h, w] int32; for use within jit.
+    every_cell: whether there is a prototype for each annotated cell instead of
+      each class.
   """
   layer: str
   size: int
   num_classes: int
   fit: Any
   label: Any
+  every_cell: bool
 
 
 def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
@@ -78,7 +81,7 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
                   else prototypes.every_cell, static_argnums=2)
     return Labeller(layer, size, classes,
                     lambda features, label: fit(features, label, classes),
-                    prototypes.label_dense)
+                    prototypes.label_dense, c.labeling != "dense")
   if c.labeling != "sparse":
     raise ValueError(f"config.pseudo.labeling is {c.labeling!r}; use "
                      "'dense', 'nearest' or 'sparse'")
@@ -99,7 +102,7 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
     return prototypes.label_sparse(
         annotated, features, classes, k=c.k, threshold=c.threshold)
 
-  return Labeller(layer, size, classes, fit_sparse, label_sparse)
+  return Labeller(layer, size, classes, fit_sparse, label_sparse, True)
 
 
 def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
@@ -124,3 +127,24 @@ def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
   features = tapped(generator.variables, jnp.asarray(latents),
                     jax.random.key(config.seed))
   return labeller.fit(features, np.asarray(annotation))
+
+
+def prototype_shapes(generator: trained.Trained, labeller: Labeller, latents
+                     ) -> prototypes.Prototypes:
+  """`prototypes_of` as shapes, for planning; of sparse ones the most there are.
+
+  Args:
+    generator: with variables, or their shapes.
+    labeller: of `make`.
+    latents: shape [N, L, D] of the shots'.
+  """
+  def vectors(variables, latents):
+    _, features = generator.module.apply(
+        variables, latents, method="synthesize")
+    cells = features[labeller.layer].astype(jnp.float32)
+    flat = cells.reshape(-1, cells.shape[-1])
+    if not labeller.every_cell:
+      flat = flat[:labeller.num_classes]
+    return prototypes.Prototypes(flat, jnp.zeros(len(flat), jnp.int32))
+
+  return jax.eval_shape(vectors, generator.variables, latents)

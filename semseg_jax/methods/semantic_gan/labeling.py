@@ -123,7 +123,9 @@ def make_inverter(config, workdir, sharding=None, optimizer=None, *,
   """
   c = config.inversion
   generator, encoder = networks.generator(config), networks.encoder(config)
-  perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
+  # The encoder alone needs none of what may have to be installed.
+  perceptual = perceptual_lib.make(
+      config, workdir, NEEDED_BY) if c.steps else perceptual_lib.none()
   frozen = {"generator": trained.load_ema(config, workdir, NEEDED_BY),
             "perceptual": perceptual.load()}
   uses_encoder = c.start == "encoder" or c.consistency_weight

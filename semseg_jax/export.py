@@ -1,0 +1,106 @@
+"""One file that holds what a trained model's methods need."""
+
+import json
+
+from etils import epath
+import numpy as np
+
+from semseg_jax import stages
+from semseg_jax.interop import torch_files
+from semseg_jax.training import checkpoint
+from semseg_jax.training import exported
+from semseg_jax.training import run_dir
+
+# Fields with files that methods read; those of other fields are where training
+# started from.
+_FILES = ("generator.weights", "encoder.weights", "perceptual.weights")
+_PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
+           "mlmt.weights", "monitor.inception", "shots.folder")
+
+
+def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
+  """See `api.Model.export`.
+
+  Raises:
+    ValueError: another dtype.
+  """
+  if dtype not in ("float32", "float16"):
+    raise ValueError(f"dtype is {dtype!r}; use 'float32' or 'float16'")
+  config = model.config
+  names = _stages(config, methods)
+  trees, steps = {}, {}
+  for name, folder in _checkpoints(config, model.workdir).items():
+    if name not in names:
+      continue
+    steps[name] = checkpoint.best(folder)
+    # The generator and heads are the newest ones, as where they are loaded.
+    step = checkpoint.latest(folder) if stages.of(
+        config, name).best_metric is None or name == "segmenter" else (
+            steps[name])
+    parts = stages.of(config, name).parts(config, methods)
+    trees[name] = {k: v for k, v in checkpoint.restore_all(
+        folder, step=step).items() if k in parts}
+  files, metadata = _files(config)
+  plain = json.loads(config.to_json_best_effort())
+  for field in (*_PLACES, *files):
+    block, _, name = field.rpartition(".")
+    if name in plain.get(block, {}):
+      plain[block][name] = ""
+  exported.write(path, trees | ({"files": files} if files else {}), {
+      "config": plain, "dataset": model.dataset, "steps": steps,
+      "scores": {k: v for k, v in model.methods.items() if k in methods},
+      "files": metadata, "record": record(model.workdir)}, dtype=dtype)
+
+
+def record(workdir) -> dict:
+  """How a run was made, and its results: {"commands", "results", "versions"}.
+
+  `results` is {split: {method: mean IoU}} of its evaluations.
+  """
+  results = {}
+  for path in sorted(workdir.glob("eval/*/record.json")):
+    methods = json.loads(path.read_text())["methods"]
+    results[path.parent.name] = {
+        k: round(v["miou"], 4) for k, v in methods.items()}
+  return {"commands": [x["command"] for x in run_dir.commands(workdir)],
+          "results": results,
+          "versions": json.loads((workdir / "versions.json").read_text())}
+
+
+def _stages(config, methods) -> set[str]:
+  """Stages that give the methods, and those that others are made from."""
+  wanted = {*methods, *(row.split("+")[0] for row in methods)}
+  names = {"gan", "label_head"}  # of samples
+  for name in (*config.stages, "gan", "encoder"):
+    if name in stages.METHODS[config.method]:
+      rows = stages.of(config, name).rows(config, name)
+      if not rows or wanted & set(rows):
+        names.add(name)
+  return names
+
+
+def _checkpoints(config, workdir) -> dict[str, epath.Path]:
+  """{trained stage: its checkpoints}, also of the run with the generator."""
+  folders = {name: workdir / name / "ckpt" for name in config.stages}
+  if other := config.get("labels", {}).get("run", ""):
+    folders |= {name: epath.Path(other) / name / "ckpt"
+                for name in ("gan", "encoder")}
+  return {k: v for k, v in folders.items() if checkpoint.exists(v)}
+
+
+def _files(config) -> tuple[dict, dict]:
+  """({field: {entry: array}}, {field: metadata}) of files that are named."""
+  values = {field: config.get(block, {}).get(name, "")
+            for field in _FILES for block, name in [field.split(".")]}
+  values |= {f"pretrained.{k}": v for k, v in config.get(
+      "pretrained", {}).items()}
+  files, metadata = {}, {}
+  for field, path in values.items():
+    if not path:
+      continue
+    if ".safetensors" in path:
+      entries, metadata[field] = torch_files.load_safetensors(path)
+    else:
+      entries, metadata[field] = torch_files.load(path), {}
+    files[field] = {k: np.asarray(v) for k, v in entries.items()}
+  return files, metadata

@@ -1,0 +1,69 @@
+"""Which of a run's methods is best: their scores on validation images."""
+
+import json
+
+from semseg_jax import stages
+from semseg_jax.evaluation import record as records
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import validation
+from semseg_jax.ops import scores
+from semseg_jax.training import checkpoint
+from semseg_jax.training import run_dir
+
+_VALIDATION = "validation.json"
+_NUM_VALIDATED = 32  # images; inversion takes its time for each
+
+
+def validate(config, workdir, predict) -> dict[str, float]:
+  """{method: mean IoU on the first validation images}, to choose one by.
+
+  All methods see the same images, at most `_NUM_VALIDATED`. The scores are kept
+  in workdir/validation.json and computed again once a stage or the config has
+  changed. {} without a labeled validation split.
+  """
+  c = config.data
+  split = data.dataset(config).splits.get(c.validation)
+  if not split or not split.labeled:
+    return {}
+  steps = steps_of(config, workdir)
+  plain = json.loads(config.to_json_best_effort())
+  digits = records.config_hash({**plain, "steps": steps})
+  written = _validation(workdir)
+  if written.get("fingerprint") == digits:
+    return written["miou"]
+  limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
+                          _NUM_VALIDATED) if x)
+  counts = validation.confusions(
+      config, predict, limit=limit, batch_size=config.evaluation.batch_size)
+  miou = {k: round(float(scores.mean_iou(x)), 4) for k, x in counts.items()}
+  run_dir.write_json(workdir / _VALIDATION, {
+      "fingerprint": digits, "images": min(limit, len(split)),
+      "miou": miou, "steps": steps})
+  return miou
+
+
+def of_run(config, workdir) -> dict[str, float | None]:
+  """{method that labels new images: its validation score, if it has one}.
+
+  Those of `validate`, where the run was evaluated since it was trained; else
+  what the stages had while they trained.
+  """
+  ckpt = lambda name: workdir / name / "ckpt"
+  rows = stages.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
+  written = _validation(workdir)
+  if written.get("steps") == steps_of(config, workdir):
+    return {row: written["miou"].get(row) for row in rows}
+  return {row: checkpoint.score_of(ckpt(name))
+          if stages.validated_row(config, name) == row else None
+          for row, name in rows.items()}
+
+
+def _validation(workdir) -> dict:
+  path = workdir / _VALIDATION
+  return json.loads(path.read_text()) if path.exists() else {}
+
+
+def steps_of(config, workdir) -> dict[str, int | None]:
+  """{stage: step of the checkpoint that predictions are made with}."""
+  return {name: checkpoint.best(workdir / name / "ckpt")
+          for name in config.stages}

@@ -1,0 +1,120 @@
+"""Exported and shipped models: what is in the file, and what is not."""
+
+import importlib
+import json
+
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+from configs.semantic_gan import toy_faces
+import semseg_jax
+from semseg_jax import api
+from semseg_jax import stages
+from semseg_jax.cli import export
+from semseg_jax.cli import label
+from semseg_jax.cli import sample
+from semseg_jax.interop import pretrained
+from semseg_jax.interop import torch_files
+from semseg_jax.methods.common import networks
+from tests.methods import untrained
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A package's folder that ships the model `tiny`."""
+  run = tmp_path_factory.mktemp("run")
+  untrained.save(untrained.semantic_gan(
+      "gan", "encoder", "label_head", fitted=True,
+      **{"perceptual.kind": "efficientnet",  # of a package
+         "inversion.snapshots": (1,)}), run)
+  package = tmp_path_factory.mktemp("package")
+  (package / "pretrained_models").mkdir()
+  export.write(run, package / "pretrained_models/tiny.safetensors",
+               dtype="float16", methods=("encoder", "inversion"))
+  return package
+
+
+@pytest.fixture
+def shipped(folder, monkeypatch):
+  monkeypatch.setattr(importlib.resources, "files", lambda package: folder)
+  return folder / "pretrained_models/tiny.safetensors"
+
+
+@pytest.fixture
+def images():
+  rng = np.random.default_rng(0)
+  return [rng.integers(0, 256, (33, 40, 3), dtype=np.uint8)]
+
+
+def test_a_shipped_model_is_loaded_by_its_name(shipped, images, tmp_path):
+  model = semseg_jax.load("tiny")
+  assert list(model.methods) == ["encoder", "inversion"]
+  assert model.segment(images, "encoder").labels[0].shape == (33, 40)
+  assert model.sample(2).labels.shape == (2, 16, 16)
+  with pytest.raises(FileNotFoundError, match=r"no shipped model \(tiny\)"):
+    semseg_jax.load("tinny")
+  Image.fromarray(images[0]).save(tmp_path / "a.png")
+  out = tmp_path / "out"
+  label.label(model, images=str(tmp_path / "a.png"), out=str(out),
+              method="encoder", files=["index"])
+  np.testing.assert_array_equal(
+      np.asarray(Image.open(out / "a_index.png")).shape, (33, 40))
+  sample.write(model.config, model.workdir, out=out / "shots", n=1,
+               spec=model.spec)
+  told = json.loads((out / "shots/classes.json").read_text())
+  assert told["classes"] == list(model.class_names)
+
+
+def test_the_file_holds_what_its_methods_need(shipped):
+  tensors, _ = torch_files.load_safetensors(shipped)
+  assert {x.split("/")[0] for x in tensors} == {"gan", "encoder", "label_head"}
+  assert {"/".join(x.split("/")[:2]) for x in tensors} == {
+      "gan/ema", "gan/noise", "encoder/encoder", "label_head/segmenter"}
+  assert {x.dtype for x in tensors.values()} <= {
+      np.dtype("float16"), np.dtype("int32")}
+  told = json.loads(shipped.with_suffix(".json").read_text())
+  assert told["bytes"] == shipped.stat().st_size
+  assert "--methods=encoder,inversion" in told["export"]
+
+
+def test_without_the_package_only_inversion_is_missing(
+    shipped, images, monkeypatch):
+  monkeypatch.setitem(
+      pretrained._PACKAGES, "efficientnet_lite0", "not-installed-here")
+  model = semseg_jax.load("tiny")
+  model.segment(images, "encoder")
+  with pytest.raises(FileNotFoundError) as error:
+    model.segment(images, "inversion")
+  assert 'pip install "semseg_jax[pretrained]"' in str(error.value)
+  assert "\n" not in str(error.value)
+
+
+def test_wrong_wishes_are_named(shipped, tmp_path):
+  model = semseg_jax.load("tiny")
+  with pytest.raises(ValueError, match="copy the file"):
+    model.export(tmp_path / "x.safetensors")
+  run = json.loads(shipped.with_suffix(".json").read_text())["export"]
+  other = api.load(run.split("--workdir=")[1].split()[0])
+  with pytest.raises(ValueError, match="magic are not trained.*enc"):
+    other.export(tmp_path / "x.safetensors", methods=("magic",))
+  with pytest.raises(ValueError, match="float8"):
+    other.export(tmp_path / "x.safetensors", dtype="float8")
+
+
+def test_the_toy_models_file_is_small():
+  """At half precision, by the shapes of what is exported."""
+  config = toy_faces.get_config("labels=20,fitted")
+  x = np.zeros((1, 64, 64, 3), np.float32)
+  shapes = [jax.eval_shape(
+      lambda key: networks.encoder(config).init(key, x, train=False),
+      jax.random.key(0))]
+  for name in ("gan", "label_head", "distilled"):
+    made = stages.make(config, None, name)
+    state = jax.eval_shape(
+        lambda key, made=made: made.init(key, {}), jax.random.key(0))
+    shapes += [getattr(state, part) for part in stages.of(config, name).parts(
+        config, ("distilled", "encoder", "inversion"))]
+  count = sum(x.size for x in jax.tree.leaves(shapes))
+  assert 2 * count < 8e6, count

@@ -1,0 +1,91 @@
+"""What a run's folder keeps of config and data set; nothing is trained."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs.fewshot_smis import toy_faces as smis
+from configs.semantic_gan import toy_faces
+from semseg_jax import experiment
+from semseg_jax import stages
+from semseg_jax.data import datasets
+from semseg_jax.data import fingerprint
+from semseg_jax.data import sources
+from semseg_jax.training import run_dir
+from tests.methods import repurpose
+
+
+@pytest.fixture
+def run(tmp_path):
+  """(config, folder) of a run that has begun two stages."""
+  config = toy_faces.get_config("labels=20,smoke")
+  config.stages = ("supervised", "gan")
+  run_dir.describe(tmp_path, json.loads(config.to_json_best_effort()), {})
+  for name in config.stages:
+    run_dir.prepare(tmp_path / name, experiment.relevant(config, name), {})
+  return config, tmp_path
+
+
+def test_one_stage_is_not_trained_under_another_config_of_the_others(run):
+  config, folder = run
+  before = (folder / "config.json").read_text()
+  config.supervised.width = 5
+  with pytest.raises(run_dir.ConfigMismatchError, match=r"supervised\.width"):
+    experiment.train(config, folder, only=("gan",))
+  assert (folder / "config.json").read_text() == before
+
+
+def test_stages_of_an_earlier_config_stay(run):
+  config, folder = run
+  plain = json.loads(config.to_json_best_effort())
+  joined = experiment._joined({**plain, "stages": ["gan", "encoder"]}, folder)
+  assert joined["stages"] == ["supervised", "gan", "encoder"]
+  with pytest.raises(run_dir.ConfigMismatchError, match="method"):
+    experiment._joined({**plain, "method": "semisup"}, folder)
+
+
+def test_classes_are_those_that_were_painted(tmp_path):
+  config = repurpose.config(tmp_path, **{
+      "data.num_classes": 2, "data.name": "", "data.validation": "",
+      "shots.source": "folder", "shots.folder": str(tmp_path / "shots")})
+  (tmp_path / "shots").mkdir()
+  (tmp_path / "shots/classes.json").write_text(json.dumps({
+      "classes": ["rest", "nose"], "colours": [[0, 0, 0], [9, 8, 7]]}))
+  facts = experiment.dataset_facts(config)
+  assert facts["class_names"] == ["rest", "nose"]
+  assert facts["colors"][1] == [9, 8, 7]
+  config.shots.source = "fully_supervised"
+  facts = experiment.dataset_facts(config)
+  assert len(facts["class_names"]) == len(facts["colors"]) == 2
+
+
+def test_fingerprint_changes_with_what_it_covers():
+  images = np.zeros((9, 4, 4, 3), np.uint8)
+  labels = np.zeros((9, 4, 4), np.uint8)
+
+  def of(images=images, labels=labels, **changes):
+    spec = datasets.Spec(**{
+        "name": "x", "class_names": ("a", "b"),
+        "colors": np.zeros((2, 3), np.uint8)} | changes)
+    return fingerprint.of(datasets.Dataset(
+        spec, {"train": sources.InMemory(images, labels)}))
+
+  assert of() == of(images.copy())
+  changed = [of(images=images + 1), of(labels=labels + 1), of(images[:8],
+             labels[:8]), of(class_names=("a", "c")), of(flip=(1, 0)),
+             of(ignore_index=1)]
+  assert len({of(), *changed}) == 7
+
+
+@pytest.mark.parametrize(("labeling", "vectors"), [
+    ("dense", 7), ("nearest", 2 * 16 * 16), ("sparse", 2 * 16 * 16)])
+def test_a_smis_encoder_is_planned_without_a_run(labeling, vectors):
+  config = smis.get_config(f"shots=2,labeling={labeling},smoke")
+  frozen = stages.make(config, None, "encoder").load_frozen()
+  prototypes = frozen["prototypes"]
+  assert prototypes.vectors.shape[0] == prototypes.classes.shape[0] == vectors
+  state = jax.eval_shape(stages.make(config, None, "encoder").init,
+                         jax.random.key(0), frozen)
+  assert state.encoder["mean"]["latents"].shape == frozen["mean"].shape
