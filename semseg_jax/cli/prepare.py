@@ -77,7 +77,8 @@ def report(dataset: datasets.Dataset, notes=()) -> str:
   spec = dataset.spec
   summaries = statistics.summarize(dataset)
   lines = [
-      f"{spec.name}: {spec.num_classes} classes "
+      f"{spec.name}: {spec.num_classes} "
+      f"{'class' if spec.num_classes == 1 else 'classes'} "
       f"({', '.join(spec.class_names)}), {spec.ignore_index} = ignored, "
       f"{'RGB' if spec.channels == 3 else 'gray'}",
       "", statistics.table(dataset, summaries), ""]
