@@ -23,6 +23,7 @@ from semseg_jax.cpu import target
 from semseg_jax.evaluation import tables
 from semseg_jax.planning import chips
 from semseg_jax.planning import estimate
+from semseg_jax.planning import gradients
 from semseg_jax.planning import kept
 from semseg_jax.planning import programs
 from semseg_jax.training import mesh as mesh_lib
@@ -65,6 +66,22 @@ def tpu_rows(config, topology: str) -> list[dict]:
     rows = [row(topology, p, c, chip, count)
             for p, c in zip(listing, costs, strict=True)]
   return rows + totals(rows, fits)
+
+
+def gradient_rows(config, topology: str) -> list[dict]:
+  """A row for each phase's sum of gradients over the slice."""
+  name, count = chips.parse(topology)
+  mesh, rows = mesh_lib.make(chips.devices(topology)), []
+  for stage in stages_of(config):
+    for phase, tree in gradients.trained(config, stage).items():
+      cost = gradients.cost(tree, mesh)
+      rows.append({
+          "topology": topology, "chips": count, "stage": stage, "phase": phase,
+          "collectives": cost.collectives,
+          "collective_mb": cost.collective / 1e6,
+          "ms": 1e3 * estimate.collective_seconds(
+              cost.collective, chips.CHIPS[name], count)})
+  return rows
 
 
 def cost_of(program, topology, bar) -> estimate.Cost:
@@ -118,6 +135,7 @@ def row(topology, program, cost, chip, count) -> dict:
       "output_gb": (cost.output - cost.reused) / 1e9,
       "of_memory": cost.memory / chip.memory,
       "gflop": cost.flops / 1e9, "traffic_gb": cost.bytes / 1e9,
+      "collectives": cost.collectives,
       "collective_mb": cost.collective / 1e6,
       "ms": time * 1e3,
       "scaling_256": estimate.efficiency(cost, chip, 256)}
@@ -174,7 +192,9 @@ def plan(config, workdir):
   config = programs.blank(config)
   rows = []
   for topology in flags.FLAGS.topology or [None]:
-    of_topology = tpu_rows(config, topology) if topology else gpu_rows(config)
+    of_topology = (gpu_rows(config) if not topology
+                   else gradient_rows(config, topology)
+                   if flags.FLAGS.gradients else tpu_rows(config, topology))
     print(tables.markdown([
         {k: shown(v) for k, v in r.items()} for r in of_topology]) + "\n",
           flush=True)
@@ -200,6 +220,10 @@ def define_flags():
   flags.DEFINE_bool(
       "fit", True, "Find the largest batch that fits: a program more per "
       "stage.")
+  flags.DEFINE_bool(
+      "gradients", False, "Only the sums of gradients over the chips of "
+      "--topology, of the stages gan, encoder, s4gan and supervised: seconds "
+      "to compile for any slice.")
   flags.DEFINE_string("out", "", "JSON file for the rows.")
   flags.DEFINE_string(
       "compiled_for", "", "Slice of as many chips whose programs are taken "

@@ -28,7 +28,13 @@ def trained(config, name: str) -> dict[str, object]:
   Args:
     config: the experiment's, `programs.blank`.
     name: a stage of `TRAINED`.
+
+  Raises:
+    ValueError: another stage.
   """
+  if name not in TRAINED:
+    raise ValueError(f"--gradients knows the stages {', '.join(TRAINED)}, not "
+                     f"{name!r}: name some by --stage")
   stage = stages.of(config, name).make(config, None)
   state = jax.eval_shape(
       stage.init, jax.eval_shape(lambda: jax.random.key(0)),

@@ -154,3 +154,8 @@ def test_every_listed_field_is_trained():
   blank = programs.blank(scenes.get_config("labels=8,method=s4gan,smoke"))
   for name in ("s4gan", "supervised"):
     assert jax.tree.leaves(gradients.trained(blank, name))
+
+
+def test_sums_of_other_stages_are_refused(config):
+  with pytest.raises(ValueError, match="knows the stages gan.*not 'distilled'"):
+    gradients.trained(config, "distilled")
