@@ -61,10 +61,11 @@ def get_config():
       kind="stylegan2",  # or "projected", on a pretrained network's features
       channel_multiplier=2.0, max_channels=512, channels_per_resolution=(),
       # Of "projected": the network, the size that images are resized to for it,
-      # widths of the mixed maps (fine to coarse) and of the heads.
+      # widths of the mixed maps (fine to coarse) and of the heads, and whether
+      # one more head sees the image itself (ours).
       backbone="efficientnet_lite0", feature_size=256,
       projection_widths=(48, 48, 64, 64), projection_seed=0, head_width=64,
-      minibatch_stddev=False))
+      minibatch_stddev=False, pixels=False))
   c.patch_discriminator = ml_collections.ConfigDict(dict(
       kind="patch",  # or "projected", on the same features as Dr's
       width=64, num_layers=3, num_scales=3))

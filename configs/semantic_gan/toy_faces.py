@@ -7,7 +7,8 @@
 
 Arguments: labels, unlabeled, seed, long (about three times the steps, and more
 test images), fitted (64 px; a generator of images alone and fitted labels), run
-(of "fitted": folder of a run with labels=0), match_official, smoke.
+(of "fitted": a run with labels=0, its folder or a shipped model's name), demo
+(of "fitted": a few hundred steps), match_official, smoke.
 """
 
 from configs import common
@@ -18,8 +19,8 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, labels=20, unlabeled=2000, seed=0, long=False,
-                       fitted=False, run="", match_official=False,
-                       smoke=False)
+                       fitted=False, run="", demo=False,
+                       match_official=False, smoke=False)
   c = base.get_config()
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(
@@ -48,11 +49,18 @@ def get_config(arg=""):
   if a["fitted"]:
     small.two_cores(c)
     c.data.num_unlabeled = -1  # rendered: there are as many as wanted
-    c.gan.augment.update(policy=("color", "translation", "cutout"),
-                         strength=0.6)
+    # Colors are what the faces differ in, and Dr cannot know 1,500 by heart.
+    c.gan.augment.update(policy=("translation",), strength=0.6)
     c.supervised.update(width=16, levels=4)
     c.distilled.num_samples = 2000
     base.fit_labels(c, a["run"])
+  if a["demo"]:
+    c.stages = tuple(s for s in c.stages if s != "fully_supervised")
+    c.supervised.steps = 400
+    c.distilled.num_samples = 1000
+    c.inversion.update(snapshots=(50,), steps=50)
+    c.evaluation.limit = 48
+    c.data.num_validation_images = 48
   if not a["labels"]:
     # Plain StyleGAN2, and what other runs need of it.
     c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)

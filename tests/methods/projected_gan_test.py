@@ -101,6 +101,29 @@ def test_phases_follow_the_weights(toy_config):
       "d", "g", "ema")
 
 
+def test_pixels_add_a_head_on_the_image_itself(toy_config):
+  config = toy_config(**PROJECTED)
+  modules = joint_networks.make(config)
+  features = Features(
+      "toy", Network(), projected_discriminator.Projection(
+          widths=(4, 4), rms=(1.0, 1.0)), 32)
+  frozen = {"features": features.load()}
+  image = jnp.asarray(np.random.default_rng(0).uniform(
+      -1, 1, (4, 8, 8, 3)), jnp.float32)
+  scores = {}
+  for pixels in (False, True):
+    m = modules._replace(features=features._replace(pixels=pixels))
+    dr = joint_networks.init_image_discriminator(m, jax.random.key(0))
+    # Stripes of one pixel: gone once the image is resized.
+    stripes = image.at[:, :, ::2].add(0.5).at[:, :, 1::2].add(-0.5)
+    scores[pixels] = [joint_networks.score_image(m, frozen, dr, x)[0]
+                      for x in (image, stripes)]
+  assert len(scores[True][0]) == len(scores[False][0]) + 1
+  plain, striped = (x[0] for x in scores[True])
+  assert plain.shape[1:3] == (4, 4)
+  assert jnp.abs(plain - striped).max() > 1e-3
+
+
 def test_discriminator_phase(joint, toy_batch):
   config, _, _, state, _ = joint
   after, metrics = step(joint, toy_batch(config), state, "d")

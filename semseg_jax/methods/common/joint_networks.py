@@ -115,7 +115,7 @@ def init_image_discriminator(modules, key) -> dict:
   if not modules.projected:
     return dict(modules.image_discriminator.init(key, _image(modules)))
   return dict(modules.image_discriminator.init(
-      key, modules.features.zeros(), update_stats=False))
+      key, modules.features.zeros(_image(modules)), update_stats=False))
 
 
 def init_pair_discriminator(modules, key) -> dict:
@@ -126,7 +126,7 @@ def init_pair_discriminator(modules, key) -> dict:
   label = jnp.zeros((*image.shape[:3], modules.generator.label_channels))
   seen = (jnp.concatenate([image, label], -1),)
   if modules.pair_projected:
-    seen = (modules.features.zeros(), label)
+    seen = (modules.features.zeros(image), label)
   return dict(modules.patch_discriminator.init(
       key, *seen, update_stats=False))
 

@@ -23,17 +23,21 @@ class ProjectedFeatures(NamedTuple):
     network: image -> (last map, maps by name).
     projection: what mixes the maps.
     size: images are resized to it.
+    pixels: whether the image itself, as it is, is the finest map (ours):
+      strides of 4 and more miss what is a few pixels wide.
   """
   kind: str
   network: nn.Module
   projection: projected_discriminator.Projection
   size: int
+  pixels: bool = False
 
   def __call__(self, frozen, image):
     """image [N, H, W, 3 or 1] in [-1, 1] -> list of [N, h, w, c]."""
-    image = projected_discriminator.resize(image, (self.size, self.size))
-    return self.projection.apply(
-        frozen["projection"], self._maps(frozen["network"], image))
+    resized = projected_discriminator.resize(image, (self.size, self.size))
+    maps = self.projection.apply(
+        frozen["projection"], self._maps(frozen["network"], resized))
+    return [image, *maps] if self.pixels else maps
 
   def load(self, files=None) -> dict[str, Any]:
     """The variables.
@@ -54,9 +58,9 @@ class ProjectedFeatures(NamedTuple):
     return {"network": network, "projection": (
         jax.eval_shape(init) if files is None else jax.jit(init)())}
 
-  def zeros(self) -> list[jax.Array]:
-    """Maps of one image, all zero: for initialisation."""
-    image = jax.ShapeDtypeStruct((1, self.size, self.size, 3), jnp.float32)
+  def zeros(self, image) -> list[jax.Array]:
+    """Maps of images of a shape, all zero: for initialisation."""
+    image = jax.ShapeDtypeStruct(image.shape, jnp.float32)
     shapes = jax.eval_shape(self.__call__, self.load(), image)
     return [jnp.zeros(x.shape, x.dtype) for x in shapes]
 
@@ -91,4 +95,4 @@ def make(config) -> ProjectedFeatures:
       projected_discriminator.Projection(
           widths=tuple(c.projection_widths), seed=c.projection_seed,
           dtype=dtype),
-      c.feature_size)
+      c.feature_size, c.pixels)
