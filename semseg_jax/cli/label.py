@@ -74,7 +74,8 @@ def define_flags():
                        lower_bound=0)
   flags.DEFINE_integer("batch_size", None, "Images at once.", lower_bound=1)
   flags.DEFINE_string("shard", "0/1", "Which part of the images.")
-  flags.DEFINE_list("files", labels.KINDS, "PNGs to write for each image.")
+  flags.DEFINE_list(
+      "files", list(labels.KINDS), "PNGs to write for each image.")
   flags.mark_flags_as_required(["images", "out"])
 
 

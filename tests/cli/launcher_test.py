@@ -36,11 +36,28 @@ def test_nothing_but_the_launcher_sets_the_platform_up():
       assert "startup.setup" not in text
 
 
-def test_help_has_an_example_and_the_flags():
-  done = _run("report", "--help")
+_HELP = """
+from absl import flags
+from semseg_jax.cli import launcher
+at_first = list(flags.FLAGS)
+for name in launcher.COMMANDS:
+  launcher.main([name, "--help"])
+  for flag in list(flags.FLAGS):
+    if flag not in at_first:
+      delattr(flags.FLAGS, flag)
+"""
+
+
+def test_help_has_an_example_and_the_flags_of_every_command():
+  done = subprocess.run(
+      [sys.executable, "-c", _HELP], cwd=_ROOT, text=True, capture_output=True,
+      check=False)
   assert done.returncode == 0, done.stderr
+  for name in launcher.COMMANDS:
+    assert f"semseg-jax {name} " in done.stdout
   assert "semseg-jax report --workdir=runs/mine" in done.stdout
   assert "--workdir: Folder of the run." in done.stdout
+  assert "--files: PNGs to write for each image." in done.stdout
 
 
 @pytest.mark.parametrize(("words", "said"), [
