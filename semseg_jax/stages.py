@@ -7,6 +7,7 @@ method adds its entries here and nothing elsewhere.
 
 from collections.abc import Callable
 import dataclasses
+import functools
 from typing import Any
 
 from semseg_jax import joint_model
@@ -48,6 +49,8 @@ class Definition:
     fields: blocks of the config that the trained result depends on. A stage
       that can split its batches names "num_microbatches".
     predictor: (config, workdir) -> `Predict` of the trained stage, or None.
+    labeler: `predictor` for new images, if that keeps results in the run's
+      folder; None: the same.
     combiner: (config, workdir) -> (source, indices, rows) -> further rows made
       of those that the predictors gave, or None.
     report: (config, workdir, source, folder) -> dict for the record of a split
@@ -64,6 +67,7 @@ class Definition:
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
   predictor: Callable[[Any, Any], Predict] | None = None
+  labeler: Callable[[Any, Any], Predict] | None = None
   combiner: Callable[[Any, Any], Callable[..., dict]] | None = None
   report: Callable[..., dict] | None = None
   summary: Callable[[Any, Any], dict] | None = None
@@ -157,6 +161,7 @@ METHODS = {
         "gan": _GAN,
         "segmenter": Definition(
             segmenter.make, segmenter.FIELDS, predictor=segmenter.predictor,
+            labeler=functools.partial(segmenter.predictor, keep=False),
             rows=lambda config, name: ("inversion",),
             parts=_part("segmenter")),
         "autoshot": Definition(
@@ -265,7 +270,7 @@ def row_predictor(config, workdir, name: str, row: str):
     combine = definition.combiner(config, workdir)
     return lambda source, images, indices, numbers: combine(
         source, indices, first(images, numbers))[row]
-  rows = definition.predictor(config, workdir)
+  rows = (definition.labeler or definition.predictor)(config, workdir)
   return lambda source, images, indices, numbers: rows(images, numbers)[row]
 
 

@@ -82,6 +82,8 @@ def test_an_export_labels_alike(run, model, images, tmp_path):
     for a, b in zip(*(m.segment(images, method).labels
                       for m in (model, other)), strict=True):
       np.testing.assert_array_equal(a, b, method)
+  # Labels of new images leave nothing in the run.
+  assert not (run[1] / "inversion").exists()
 
 
 def test_evaluation_scores_every_method_on_the_same_images(run):

@@ -118,3 +118,20 @@ def test_the_toy_models_file_is_small():
         config, ("distilled", "encoder", "inversion"))]
   count = sum(x.size for x in jax.tree.leaves(shapes))
   assert 2 * count < 8e6, count
+
+
+def test_another_runs_generator_is_taken_along(tmp_path):
+  images, run = tmp_path / "images", tmp_path / "run"
+  untrained.save(untrained.semantic_gan(
+      "gan", "encoder", **{"data.num_labeled": 0}), images)
+  untrained.save(untrained.semantic_gan(
+      "label_head", "distilled", fitted=True,
+      **{"labels.run": str(images)}), run)
+  path = tmp_path / "x.safetensors"
+  api.load(run).export(path)
+  tensors, _ = torch_files.load_safetensors(path)
+  assert {"/".join(x.split("/")[:2]) for x in tensors} == {
+      "gan/ema", "gan/noise", "gan/image_discriminator", "encoder/encoder",
+      "label_head/segmenter", "distilled/network"}
+  images.rename(tmp_path / "away")
+  assert list(api.load(path).methods) == ["encoder", "inversion", "distilled"]

@@ -51,7 +51,9 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
   for stage, tree in stages.items():
     for name, leaf in _flat(tree).items():
       leaf = np.asarray(leaf)
-      if leaf.dtype == np.float32:
+      # What half precision cannot hold, such as a variance, stays whole.
+      if leaf.dtype == np.float32 and (
+          np.abs(leaf).max(initial=0) <= np.finfo(dtype).max):
         leaf = leaf.astype(dtype)
       arrays[f"{stage}/{name}"] = np.array(leaf, order="C")
   path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,11 +44,11 @@ class Projection(NamedTuple):
     return self.find(images, indices)
 
 
-def make(config, workdir) -> Projection:
+def make(config, workdir, *, keep: bool = True) -> Projection:
   """The inversion that `config.inversion` describes.
 
-  A batch that was inverted before, with the same generator and options, is read
-  from `workdir`/inversion.
+  Where results are kept, a batch that was inverted before, with the same
+  generator and options, is read from `workdir`/inversion.
 
   Raises:
     ValueError: an encoder start, or a perceptual distance that is not there.
@@ -80,7 +80,8 @@ def make(config, workdir) -> Projection:
   state = json.dumps([samples.fingerprint(generator), perceptual.name,
                       plain["inversion"], plain["perceptual"], config.seed])
   # An exported file has no folder to keep results in.
-  folder = None if exported.is_file(workdir) else epath.Path(workdir) / _FOLDER
+  folder = epath.Path(workdir) / _FOLDER if keep and not (
+      exported.is_file(workdir)) else None
 
   def find(images, indices):
     path = folder and folder / f"{_digest(state, images, indices)}.npz"

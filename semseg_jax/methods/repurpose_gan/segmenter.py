@@ -63,14 +63,14 @@ def load(config, workdir, needed_by: str):
       config, workdir, trained.module(config), "segmenter", needed_by)
 
 
-def predictor(config, workdir):
+def predictor(config, workdir, *, keep: bool = True):
   """predict(images, indices) -> {"inversion": {"logits", ...}} of a run.
 
-  Images are inverted into the generator (`projection`, which keeps the latents
-  in the run's folder); their features are segmented.
+  Images are inverted into the generator (`projection`, which may keep the
+  latents in the run's folder); their features are segmented.
   """
   params = load(config, workdir, "labeling by inversion")
-  project = projection.make(config, workdir)
+  project = projection.make(config, workdir, keep=keep)
   module = feature_segmenter.network(config)
   extract = hypercolumns.extractor(
       config, project.generator.module,
