@@ -47,6 +47,45 @@ def parse_arg(arg: str, **defaults):
   return values
 
 
+def faults() -> ml_collections.ConfigDict:
+  """Block `faults`."""
+  return ml_collections.ConfigDict(dict(
+      max_unreadable_images=0,  # training images that may be unreadable
+      rollbacks=0))  # returns to the newest checkpoint after NaN, per stage
+
+
+def data(seed) -> ml_collections.ConfigDict:
+  """Block `data`; `seed` chooses the labeled images."""
+  return ml_collections.ConfigDict(dict(
+      name="", data_dir="", cache_dir="",  # "" = the user's cache folder
+      size=256, channels=3, num_classes=8,
+      # Label of pixels that do not count; None: the data set's own.
+      ignore_index=config_dict.placeholder(int),
+      allow_overlap=False,  # images that are trained on and scored
+      num_labeled=-1,  # labeled images; -1 all, 0 none (plain StyleGAN2)
+      num_unlabeled=-1,  # unlabeled images; -1 all
+      split_seed=seed,  # which nested subset
+      seed=0,  # of procedural data sets
+      validation="val",
+      num_validation_images=0,  # 0 = the whole split
+      in_domain="test",
+      out_of_domain=(),  # names of splits
+      workers=0,  # input processes; 0 = threads
+      # Probabilities, then ranges; for labeled pairs --seg_aug of the official
+      # code.
+      augment=dict(flip_unlabeled=0.0, flip_labeled=0.0, affine=0.0,
+                   shift=0.1, scale=0.2, rotate=15.0),
+      geometry=geometry()))
+
+
+def pretrained() -> ml_collections.ConfigDict:
+  """Block `pretrained`."""
+  return ml_collections.ConfigDict(dict(
+      # .pth or converted files; "" = of the package, where it is installed.
+      efficientnet_lite0="", efficientnet_lite1="", efficientnet_lite2="",
+      efficientnet_lite3="", efficientnet_lite4=""))
+
+
 def geometry() -> ml_collections.ConfigDict:
   """Block `data.geometry`: squares of `data.size`, resized, by default."""
   return ml_collections.ConfigDict(dict(

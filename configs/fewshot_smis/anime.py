@@ -1,19 +1,8 @@
 """Fewshot-SMIS on anime faces, as published: 512 px, sparse, 1 shot.
 
-  semseg-jax train --config=configs/fewshot_smis/anime.py \
-      --config.data.data_dir=SHOTS --workdir=runs/anime \
-      --config.generator.weights=generator.safetensors \
-      --config.perceptual.weights=lpips_alex.safetensors
-
-SHOTS is in the `folder` layout: `train_labeled` are the shots, `val` the test
-pairs. Class 0 is unknown. Arguments: shots, labeling, seed, smoke.
+Class 0 is unknown. See `base.published`.
 """
 
-from configs import common
 from configs.fewshot_smis import base
 
-
-def get_config(arg=""):
-  """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, **base.arguments(shots=1, labeling="sparse"))
-  return base.published(base.get_config(), a, size=512, classes=2)
+get_config = base.published("anime", shots=1, labeling="sparse")

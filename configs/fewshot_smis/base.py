@@ -8,6 +8,8 @@ apart.
 
 import ml_collections
 
+from configs import common
+from configs import data_sets
 from configs.semantic_gan import base
 from configs.semantic_gan import small
 
@@ -58,27 +60,37 @@ def get_config():
   return c
 
 
-def published(c: ml_collections.ConfigDict, a: dict, *, size: int,
-              classes: int, multiplier: float = 2.0):
-  """A published data set: a folder of shots and a converted generator.
+def published(name: str, *, shots: int, labeling: str,
+              multiplier: float = 2.0):
+  """`get_config` of a published set: shots and a converted generator.
+
+    semseg-jax train --config=configs/fewshot_smis/NAME.py \\
+        --config.data.data_dir=SHOTS --workdir=runs/mine \\
+        --config.generator.weights=generator.safetensors \\
+        --config.perceptual.weights=lpips_alex.safetensors
+
+  SHOTS is in the `folder` layout: `train_labeled` are the shots, `val` the test
+  pairs. Arguments of the configs: shots, labeling, seed, smoke.
 
   Args:
-    c: of `get_config`, changed by this function.
-    a: the parsed arguments `arguments` names.
-    size: of the generator: 1024, 512 or 256 px for 18, 16 or 14 latents.
-    classes: of the labels (with unknown, where they are sparse).
+    name: of the data set, whose `size` is the generator's: 1024, 512 or 256 px
+      for 18, 16 or 14 latents.
+    shots, labeling: defaults of the arguments.
     multiplier: of the generator's widths from 64 px on.
   """
-  c.seed = a["seed"]
-  c.data.update(name="folder", size=size, num_classes=classes)
-  c.generator.channel_multiplier = multiplier
-  c.shots.count = a["shots"]
-  c.pseudo.labeling = a["labeling"]
-  c.stages = ("shots", "encoder")
-  c.synthesis.styles = f"8-{2 * size.bit_length() - 5}"
-  if a["smoke"]:
-    smoke(c)
-  return c
+  def get_config_of(arg=""):
+    """Config of the experiment; see the module's docstring for `arg`."""
+    a = common.parse_arg(arg, **arguments(shots=shots, labeling=labeling))
+    c = data_sets.use(get_config(), name)
+    c.seed = a["seed"]
+    c.generator.channel_multiplier = multiplier
+    c.shots.count = a["shots"]
+    c.pseudo.labeling = a["labeling"]
+    c.stages = ("shots", "encoder")
+    c.synthesis.styles = f"8-{2 * c.data.size.bit_length() - 5}"
+    return smoke(c) if a["smoke"] else c
+
+  return get_config_of
 
 
 def arguments(**changes) -> dict:

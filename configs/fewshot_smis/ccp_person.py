@@ -11,6 +11,7 @@ become squares.
 """
 
 from configs import common
+from configs import data_sets
 from configs.fewshot_smis import base
 from configs.semantic_gan import small
 
@@ -18,8 +19,7 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments(cpu=False))
-  c = base.get_config()
-  c.data.update(name="ccp_person", size=128, num_classes=8)
+  c = data_sets.use(base.get_config(), "ccp_person")
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.synthesis.styles = "6-11"
   if a["cpu"]:

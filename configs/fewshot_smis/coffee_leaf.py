@@ -11,6 +11,7 @@ stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
 """
 
 from configs import common
+from configs import data_sets
 from configs.fewshot_smis import base
 from configs.semantic_gan import small
 
@@ -18,8 +19,7 @@ from configs.semantic_gan import small
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments())
-  c = base.get_config()
-  c.data.update(name="coffee_leaf", size=64, num_classes=3)
+  c = data_sets.use(base.get_config(), "coffee_leaf", size=64, out_of_domain=())
   base.two_cores(c)
   # Most of the time goes into the finest maps.
   c.generator.channels_per_resolution = ((32, 48), (64, 24))

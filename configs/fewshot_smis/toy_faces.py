@@ -10,15 +10,15 @@ stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
 """
 
 from configs import common
+from configs import data_sets
 from configs.fewshot_smis import base
 
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments())
-  c = base.get_config()
-  c.data.update(name="toy_faces", size=32, num_classes=7, num_unlabeled=2000,
-                num_validation_images=100)
+  c = data_sets.use(base.get_config(), "toy_faces", out_of_domain=(),
+                    num_unlabeled=2000)
   base.two_cores(c)
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)

@@ -1,20 +1,9 @@
 """Fewshot-SMIS on ukiyo-e faces, as published: 256 px, sparse, 1 shot.
 
-  semseg-jax train --config=configs/fewshot_smis/ukiyoe.py \
-      --config.data.data_dir=SHOTS --workdir=runs/ukiyoe \
-      --config.generator.weights=generator.safetensors \
-      --config.perceptual.weights=lpips_alex.safetensors
-
-SHOTS is in the `folder` layout: `train_labeled` are the shots, `val` the test
-pairs. Class 0 is unknown. Arguments: shots, labeling, seed, smoke.
+Class 0 is unknown. See `base.published`.
 """
 
-from configs import common
 from configs.fewshot_smis import base
 
-
-def get_config(arg=""):
-  """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, **base.arguments(shots=1, labeling="sparse"))
-  return base.published(base.get_config(), a, size=256, classes=8,
-                        multiplier=1.0)
+get_config = base.published("ukiyoe", shots=1, labeling="sparse",
+                            multiplier=1.0)

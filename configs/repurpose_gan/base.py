@@ -4,7 +4,10 @@ Values are the official code's unless a comment says otherwise. The blocks of
 the generator, its training and the inversion are those of SemanticGAN's config.
 """
 
+from configs import common
+from configs import data_sets
 from configs.semantic_gan import base as gan_base
+from configs.semantic_gan import small as gan_small
 
 
 def get_config(preset=None):
@@ -77,4 +80,51 @@ def two_cores(c):
   c.few_shot.rate_factors.linear = 30.0
   c.autoshot.update(num_samples=500, steps=1260, batch_size=8, width=16,
                     patience=5)
+  return c
+
+
+def painted(name: str):
+  """`get_config` of a published set: pre-trained generator, painted shots."""
+  def get_config(arg=""):
+    """Config of the experiment; see the module's docstring for `arg`."""
+    return on_painted(name, common.parse_arg(
+        arg, shots=1, segmenter="cnn", seed=0, smoke=False))
+
+  return get_config
+
+
+def on_painted(name: str, a):
+  """The config of `painted` by parsed arguments."""
+  c = chosen(get_config(gan_small.smoke if a["smoke"] else None), a, name)
+  c.hypercolumn.size = min(512, c.data.size)
+  if a["smoke"]:
+    # Nothing needs to be downloaded or painted for a smoke run.
+    c.data.size = 32
+    return smoke(c)
+  c.stages = ("segmenter", "autoshot")
+  c.shots.source = "folder"
+  return c
+
+
+def sized(arg: str, name: str):
+  """(config for two cores or one GPU, parsed arguments) on a data set."""
+  a = common.parse_arg(arg, shots=1, segmenter="cnn", seed=0, cpu=False,
+                       smoke=False)
+  preset = gan_small.two_cores if a["cpu"] else gan_small.one_gpu
+  c = chosen(get_config(gan_small.smoke if a["smoke"] else preset), a, name)
+  if a["smoke"]:
+    c.data.size = 32
+    smoke(c)
+  elif a["cpu"]:
+    c.data.size = 64
+    two_cores(c)
+  return c, a
+
+
+def chosen(c, a, name: str, **changes):
+  """Sets the data set and what the arguments say of seed and shots."""
+  data_sets.use(c, name, **changes)
+  c.seed = a["seed"]
+  c.shots.count = a["shots"]
+  c.few_shot.kind = a["segmenter"]
   return c

@@ -10,27 +10,12 @@ cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without
 `cpu`: 128 px for one GPU.
 """
 
-from configs import common
 from configs.repurpose_gan import base
-from configs.semantic_gan import small
 
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, shots=1, segmenter="cnn", seed=0, cpu=False,
-                       smoke=False)
-  preset = small.two_cores if a["cpu"] else small.one_gpu
-  c = base.get_config(small.smoke if a["smoke"] else preset)
-  c.seed = a["seed"]
-  c.data.update(
-      name="ccp_person", num_classes=8,
-      size=32 if a["smoke"] else 64 if a["cpu"] else 128)
+  c, _ = base.sized(arg, "ccp_person")
   # Few images for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
-  c.shots.count = a["shots"]
-  c.few_shot.kind = a["segmenter"]
-  if a["smoke"]:
-    base.smoke(c)
-  elif a["cpu"]:
-    base.two_cores(c)
   return c

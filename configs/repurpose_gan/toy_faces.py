@@ -19,13 +19,7 @@ def get_config(arg=""):
   a = common.parse_arg(arg, shots=1, segmenter="cnn", unlabeled=2000, seed=0,
                        smoke=False)
   c = base.get_config(small.smoke if a["smoke"] else small.shrink)
-  c.seed = a["seed"]
-  c.data.update(
-      name="toy_faces", size=32, num_classes=7, num_unlabeled=a["unlabeled"],
-      out_of_domain=("ood_test",),
-      num_validation_images=100)
-  c.shots.count = a["shots"]
-  c.few_shot.kind = a["segmenter"]
+  base.chosen(c, a, "toy_faces", num_unlabeled=a["unlabeled"])
   if a["smoke"]:
     return base.smoke(c)
   base.two_cores(c)

@@ -10,29 +10,13 @@ cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without
 `cpu`: 128 px for one GPU.
 """
 
-from configs import common
 from configs.repurpose_gan import base
-from configs.semantic_gan import small
 
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, shots=1, segmenter="cnn", seed=0, cpu=False,
-                       smoke=False)
-  preset = small.two_cores if a["cpu"] else small.one_gpu
-  c = base.get_config(small.smoke if a["smoke"] else preset)
-  c.seed = a["seed"]
-  c.data.update(
-      name="wbc", num_classes=3,
-      size=32 if a["smoke"] else 64 if a["cpu"] else 128,
-      out_of_domain=("ood_val",))
+  c, _ = base.sized(arg, "wbc")
   # 200 images are very few for a GAN.
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
-  c.shots.count = a["shots"]
-  c.few_shot.kind = a["segmenter"]
   c.monitor.samples = 200  # as many as there are real images
-  if a["smoke"]:
-    base.smoke(c)
-  elif a["cpu"]:
-    base.two_cores(c)
   return c

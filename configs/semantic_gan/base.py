@@ -4,7 +4,6 @@ Values are the official code's defaults unless a comment says otherwise.
 """
 
 import ml_collections
-from ml_collections import config_dict
 
 from configs import common
 
@@ -20,38 +19,16 @@ def get_config():
   c.sharding = "replicated"  # or "fsdp": states split over the devices
   c.num_microbatches = 1  # parts of a batch, whose gradients are averaged
   c.remat = False  # compute blocks' activations again instead of keeping them
-  c.faults = ml_collections.ConfigDict(dict(
-      max_unreadable_images=0,  # training images that may be unreadable
-      rollbacks=0))  # returns to the newest checkpoint after NaN, per stage
+  c.faults = common.faults()
   # Reproduce where the official code differs from the paper
   # (docs/semantic_gan.md).
   c.match_official = False
 
-  c.data = ml_collections.ConfigDict(dict(
-      name="", data_dir="", cache_dir="",  # "" = the user's cache folder
-      size=256, channels=3, num_classes=8,
-      # Label of pixels that do not count; None: the data set's own.
-      ignore_index=config_dict.placeholder(int),
-      allow_overlap=False,  # images that are trained on and scored
-      num_labeled=30,  # labeled images; -1 all, 0 none (plain StyleGAN2)
-      num_unlabeled=-1,  # unlabeled images; -1 all
-      split_seed=c.get_ref("seed") + 0,  # which nested subset
-      seed=0,  # of procedural data sets
-      validation="val",
-      num_validation_images=0,  # 0 = the whole split
-      in_domain="test",
-      out_of_domain=(),  # names of splits
-      workers=0,  # input processes; 0 = threads
-      # Probabilities, then ranges; for labeled pairs --seg_aug of the official
-      # code.
-      augment=dict(flip_unlabeled=0.5, flip_labeled=0.5, affine=0.5,
-                   shift=0.1, scale=0.2, rotate=15.0)))
-  c.data.geometry = common.geometry()
+  c.data = common.data(c.get_ref("seed") + 0)
+  c.data.num_labeled = 30
+  c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5, affine=0.5)
 
-  c.pretrained = ml_collections.ConfigDict(dict(
-      # .pth or converted files; "" = of the package, where it is installed.
-      efficientnet_lite0="", efficientnet_lite1="", efficientnet_lite2="",
-      efficientnet_lite3="", efficientnet_lite4=""))
+  c.pretrained = common.pretrained()
 
   c.generator = ml_collections.ConfigDict(dict(
       style_dim=512, mlp_layers=8, channel_multiplier=2.0, max_channels=512,

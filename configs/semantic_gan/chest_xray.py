@@ -11,37 +11,12 @@ labels: give its folder as `run`. Left and right lung are classes: nothing is
 mirrored.
 """
 
-from configs import common
-from configs.semantic_gan import base
-from configs.semantic_gan import small
+from configs.semantic_gan import experiments
 
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False, run="",
-                       match_official=False, smoke=False)
-  c = base.get_config()
-  c.match_official, c.seed = a["match_official"], a["seed"]
-  c.data.update(
-      name="wingspan", size=128, channels=1, num_classes=4,
-      num_labeled=a["labels"], num_unlabeled=a["unlabeled"],
-      out_of_domain=("ood_window",))
-  c.data.augment.update(flip_unlabeled=0.0, flip_labeled=0.0)
+  c, a = experiments.start(arg, "chest_xray", labels=10, cpu=False, run="")
   # Films of other archives have other intensity windows.
   c.supervised.color.update(brightness=0.6, contrast=0.6)
-  base.fit_labels(c, a["run"])
-  c.gan.augment.update(policy=("color", "translation", "cutout"),
-                       strength=0.6)
-  if a["cpu"]:
-    small.two_cores(c)
-    # Levels that see a whole lung, and narrow, as the images are small.
-    c.supervised.update(width=16, levels=4)
-    c.distilled.update(num_samples=2000)
-  else:
-    small.one_gpu(c)
-  if not a["labels"]:
-    c.stages = ("gan", "encoder")  # images alone, for other runs
-  if a["smoke"]:
-    c.data.size = 32
-    small.smoke(c)
-  return c
+  return experiments.fitted(c, a)

@@ -8,31 +8,10 @@ Arguments: labels, unlabeled, seed, cpu (64 px, narrow, two cores in about 90
 minutes), match_official, smoke. Without `cpu`: 128 px for one GPU.
 """
 
-from configs import common
-from configs.semantic_gan import base
-from configs.semantic_gan import small
+from configs.semantic_gan import experiments
 
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=10, unlabeled=-1, seed=0, cpu=False,
-                       match_official=False, smoke=False)
-  c = base.get_config()
-  c.match_official, c.seed = a["match_official"], a["seed"]
-  c.data.update(
-      name="coffee_leaf", size=128, num_classes=3, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"],
-      out_of_domain=("ood_test",))
-  # 1245 images are few for a GAN, and the labeled ones very few for Dm.
-  c.gan.augment.update(policy=("translation",),
-                       pair_policy=("color", "translation"), strength=0.6)
-  if a["cpu"]:
-    small.two_cores(c)
-  else:
-    small.one_gpu(c)
-  if not a["labels"]:
-    c.stages = ("gan",)  # plain StyleGAN2
-  if a["smoke"]:
-    c.data.size = 32
-    small.smoke(c)
-  return c
+  c, a = experiments.start(arg, "coffee_leaf", labels=10, cpu=False)
+  return experiments.finish(experiments.few_images(c, a), a)

@@ -9,11 +9,6 @@ DATA holds the downloads of `celebamask_hq` and `metfaces` with the 40 masks
 (docs/data.md). All else and the arguments are celebamask_hq.py's. Score: mIoU.
 """
 
-from configs.semantic_gan import celebamask_hq
+from configs.semantic_gan import experiments
 
-
-def get_config(arg=""):
-  """Config of the experiment; see celebamask_hq.py for `arg`."""
-  c = celebamask_hq.get_config(arg)
-  c.data.update(name="faces", out_of_domain=("ood_metfaces",))
-  return c
+get_config = experiments.published("faces", labels=30)

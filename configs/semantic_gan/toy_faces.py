@@ -11,22 +11,16 @@ test images), fitted (64 px; a generator of images alone and fitted labels), run
 (of "fitted": a few hundred steps), match_official, smoke.
 """
 
-from configs import common
 from configs.semantic_gan import base
+from configs.semantic_gan import experiments
 from configs.semantic_gan import small
 
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, labels=20, unlabeled=2000, seed=0, long=False,
-                       fitted=False, run="", demo=False,
-                       match_official=False, smoke=False)
-  c = base.get_config()
-  c.match_official, c.seed = a["match_official"], a["seed"]
-  c.data.update(
-      name="toy_faces", size=32, num_classes=7, num_labeled=a["labels"],
-      num_unlabeled=a["unlabeled"],
-      out_of_domain=("ood_test",), num_validation_images=100)
+  c, a = experiments.start(
+      arg, "toy_faces", labels=20, unlabeled=2000, long=False, fitted=False,
+      run="", demo=False)
   small.shrink(c, width=64)
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)

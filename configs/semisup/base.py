@@ -6,9 +6,9 @@ Values are the official code's defaults unless a comment says otherwise.
 import math
 
 import ml_collections
-from ml_collections import config_dict
 
 from configs import common
+from configs.semisup import small
 
 # `method` -> stages: each with the baseline it is compared with.
 METHODS = {
@@ -34,35 +34,14 @@ def get_config():
   c.sharding = "replicated"  # or "fsdp": states split over the devices
   c.num_microbatches = 1  # of more only `supervised` knows
   c.remat = False  # of the generator and its discriminators: not used here
-  c.faults = ml_collections.ConfigDict(dict(
-      max_unreadable_images=0,  # training images that may be unreadable
-      rollbacks=0))  # returns to the newest checkpoint after NaN, per stage
+  c.faults = common.faults()
   # Reproduce where the official code differs from the paper (docs/semisup.md).
   c.match_official = False
 
-  c.data = ml_collections.ConfigDict(dict(
-      name="", data_dir="", cache_dir="",  # "" = the user's cache folder
-      size=321, channels=3, num_classes=21,
-      # Label of pixels that do not count; None: the data set's own.
-      ignore_index=config_dict.placeholder(int),
-      allow_overlap=False,  # images that are trained on and scored
-      num_labeled=-1,  # labeled images; -1 all
-      num_unlabeled=-1,  # unlabeled images; -1 all
-      split_seed=c.get_ref("seed") + 0,  # which nested subset
-      seed=0,  # of procedural data sets
-      validation="val",
-      num_validation_images=0,  # 0 = the whole split
-      in_domain="test",
-      out_of_domain=(),  # names of splits
-      workers=0,  # input processes; 0 = threads
-      augment=dict(flip_unlabeled=0.0, flip_labeled=0.0, affine=0.0,
-                   shift=0.1, scale=0.2, rotate=15.0)))
-  c.data.geometry = common.geometry()
+  c.data = common.data(c.get_ref("seed") + 0)
+  c.data.update(size=321, num_classes=21)
 
-  c.pretrained = ml_collections.ConfigDict(dict(
-      # .pth or converted files; "" = of the package, where it is installed.
-      efficientnet_lite0="", efficientnet_lite1="", efficientnet_lite2="",
-      efficientnet_lite3="", efficientnet_lite4=""))
+  c.pretrained = common.pretrained()
 
   c.segmenter = common.segmenter()
   c.segmenter.update(
@@ -170,6 +149,17 @@ def choose(c, a, pool: int, *, separate: bool = False):
   return c
 
 
+def finish(c, a, pool: int, *, published: bool = False,
+           separate: bool = False):
+  """`choose`, MLMT's steps as `published`, and `smoke`."""
+  choose(c, a, pool, separate=separate)
+  if published:
+    # MLMT's epochs are passes over the labeled images.
+    labels = pool if c.data.num_labeled < 0 else c.data.num_labeled
+    c.mlmt.steps = c.mlmt.epochs * max(1, labels // c.mlmt.batch_size)
+  return small.smoke(c) if a["smoke"] else c
+
+
 def on_backbone(c, name: str):
   """DeepLabv3+ and MLMT's classifier on a pretrained EfficientNet-Lite.
 
@@ -209,9 +199,3 @@ def choose_method(c, a):
     # branches, repeated parameters, the range of the labeled batch, a teacher
     # initialised separately and multiplied logits.
     c.mlmt.consistency = "cosine"
-
-
-def epochs_of(c, labels: int):
-  """Sets MLMT's steps: its epochs are passes over the labeled images."""
-  c.mlmt.steps = c.mlmt.epochs * max(1, labels // c.mlmt.batch_size)
-  return c

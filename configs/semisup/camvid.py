@@ -12,6 +12,7 @@ checkpoints are chosen on what is scored, for every row alike.
 """
 
 from configs import common
+from configs import data_sets
 from configs.semisup import base
 from configs.semisup import small
 
@@ -21,8 +22,7 @@ POOL = 367
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments(labels=46, cpu=False))
-  c = base.get_config()
-  c.data.update(name="camvid", size=192, num_classes=11, in_domain="val")
+  c = data_sets.use(base.get_config(), "camvid")
   c.data.geometry.shape = (180, 240)
   if a["cpu"]:
     small.two_cores_real(c, steps=300, batch=4, views=(96, 128))
@@ -30,7 +30,4 @@ def get_config(arg=""):
     small.one_gpu(c)
   if a["ratio"] < 1:
     a["labels"] = -2
-  base.choose(c, a, POOL)
-  if a["smoke"]:
-    small.smoke(c)
-  return c
+  return base.finish(c, a, POOL)

@@ -11,6 +11,7 @@ ImageNet's features), match_official, smoke. All 1086 images of the split
 """
 
 from configs import common
+from configs import data_sets
 from configs.semisup import base
 from configs.semisup import small
 
@@ -20,8 +21,7 @@ POOL = 404
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments(labels=100, cpu=False))
-  c = base.get_config()
-  c.data.update(name="ccp_person", size=128, num_classes=8)
+  c = data_sets.use(base.get_config(), "ccp_person")
   c.data.geometry.shape = (192, 128)
   if a["cpu"]:
     small.two_cores_real(c, steps=400, batch=8, views=(144, 96))
@@ -30,7 +30,4 @@ def get_config(arg=""):
     small.one_gpu(c)
   if a["ratio"] < 1:
     a["labels"] = -2
-  base.choose(c, a, POOL, separate=True)
-  if a["smoke"]:
-    small.smoke(c)
-  return c
+  return base.finish(c, a, POOL, separate=True)

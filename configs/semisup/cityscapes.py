@@ -11,8 +11,8 @@ there. Nearly every class is in every image, so there is no MLMT by default.
 """
 
 from configs import common
+from configs import data_sets
 from configs.semisup import base
-from configs.semisup import small
 
 POOL = 2975
 
@@ -21,9 +21,7 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(
       arg, **base.arguments(method="s4gan", ratio=0.125, wide_resnet=False))
-  c = base.get_config()
-  c.data.update(name="cityscapes", size=256, num_classes=19, in_domain="val")
-  c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
+  c = data_sets.use(base.get_config(), "cityscapes")
   c.data.geometry.update(
       resize=(512, 1024), crop=True, shape=(256, 512), evaluate=(512, 1024))
   c.segmenter.normalize = "cityscapes"
@@ -33,8 +31,4 @@ def get_config(arg=""):
     for stage in (c.supervised, c.s4gan):
       stage.learning_rate = 1e-3
     c.s4gan.threshold = 0.55
-  base.choose(c, a, POOL)
-  base.epochs_of(c, POOL if c.data.num_labeled < 0 else c.data.num_labeled)
-  if a["smoke"]:
-    small.smoke(c)
-  return c
+  return base.finish(c, a, POOL, published=True)

@@ -5,6 +5,15 @@ data of configs/semantic_gan: the same labeled and unlabeled images, size
 and augmentation, changes of the labeled images' colours included. The paper
 names no network, schedule or initial weights of its baselines: those here are
 s4GAN's (supervised) and AdvSSL's.
+
+  semseg-jax train --config=configs/semisup/NAME.py:labels=8 \\
+      --config.data.data_dir=DATA --workdir=runs/mine \\
+      --config.segmenter.weights=resnet101.safetensors
+  semseg-jax eval  (the same flags)
+
+Arguments: method (supervised, mean_teacher, adv_ssl, each with the supervised
+baseline, or baselines, all three), labels, unlabeled, seed, match_official,
+smoke.
 """
 
 from configs import common
@@ -12,29 +21,30 @@ from configs.semisup import base
 from configs.semisup import small
 
 
-def make(arg, published, labels: int):
-  """The config of one data set.
+def make(published, labels: int):
+  """`get_config` of one data set.
 
   Args:
-    arg: text with method, labels, unlabeled, seed, match_official, smoke.
     published: the module of SemanticGAN's config of the same data.
     labels: their number by default.
   """
-  a = common.parse_arg(
-      arg, method="baselines", labels=labels, unlabeled=-1, seed=0,
-      match_official=False, smoke=False)
-  c = base.get_config()
-  like = published.get_config(f"labels={a['labels']}")
-  # Plain values: fields of `like` may be references.
-  c.data.update({k: v for k, v in like.data.to_dict().items()
-                 if k != "split_seed"})
-  c.data.num_unlabeled = a["unlabeled"]
-  for stage in (c.supervised, c.adv_ssl, c.mean_teacher):
-    stage.color.update(like.supervised.color)
-  # As torchvision's network.
-  c.segmenter.update(stride_first=False, ceil_pool=False,
-                     normalize="imagenet")
-  base.choose_method(c, a)
-  if a["smoke"]:
-    small.smoke(c)
-  return c
+  def get_config(arg=""):
+    """Config of the experiment; see the module's docstring for `arg`."""
+    a = common.parse_arg(
+        arg, method="baselines", labels=labels, unlabeled=-1, seed=0,
+        match_official=False, smoke=False)
+    c = base.get_config()
+    like = published.get_config(f"labels={a['labels']}")
+    # Plain values: fields of `like` may be references.
+    c.data.update({k: v for k, v in like.data.to_dict().items()
+                   if k != "split_seed"})
+    c.data.num_unlabeled = a["unlabeled"]
+    for stage in (c.supervised, c.adv_ssl, c.mean_teacher):
+      stage.color.update(like.supervised.color)
+    # As torchvision's network.
+    c.segmenter.update(stride_first=False, ceil_pool=False,
+                       normalize="imagenet")
+    base.choose_method(c, a)
+    return small.smoke(c) if a["smoke"] else c
+
+  return get_config

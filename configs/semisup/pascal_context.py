@@ -10,8 +10,8 @@ code.
 """
 
 from configs import common
+from configs import data_sets
 from configs.semisup import base
-from configs.semisup import small
 
 POOL = 4996
 
@@ -19,10 +19,7 @@ POOL = 4996
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments(ratio=0.125))
-  c = base.get_config()
-  c.data.update(name="pascal_context", size=321, num_classes=60,
-                in_domain="val")
-  c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
+  c = data_sets.use(base.get_config(), "pascal_context")
   c.data.geometry.update(
       crop=True, shape=(321, 321), short_side=(252, 1010), blur=0.5,
       # Background, not ignored, as in the official code.
@@ -31,8 +28,4 @@ def get_config(arg=""):
   c.segmenter.normalize = "imagenet"
   for stage in (c.supervised, c.s4gan):
     stage.steps = 60_000
-  base.choose(c, a, POOL)
-  base.epochs_of(c, POOL if c.data.num_labeled < 0 else c.data.num_labeled)
-  if a["smoke"]:
-    small.smoke(c)
-  return c
+  return base.finish(c, a, POOL, published=True)

@@ -10,6 +10,7 @@ longer), match_official, smoke.
 """
 
 from configs import common
+from configs import data_sets
 from configs.semisup import base
 from configs.semisup import small
 
@@ -19,14 +20,9 @@ POOL = 4000
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(arg, **base.arguments(ratio=0.05, gpu=False))
-  c = base.get_config()
-  c.data.update(name="scenes", size=64, num_classes=10)
+  c = data_sets.use(base.get_config(), "scenes")
   if a["gpu"]:
     small.one_gpu(c)
   else:
     small.two_cores(c)
-  c.data.num_validation_images = 100
-  base.choose(c, a, POOL)
-  if a["smoke"]:
-    small.smoke(c)
-  return c
+  return base.finish(c, a, POOL)

@@ -5,6 +5,8 @@ the row of its method, in the order of the columns, with the key of its source;
 `status="recalled"` marks numbers that nobody has seen in a source.
 """
 
+from configs import data_sets
+
 _SOURCES = {
     "SG-page": (
         "github nv-tlabs/semanticGAN @fbe36bb docs/resources/*-results.png, "
@@ -67,10 +69,16 @@ def part_columns(parts, *, average=True):
   return columns + [dict(name="Average", metric="miou")] * average
 
 
-def domain_columns(counts, in_domain, out_of_domain=()):
-  """For each count of labels a column for each split of one data set."""
-  columns = label_columns(
-      counts, [(split, split) for split in (in_domain, *out_of_domain)])
+def domain_columns(counts, splits):
+  """For each count of labels a column for each split, in domain first.
+
+  Args:
+    counts: of labels.
+    splits: their names, or that of the data set.
+  """
+  if isinstance(splits, str):
+    splits = data_sets.splits(splits)
+  columns = label_columns(counts, [(split, split) for split in splits])
   for column in columns:
     # One curve of both domains.
     column["group"] = "in domain" if column["domain"] == "in" else (
@@ -79,8 +87,8 @@ def domain_columns(counts, in_domain, out_of_domain=()):
 
 
 def shot_columns(splits, *, counts=(1, 5)):
-  """For each count of shots a column for each split of one data set."""
-  columns = domain_columns(counts, splits[0], splits[1:])
+  """`domain_columns` for counts of shots."""
+  columns = domain_columns(counts, splits)
   return [column | {"arguments": {"shots": column["labels"]}}
           for column in columns]
 

@@ -7,7 +7,7 @@ def get_table():
   """See tables/definition.py."""
   return dict(
       title="Chest X-rays, 64 px",
-      columns=base.domain_columns((1, 5, 10, 30), "test", ("ood_window",)),
+      columns=base.domain_columns((1, 5, 10, 30), "chest_xray"),
       rows=base.fitted_head_rows(
           "configs/semantic_gan/chest_xray.py", "+ 2,137 unlabeled",
           cpu=True),

@@ -7,7 +7,7 @@ def get_table():
   """See tables/definition.py."""
   return dict(
       title="Coffee leaves, 64 px",
-      columns=base.domain_columns((5, 10, 20, 50), "test", ("ood_test",)),
+      columns=base.domain_columns((5, 10, 20, 50), "coffee_leaf"),
       rows=base.joint_model_rows(
           "configs/semantic_gan/coffee_leaf.py", "+ 1,245 unlabeled",
           cpu=True),

@@ -16,7 +16,7 @@ def get_table():
       paper="RepurposeGAN (arXiv 2103.04379, CVPR 2021)",
       seeds=(0,),
       spread_over="trials",
-      columns=base.few_shot_columns(("test", "ood_test")),
+      columns=base.few_shot_columns("coffee_leaf"),
       rows=base.few_shot_rows("configs/repurpose_gan/coffee_leaf.py", **_CUT,
                               cpu=True),
       notes=("mIoU over 3 classes.", *base.few_shot_notes(**_CUT)))

@@ -16,6 +16,6 @@ def get_table():
       data=False,
       seeds=(0,),
       spread_over="trials",
-      columns=base.few_shot_columns(("test", "ood_test")),
+      columns=base.few_shot_columns("toy_faces"),
       rows=base.few_shot_rows("configs/repurpose_gan/toy_faces.py", **_CUT),
       notes=("mIoU over 7 classes.", *base.few_shot_notes(**_CUT)))

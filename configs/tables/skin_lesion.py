@@ -7,8 +7,7 @@ def get_table():
   """See tables/definition.py."""
   return dict(
       title="Skin lesions, 64 px",
-      columns=base.domain_columns(
-          (10, 40, 200), "test", ("ood_dermis", "ood_dermquest")),
+      columns=base.domain_columns((10, 40, 200), "skin_lesion"),
       rows=base.fitted_head_rows(
           "configs/semantic_gan/skin_lesion.py", "+ 1,563 unlabeled",
           cpu=True),

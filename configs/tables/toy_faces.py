@@ -8,7 +8,7 @@ def get_table():
   return dict(
       title="Procedural faces (toy_faces), 32 px",
       data=False,
-      columns=base.domain_columns((5, 20, 100, 500), "test", ("ood_test",)),
+      columns=base.domain_columns((5, 20, 100, 500), "toy_faces"),
       rows=base.joint_model_rows(
           "configs/semantic_gan/toy_faces.py", "+ 2,000 unlabeled",
           all_labels="1,500 labels"),

@@ -7,7 +7,7 @@ def get_table():
   """See tables/definition.py."""
   return dict(
       title="White blood cells, 64 px",
-      columns=base.domain_columns((5, 10, 20, 50), "test", ("ood_val",)),
+      columns=base.domain_columns((5, 10, 20, 50), "wbc"),
       rows=base.joint_model_rows(
           "configs/semantic_gan/wbc.py", "pool of 200, unlabeled", cpu=True),
       notes=("mIoU over 3 classes. Out of domain: another stain.",
