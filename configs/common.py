@@ -62,7 +62,7 @@ def data(seed) -> ml_collections.ConfigDict:
       # Label of pixels that do not count; None: the data set's own.
       ignore_index=config_dict.placeholder(int),
       allow_overlap=False,  # images that are trained on and scored
-      num_labeled=-1,  # labeled images; -1 all, 0 none (plain StyleGAN2)
+      num_labeled=-1,  # labeled images; -1 all
       num_unlabeled=-1,  # unlabeled images; -1 all
       split_seed=seed,  # which nested subset
       seed=0,  # of procedural data sets
@@ -74,8 +74,7 @@ def data(seed) -> ml_collections.ConfigDict:
       # Probabilities, then ranges; for labeled pairs --seg_aug of the official
       # code.
       augment=dict(flip_unlabeled=0.0, flip_labeled=0.0, affine=0.0,
-                   shift=0.1, scale=0.2, rotate=15.0),
-      geometry=geometry()))
+                   shift=0.1, scale=0.2, rotate=15.0)))
 
 
 def pretrained() -> ml_collections.ConfigDict:

@@ -25,8 +25,9 @@ def get_config():
   c.match_official = False
 
   c.data = common.data(c.get_ref("seed") + 0)
-  c.data.num_labeled = 30
+  c.data.num_labeled = 30  # labeled images; -1 all, 0 none (plain StyleGAN2)
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5, affine=0.5)
+  c.data.geometry = common.geometry()
 
   c.pretrained = common.pretrained()
 

@@ -40,6 +40,7 @@ def get_config():
 
   c.data = common.data(c.get_ref("seed") + 0)
   c.data.update(size=321, num_classes=21)
+  c.data.geometry = common.geometry()
 
   c.pretrained = common.pretrained()
 
