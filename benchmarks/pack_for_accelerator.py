@@ -35,13 +35,15 @@ def needed(wanted, have) -> dict[str, str]:
 
   Args:
     wanted: lines of requirements.
-    have: canonical names of packages that are there, and all they require.
+    have: {canonical name: version or ""} of what is there, with all it
+      requires; a version that is too old does not count.
   """
   versions, queue = {}, [requirements.Requirement(x) for x in wanted]
   while queue:
     requirement = queue.pop()
     name = utils.canonicalize_name(requirement.name)
-    if name in versions or name in have or name in _NEVER:
+    if name in versions or name in _NEVER or name in have and (
+        not have[name] or requirement.specifier.contains(have[name])):
       continue
     extras = requirement.extras or {""}
     distribution = importlib.metadata.distribution(name)
@@ -61,15 +63,27 @@ def listed(path: pathlib.Path) -> list[str]:
 
 
 def download(versions, folder: pathlib.Path, python: str):
-  """Fetches wheels by pip; pure ones and those for Linux."""
+  """Fetches wheels by pip; pure ones and those for Linux.
+
+  What is published as source alone is built here, if it is pure Python.
+  """
   folder.mkdir(parents=True)
+  pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
   for name, version in sorted(versions.items()):
-    subprocess.run([
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-        "--disable-pip-version-check", "--only-binary=:all:",
+    fetched = subprocess.run([
+        *pip, "download", "--no-deps", "--only-binary=:all:",
         f"--python-version={python}", "--implementation=cp",
         *(f"--platform={p}" for p in _PLATFORMS), "--dest", str(folder),
-        f"{name}=={version}"], check=True)
+        f"{name}=={version}"], check=False, capture_output=True, text=True)
+    if fetched.returncode:
+      before = set(folder.iterdir())
+      subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder),
+                      f"{name}=={version}"], check=True)
+      built, = set(folder.iterdir()) - before
+      if not built.name.endswith("-none-any.whl"):
+        sys.exit(f"error: no wheel of {name} {version} for Python {python} "
+                 f"({fetched.stderr.strip()[-200:]}), and one built here fits "
+                 "no other machine")
 
 
 def main():
@@ -89,8 +103,10 @@ def main():
   out = given.out
   if out.exists():
     parser.error(f"--out={out} is there already")
-  have = {utils.canonicalize_name(re.split(r"[=<>@ \[]", x)[0])
-          for x in (listed(given.have) if given.have else ())}
+  have = {}
+  for line in listed(given.have) if given.have else ():
+    name, _, version = line.partition("==")
+    have[utils.canonicalize_name(re.split(r"[<>@ \[]", name)[0])] = version
   versions = needed((*listed(_ROOT / "requirements.txt"), *_EXTRA), have)
   download(versions, out / "wheels", given.python)
   if not given.wheels_only:
