@@ -87,3 +87,12 @@ def test_imports_no_jax():
   code = ("import sys; from semseg_jax.cpu import startup; "
           "assert 'jax' not in sys.modules")
   subprocess.run((startup.sys.executable, "-c", code), check=True)
+
+
+def test_nothing_is_made_in_the_current_folder(probes, tmp_path, monkeypatch):
+  (tmp_path / "here").mkdir()
+  monkeypatch.chdir(tmp_path / "here")
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+  startup.apply()
+  assert not list((tmp_path / "here").iterdir())
+  assert (tmp_path / "cache/semseg_jax/xla_flags.json").exists()
