@@ -142,12 +142,13 @@ def inversion(config, mesh) -> list[Program]:
 def scaled(config, factor: float):
   """A copy of `config` with every batch size times `factor`, at least 1."""
   config = copy.deepcopy(config)
-  for block in itertools.chain([config], config.values()):
-    if not hasattr(block, "keys"):
-      continue
-    for name in block:
-      if name.endswith("batch_size") and isinstance(block[name], int):
-        block[name] = max(1, round(factor * block[name]))
+  sizes = [
+      (block, name, max(1, round(factor * block[name])))
+      for block in itertools.chain([config], config.values())
+      if hasattr(block, "keys") for name in block
+      if name.endswith("batch_size") and isinstance(block[name], int)]
+  for block, name, size in sizes:  # One may refer to another: each scaled once.
+    block[name] = size
   return config
 
 

@@ -32,6 +32,9 @@ def test_batches_are_doubled_from_what_was_asked():
   assert [x.gan.batch_size for x in taken] == [2, 8, 16, 32]
   own, = train_step.batches(c, "inversion", [], False)
   assert own.inversion.batch_size == c.inversion.batch_size
+  # The evaluation's batch refers to the search's: it is not scaled twice.
+  half, = train_step.batches(c, "inversion", ["2"], False)
+  assert half.inversion.batch_size == half.evaluation.batch_size == 2
 
 
 def test_what_does_not_fit_ends_the_doubling(monkeypatch):
