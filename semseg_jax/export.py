@@ -71,10 +71,14 @@ def _stages(config, methods) -> set[str]:
   """Stages that give the methods, and those that others are made from."""
   wanted = {*methods, *(row.split("+")[0] for row in methods)}
   names = {"gan", "label_head"}  # of samples
+  inverted = any(
+      row in ("encoder", "start") or "inversion" in row for row in methods)
   for name in (*config.stages, "gan", "encoder"):
     if name in stages.METHODS[config.method]:
       rows = stages.of(config, name).rows(config, name)
-      if not rows or wanted & set(rows):
+      unused = name == "encoder" and config.method == "semantic_gan" and (
+          not inverted)
+      if wanted & set(rows) or not (rows or unused):
         names.add(name)
   return names
 
