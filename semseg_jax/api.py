@@ -9,7 +9,6 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
-import importlib.resources
 import json
 from typing import Any
 
@@ -35,8 +34,6 @@ from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
-
-_SHIPPED = "pretrained_models"
 
 
 class Segmentation:
@@ -324,14 +321,11 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
       damaged or something else. run_dir.ConfigMismatchError: the run was
       trained with another `config`.
   """
-  path = epath.Path(path).expanduser()
+  path = exported.place(path)
   if not path.exists():
-    known = shipped()
-    if str(path) not in known:
-      raise FileNotFoundError(
-          f"{path}: no run folder, no exported file, and no shipped model "
-          f"({', '.join(known) or 'none is shipped'})")
-    path = known[str(path)]
+    raise FileNotFoundError(
+        f"{path}: no run folder, no exported file, and no shipped model "
+        f"({', '.join(exported.shipped()) or 'none is shipped'})")
   path = run_dir.absolute(path)
   if path.is_dir():
     plain, dataset = run_dir.described(path)
@@ -362,10 +356,3 @@ def _confidence(outputs: dict[str, Any], row: int) -> float:
     p = np.exp(logits - logits.max(-1, keepdims=True))
     p = 1 / p.sum(-1)
   return float(p.mean())
-
-
-def shipped() -> dict[str, epath.Path]:
-  """{name: file} of the models in the package; NAME.json tells of each."""
-  folder = epath.Path(importlib.resources.files("semseg_jax") / _SHIPPED)
-  return {p.stem: p for p in sorted(folder.glob("*.safetensors"))
-          } if folder.exists() else {}

@@ -87,7 +87,7 @@ def _checkpoints(config, workdir) -> dict[str, epath.Path]:
   """{trained stage: its checkpoints}, also of the run with the generator."""
   folders = {name: workdir / name / "ckpt" for name in config.stages}
   if other := config.get("labels", {}).get("run", ""):
-    folders |= {name: epath.Path(other) / name / "ckpt"
+    folders |= {name: exported.place(other) / name / "ckpt"
                 for name in ("gan", "encoder")}
   return {k: v for k, v in folders.items() if checkpoint.exists(v)}
 

@@ -17,6 +17,7 @@ from semseg_jax.cli import label
 from semseg_jax.cli import sample
 from semseg_jax.interop import pretrained
 from semseg_jax.interop import torch_files
+from semseg_jax.methods.common import generator
 from semseg_jax.methods.common import networks
 from tests.methods import untrained
 
@@ -40,6 +41,15 @@ def folder(tmp_path_factory):
 def shipped(folder, monkeypatch):
   monkeypatch.setattr(importlib.resources, "files", lambda package: folder)
   return folder / "pretrained_models/tiny.safetensors"
+
+
+def test_a_shipped_generator_serves_other_labels(shipped):
+  config = semseg_jax.load("tiny").config.copy_and_resolve_references()
+  config.unlock()
+  config.labels.run = "tiny"
+  assert generator.run_of_images(config, "runs/mine") == shipped
+  variables = generator.load_ema(config, "runs/mine", "test")
+  assert variables["params"]["const"].dtype == np.float32
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 `checkpoint` reads it by the functions below.
 """
 
+import importlib.resources
 import json
 from typing import Any
 
@@ -14,7 +15,21 @@ import safetensors
 from safetensors import numpy as safetensors_numpy
 
 SUFFIX = ".safetensors"
+_SHIPPED = "pretrained_models"
 _FORMAT = "semseg_jax.run.2"
+
+
+def shipped() -> dict[str, epath.Path]:
+  """{name: file} of the models in the package; NAME.json tells of each."""
+  folder = epath.Path(importlib.resources.files("semseg_jax") / _SHIPPED)
+  return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))
+          } if folder.exists() else {}
+
+
+def place(path) -> epath.Path:
+  """Where a run is: its folder, an exported file, or that of a shipped name."""
+  path = epath.Path(path).expanduser()
+  return path if path.exists() else shipped().get(str(path), path)
 
 
 def is_file(path) -> bool:

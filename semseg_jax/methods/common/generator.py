@@ -13,6 +13,7 @@ from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import trained
 from semseg_jax.models import stylegan2
 from semseg_jax.training import checkpoint
+from semseg_jax.training import exported
 
 
 class Trained(NamedTuple):
@@ -111,8 +112,8 @@ def _checked(config, network, where):
 
 
 def run_of_images(config, workdir):
-  """The folder with the stages `gan` and `encoder`: `config.labels.run` or
-  the run's own.
+  """Where the stages `gan` and `encoder` are: in `config.labels.run` (a folder,
+  an exported file or a shipped model's name) or in the run's own folder.
 
   Raises:
     ValueError: another run's generator is to be used with a label branch.
@@ -123,7 +124,7 @@ def run_of_images(config, workdir):
     raise ValueError(
         "config.labels.run names another run's generator, which knows no "
         'labels: set config.labels.head to "fitted"')
-  return config.labels.run
+  return exported.place(config.labels.run)
 
 
 def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
