@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from semseg_jax import api
+from semseg_jax.training import exported
 
 PATH = (pathlib.Path(__file__).resolve().parents[1]
         / "examples/segment_your_images.ipynb")
@@ -23,7 +23,7 @@ def test_outputs_are_stripped():
              for x in cells())
 
 
-@pytest.mark.skipif("toy_faces" not in api.shipped(),
+@pytest.mark.skipif("toy_faces" not in exported.shipped(),
                     reason="no model is shipped")
 def test_cells_run_on_the_shipped_model(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)

@@ -45,7 +45,7 @@ def get_config(arg=""):
     c.data.num_unlabeled = -1  # rendered: there are as many as wanted
     # Colors are what the faces differ in, and Dr cannot memorize 1,500 of them.
     c.gan.augment.update(policy=("translation",), strength=0.6)
-    c.supervised.update(width=16, levels=4)
+    c.supervised.update(width=12, levels=4)
     c.distilled.num_samples = 2000
     base.fit_labels(c, a["run"])
   if a["demo"]:
