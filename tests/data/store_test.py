@@ -116,7 +116,7 @@ def _bad_class(path):
     ("classes.json", lambda p: p.write_text("{}"), ["classes.json", "classes"]),
     ("classes.json",
      lambda p: p.write_text('{"classes": ["a"], "colours": []}'),
-     ["classes.json", "0 colours"]),
+     ["classes.json", "'colours' needs"]),
     ("splits/val.txt", lambda p: p.write_text("p4\nghost\n"),
      ["val.txt", "ghost"]),
     ("splits/val.txt", lambda p: p.write_text("p4\np4\n"),
