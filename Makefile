@@ -8,7 +8,7 @@ RUNS ?= runs
 DATA ?=
 NEEDS_DATA = $(if $(DATA),,$(error give the folder of the data packs: make $@ DATA=packs))
 
-.PHONY: demo demo-train demo-seeds train-models test test-all lint docs leaf accelerator clean
+.PHONY: demo demo-seeds train-models test test-all lint docs leaf accelerator clean
 
 $(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,15 +20,11 @@ $(DOCS_STAMP): $(STAMP) requirements-docs.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
-# The main job on procedural faces, with 20 labels.
+# Trains everything from scratch on the procedural data set and prints a table.
 demo: $(STAMP)
 	$(BIN)/semseg-jax demo --workdir=$(RUNS)/demo
 
-# Everything from scratch, at 32 px: minutes make no good generator.
-demo-train: $(STAMP)
-	$(BIN)/semseg-jax demo --workdir=$(RUNS)/demo-train --variant=short
-
-# The same for three seeds, longer; resumable: run it again.
+# Three seeds, longer; resumable: run it again after an interruption.
 demo-seeds: $(STAMP)
 	$(BIN)/semseg-jax demo --workdir=$(RUNS)/demo-seeds --seeds=0,1,2 --variant=long
 

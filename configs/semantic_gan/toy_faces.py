@@ -7,8 +7,8 @@
 
 Arguments: labels, unlabeled, seed, long (about three times the steps, and more
 test images), fitted (64 px; a generator of images alone and fitted labels), run
-(of "fitted": a run with labels=0, its folder or a shipped model's name), demo
-(of "fitted": a few hundred steps), match_official, smoke.
+(of "fitted": folder or exported file of a run with labels=0), match_official,
+smoke.
 """
 
 from configs.semantic_gan import base
@@ -20,7 +20,7 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   c, a = experiments.start(
       arg, "toy_faces", labels=20, unlabeled=2000, long=False, fitted=False,
-      run="", demo=False)
+      run="")
   small.shrink(c, width=64)
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)
@@ -48,13 +48,6 @@ def get_config(arg=""):
     c.supervised.update(width=12, levels=4)
     c.distilled.num_samples = 2000
     base.fit_labels(c, a["run"])
-  if a["demo"]:
-    c.stages = tuple(s for s in c.stages if s != "fully_supervised")
-    c.supervised.steps = 400
-    c.distilled.num_samples = 1000
-    c.inversion.update(snapshots=(50,), steps=50)
-    c.evaluation.limit = 48
-    c.data.num_validation_images = 48
   if not a["labels"]:
     # Plain StyleGAN2, and what other runs need of it.
     c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
