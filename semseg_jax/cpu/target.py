@@ -19,6 +19,15 @@ def platform() -> str:
   return _PLATFORM.get() or jax.default_backend()
 
 
+def run_once() -> dict[str, int]:
+  """Options of `jax.jit` for a program that runs once, such as `init`.
+
+  LLVM takes ten times as long to optimize a network's initialization as it
+  takes to run it.
+  """
+  return {"xla_backend_optimization_level": 0} if platform() == "cpu" else {}
+
+
 @contextlib.contextmanager
 def compiling_for(name: str):
   """What is traced inside is meant for the platform `name`."""

@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 import jax.numpy as jnp
 import numpy as np
 
+from semseg_jax.cpu import target
 from semseg_jax.training import checkpoint
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
@@ -144,7 +145,9 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
       logging.info("%s: continuing after step %d", folder, start)
     else:
       start, meta = 0, {}
-      state = jax.jit(stage.init, out_shardings=shardings)(init_key, frozen)
+      state = jax.jit(
+          stage.init, out_shardings=shardings,
+          compiler_options=target.run_once())(init_key, frozen)
       # jit may hand an input through as an output: without a copy, donating
       # the state would delete that part of `frozen`.
       state = jax.tree.map(jnp.copy, state)
