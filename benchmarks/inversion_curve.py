@@ -1,4 +1,4 @@
-r"""What inversion gains with every step and second, by optimiser.
+r"""What inversion gains with every step and second, by rate.
 
 Labels images of a split with a trained SemanticGAN run and prints mIoU after
 each of `config.inversion.snapshots`, as eval.py scores it; table and plot go to
@@ -8,11 +8,8 @@ compilation is left out where there are two batches or more.
 
   python -m benchmarks.inversion_curve --workdir=runs/demo/seed0 \
       --config=configs/semantic_gan/toy_faces.py:labels=20 --split=val \
-      --optimizers=adam,adam:0.3,lbfgs --config.evaluation.limit=32 \
+      --rates=0.1,0.3 --config.evaluation.limit=32 \
       --config.inversion.snapshots="(10,25,50)" --config.inversion.steps=100
-
-Optimisers, with a rate if one is given: adam (the paper's, with the config's
-rate and its ramps), lbfgs (`inversion.lbfgs`).
 """
 
 import copy
@@ -27,7 +24,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from semseg_jax import experiment
-from semseg_jax import inversion
 from semseg_jax.cli import arguments
 from semseg_jax.cli import launcher
 from semseg_jax.evaluation import figures
@@ -38,25 +34,12 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.semantic_gan import labeling
 
 
-def chosen(config, name: str):
-  """(config, optimiser) that a name with or without a rate stands for."""
-  kind, _, rate = name.partition(":")
-  if kind == "adam":
-    config = copy.deepcopy(config)
-    if rate:
-      config.inversion.learning_rate = float(rate)
-    return config, None
-  if kind == "lbfgs":
-    return config, inversion.lbfgs(**({"rate": float(rate)} if rate else {}))
-  raise ValueError(f"optimiser {name!r}: use adam or lbfgs, or with a rate as "
-                   "in adam:0.3")
-
-
-def measure(config, workdir, split: str, name: str) -> list[dict]:
+def measure(config, workdir, split: str, rate: float) -> list[dict]:
   """A row for each number of steps: mIoU, seconds of an image."""
-  config, optimizer = chosen(config, name)
+  config = copy.deepcopy(config)
+  config.inversion.learning_rate = rate
   source = experiment.limited(data.evaluation_source(config, split), config)
-  predict, taken = labeling.predictor(config, workdir, optimizer), []
+  predict, taken = labeling.predictor(config, workdir), []
 
   def timed(images, indices):
     start = time.perf_counter(), time.process_time()
@@ -70,13 +53,13 @@ def measure(config, workdir, split: str, name: str) -> list[dict]:
         timed, source, spec=data.dataset(config).spec,
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
-        out_dir=folder, fingerprint=name, images=0)
+        out_dir=folder, fingerprint=str(rate), images=0)
   wall, core = (statistics.median(x) / config.evaluation.batch_size
                 for x in zip(*taken[1:] or taken, strict=True))
   steps = {labeling.method_name(config, n): n for n in (
       0, *config.inversion.snapshots, config.inversion.steps)}
   total = max(config.inversion.steps, 1)
-  return [{"optimizer": name, "steps": n, "miou": round(scores[m]["miou"], 4),
+  return [{"rate": rate, "steps": n, "miou": round(scores[m]["miou"], 4),
            "seconds": round(wall * n / total, 4),
            "core_seconds": round(core * n / total, 4)}
           for m, n in sorted(steps.items(), key=lambda x: x[1])]
@@ -84,24 +67,23 @@ def measure(config, workdir, split: str, name: str) -> list[dict]:
 
 def plot(rows):
   """mIoU against steps, and against seconds of one core, uint8 [H, W, 3]."""
-  names = dict.fromkeys(r["optimizer"] for r in rows)
-  pick = lambda name, key: [r[key] for r in rows if r["optimizer"] == name]
+  rates = dict.fromkeys(r["rate"] for r in rows)
+  pick = lambda rate, key: [r[key] for r in rows if r["rate"] == rate]
   return figures.stack([plots.panel(
-      {n: (pick(n, key), pick(n, "miou")) for n in names}, title="mIoU",
+      {f"rate {x}": (pick(x, key), pick(x, "miou")) for x in rates},
+      title="mIoU",
       across=across) for key, across in (
           ("steps", "steps"), ("core_seconds", "core seconds an image"))])
 
 
-def compare(config, workdir, split: str, names) -> list[dict]:
-  """`measure` of each optimiser; prints, and writes table and plot."""
-  for name in names:
-    chosen(config, name)  # What is unknown is refused before the first runs.
+def compare(config, workdir, split: str, rates) -> list[dict]:
+  """`measure` of each rate; prints, and writes table and plot."""
   rows = []
   folder = pathlib.Path(workdir) / "inversion_curve"
   folder.mkdir(parents=True, exist_ok=True)
   stem = re.sub(r"\W", "_", split)
-  for name in names:
-    measured = measure(config, workdir, split, name)
+  for rate in map(float, rates):
+    measured = measure(config, workdir, split, rate)
     rows += measured
     print(tables.text(measured), flush=True)
     tables.save(folder / f"{stem}.json", rows)
@@ -114,7 +96,7 @@ def main(argv):
   del argv
   given = flags.FLAGS
   experiment.run(compare, given.config, given.workdir, split=given.split,
-                 names=given.optimizers)
+                 rates=given.rates)
 
 
 def define_flags():
@@ -123,8 +105,7 @@ def define_flags():
       "config", None, "Config file of the run.", lock_config=True)
   flags.DEFINE_string("workdir", None, "Folder of the run.")
   flags.DEFINE_string("split", "val", "Labeled images to score.")
-  flags.DEFINE_list(
-      "optimizers", ["adam", "lbfgs"], "Names, each with its rate: adam:0.3.")
+  flags.DEFINE_list("rates", ["0.1"], "Adam's learning rates, such as 0.1,0.3.")
 
 
 if __name__ == "__main__":

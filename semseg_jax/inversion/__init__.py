@@ -18,11 +18,10 @@ from semseg_jax.inversion.options import MEAN_START
 from semseg_jax.inversion.options import Networks
 from semseg_jax.inversion.options import Options
 from semseg_jax.inversion.options import Weights
-from semseg_jax.inversion.quasi_newton import lbfgs
 
 __all__ = [
     "Inverter", "MEAN_SAMPLES", "MEAN_START", "Networks", "Options", "Result",
-    "Weights", "lbfgs", "mean_latent", "per_image"]
+    "Weights", "mean_latent", "per_image"]
 
 # Latents averaged for the mean latent, as in the official code.
 MEAN_SAMPLES = 10_000

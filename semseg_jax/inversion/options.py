@@ -58,9 +58,8 @@ class Options:
   Attributes:
     steps: number of steps; 0 keeps the start.
     optimizer: what turns gradients into changes of the latents [N, L, D]
-      (and of the noise maps); it must treat images separately, and may ask for
-      their losses [N] as `value` (see `inversion.lbfgs`). None: Adam with the
-      next three fields, which are unused otherwise.
+      (and of the noise maps), each image's alone. None: Adam with the next
+      three fields, which are unused otherwise.
     learning_rate: at its plateau; the first step has rate 0.
     rampup: share of the steps with a rising rate.
     rampdown: share of the steps with a falling one.

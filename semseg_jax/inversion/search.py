@@ -66,7 +66,7 @@ def begin(networks, options, sharding, frozen, targets, indices, noise, key,
       jnp.int32(0), start, noise, None, None, jnp.zeros(count, jnp.int32),
       jnp.ones(count, bool), jnp.full(count, jnp.inf, jnp.float32))
   state = state.replace(
-      optimizer=_optimizer(options).init(_searched(options, state)))
+      optimizer=(options.optimizer or _ADAM).init(_searched(options, state)))
   if options.best_every:
     # Its own buffer: the state is donated, so no leaf may stand twice.
     state = state.replace(
@@ -111,8 +111,8 @@ def _step(networks, options, rates, frozen, task, state):
 
   searched = _searched(options, state)
   grads, terms = jax.grad(loss, has_aux=True)(searched)
-  updates, optimizer = _optimizer(options).update(
-      grads, state.optimizer, searched, value=terms["total"])
+  updates, optimizer = (options.optimizer or _ADAM).update(
+      grads, state.optimizer, searched)
   # An optimiser of the caller's has its own rate and sign.
   rate = 1.0 if options.optimizer else -jnp.asarray(rates)[state.step]
   searched = jax.tree.map(lambda x, u: x + rate * u, searched, updates)
@@ -160,11 +160,6 @@ def _stopped(options, state, after, losses):
 def take(task, state, rows):
   """The images `rows` of a chunk, an array of positions, as a chunk."""
   return jax.tree.map(lambda x: x[rows] if x.ndim else x, (task, state))
-
-
-def _optimizer(options):
-  # Some ask for the losses, too, [N] as `value`.
-  return optax.with_extra_args_support(options.optimizer or _ADAM)
 
 
 def _losses(networks, options, frozen, task, state):

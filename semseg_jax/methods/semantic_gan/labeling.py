@@ -4,7 +4,6 @@ Section 3.4 of the paper (test-time optimisation). Results are recorded
 after several numbers of steps; 0 steps is the encoder alone.
 """
 
-import dataclasses
 
 import jax
 
@@ -29,13 +28,12 @@ def method_name(config, step: int) -> str:
   return "inversion" + ("" if step == config.inversion.steps else f"@{step}")
 
 
-def predictor(config, workdir, optimizer=None):
+def predictor(config, workdir):
   """predict(images, indices) of a run, for `evaluation.segmentation`.
 
   Args:
     config: the experiment's config.
     workdir: its folder, with the trained stages `gan` and `encoder`.
-    optimizer: see `inversion.Options`.
 
   Returns:
     A function of images uint8 [B, S, S, C] and their numbers [B] that gives
@@ -46,7 +44,7 @@ def predictor(config, workdir, optimizer=None):
   generator = networks.generator(config)
   inverter, frozen = make_inverter(
       config, workdir, mesh.local_batch_sharding(
-          c.batch_size, "config.inversion.batch_size"), optimizer)
+          c.batch_size, "config.inversion.batch_size"))
   confidence = _confidence(config, workdir, frozen)
   snapshots = inverter.options.snapshots
   key = jax.random.key(config.seed)
@@ -105,15 +103,13 @@ def _confidence(config, workdir, frozen):
   return confidence
 
 
-def make_inverter(config, workdir, sharding=None, optimizer=None, *,
-                  head: bool = True):
+def make_inverter(config, workdir, sharding=None, *, head: bool = True):
   """The search that a config describes, over its trained networks.
 
   Args:
     config: the experiment's config.
     workdir: its folder; None gives the networks' shapes instead.
     sharding: of a chunk's images, see `inversion.Inverter`.
-    optimizer: see `inversion.Options`.
     head: whether a fitted head is there to label what is rendered; without it
       there are no logits.
 
@@ -157,8 +153,7 @@ def make_inverter(config, workdir, sharding=None, optimizer=None, *,
       features=lambda f, x: perceptual.features(f["perceptual"], x),
       distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
       encode=encode if uses_encoder else None)
-  snapshots = tuple(sorted({0, c.steps, *c.snapshots}))
-  options = inversion_options.options(config, snapshots)
+  options = inversion_options.options(
+      config, tuple(sorted({0, c.steps, *c.snapshots})))
   return inversion.Inverter(
-      search_networks, dataclasses.replace(options, optimizer=optimizer),
-      c.batch_size, sharding), frozen
+      search_networks, options, c.batch_size, sharding), frozen
