@@ -18,6 +18,7 @@ from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual
+from semseg_jax.methods.common import segmenter as segmenters
 from semseg_jax.methods.fewshot_smis import encoder as smis_encoder
 from semseg_jax.methods.fewshot_smis import shots as smis_shots
 from semseg_jax.methods.repurpose_gan import autoshot
@@ -28,7 +29,9 @@ from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import label_head
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.methods.semisup import adv_ssl
+from semseg_jax.methods.semisup import class_report
 from semseg_jax.methods.semisup import classifier
+from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import mean_teacher
 from semseg_jax.methods.semisup import mlmt
 from semseg_jax.methods.semisup import s4gan
@@ -129,9 +132,15 @@ def _fused_rows(config, name: str) -> tuple[str, ...]:
                if row in config.stages)
 
 
-_SUPERVISED = Definition(
-    supervised.make, supervised.FIELDS, predictor=supervised.predictor,
-    rows=_own_row)
+def _segmenter(module, name: str, part: str = "network") -> Definition:
+  """A stage that trains the segmenter of the config: a row of its own."""
+  return Definition(
+      module.make, module.FIELDS, rows=_own_row, parts=_part(part),
+      predictor=functools.partial(
+          segmenters.predictor, stage_name=name, name=part))
+
+
+_SUPERVISED = _segmenter(supervised, "supervised")
 _FULLY_SUPERVISED = Definition(
     fully_supervised.make, fully_supervised.FIELDS,
     predictor=fully_supervised.predictor, rows=_own_row,
@@ -151,9 +160,7 @@ METHODS = {
         "label_head": Definition(
             label_head.make, label_head.FIELDS, predictor=labeling.predictor,
             rows=_inversion_rows, best_metric=None, parts=_part("segmenter")),
-        "distilled": Definition(
-            distilled.make, distilled.FIELDS, predictor=distilled.predictor,
-            rows=_own_row),
+        "distilled": _segmenter(distilled, "distilled"),
     },
     "repurpose_gan": {
         "supervised": _SUPERVISED,
@@ -181,24 +188,17 @@ METHODS = {
     "semisup": {
         "supervised": _SUPERVISED,
         "fully_supervised": _FULLY_SUPERVISED,
-        "adv_ssl": Definition(
-            adv_ssl.make, adv_ssl.FIELDS, predictor=adv_ssl.predictor,
-            rows=_own_row),
-        "mean_teacher": Definition(
-            mean_teacher.make, mean_teacher.FIELDS,
-            predictor=mean_teacher.predictor,
-            rows=_own_row, parts=_part("teacher")),
-        "s4gan": Definition(
-            s4gan.make, s4gan.FIELDS, predictor=s4gan.predictor,
-            rows=_own_row),
+        "adv_ssl": _segmenter(adv_ssl, "adv_ssl"),
+        "mean_teacher": _segmenter(mean_teacher, "mean_teacher", "teacher"),
+        "s4gan": _segmenter(s4gan, "s4gan"),
         "classifier": Definition(
             classifier.make, classifier.FIELDS,
             best_metric=classifier.BEST_METRIC,
             parts=lambda config, rows: ()),
         "mlmt": Definition(
-            mlmt.make, mlmt.FIELDS, combiner=mlmt.combiner,
-            report=mlmt.report, rows=_fused_rows, best_metric=mlmt.BEST_METRIC,
-            parts=_part("teacher")),
+            mlmt.make, mlmt.FIELDS, combiner=fusion.combiner,
+            report=class_report.write, rows=_fused_rows,
+            best_metric=mlmt.BEST_METRIC, parts=_part("teacher")),
     },
 }
 

@@ -16,7 +16,7 @@ from unittest import mock
 from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import id_lists
-from semseg_jax.data.formats import voc
+from semseg_jax.data import voc
 from semseg_jax.data.sets import pascal_context
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

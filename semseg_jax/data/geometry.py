@@ -12,6 +12,7 @@ from PIL import ImageFilter
 
 from semseg_jax.data import errors
 from semseg_jax.data import sources
+from semseg_jax.data import transforms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,11 +102,8 @@ def with_short_side(shape: tuple[int, int], side: int) -> tuple[int, int]:
 
 def blurred(image: np.ndarray, radius: float) -> np.ndarray:
   """Gaussian blur, standard deviation `radius` pixels."""
-  gray = image.shape[2] == 1
-  image = Image.fromarray(
-      np.ascontiguousarray(image[..., 0] if gray else image))
-  smooth = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)))
-  return smooth[..., None] if gray else smooth
+  smooth = transforms.to_pillow(image).filter(ImageFilter.GaussianBlur(radius))
+  return transforms.from_pillow(smooth, image.ndim)
 
 
 class Viewed:
@@ -141,8 +139,6 @@ class Viewed:
 def _pillow_resize(array, shape, method):
   if array.shape[:2] == tuple(shape):
     return array
-  gray = array.ndim == 3 and array.shape[2] == 1
-  image = Image.fromarray(
-      np.ascontiguousarray(array[..., 0] if gray else array))
-  scaled = np.asarray(image.resize((shape[1], shape[0]), method))
-  return scaled[..., None] if gray else scaled
+  return transforms.from_pillow(
+      transforms.to_pillow(array).resize((shape[1], shape[0]), method),
+      array.ndim)

@@ -13,9 +13,10 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
+from semseg_jax.data import voc
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import voc
+from semseg_jax.data.formats import voc as voc_format
 
 _PARTS = ("train_labeled", "val", "test")
 _FOLDERS = {"train": "train_labeled", "training": "train_labeled",
@@ -123,7 +124,8 @@ def _lists(root, labeled, drawn, split, seed, notes):
           "annotations of LabelMe, COCO, CVAT (for images) or VOC")
     return {}
   given = drawn.splits if drawn else {
-      k: tuple(v.read_text().split()) for k, v in voc.lists(root).items()}
+      k: tuple(v.read_text().split())
+      for k, v in voc_format.lists(root).items()}
   given = given or _by_folder(labeled)
   if split:
     return divided(labeled, split, seed)
@@ -206,7 +208,7 @@ def _named(root):
     if not path.is_file():
       continue
     if name == "labelmap.txt":
-      return voc.label_map(path)
+      return voc_format.label_map(path)
     lines = [x.strip() for x in path.read_text("utf-8-sig").splitlines()]
     return [x for x in lines if x and x != "__ignore__"]
   return None

@@ -7,22 +7,18 @@
 what no polygon covers. LabelMe's `__ignore__` is the ignore index.
 """
 
-import json
 import pathlib
-
-import numpy as np
-from PIL import Image
-from PIL import ImageDraw
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 from semseg_jax.data import sources
+from semseg_jax.data.formats import annotations
+from semseg_jax.data.formats import labelme
 from semseg_jax.data.sets import folder as folder_layout
 
 _MASK = "_mask.png"
-_IGNORE = "__ignore__"
 
 
 def spec(folder, num_classes: int) -> datasets.Spec:
@@ -79,7 +75,8 @@ def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
     image_files.check_classes(
         label, spec.num_classes, spec.ignore_index, str(path))
   elif (path := folder / f"{name}.json").exists():
-    label = _rasterise(path, spec)
+    label = labelme.draw(path, str(folder / f"{name}.png"), (
+        annotations.indices(spec.class_names, spec.ignore_index)))
   else:
     raise errors.DataError(
         f"{folder}: image {name}.png has no mask: paint {name}{_MASK} or "
@@ -98,42 +95,4 @@ def _image(path, channels):
 
 def _is_labelme(path):
   """Whether a JSON file is LabelMe's, told from others of the folder."""
-  try:
-    content = json.loads(path.read_text())
-  except ValueError as e:
-    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
-  return isinstance(content, dict) and "shapes" in content
-
-
-def _rasterise(path, spec):
-  """LabelMe's shapes as class indices; a later one covers earlier ones."""
-  content = json.loads(path.read_text())
-  try:
-    size = (int(content["imageWidth"]), int(content["imageHeight"]))
-    shapes = [
-        (str(s["label"]), s.get("shape_type") or "polygon",
-         [tuple(map(float, p)) for p in s["points"]])
-        for s in content["shapes"]]
-  except (KeyError, TypeError, ValueError) as e:
-    raise errors.DataError(
-        f"{path}: not a LabelMe file ({type(e).__name__}: {e})") from e
-  values = {n: i for i, n in enumerate(spec.class_names)}
-  values[_IGNORE] = spec.ignore_index
-  canvas = Image.new("L", size, 0)
-  draw = ImageDraw.Draw(canvas)
-  for label, kind, points in shapes:
-    if label not in values:
-      raise errors.DataError(
-          f"{path}: label {label!r} is no class; classes.json has "
-          f"{', '.join(spec.class_names)}")
-    if kind == "polygon" and len(points) >= 3:
-      draw.polygon(points, fill=values[label])
-    elif kind == "rectangle" and len(points) == 2:
-      (x0, y0), (x1, y1) = points
-      draw.rectangle((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)),
-                     fill=values[label])
-    else:
-      raise errors.DataError(
-          f"{path}: a {kind} of {len(points)} points ({label}): use polygons "
-          "of three points or more, or rectangles")
-  return np.asarray(canvas)
+  return labelme.recognises(annotations.read_json(path))

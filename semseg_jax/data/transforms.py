@@ -53,9 +53,9 @@ def resize_image(
   height, width = sides(size)
   if image.shape[:2] == (height, width):
     return image
-  return _from_pillow(
-      _to_pillow(image).resize((width, height), Image.Resampling.LANCZOS),
-      image.shape[2])
+  return from_pillow(
+      to_pillow(image).resize((width, height), Image.Resampling.LANCZOS),
+      image.ndim)
 
 
 def resize_label(
@@ -134,13 +134,13 @@ def affine(
   # Pillow wants the map from output to input coordinates.
   matrix = (cos, -sin, center_x - cos * to_x + sin * to_y,
             sin, cos, center_y - sin * to_x - cos * to_y)
-  moved_image = _to_pillow(image).transform(
+  moved_image = to_pillow(image).transform(
       (width, height), Image.Transform.AFFINE, matrix,
       Image.Resampling.BILINEAR)
   moved_label = Image.fromarray(np.ascontiguousarray(label)).transform(
       (width, height), Image.Transform.AFFINE, matrix,
       Image.Resampling.NEAREST, fillcolor=border_label)
-  return _from_pillow(moved_image, image.shape[2]), np.asarray(moved_label)
+  return from_pillow(moved_image, image.ndim), np.asarray(moved_label)
 
 
 def jitter_colors(
@@ -174,11 +174,13 @@ def _hue_matrix(turn):
   return (np.linalg.inv(to_yiq) @ rotate @ to_yiq).astype(np.float32)
 
 
-def _to_pillow(image):
-  return Image.fromarray(
-      np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image))
+def to_pillow(array: np.ndarray) -> Image.Image:
+  """uint8 [H, W] or [H, W, C]; the one channel of a grey image is taken off."""
+  return Image.fromarray(np.ascontiguousarray(
+      array[..., 0] if array.shape[2:] == (1,) else array))
 
 
-def _from_pillow(image, channels):
+def from_pillow(image, axes: int) -> np.ndarray:
+  """uint8 with as many axes as the array that it was made of."""
   array = np.asarray(image)
-  return array[..., None] if channels == 1 else array
+  return array[..., None] if axes > array.ndim else array

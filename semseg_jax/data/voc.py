@@ -10,13 +10,15 @@ CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus",
     "car", "cat", "chair", "cow", "diningtable", "dog", "horse", "motorbike",
     "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
+# The line around VOC's objects, which does not count.
+BORDER = (224, 224, 192)
 LICENCE = "Flickr's terms of use"
 CITATION = (
     "Everingham et al.: The PASCAL visual object classes challenge: A "
     "retrospective, IJCV 2015")
 
 
-def palette(count: int) -> np.ndarray:
+def palette(count: int = 256) -> np.ndarray:
   """The first colours of VOC's colour map, uint8 [count, 3].
 
   Bit 3 i + c of the index is bit 7 - i of channel c.

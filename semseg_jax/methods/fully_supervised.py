@@ -5,6 +5,7 @@ own labels of its samples (experiment.joint_model).
 """
 
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import segmenter
 
 FIELDS = supervised.FIELDS
 
@@ -24,5 +25,4 @@ def make(config, workdir):
 
 def predictor(config, workdir):
   """predict(images, indices) -> {"fully_supervised": {"logits"}}."""
-  return supervised.predictor(
-      effective(config), workdir, stage_name="fully_supervised")
+  return segmenter.predictor(effective(config), workdir, "fully_supervised")

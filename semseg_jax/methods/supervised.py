@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from semseg_jax.data import pairs
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.ops import segmentation_losses
@@ -39,11 +40,6 @@ class State(struct.PyTreeNode):
   optimizer: Any
 
 
-def network(config):
-  """The segmenter that `config.segmenter` and `config.supervised` describe."""
-  return segmenter.build(config)
-
-
 def make(config, workdir, *, extra=None) -> stage.Stage:
   """The stage that `config` describes.
 
@@ -55,16 +51,14 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
   """
   del workdir
   c = config.supervised
-  if not config.data.num_labeled:
-    raise ValueError("stage 'supervised' needs labeled images: set "
-                     "config.data.num_labeled to a count, or -1 for all")
+  checks.labels(config, "supervised")
   microbatches.check(
       c.batch_size, config.num_microbatches, "config.supervised.batch_size")
   if c.synthetic and extra is None:
     folder = pairs.Pairs(c.synthetic, config.data.channels,
                          config.data.num_classes, data.ignore_index(config))
     extra = lambda: folder
-  module = network(config)
+  module = segmenter.build(config)
   tx = segmenter.optimizer(
       c, functools.partial(segmenter.groups, module),
       segmenter.repeats(config), block="supervised",
@@ -126,20 +120,15 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
       **segmenter.watched(config, module))
 
 
-def predictor(config, workdir, *, stage_name: str = "supervised"):
-  """predict(images, indices) -> {"supervised": {"logits"}} of a run.
-
-  The checkpoint is the one that was best on validation.
-  """
-  return segmenter.predictor(config, workdir, stage_name)
-
-
-def label_losses(logits, label, ignore_index: int):
-  """Cross entropy and Dice loss (all channels) at temperature 1."""
+def label_losses(logits, label, ignore_index: int, *, temperatures=(1.0, 1.0),
+                 include_background: bool = True):
+  """Cross entropy and Dice loss, each at its temperature."""
   target = segmentation_losses.one_hot(label, logits.shape[-1], ignore_index)
   dice = segmentation_losses.dice_loss(
-      logits, target, temperature=1.0, include_background=True,
+      logits, target, temperature=temperatures[1],
+      include_background=include_background,
       valid=segmentation_losses.valid_pixels(label, ignore_index))
   entropy = (segmentation_losses.binary_cross_entropy
              if logits.shape[-1] == 1 else segmentation_losses.cross_entropy)
-  return entropy(logits, label, ignore_index=ignore_index), dice
+  return entropy(logits, label, temperature=temperatures[0],
+                 ignore_index=ignore_index), dice

@@ -20,6 +20,7 @@ import numpy as np
 from semseg_jax import experiment
 from semseg_jax.evaluation import tables
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
@@ -92,7 +93,8 @@ def write(config, workdir, *, shots, segmenters, trials: int,
       cells_lib.train(
           cell, "supervised", supervised.make(cell.config, workdir), folder)
       direct["supervised", k, trial] = (
-          "supervised", supervised.predictor(cell.config, folder / cell.name),
+          "supervised", segmenter.predictor(
+              cell.config, folder / cell.name, "supervised"),
           checkpoint.best(folder / cell.name / "supervised/ckpt"))
 
   def predict_direct(images, indices):

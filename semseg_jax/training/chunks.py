@@ -14,7 +14,11 @@ from absl import logging
 from etils import epath
 import numpy as np
 
+from semseg_jax.training import run_dir
+
 _FINGERPRINT = "__fingerprint__"
+# What `read` raises of a file that is not as `write` left it.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 def fingerprint(value) -> str:
@@ -57,13 +61,8 @@ class ChunkStore:
 
   def save(self, chunk: int, arrays: dict[str, np.ndarray]) -> None:
     """Writes the result of `chunk`; a reader sees all of it or nothing."""
-    data = io.BytesIO()
-    np.savez_compressed(
-        data, **arrays, **{_FINGERPRINT: np.array(self._fingerprint)})
-    path = self._path(chunk)
-    temporary = path.parent / f"{path.name}.tmp"
-    temporary.write_bytes(data.getvalue())
-    temporary.replace(path)
+    write(self._path(chunk),
+          {**arrays, _FINGERPRINT: np.array(self._fingerprint)})
 
   def load(self, chunk: int) -> dict[str, np.ndarray]:
     """The result of `chunk`; FileNotFoundError unless `done(chunk)`."""
@@ -71,7 +70,7 @@ class ChunkStore:
       raise FileNotFoundError(
           f"no valid result of chunk {chunk} in {self._directory}: run the "
           "evaluation again, it computes what is missing")
-    arrays = _read(self._path(chunk))
+    arrays = read(self._path(chunk))
     del arrays[_FINGERPRINT]
     return arrays
 
@@ -81,9 +80,8 @@ class ChunkStore:
     if not path.exists():
       return ""
     try:
-      stored = str(_read(path).pop(_FINGERPRINT))
-    except (OSError, ValueError, KeyError, EOFError,
-            zipfile.BadZipFile) as error:
+      stored = str(read(path).pop(_FINGERPRINT))
+    except DAMAGED as error:
       return f"is unreadable ({error})"
     if stored != self._fingerprint:
       return f"is of another evaluation ({stored}, now {self._fingerprint})"
@@ -93,6 +91,14 @@ class ChunkStore:
     return self._directory / f"chunk_{chunk:05}.npz"
 
 
-def _read(path) -> dict[str, np.ndarray]:
+def write(path, arrays: dict[str, np.ndarray]) -> None:
+  """Writes an npz file; a reader sees all of it or nothing."""
+  data = io.BytesIO()
+  np.savez_compressed(data, **arrays)
+  run_dir.write_bytes(path, data.getvalue())
+
+
+def read(path) -> dict[str, np.ndarray]:
+  """The arrays of an npz file (an `epath.Path`)."""
   with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as z:
     return {name: z[name] for name in z.files}

@@ -40,12 +40,18 @@ class ConfigMismatchError(ValueError):
   """The folder belongs to a run with another config."""
 
 
-def write_json(path, value) -> None:
-  """Writes JSON so that a reader sees the old file or the whole new one."""
+def write_bytes(path, content: bytes) -> None:
+  """Writes so that a reader sees the old file or the whole new one."""
   path = epath.Path(path)
   temporary = path.parent / f"{path.name}.tmp"
-  temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+  temporary.write_bytes(content)
   temporary.replace(path)
+
+
+def write_json(path, value) -> None:
+  """`write_bytes` of JSON."""
+  write_bytes(path, (
+      json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
 
 def check(folder, config: dict) -> None:

@@ -113,9 +113,7 @@ class MetricsFile:
     path = epath.Path(path)
     earlier = [x for x in read_metrics(path) if x["step"] <= first_step]
     self._text = "".join(json.dumps(x) + "\n" for x in earlier)
-    temporary = path.parent / f"{path.name}.tmp"
-    temporary.write_text(self._text)
-    temporary.replace(path)
+    run_dir.write_bytes(path, self._text.encode())
     # Nothing can be appended to an object in a bucket: it is written anew.
     self._bucket = path if run_dir.in_bucket(path) else None
     self._file = None if self._bucket else path.open("a")

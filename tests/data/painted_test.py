@@ -68,8 +68,8 @@ def test_both_formats(folder):
     (lambda f: labelme(f, "a", ("ear", "polygon", [[0, 0], [1, 0], [1, 1]])),
      r"label 'ear' is no class.* rest, eye, nose"),
     (lambda f: labelme(f, "a", size=(7, 4)), r"a\.json: 7 x 4.* 6 x 4"),
-    (lambda f: labelme(f, "a", ("eye", "circle", [[0, 0], [1, 0]])),
-     "a circle of 2 points"),
+    (lambda f: labelme(f, "a", ("eye", "line", [[0, 0], [1, 0]])),
+     "a line .eye. encloses no area"),
     (lambda f: (f / "a.json").write_text('{"shapes": [1]}'),
      "not a LabelMe file"),
 ])

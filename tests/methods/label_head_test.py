@@ -9,6 +9,7 @@ import pytest
 from semseg_jax.methods import gan
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import distilled
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import label_head
@@ -110,7 +111,8 @@ def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):
   all_finite((state, metrics))
   save(stage, state, folder / "distilled")
   image = np.zeros((2, 8, 8, 3), np.uint8)
-  rows = distilled.predictor(config, folder)(image, np.arange(2))
+  rows = segmenter.predictor(
+      config, folder, "distilled")(image, np.arange(2))
   assert rows["distilled"]["logits"].shape == (2, 8, 8, 7)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import segmenter
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -18,7 +19,7 @@ def test_one_step(toy_config, iterate, all_finite, channels):
   all_finite((after, metrics))
   assert after.step == 1
   assert metrics["loss"] > 0
-  assert supervised.network(config).num_classes == {3: 3, 2: 1}[classes]
+  assert segmenter.build(config).num_classes == {3: 3, 2: 1}[classes]
   for x in jax.tree.leaves(after):
     assert x.dtype in (np.float32, np.int32)
   changed = jax.tree.map(lambda a, b: (a != b).any(), before.network,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -189,6 +190,21 @@ def stated_size(width, height, image: str):
     return width, height
   return image_files.upright(
       image_files.load(image_files.read_bytes(image), image)).size
+
+
+@contextlib.contextmanager
+def parsing(what: str):
+  """Names `what` ("FILE: not a ... file") where its content is not as expected.
+
+  Raises:
+    errors.DataError: also where the body raises one, which is passed on.
+  """
+  try:
+    yield
+  except errors.DataError:
+    raise
+  except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
+    raise errors.DataError(f"{what} ({type(e).__name__}: {e})") from e
 
 
 def read_json(path):

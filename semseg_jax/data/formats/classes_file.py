@@ -5,7 +5,7 @@ import difflib
 import numpy as np
 
 from semseg_jax.data import errors
-from semseg_jax.data.formats import voc
+from semseg_jax.data import voc
 
 _FIELDS = ("classes", "colours", "colors", "ignore_index", "channels", "flip",
            "values", "masks", "ignore_colours", "ignore_colors", "annotations")

@@ -40,13 +40,8 @@ def read(root: pathlib.Path, files) -> annotations.Annotations:
   items, splits, labels, notes = {}, {}, [], []
   for path in files:
     content = annotations.read_json(path)
-    try:
+    with annotations.parsing(f"{path}: not a COCO file"):
       names, boxes, empty = _read_one(path, content, index, items, labels)
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
-      if isinstance(e, errors.DataError):
-        raise
-      raise errors.DataError(
-          f"{path}: not a COCO file ({type(e).__name__}: {e})") from e
     if boxes:
       notes.append(f"{path.name}: {boxes} annotations have a box alone, which "
                    "is filled as a rectangle")
@@ -111,7 +106,8 @@ def _draw(where, file, width, height, shapes, categories, indices):
   for a in sorted(shapes, key=lambda a: not a.get("iscrowd")):
     label, drawn = categories[a["category_id"]], a.get("segmentation")
     what = f"{where}, annotation {a.get('id', '?')}"
-    try:
+    with annotations.parsing(
+        f"{what}: neither polygons nor run lengths nor a box"):
       if isinstance(drawn, dict):
         if tuple(drawn["size"]) != size:
           raise errors.DataError(
@@ -131,28 +127,19 @@ def _draw(where, file, width, height, shapes, categories, indices):
               f"{what}: a box turned by {turn} degrees: draw a polygon instead")
         x, y, w, h = canvas.points(a["bbox"])
         canvas.box(x, y, x + w, y + h, label)
-    except (KeyError, TypeError, ValueError) as e:
-      if isinstance(e, errors.DataError):
-        raise
-      raise errors.DataError(
-          f"{what}: neither polygons nor run lengths nor a box "
-          f"({type(e).__name__}: {e})") from e
   return canvas.mask
 
 
 def _image_id(index, path, file_name):
   relative = annotations.below(pathlib.Path(), file_name, str(path))
-  near = {
-      "folder of the file's name": path.parent / path.stem,
-      "beside": path.parent, "above": path.parent.parent,
-      "images": path.parent / "images",
+  near = (
+      path.parent / path.stem, path.parent, path.parent.parent,
+      path.parent / "images",
       # train2017 of instances_train2017.json
-      "split": path.parent.parent / path.stem.rpartition("_")[2]}
-  for folder in (index.folder, *near.values()):
-    name = index.id_of(folder / relative)
-    if name is not None:
-      return name
-  for name in index.ending_with(path, relative.with_suffix("").as_posix()):
+      path.parent.parent / path.stem.rpartition("_")[2])
+  name = index.match(path, (f / relative for f in (index.folder, *near)),
+                     [relative.with_suffix("").as_posix()])
+  if name is not None:
     return name
   raise errors.DataError(
       f"{path}: lists {file_name!r}, but there is no such image in "

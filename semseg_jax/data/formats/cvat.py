@@ -59,14 +59,9 @@ def _draw(where, image, indices) -> np.ndarray:
   canvas = annotations.Canvas(
       image.get("width"), image.get("height"), indices, where)
   shapes = [s for s in image if s.tag in (*_SHAPES, *_LINES)]
-  try:
+  with annotations.parsing(f"{where}: not CVAT's XML"):
     for shape in sorted(shapes, key=lambda s: int(s.get("z_order") or 0)):
       _draw_shape(canvas, shape, where)
-  except (TypeError, ValueError, AttributeError) as e:
-    if isinstance(e, errors.DataError):
-      raise
-    raise errors.DataError(
-        f"{where}: not CVAT's XML ({type(e).__name__}: {e})") from e
   return canvas.mask
 
 
@@ -112,11 +107,10 @@ def _mask(canvas, shape, where):
 
 def _image_id(index, path, name):
   relative = annotations.below(pathlib.Path(), name, str(path))
-  for folder in (index.folder, path.parent, path.parent / "images"):
-    known = index.id_of(folder / relative)
-    if known is not None:
-      return known
-  for known in index.ending_with(path, relative.with_suffix("").as_posix()):
+  folders = (index.folder, path.parent, path.parent / "images")
+  known = index.match(path, (f / relative for f in folders),
+                      [relative.with_suffix("").as_posix()])
+  if known is not None:
     return known
   raise errors.DataError(
       f"{path}: names {name!r}, but there is no such image in {index.folder}")

@@ -60,6 +60,17 @@ class ImageIndex:
     """The id of an image file of the folder; None if it is none."""
     return self._ids.get(_same(path))
 
+  def match(self, where, paths, tails) -> str | None:
+    """The id of the first of `paths` that is an image of the folder, else of
+    the first of `tails` that fits one (`ending_with`); None: there is none."""
+    for path in paths:
+      if (name := self.id_of(path)) is not None:
+        return name
+    for tail in tails:
+      for name in self.ending_with(where, tail):
+        return name
+    return None
+
   def ending_with(self, where, tail: str) -> tuple[str, ...]:
     """The one id that is `tail` or ends with /`tail`, if there is one.
 
@@ -75,9 +86,7 @@ class ImageIndex:
     return tuple(names)
 
 
-def listing(
-    folder: pathlib.Path, without=(), endings=ENDINGS
-) -> dict[str, list[str]]:
+def listing(folder: pathlib.Path, without=()) -> dict[str, list[str]]:
   """{id: paths} of all image files below a folder."""
   files = {}
   for here, folders, names in os.walk(folder, followlinks=True):
@@ -87,7 +96,7 @@ def listing(
     prefix = "" if below == "." else f"{below}/"
     for name in sorted(names):
       stem, ending = os.path.splitext(name)
-      if ending.lower() in endings and not name.startswith("."):
+      if ending.lower() in ENDINGS and not name.startswith("."):
         key = unicodedata.normalize("NFC", f"{prefix}{stem}")
         files.setdefault(key, []).append(os.path.join(here, name))
   return files

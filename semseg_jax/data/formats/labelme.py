@@ -66,27 +66,19 @@ def draw(path, image, indices) -> np.ndarray:
     errors.DataError: names the file and what is wrong with it.
   """
   content = annotations.read_json(path)
-  try:
+  with annotations.parsing(f"{path}: not a LabelMe file"):
     shapes = _shapes(content, path)
     canvas = annotations.Canvas(*annotations.stated_size(
         content.get("imageWidth"), content.get("imageHeight"), image),
                                 indices, str(path))
     for label, shape in shapes:
       _draw_shape(canvas, label, shape, path)
-  except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
-    if isinstance(e, errors.DataError):
-      raise
-    raise errors.DataError(
-        f"{path}: not a LabelMe file ({type(e).__name__}: {e})") from e
   return canvas.mask
 
 
 def _shapes(content, path):
-  try:
+  with annotations.parsing(f"{path}: not a LabelMe file"):
     return [(str(s["label"]), dict(s)) for s in content["shapes"]]
-  except (KeyError, TypeError, ValueError) as e:
-    raise errors.DataError(
-        f"{path}: not a LabelMe file ({type(e).__name__}: {e})") from e
 
 
 def _draw_shape(canvas, label, shape, path):
@@ -137,14 +129,10 @@ def _image_id(index, path, content):
     candidates.append(path.parent / pathlib.PurePosixPath(named).name)
   if named and ":" not in named and not named.startswith("/"):
     candidates.insert(0, path.parent / named)
-  for candidate in candidates:
-    name = index.id_of(candidate)
-    if name is not None:
-      return name
   stems = [s for s in (path.stem, pathlib.PurePosixPath(named).stem) if s]
-  for stem in stems:
-    for name in index.ending_with(path, stem):
-      return name
+  name = index.match(path, candidates, stems)
+  if name is not None:
+    return name
   raise errors.DataError(
       f"{path}: belongs to {named or path.stem!r}, but there is no such image "
       f"in {index.folder}")

@@ -15,24 +15,7 @@ from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import image_index
 
 NAME = "voc"
-# The line around VOC's objects, which does not count.
-BORDER = (224, 224, 192)
 _SPLITS = {"train": "train_labeled", "val": "val", "test": "test"}
-CLASSES = (
-    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus",
-    "car", "cat", "chair", "cow", "diningtable", "dog", "horse", "motorbike",
-    "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
-
-
-def palette(count: int = 256) -> np.ndarray:
-  """VOC's colours, uint8 [count, 3]: bits of the index, spread from the top."""
-  index = np.arange(count)
-  colors = np.zeros((count, 3), np.uint8)
-  for bit in range(8):
-    for channel in range(3):
-      colors[:, channel] |= (
-          ((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
-  return colors
 
 
 def recognises(root) -> bool:
@@ -95,14 +78,9 @@ def _draw(where, tree, indices) -> np.ndarray:
   size = tree.find("size")
   canvas = annotations.Canvas(
       size.findtext("width"), size.findtext("height"), indices, where)
-  try:
+  with annotations.parsing(f"{where}: not VOC's XML"):
     for thing in tree.iter("object"):
       _draw_object(canvas, thing, where)
-  except (TypeError, ValueError, AttributeError) as e:
-    if isinstance(e, errors.DataError):
-      raise
-    raise errors.DataError(
-        f"{where}: not VOC's XML ({type(e).__name__}: {e})") from e
   return canvas.mask
 
 
@@ -135,14 +113,11 @@ def _draw_object(canvas, thing, where):
 def _image_id(index, path, tree):
   named = tree.findtext("filename") or path.stem
   relative = annotations.below(pathlib.Path(), named, str(path))
-  for folder in (path.parent, index.folder):
-    name = index.id_of(folder / relative)
-    if name is not None:
-      return name
-  for stem in (relative.with_suffix("").as_posix(), relative.as_posix(),
-               path.stem):
-    for name in index.ending_with(path, stem):
-      return name
+  name = index.match(
+      path, (f / relative for f in (path.parent, index.folder)),
+      (relative.with_suffix("").as_posix(), relative.as_posix(), path.stem))
+  if name is not None:
+    return name
   raise errors.DataError(
       f"{path}: belongs to {named!r}, but there is no such image in "
       f"{index.folder}")

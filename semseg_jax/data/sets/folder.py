@@ -24,11 +24,11 @@ from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 from semseg_jax.data import new_folder
 from semseg_jax.data import store
+from semseg_jax.data import voc
 from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import classes_file
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import voc
 
 # Lists that are subsets of a split, not splits of their own.
 _SUBSET = re.compile(r"labeled_\d+_seed\d+|unlabeled_\d+")

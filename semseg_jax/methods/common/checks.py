@@ -32,6 +32,13 @@ def check(config, stages) -> None:
     _snapshots(config.inversion)
 
 
+def labels(config, stage: str) -> None:
+  """Raises ValueError for a config without labeled images."""
+  if not config.data.num_labeled:
+    raise ValueError(f"stage {stage!r} needs labeled images: set "
+                     "config.data.num_labeled to a count, or -1 for all")
+
+
 def gan_batch(size: int, parts: int, field: str) -> None:
   """Raises unless a discriminator's batch, in parts, divides into groups.
 

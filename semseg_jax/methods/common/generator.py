@@ -48,8 +48,8 @@ def module(config) -> stylegan2.Generator:
 def load(config, workdir, needed_by: str) -> Trained:
   """The generator of a converted file or of the run's stage `gan`.
 
-  The mean latent is the file's `latent_avg` where it has one, else the mean of
-  `inversion.MEAN_SAMPLES` mapped latents sampled from `config.seed`.
+  The mean latent is the file's `latent_avg` where it has one, else
+  `mean_latent`.
 
   Args:
     config: see `module`.
@@ -71,12 +71,16 @@ def load(config, workdir, needed_by: str) -> Trained:
     mean = jax.ShapeDtypeStruct((network.style_dim,), jnp.float32)
     return Trained(network, variables, mean)
   if mean is None:
-    z = jax.random.normal(
-        jax.random.key(config.seed),
-        (inversion.MEAN_SAMPLES, network.style_dim))
-    mean = inversion.mean_latent(
-        lambda v, z: network.apply(v, z, method="mapping"), variables, z)
+    mean = mean_latent(config, network, variables)
   return Trained(network, variables, jnp.asarray(mean))
+
+
+def mean_latent(config, network, variables):
+  """[D], the mean of latents sampled from `config.seed`."""
+  z = jax.random.normal(
+      jax.random.key(config.seed), (inversion.MEAN_SAMPLES, network.style_dim))
+  return inversion.mean_latent(
+      lambda v, z: network.apply(v, z, method="mapping"), variables, z)
 
 
 def _file(config) -> str:
@@ -127,13 +131,13 @@ def run_of_images(config, workdir):
   return exported.place(config.labels.run)
 
 
-def load_ema(config, workdir, needed_by: str, *, stage: str = "gan"):
+def load_ema(config, workdir, needed_by: str):
   """The averaged generator's variables {"params", "noise"} of a run."""
   module = networks.generator(config)
   abstract = jax.eval_shape(
       module.init, jax.random.key(0), jnp.zeros((1, module.style_dim)))
   saved = trained.restored(
-      run_of_images(config, workdir), stage,
+      run_of_images(config, workdir), "gan",
       {"ema": abstract["params"], "noise": abstract["noise"]}, needed_by)
   return {"params": saved["ema"], "noise": saved["noise"]}
 

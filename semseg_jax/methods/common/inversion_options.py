@@ -17,3 +17,27 @@ def options(config, snapshots) -> inversion.Options:
       loss_size=c.loss_size, snapshots=snapshots,
       stop_every=c.stop_every, stop_below=c.stop_below,
       segment=c.segment or None)
+
+
+def networks(generator, perceptual, *, labels_of=None, encode=None
+             ) -> inversion.Networks:
+  """Functions of {"generator", "perceptual", "head"?, "encoder"?}: variables.
+
+  Args:
+    generator: the module.
+    perceptual: a `perceptual.Perceptual`.
+    labels_of: (head's variables, features) -> logits instead of the branch's.
+    encode: see `inversion.Networks`.
+  """
+  def generate(frozen, latents, noise):
+    sample, maps = generator.apply(
+        frozen["generator"], latents, noise, method="synthesize")
+    return sample.image, (
+        labels_of(frozen["head"], maps) if labels_of else sample.logits)
+
+  return inversion.Networks(
+      num_ws=generator.num_ws, noise_shapes=generator.noise_shapes,
+      generate=generate,
+      features=lambda f, x: perceptual.features(f["perceptual"], x),
+      distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
+      encode=encode)

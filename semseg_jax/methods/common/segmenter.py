@@ -138,6 +138,14 @@ def apply(module, variables, image, *, train: bool, key=None):
   corners. The variables change in training only (running statistics); `key` is
   for the dropout that a network may have there.
   """
+  logits, variables = forward(module, variables, image, train=train, key=key)
+  if logits.shape[1:3] != image.shape[1:3]:
+    logits = resample.resize_aligned(logits, image.shape[1:3])
+  return logits, variables
+
+
+def forward(module, variables, image, *, train: bool, key=None):
+  """A network's first output in float32, and the variables after."""
   if train:
     outputs, changed = module.apply(
         variables, image, train=True, mutable=["batch_stats"],
@@ -145,11 +153,8 @@ def apply(module, variables, image, *, train: bool, key=None):
     variables = {**variables, **changed}
   else:
     outputs = module.apply(variables, image, train=False)
-  logits = outputs[0] if isinstance(outputs, tuple) else outputs
-  logits = logits.astype(jnp.float32)
-  if logits.shape[1:3] != image.shape[1:3]:
-    logits = resample.resize_aligned(logits, image.shape[1:3])
-  return logits, variables
+  output = outputs[0] if isinstance(outputs, tuple) else outputs
+  return output.astype(jnp.float32), variables
 
 
 def groups(module, params):
@@ -221,12 +226,7 @@ def optimizer(
 
 def watched(config, module, name: str = "network") -> dict[str, Any]:
   """A stage's `sample` and `validate` of the variables `name` of its state."""
-
-  @jax.jit
-  def logits(variables, images):
-    return apply(
-        module, variables, normalized(config, images), train=False)[0]
-
+  logits = _logits_of(config, module)
   return {
       "sample": grids.labeler(
           config, lambda state, x: logits(getattr(state, name), x)),
@@ -258,13 +258,13 @@ def restored(config, workdir, stage_name: str, module=None, *,
   module = module or build(config)
   variables = variables_of(
       config, workdir, stage_name, "evaluation", module, name=name)
-
-  @jax.jit
-  def logits(variables, images):
-    return apply(
-        module, variables, normalized(config, images), train=False)[0]
-
+  logits = _logits_of(config, module)
   return lambda images: jax.device_get(logits(variables, images))
+
+
+def _logits_of(config, module):
+  return jax.jit(lambda variables, images: apply(
+      module, variables, normalized(config, images), train=False)[0])
 
 
 def predictor(config, workdir, stage_name: str, *, name: str = "network"):

@@ -25,11 +25,12 @@ from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
+from semseg_jax.methods.common import trained as restored_stages
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.ops import image_ops
-from semseg_jax.training import checkpoint
 from semseg_jax.training import chunks
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
@@ -167,14 +168,11 @@ def load(config, workdir, needed_by: str) -> Shots:
   """
   shots = read(config)
   module = trained.module(config)
-  folder = epath.Path(workdir) / "shots" / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"{needed_by} needs the stage 'shots', but {folder} holds no "
-        "checkpoint: run that stage first, in the same --workdir")
-  latents = checkpoint.restore_subtree(folder, {"latents": jax.ShapeDtypeStruct(
-      (len(shots.ids), module.num_ws, module.style_dim), jnp.float32)})
-  return shots._replace(latents=np.asarray(latents["latents"]))
+  saved = restored_stages.restored(
+      workdir, "shots", {"latents": jax.ShapeDtypeStruct(
+          (len(shots.ids), module.num_ws, module.style_dim), jnp.float32)},
+      needed_by)
+  return shots._replace(latents=np.asarray(saved["latents"]))
 
 
 def options(config) -> inversion.Options:
@@ -194,19 +192,9 @@ def options(config) -> inversion.Options:
 def _inverted(config, workdir, shots, generator, perceptual):
   """Latents [N, L, D] of the images; finished chunks are read from disk."""
   c = config.shots
-  module = generator.module
-
-  def generate(frozen, latents, noise):
-    sample, _ = module.apply(
-        frozen["generator"], latents, noise, method="synthesize")
-    return sample.image, None
-
-  networks = inversion.Networks(
-      num_ws=module.num_ws, noise_shapes=module.noise_shapes,
-      generate=generate,
-      features=lambda f, x: perceptual.features(f["perceptual"], x),
-      distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b))
-  inverter = inversion.Inverter(networks, options(config), c.batch_size)
+  inverter = inversion.Inverter(
+      inversion_options.networks(generator.module, perceptual),
+      options(config), c.batch_size)
   frozen = {"generator": generator.variables, "perceptual": perceptual.load()}
   store = chunks.ChunkStore(
       epath.Path(workdir) / "shots" / "chunks", chunks.fingerprint(

@@ -6,6 +6,8 @@ key: image i and its label are made again from it inside each step, and never
 stored (5000 soft maps of 10 classes at 512 px would be 52 GB).
 """
 
+import functools
+import itertools
 from typing import Any
 
 from flax import struct
@@ -22,6 +24,7 @@ from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import segmenter as common_segmenter
+from semseg_jax.methods.common import trained as restored_stages
 from semseg_jax.methods.common import validation
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
@@ -174,12 +177,14 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
     return update(state, frozen, batch, rngs)
 
   def train_data(start):
-    order = _order(config.seed, count)
-    position = start * c.batch_size
-    while True:
+    @functools.lru_cache(maxsize=2)
+    def order(epoch):
+      return np.random.default_rng([config.seed, epoch]).permutation(count)
+
+    for step in itertools.count(start):
+      positions = range(step * c.batch_size, (step + 1) * c.batch_size)
       yield {"index": np.array(
-          [order(position + j) for j in range(c.batch_size)], np.int32)}
-      position += c.batch_size
+          [order(i // count)[i % count] for i in positions], np.int32)}
 
   @jax.jit
   def logits(variables, image):
@@ -256,13 +261,9 @@ def predictor(config, workdir):
       lambda key: module.init(
           key, jnp.zeros((1, side, side, config.data.channels)), train=False),
       jax.random.key(0)))
-  folder = workdir / "autoshot" / "ckpt"
-  if not checkpoint.exists(folder):
-    raise FileNotFoundError(
-        f"evaluation needs the trained stage 'autoshot', but {folder} holds "
-        "no checkpoint: run train.py with the same --workdir")
-  variables = checkpoint.restore_subtree(
-      folder, {"network": abstract}, step=checkpoint.best(folder))["network"]
+  variables = restored_stages.restored(
+      workdir, "autoshot", {"network": abstract}, "evaluation",
+      step=checkpoint.best)["network"]
 
   @jax.jit
   def logits(variables, image):
@@ -275,20 +276,6 @@ def predictor(config, workdir):
         "logits": jax.device_get(logits(variables, images))}}
 
   return predict
-
-
-def _order(seed: int, count: int):
-  """order(position): images of an endless stream, each epoch a new order."""
-  last = {}
-
-  def order(position):
-    epoch, index = divmod(position, count)
-    if epoch not in last:
-      last.clear()
-      last[epoch] = np.random.default_rng([seed, epoch]).permutation(count)
-    return last[epoch][index]
-
-  return order
 
 
 def _reduced(image, side):

@@ -6,10 +6,8 @@ a run shares the result, as it depends on the generator alone.
 
 from collections.abc import Callable
 import hashlib
-import io
 import json
 from typing import NamedTuple
-import zipfile
 
 from absl import logging
 from etils import epath
@@ -22,6 +20,7 @@ from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
 from semseg_jax.ops import image_ops
+from semseg_jax.training import chunks
 from semseg_jax.training import exported
 
 NEEDED_BY = "inversion"
@@ -60,20 +59,9 @@ def make(config, workdir, *, keep: bool = True) -> Projection:
         "config.inversion.consistency_weight to 0")
   generator = trained.load(config, workdir, NEEDED_BY)
   perceptual = _perceptual(config, workdir)
-  module = generator.module
   frozen = {"generator": generator.variables, "perceptual": perceptual.load()}
-
-  def generate(frozen, latents, noise):
-    sample, _ = module.apply(
-        frozen["generator"], latents, noise, method="synthesize")
-    return sample.image, None
-
   inverter = inversion.Inverter(
-      inversion.Networks(
-          num_ws=module.num_ws, noise_shapes=module.noise_shapes,
-          generate=generate,
-          features=lambda f, x: perceptual.features(f["perceptual"], x),
-          distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b)),
+      inversion_options.networks(generator.module, perceptual),
       inversion_options.options(config, ()), c.batch_size)
   key = jax.random.key(config.seed)
   plain = json.loads(config.to_json_best_effort())
@@ -127,22 +115,16 @@ def _read(path):
   if not path.exists():
     return None
   try:
-    with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
-      count = len(z.files) - 2
-      return Projected(z["image"], z["latents"], tuple(
-          z[f"noise{i}"] for i in range(count)))
-  except (OSError, ValueError, EOFError, KeyError,
-          zipfile.BadZipFile) as error:
+    arrays = chunks.read(path)
+    return Projected(arrays["image"], arrays["latents"], tuple(
+        arrays[f"noise{i}"] for i in range(len(arrays) - 2)))
+  except chunks.DAMAGED as error:
     logging.warning("%s is unreadable (%s): inverted again", path, error)
     return None
 
 
 def _write(path, projected):
-  """A reader sees all of the file or nothing."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  content = io.BytesIO()
-  np.savez(content, image=projected.image, latents=projected.latents, **{
-      f"noise{i}": x for i, x in enumerate(projected.noise)})
-  temporary = path.with_name(f"{path.name}.tmp")
-  temporary.write_bytes(content.getvalue())
-  temporary.replace(path)
+  chunks.write(path, {
+      "image": projected.image, "latents": projected.latents,
+      **{f"noise{i}": x for i, x in enumerate(projected.noise)}})

@@ -21,7 +21,6 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import networks
-from semseg_jax.methods.common import segmenter
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.training import stage
@@ -42,11 +41,6 @@ def make(config, workdir) -> stage.Stage:
   merged.supervised.steps = c.steps
   extra = functools.cache(lambda: pairs(config, workdir))
   return supervised.make(merged, workdir, extra=extra)
-
-
-def predictor(config, workdir):
-  """predict(images, indices) -> {"distilled": {"logits"}} of a run."""
-  return segmenter.predictor(config, workdir, "distilled")
 
 
 def pairs(config, workdir) -> sources.Source:

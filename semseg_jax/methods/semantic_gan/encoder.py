@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import grids
@@ -21,7 +22,6 @@ from semseg_jax.methods.common import validation
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import schedules
-from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
@@ -273,15 +273,7 @@ def label_losses(logits, label, ignore_index: int):
   Returns:
     (cross entropy, Dice loss), float32 scalars.
   """
-  target = segmentation_losses.one_hot(label, logits.shape[-1], ignore_index)
   binary = logits.shape[-1] == 1
-  dice = segmentation_losses.dice_loss(
-      logits, target, temperature=0.3, include_background=binary,
-      valid=segmentation_losses.valid_pixels(label, ignore_index))
-  if binary:
-    entropy = segmentation_losses.binary_cross_entropy(
-        logits, label, temperature=0.3, ignore_index=ignore_index)
-  else:
-    entropy = segmentation_losses.cross_entropy(
-        logits, label, temperature=0.1, ignore_index=ignore_index)
-  return entropy, dice
+  return supervised.label_losses(
+      logits, label, ignore_index, temperatures=(0.3 if binary else 0.1, 0.3),
+      include_background=binary)

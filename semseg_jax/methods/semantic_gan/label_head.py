@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import grids
@@ -35,9 +36,7 @@ def make(config, workdir) -> stage.Stage:
         f"config.labels.head is {config.labels.head!r}, so there is no stage "
         "'label_head' to train: set it to \"fitted\", or leave the stage out "
         "of config.stages")
-  if not config.data.num_labeled:
-    raise ValueError("stage 'label_head' needs labeled images: set "
-                     "config.data.num_labeled to a count, or -1 for all")
+  checks.labels(config, "label_head")
   generator = networks.generator(config)
   module = feature_segmenter.network(config)
   if not config.few_shot.steps:

@@ -69,12 +69,7 @@ def start(config, generator, frozen):
   """The mean latent [D] for the search to start from; None: the encoder's."""
   if config.inversion.start != "mean":
     return None
-  z = jax.random.normal(
-      jax.random.key(config.seed),
-      (inversion.MEAN_SAMPLES, generator.style_dim))
-  return inversion.mean_latent(
-      lambda f, z: generator.apply(f["generator"], z, method="mapping"),
-      frozen, z)
+  return trained.mean_latent(config, generator, frozen["generator"])
 
 
 def _confidence(config, workdir, frozen):
@@ -129,29 +124,18 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
     frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
 
   head = head and config.labels.head == "fitted"
+  labels_of = feature_segmenter.labeler(config, generator) if head else None
   if head:
-    labels_of = feature_segmenter.labeler(config, generator)
     frozen["head"] = feature_segmenter.load(
         config, workdir, generator, "label_head", NEEDED_BY)
-
-  def generate(frozen, latents, noise):
-    sample, maps = generator.apply(
-        frozen["generator"], latents, noise, method="synthesize")
-    if head:
-      return sample.image, labels_of(frozen["head"], maps)
-    return sample.image, sample.logits
 
   def encode(frozen, image):
     return encoder.apply(frozen["encoder"], image, train=False)
 
   if config.encoder.kind == "residual":  # it holds minibatch statistics
     encode = inversion.per_image(encode)
-  search_networks = inversion.Networks(
-      num_ws=generator.num_ws,
-      noise_shapes=generator.noise_shapes,
-      generate=generate,
-      features=lambda f, x: perceptual.features(f["perceptual"], x),
-      distance=lambda f, a, b: perceptual.distance(f["perceptual"], a, b),
+  search_networks = inversion_options.networks(
+      generator, perceptual, labels_of=labels_of,
       encode=encode if uses_encoder else None)
   options = inversion_options.options(
       config, tuple(sorted({0, c.steps, *c.snapshots})))

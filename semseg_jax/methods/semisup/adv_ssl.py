@@ -12,6 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import adversarial
@@ -33,7 +34,7 @@ def make(config, workdir) -> stage.Stage:
   """
   del workdir
   c = config.adv_ssl
-  streams.check_labels(config, "adv_ssl")
+  checks.labels(config, "adv_ssl")
   if not 0 < c.threshold < 1:
     raise ValueError(f"config.adv_ssl.threshold is {c.threshold}: confidences "
                      "lie in (0, 1), so it has to lie there, too")
@@ -111,8 +112,3 @@ def make(config, workdir) -> stage.Stage:
       train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           color=c.color.to_dict()))
-
-
-def predictor(config, workdir):
-  """predict(images, indices) -> {"adv_ssl": {"logits"}} of a run."""
-  return segmenter.predictor(config, workdir, "adv_ssl")

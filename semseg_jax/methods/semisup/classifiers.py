@@ -84,18 +84,6 @@ def normalized(config, image):
   return image_ops.normalize(image, config.mlmt.normalize)
 
 
-def apply(module, variables, image, *, train: bool):
-  """(logits [N, C] float32, variables after), see `segmenter.apply`."""
-  if train:
-    outputs, changed = module.apply(
-        variables, image, train=True, mutable=["batch_stats"])
-    variables = {**variables, **changed}
-  else:
-    outputs = module.apply(variables, image, train=False)
-  logits = outputs[0] if isinstance(outputs, tuple) else outputs
-  return logits.astype(jnp.float32), variables
-
-
 def scorer(config, module):
   """score(variables, images) -> sigmoids [N, C] float32, NumPy.
 
@@ -104,7 +92,7 @@ def scorer(config, module):
 
   @jax.jit
   def score(variables, image):
-    return jax.nn.sigmoid(apply(
+    return jax.nn.sigmoid(segmenter.forward(
         module, variables, normalized(config, image), train=False)[0])
 
   def run(variables, images):

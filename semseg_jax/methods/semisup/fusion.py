@@ -7,12 +7,10 @@ class that is switched off still wins if all others are negative.
 
 import numpy as np
 
-from semseg_jax.data import pipeline
-from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.common import validation
 from semseg_jax.methods.semisup import classifiers
 from semseg_jax.ops import class_scores
-from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 
 # Methods whose segmentations are fused.
@@ -78,27 +76,16 @@ def search(config, workdir, taus) -> list[dict]:
         f"'s4gan'; config.stages is {tuple(config.stages)}")
   score = classifiers.restored(config, workdir, "mlmt")
   networks = {n: segmenter.restored(config, workdir, n) for n in names}
-  source = data.evaluation_source(config, config.data.validation)
-  padded = data.padding(config)
-  classes = config.data.num_classes
-  counts = {(tau, n): 0 for tau in (None, *taus) for n in names}
-  for batch in pipeline.eval_batches(
-      source, size=data.evaluation_shape(config), fill=padded,
-      batch_size=config.evaluation.batch_size):
-    examples = [source[int(i)] for i in batch["index"]]
-    image_scores = score([x["image"] for x in examples])
-    for name, network in networks.items():
-      logits = np.asarray(network(batch["image"]))
-      for row in np.flatnonzero(batch["mask"]):
-        label = examples[row]["label"]
-        whole = image_ops.fit_logits(
-            logits[row], label.shape, padded=padded is not None)[None]
-        for tau in (None, *taus):
-          result = whole if tau is None else fused(
-              config, whole, image_scores[row][None], tau)
-          counts[tau, name] = counts[tau, name] + scores.confusion_matrix(
-              label, image_ops.to_label(result)[0], classes,
-              data.ignore_index(config))
+
+  def predict(source, images, indices):
+    image_scores = score([source[int(i)]["image"] for i in indices])
+    logits = {n: np.asarray(network(images)) for n, network in networks.items()}
+    return {(tau, n): {"logits": x if tau is None else fused(
+        config, x, image_scores, tau)}
+            for tau in (None, *taus) for n, x in logits.items()}
+
+  counts = validation.confusions(
+      config, predict, limit=0, batch_size=config.evaluation.batch_size)
   return [{"tau": tau} | {
       f"{n}+mlmt": float(scores.mean_iou(counts[tau, n])) for n in names}
           for tau in (None, *taus)]

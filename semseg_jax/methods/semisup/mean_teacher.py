@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from semseg_jax.data import views
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import streams
@@ -46,7 +47,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
   """
   del workdir
   c = config.mean_teacher
-  streams.check_labels(config, "mean_teacher")
+  checks.labels(config, "mean_teacher")
   if not 0 <= c.ema_decay < 1:
     raise ValueError(f"config.mean_teacher.ema_decay is {c.ema_decay}: it has "
                      "to be at least 0 and below 1")
@@ -118,9 +119,3 @@ def make(config, workdir, *, module=None) -> stage.Stage:
           unlabeled=c.unlabeled_batch_size, color=c.color.to_dict(),
           strong=views.Strong(**c.strong.to_dict())),
       **segmenter.watched(config, module, "teacher"))
-
-
-def predictor(config, workdir):
-  """predict(images, indices) -> {"mean_teacher": {"logits"}}: the teacher's.
-  """
-  return segmenter.predictor(config, workdir, "mean_teacher", name="teacher")

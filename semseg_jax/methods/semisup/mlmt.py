@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import class_report
 from semseg_jax.methods.semisup import classifiers
-from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import streams
 from semseg_jax.methods.semisup import teachers
 from semseg_jax.ops import schedules
@@ -62,7 +62,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     ValueError: no labels, or an unknown consistency.
   """
   c = config.mlmt
-  streams.check_labels(config, "mlmt")
+  checks.labels(config, "mlmt")
   if c.consistency not in _CONSISTENCY:
     raise ValueError(f"config.mlmt.consistency is {c.consistency!r}; choose "
                      f"one of {sorted(_CONSISTENCY)}")
@@ -93,18 +93,18 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     teacher = state.teacher
     answer = None
     if free is not None:
-      answer, teacher = classifiers.apply(
+      answer, teacher = segmenter.forward(
           module, teacher, image(free["image"]), train=True)
 
     def loss_fn(params):
-      logits, student = classifiers.apply(
+      logits, student = segmenter.forward(
           module, {**state.student, "params": params},
           image(labeled["image"]), train=True)
       known = semisup_losses.multi_label(logits, labeled["classes"])
       metrics = {"class": known}
       loss = known
       if free is not None:
-        guess, student = classifiers.apply(
+        guess, student = segmenter.forward(
             module, student, image(free["strong"]), train=True)
         gap = distance(guess, jax.lax.stop_gradient(answer))
         loss = loss + weight * gap
@@ -122,7 +122,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
       # Without unlabeled images the average has its running statistics from
       # the labeled ones. The official code logs its predictions for these,
       # which updates the statistics, too.
-      _, teacher = classifiers.apply(
+      _, teacher = segmenter.forward(
           module, teacher, image(labeled["image"]), train=True)
     return teachers.updated(
         state, tx, gradients, student, teacher, decay=c.ema_decay), {
@@ -139,11 +139,3 @@ def make(config, workdir, *, module=None) -> stage.Stage:
       validate=class_report.validator(config, module))
 
 
-def combiner(config, workdir):
-  """combine(source, indices, methods) -> rows with absent classes removed."""
-  return fusion.combiner(config, workdir)
-
-
-def report(config, workdir, source, folder) -> dict:
-  """Scores of every image, average precisions and ROC curves."""
-  return class_report.write(config, workdir, source, folder)

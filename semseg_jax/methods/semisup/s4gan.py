@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import adversarial
@@ -166,7 +167,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   """
   del workdir
   c = config.s4gan
-  streams.check_labels(config, "s4gan")
+  checks.labels(config, "s4gan")
   if not 0 < c.threshold < 1:
     raise ValueError(f"config.s4gan.threshold is {c.threshold}: scores lie in "
                      "(0, 1), so it has to lie there, too")
@@ -197,8 +198,3 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
       train_step=train_step, train_data=lambda start: streams.batches(
           config, start, labeled=c.batch_size, unlabeled=c.batch_size,
           real=c.batch_size, color=c.color.to_dict()))
-
-
-def predictor(config, workdir):
-  """predict(images, indices) -> {"s4gan": {"logits"}} of a run."""
-  return segmenter.predictor(config, workdir, "s4gan")

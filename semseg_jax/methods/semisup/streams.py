@@ -11,13 +11,6 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.semisup import classifiers
 
 
-def check_labels(config, stage: str) -> None:
-  """Raises ValueError for a config without labeled images."""
-  if not config.data.num_labeled:
-    raise ValueError(f"stage {stage!r} needs labeled images: set "
-                     "config.data.num_labeled to a count, or -1 for all")
-
-
 def batches(config, start_step: int, *, labeled: int, unlabeled: int,
             real: int = 0, color=None, strong: views.Strong | None = None):
   """Batches of "labeled", "unlabeled" and, for a discriminator, "real".
