@@ -149,7 +149,6 @@ def sample_batches(config, variables, n: int, *, seed: int = 0):
   """Yields (images uint8, labels int32 or None) of `n` samples of G.
 
   Args:
-    config: the experiment's config.
     variables: {"params"} of the generator.
     n: number of samples; the last batch is cut.
     seed: of latents and noise.

@@ -38,7 +38,6 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
   """Writes images of layouts; see the module's docstring.
 
   Args:
-    config: the experiment's config.
     workdir: its folder, with the trained stages.
     out: folder to write to.
     layouts: (Synthesizer) -> {name: int [S, S]}.

@@ -56,7 +56,6 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
   from the upper left corner.
 
   Args:
-    path: the file.
     size: side of the annotations.
     num_classes: classes there are, unknown included.
 

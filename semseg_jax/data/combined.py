@@ -21,7 +21,6 @@ def combine(
   """The data set `home` with splits of others beside its own.
 
   Args:
-    name: of the whole.
     home: gives classes, lists, and splits.
     more: split -> (data set, its split). A split `ood_*` of which nothing is
       there is left out with a warning; any other must be there.

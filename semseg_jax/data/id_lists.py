@@ -29,7 +29,6 @@ def label_orders(
   that no random number generator can change.
 
   Args:
-    name: of the data set.
     pool: ids of its labeled pool; one of another size has no such lists.
   """
   orders = {}
@@ -62,7 +61,6 @@ def read(
   refused.
 
   Args:
-    path: the file.
     root: of the data set; lines may name files by their whole paths.
   """
   try:

@@ -20,24 +20,19 @@ _SHOWN = 3
 
 @dataclasses.dataclass(frozen=True)
 class Legend:
-  """What drawn values and colours stand for.
+  """What drawn values and colours stand for."""
 
-  Attributes:
-    class_names: C names.
-    colors: C (r, g, b) of 0 to 255; class c is painted in colors[c].
-    ignore_index: label of pixels that do not count.
-    values: {drawn value: class index or `ignore_index`} of one-channel masks;
-      any other value is refused. None: values are indices.
-    masks: "indices" or "colours" says what masks hold; "auto" reads one channel
-      and palettes as indices, colour as colours.
-    ignore_colors: colours of pixels that do not count.
-  """
-
-  class_names: tuple[str, ...]
+  class_names: tuple[str, ...]  # C names
+  # C (r, g, b) of 0 to 255; class c is painted in colors[c].
   colors: tuple[tuple[int, int, int], ...]
-  ignore_index: int = 255
+  ignore_index: int = 255  # label of pixels that do not count
+  # {drawn value: class index or `ignore_index`} of one-channel masks; any other
+  # value is refused. None: values are indices.
   values: Mapping[int, int] | None = None
+  # "indices" or "colours" says what masks hold; "auto" reads one channel and
+  # palettes as indices, colour as colours.
   masks: str = "auto"
+  # Colours of pixels that do not count.
   ignore_colors: tuple[tuple[int, int, int], ...] = ()
 
 

@@ -33,7 +33,6 @@ def open_lungs(
   """A data set of lungs; the masks of an image are joined.
 
   Args:
-    name: of the data set.
     splits: name -> items.
     variant: "" or "plain".
     size, cache_dir: see `datasets.load`.

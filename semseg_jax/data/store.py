@@ -223,7 +223,6 @@ def open_splits(
   them different.
 
   Args:
-    spec: of the data set.
     splits: name -> items; an item may be in several.
     volumes: the items are volumes, whose names the images carry.
     **options: of `open_items`.

@@ -32,26 +32,18 @@ _BETAS = (0.0, 0.99)
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished iterations.
-    generator, ema: parameters of G and their exponential moving average.
-    noise: G's constant noise buffers, neither trained nor averaged.
-    image_discriminator: variables of Dr: "params", projected also "spectral".
-    patch_discriminator: {"params", "spectral"} of Dm; {} without labels.
-    optimizers: optax states by network name.
-    mean_path_length: float32 scalar, running mean.
-    augment_strength: float32 scalar in [0, 1], probability of augmentation.
-  """
-  step: jax.Array
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished iterations
+  # generator, ema: parameters of G and their exponential moving average.
   generator: Any
   ema: Any
-  noise: Any
+  noise: Any  # G's constant noise buffers, neither trained nor averaged
+  # Variables of Dr: "params", projected also "spectral".
   image_discriminator: Any
-  patch_discriminator: Any
-  optimizers: dict[str, Any]
-  mean_path_length: jax.Array
+  patch_discriminator: Any  # {"params", "spectral"} of Dm; {} without labels
+  optimizers: dict[str, Any]  # optax states by network name
+  mean_path_length: jax.Array  # float32 scalar, running mean
+  # Float32 scalar in [0, 1], probability of augmentation.
   augment_strength: jax.Array
 
 
@@ -60,7 +52,6 @@ def make(config, workdir, *,
   """The stage that `config` describes; nothing is read before training.
 
   Args:
-    config: the experiment's config.
     workdir: the run's folder; None: `load_frozen` gives shapes alone.
     modules: networks to train instead of those the config describes.
   """

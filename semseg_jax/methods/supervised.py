@@ -28,23 +28,16 @@ FIELDS = ("num_microbatches", "supervised", "segmenter")
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished steps.
-    network: {"params", "batch_stats"}.
-    optimizer: optax state.
-  """
-  step: jax.Array
-  network: Any
-  optimizer: Any
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished steps
+  network: Any  # {"params", "batch_stats"}
+  optimizer: Any  # optax state
 
 
 def make(config, workdir, *, extra=None) -> stage.Stage:
   """The stage that `config` describes.
 
   Args:
-    config: the experiment's config.
     workdir: not used.
     extra: () -> source of further pairs, read when training starts; None: the
       folder of `config.supervised.synthetic`, if there is one.

@@ -17,20 +17,14 @@ class BackboneUNet(nn.Module):
   The skip connections are the maps of an EfficientNet-Lite, of half the image's
   size and less, and one of full size from two convolutions of the image. Sides
   need not be even. Logits are float32.
-
-  Attributes:
-    num_classes: output channels; 1 for binary tasks.
-    variant: of the trunk, see `efficientnet_lite.EfficientNetLite`.
-    width: channels on the way up at full resolution, doubled at each level
-      down to at most 8 times as many.
-    frozen_statistics: the trunk keeps its batch norm's statistics.
-    dtype: compute dtype.
   """
 
-  num_classes: int
-  variant: int = 0
+  num_classes: int  # output channels; 1 for binary tasks
+  variant: int = 0  # of the trunk, see `efficientnet_lite.EfficientNetLite`
+  # Channels on the way up at full resolution, doubled at each level down to at
+  # most 8 times as many.
   width: int = 32
-  frozen_statistics: bool = False
+  frozen_statistics: bool = False  # the trunk keeps its batch norm's statistics
   dtype: Any = jnp.float32
 
   @nn.compact

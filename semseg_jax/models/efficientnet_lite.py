@@ -38,15 +38,10 @@ class EfficientNetLite(nn.Module):
   Maps by name: "level1" to "level5" in the compute dtype, level i of 1 / 2**i
   of the image's size, rounded up, but at least 1 / output_stride. The last map
   is level 5. One channel is repeated.
-
-  Attributes:
-    variant: 0 to 4.
-    output_stride: 32, or 16 or 8 by dilating the later stages.
-    dtype: compute dtype.
   """
 
-  variant: int = 0
-  output_stride: int = 32
+  variant: int = 0  # 0 to 4
+  output_stride: int = 32  # 32, or 16 or 8 by dilating the later stages
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -84,16 +79,13 @@ class Classifier(nn.Module):
   Logits are float32. The maps are the trunk's and "pooled", the mean [N, 1280]
   in float32 of the last map widened, of which the logits are a linear function.
 
-  Attributes:
-    num_classes: number of logits.
-    pooling: "mean", or "max", in which small objects are not lost.
-    others: see `EfficientNetLite`.
+  Others: see `EfficientNetLite`.
   """
 
-  num_classes: int = 1000
+  num_classes: int = 1000  # number of logits
   variant: int = 0
   output_stride: int = 32
-  pooling: str = "mean"
+  pooling: str = "mean"  # "mean", or "max", in which small objects are not lost
   dtype: Any = jnp.float32
 
   @nn.compact

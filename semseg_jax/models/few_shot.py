@@ -40,25 +40,16 @@ KINDS = {
 
 
 class FewShot(nn.Module):
-  """Feature maps -> logits [N, H, W, num_classes] float32.
+  """Feature maps -> logits [N, H, W, num_classes] float32."""
 
-  Attributes:
-    num_classes: output channels.
-    widths: channels after each layer but the last.
-    kernels, dilations: of each layer; the first has dilation 1.
-    slope: of the leaky ReLUs between layers.
-    resize: "aligned" or "nearest", see `ops.hypercolumn.resize`.
-    size: side of the result; None: that of the largest map.
-    dtype: compute dtype.
-  """
-
-  num_classes: int
-  widths: tuple[int, ...]
+  num_classes: int  # output channels
+  widths: tuple[int, ...]  # channels after each layer but the last
+  # kernels, dilations: of each layer; the first has dilation 1.
   kernels: tuple[int, ...]
   dilations: tuple[int, ...]
-  slope: float
-  resize: str
-  size: int | None = None
+  slope: float  # of the leaky ReLUs between layers
+  resize: str  # "aligned" or "nearest", see `ops.hypercolumn.resize`
+  size: int | None = None  # side of the result; None: that of the largest map
   dtype: Any = jnp.float32
 
   @nn.compact

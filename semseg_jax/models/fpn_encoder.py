@@ -18,35 +18,27 @@ from semseg_jax.ops import pooling
 
 
 class FPNEncoder(nn.Module):
-  """Image [N, H, W, C] in [-1, 1] -> latents [N, num_ws, style_dim].
+  """Image [N, H, W, C] in [-1, 1] -> latents [N, num_ws, style_dim]."""
 
-  Attributes:
-    num_ws: latents of the generator, 2 * log2(size) - 2.
-    style_dim: length of a latent.
-    latent_split: how many latents read P4 and P3; the others read P2. With
-      fewer latents than that, the later levels have fewer.
-    stem_width: channels after the first convolution; stage i of the ResNet is
-      4 * 2**i times as wide.
-    blocks: bottlenecks per stage.
-    fpn_channels, head_channels: widths of the pyramid and of the heads.
-    head_convs: strided convolutions of a head on P4, P3 and P2: (4, 5, 6) in
-      the official code, made for 256 px. None: as many as take the map to one
-      cell.
-    style_head: heads are a 3x3 convolution, batch norm, ReLU, spatial mean and
-      a linear layer instead.
-    dtype: compute dtype; latents are float32.
-  """
-
-  num_ws: int
-  style_dim: int = 512
+  num_ws: int  # latents of the generator, 2 * log2(size) - 2
+  style_dim: int = 512  # length of a latent
+  # How many latents read P4 and P3; the others read P2. With fewer latents than
+  # that, the later levels have fewer.
   latent_split: tuple[int, int] = (3, 4)
+  # Channels after the first convolution; stage i of the ResNet is 4 * 2**i
+  # times as wide.
   stem_width: int = 64
-  blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
+  blocks: tuple[int, int, int, int] = (3, 4, 6, 3)  # bottlenecks per stage
+  # fpn_channels, head_channels: widths of the pyramid and of the heads.
   fpn_channels: int = 512
   head_channels: int = 512
+  # Strided convolutions of a head on P4, P3 and P2: (4, 5, 6) in the official
+  # code, made for 256 px. None: as many as take the map to one cell.
   head_convs: tuple[int, int, int] | None = None
+  # Heads are a 3x3 convolution, batch norm, ReLU, spatial mean and a linear
+  # layer instead.
   style_head: bool = False
-  dtype: Any = jnp.float32
+  dtype: Any = jnp.float32  # compute dtype; latents are float32
 
   def setup(self):
     self.fpn = FeaturePyramid(

@@ -26,9 +26,6 @@ class InceptionV3(nn.Module):
   antialiasing, as usual for FID in PyTorch). Features [N, 2048] are the
   means of the last maps. Logits [N, 1008] include the bias; the usual
   implementation of the Inception Score leaves it out.
-
-  Attributes:
-    dtype: compute dtype.
   """
 
   dtype: Any = jnp.float32

@@ -37,16 +37,12 @@ _PLANS = {
 
 
 class LPIPS(nn.Module):
-  """Distance of two batches of images [N, H, W, 3 or 1] in [-1, 1] -> [N].
+  """Distance of two batches of images [N, H, W, 3 or 1] in [-1, 1] -> [N]."""
 
-  Attributes:
-    net: "vgg" or "alex".
-    widths: channels of every convolution; () for the published network's.
-    dtype: compute dtype of the convolutions; distances are float32.
-  """
-
-  net: str = "vgg"
+  net: str = "vgg"  # "vgg" or "alex"
+  # Channels of every convolution; () for the published network's.
   widths: tuple[int, ...] = ()
+  # Compute dtype of the convolutions; distances are float32.
   dtype: Any = jnp.float32
 
   def setup(self):

@@ -29,17 +29,13 @@ class Projection(nn.Module):
   Kernels are normal with variance 1 / fan-in, so that maps of unit mean square
   stay so. They follow from `seed` alone, whatever key `init` gets, and stand in
   the collection "projection".
-
-  Attributes:
-    widths: channels of the mixed maps, fine to coarse.
-    rms: root mean squares of the given maps, divided out.
-    seed: of the kernels.
-    dtype: compute dtype.
   """
 
+  # Channels of the mixed maps, fine to coarse.
   widths: tuple[int, ...] = (48, 48, 64, 64)
+  # Root mean squares of the given maps, divided out.
   rms: tuple[float, ...] = EFFICIENTNET_RMS
-  seed: int = 0
+  seed: int = 0  # of the kernels
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -112,18 +108,14 @@ class Head(nn.Module):
 class ProjectedDiscriminator(nn.Module):
   """Heads on mixed maps of images, or of images joined with label maps.
 
-  Attributes:
-    width: channels of the heads' hidden layers.
-    num_layers: hidden layers of a head, strided while the map is above 4 px.
-    minibatch_stddev: appends to each last hidden map how much images of a
-      group of 4 differ (Karras et al. 2018), against collapse.
-    dtype: compute dtype.
-
   Variables: "params" and "spectral" (see `SpectralConv`).
   """
 
-  width: int = 64
+  width: int = 64  # channels of the heads' hidden layers
+  # Hidden layers of a head, strided while the map is above 4 px.
   num_layers: int = 2
+  # Appends to each last hidden map how much images of a group of 4 differ
+  # (Karras et al. 2018), against collapse.
   minibatch_stddev: bool = False
   dtype: Any = jnp.float32
 

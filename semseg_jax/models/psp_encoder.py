@@ -19,26 +19,20 @@ from semseg_jax.ops import resample
 class GradualStyleEncoder(nn.Module):
   """Maps [N, H, W, C] -> latents [N, num_ws, style_dim] float32.
 
-  Attributes:
-    num_ws: latents of the generator, 2 * log2(size) - 2.
-    style_dim: length of a latent.
-    latent_split: how many latents read the coarse (1/16) and the middle (1/8)
-      map; the others read the fine one (1/4).
-    widths: channels of the four groups of units; the first is the stem's too.
-    units: units per group.
-    head_convs: strided convolutions of a head on the coarse, middle and fine
-      map; None: as many as take the map to one cell (4, 5, 6 at 256 px).
-    dtype: compute dtype.
-
   Variables: "params", "batch_stats", and optionally "mean": {"latents"} [D] or
   [num_ws, D].
   """
 
-  num_ws: int
-  style_dim: int = 512
+  num_ws: int  # latents of the generator, 2 * log2(size) - 2
+  style_dim: int = 512  # length of a latent
+  # How many latents read the coarse (1/16) and the middle (1/8) map; the others
+  # read the fine one (1/4).
   latent_split: tuple[int, int] = (3, 4)
+  # Channels of the four groups of units; the first is the stem's too.
   widths: tuple[int, int, int, int] = (64, 128, 256, 512)
-  units: tuple[int, int, int, int] = (3, 4, 14, 3)
+  units: tuple[int, int, int, int] = (3, 4, 14, 3)  # units per group
+  # Strided convolutions of a head on the coarse, middle and fine map; None: as
+  # many as take the map to one cell (4, 5, 6 at 256 px).
   head_convs: tuple[int, int, int] | None = None
   dtype: Any = jnp.float32
 

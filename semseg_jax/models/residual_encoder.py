@@ -14,20 +14,13 @@ from semseg_jax.models import layers
 
 
 class ResidualEncoder(nn.Module):
-  """Image [N, S, S, C] in [-1, 1] -> latents [N, num_ws, style_dim] float32.
+  """Image [N, S, S, C] in [-1, 1] -> latents [N, num_ws, style_dim] float32."""
 
-  Attributes:
-    size: S, a power of two >= 8.
-    num_ws: latents of the generator, 2 * log2(S) - 2.
-    style_dim: length of a latent.
-    image_channels, channel_multiplier, max_channels, channels: see
-      `discriminators.ImageDiscriminator`.
-    dtype: compute dtype.
-  """
-
-  size: int
-  num_ws: int
-  style_dim: int = 512
+  size: int  # S, a power of two >= 8
+  num_ws: int  # latents of the generator, 2 * log2(S) - 2
+  style_dim: int = 512  # length of a latent
+  # image_channels, channel_multiplier, max_channels, channels: see
+  # `discriminators.ImageDiscriminator`.
   image_channels: int = 3
   channel_multiplier: float = 2.0
   max_channels: int = 512

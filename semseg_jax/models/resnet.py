@@ -28,24 +28,16 @@ he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class _Block(nn.Module):
-  """What both kinds of block have in common.
+  """What both kinds of block have in common."""
 
-  Attributes:
-    width: channels inside.
-    stride: of the block; also of its projection.
-    dilation: of its 3x3 convolutions.
-    stride_first: bottlenecks have the stride in their first 1x1 convolution
-      (Caffe), not in the 3x3 one.
-    frozen_affine: see `torch_layers.BatchNorm`.
-    kernel_init: initialiser of the convolutions; None for PyTorch's default.
-    dtype: compute dtype.
-  """
-
-  width: int
-  stride: int = 1
-  dilation: int = 1
+  width: int  # channels inside
+  stride: int = 1  # of the block; also of its projection
+  dilation: int = 1  # of its 3x3 convolutions
+  # Bottlenecks have the stride in their first 1x1 convolution (Caffe), not in
+  # the 3x3 one.
   stride_first: bool = False
-  frozen_affine: bool = False
+  frozen_affine: bool = False  # see `torch_layers.BatchNorm`
+  # Initialiser of the convolutions; None for PyTorch's default.
   kernel_init: Any = None
   dtype: Any = jnp.float32
 
@@ -98,28 +90,19 @@ class ResNet(nn.Module):
 
   Maps by name: "maxpool" and "layer1" to "layer4" in the compute dtype, of
   1/4 of the image's size (rounded up) and less, down to 1 / output_stride.
-
-  Attributes:
-    depth: 18, 34, 50 or 101.
-    width: channels after the first convolution; stage i has 2**i times as many
-      inside its blocks.
-    blocks: blocks per stage; None for the depth's.
-    output_stride: 32, or 16 or 8 by dilating the last stages.
-    stride_first: see `_Block`.
-    ceil_pool: the max pool keeps incomplete windows.
-    frozen_affine: batch norm's scale and bias get no gradient.
-    kernel_init: initialiser of the convolutions.
-    dtype: compute dtype.
   """
 
-  depth: int = 101
+  depth: int = 101  # 18, 34, 50 or 101
+  # Channels after the first convolution; stage i has 2**i times as many inside
+  # its blocks.
   width: int = 64
+  # Blocks per stage; None for the depth's.
   blocks: tuple[int, int, int, int] | None = None
-  output_stride: int = 32
-  stride_first: bool = False
-  ceil_pool: bool = False
-  frozen_affine: bool = False
-  kernel_init: Any = he_fan_out
+  output_stride: int = 32  # 32, or 16 or 8 by dilating the last stages
+  stride_first: bool = False  # see `_Block`
+  ceil_pool: bool = False  # the max pool keeps incomplete windows
+  frozen_affine: bool = False  # batch norm's scale and bias get no gradient
+  kernel_init: Any = he_fan_out  # initialiser of the convolutions
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -157,9 +140,7 @@ class Classifier(nn.Module):
 
   A `ResNet`, by default a plain one, the mean over the map, a linear layer.
 
-  Attributes:
-    pooling: "mean", or "max", which a small thing does not drown in.
-    others: see `ResNet`.
+  Others: see `ResNet`.
   """
 
   num_classes: int
@@ -167,6 +148,7 @@ class Classifier(nn.Module):
   width: int = 64
   blocks: tuple[int, int, int, int] | None = None
   output_stride: int = 32
+  # "mean", or "max", which a small thing does not drown in.
   pooling: str = "mean"
   dtype: Any = jnp.float32
 

@@ -20,17 +20,14 @@ class ImageDiscriminator(nn.Module):
 
   Four strided 4x4 convolutions, global mean, linear layer. The published
   network pools with a window that is the whole map at its crop sizes.
-
-  Attributes:
-    width: channels of the first convolution, doubled by each further one.
-    dropout: rate at which whole channels are dropped in training after each of
-      the first three convolutions; uses the stream "dropout".
-    dtype: compute dtype; logits and features are float32.
   """
 
+  # Channels of the first convolution, doubled by each further one.
   width: int = 64
+  # Rate at which whole channels are dropped in training after each of the first
+  # three convolutions; uses the stream "dropout".
   dropout: float = 0.5
-  dtype: Any = jnp.float32
+  dtype: Any = jnp.float32  # compute dtype; logits and features are float32
 
   @nn.compact
   def __call__(self, pair, *, train: bool = False):
@@ -57,15 +54,11 @@ class ImageDiscriminator(nn.Module):
 
 
 class PixelDiscriminator(nn.Module):
-  """Hung et al.'s fully convolutional one: a verdict for every pixel.
+  """Hung et al.'s fully convolutional one: a verdict for every pixel."""
 
-  Attributes:
-    width: channels of the first convolution, doubled by each further one.
-    dtype: compute dtype; logits are float32.
-  """
-
+  # Channels of the first convolution, doubled by each further one.
   width: int = 64
-  dtype: Any = jnp.float32
+  dtype: Any = jnp.float32  # compute dtype; logits are float32
 
   @nn.compact
   def __call__(self, label):

@@ -16,20 +16,13 @@ class SpectralConv(nn.Module):
   One power iteration per training forward, before use (Miyato et al. 2018,
   algorithm 1). Its vectors u [Co] and v [k, k, Ci] live in the collection
   "spectral".
-
-  Attributes:
-    features: output channels.
-    stride: same along both axes.
-    kernel_size: k; the padding is k // 2.
-    use_bias: adds a bias after the convolution.
-    kernel_init: initialiser; matters to the optimiser's relative steps alone.
-    dtype: compute dtype.
   """
 
-  features: int
-  stride: int = 1
-  kernel_size: int = 4
-  use_bias: bool = False
+  features: int  # output channels
+  stride: int = 1  # same along both axes
+  kernel_size: int = 4  # k; the padding is k // 2
+  use_bias: bool = False  # adds a bias after the convolution
+  # Initialiser; matters to the optimiser's relative steps alone.
   kernel_init: Any = nn.initializers.normal(0.02)
   dtype: Any = jnp.float32
 

@@ -20,21 +20,18 @@ _default_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class Conv(nn.Module):
-  """2-D convolution: [N, H, W, I] -> [N, H', W', features].
-
-  Attributes:
-    kernel, padding: one number for both axes or a pair (rows, columns).
-    dilation: distance of the taps; if above 1, the stride is 1 and the padding
-      what keeps the map's size.
-    kernel_init: initialiser of the weight; None for PyTorch's default.
-  """
+  """2-D convolution: [N, H, W, I] -> [N, H', W', features]."""
 
   features: int
+  # kernel, padding: one number for both axes or a pair (rows, columns).
   kernel: int | tuple[int, int] = 3
   stride: int = 1
   padding: int | tuple[int, int] = 0
   use_bias: bool = True
+  # Distance of the taps; if above 1, the stride is 1 and the padding what keeps
+  # the map's size.
   dilation: int = 1
+  # Initialiser of the weight; None for PyTorch's default.
   kernel_init: Any = None
   dtype: Any = jnp.float32
 
@@ -82,14 +79,11 @@ class BatchNorm(nn.Module):
   Normalises with the biased batch variance in training and with the running
   statistics otherwise. Collection "batch_stats": mean, var (of the unbiased
   variance) and count, the number of batches seen.
-
-  Attributes:
-    frozen_affine: scale and bias get no gradient.
   """
 
   momentum: float = 0.9
   epsilon: float = 1e-5
-  frozen_affine: bool = False
+  frozen_affine: bool = False  # scale and bias get no gradient
   dtype: Any = jnp.float32
 
   @nn.compact

@@ -27,17 +27,13 @@ class WideResNet38(nn.Module):
   The last map is a residual sum, without the batch norm and ReLU that a
   classifier would have behind it. Maps by name: "mod1" to "mod7", of strides
   1, 2, 4, 8, 8, 8, 8.
-
-  Attributes:
-    width: channels after the first convolution; 64 times as many at the end.
-    blocks: blocks of mod2 to mod7.
-    dropout: rates at which the blocks of mod6 and mod7 drop whole channels in
-      training; from the stream "dropout".
-    dtype: compute dtype.
   """
 
+  # Channels after the first convolution; 64 times as many at the end.
   width: int = 64
-  blocks: tuple[int, ...] = BLOCKS
+  blocks: tuple[int, ...] = BLOCKS  # blocks of mod2 to mod7
+  # Rates at which the blocks of mod6 and mod7 drop whole channels in training;
+  # from the stream "dropout".
   dropout: tuple[float, float] = (0.3, 0.5)
   dtype: Any = jnp.float32
 
@@ -63,19 +59,12 @@ class WideResNet38(nn.Module):
 
 class Block(nn.Module):
   """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, pre-activated, plus a shortcut.
-
-  Attributes:
-    widths: of the two or three convolutions.
-    stride: of the first convolution and the projection.
-    dilation: of the 3x3 convolutions.
-    dropout: rate before the last of three convolutions.
-    dtype: compute dtype.
   """
 
-  widths: tuple[int, ...]
-  stride: int
-  dilation: int
-  dropout: float
+  widths: tuple[int, ...]  # of the two or three convolutions
+  stride: int  # of the first convolution and the projection
+  dilation: int  # of the 3x3 convolutions
+  dropout: float  # rate before the last of three convolutions
   dtype: Any = jnp.float32
 
   @nn.compact

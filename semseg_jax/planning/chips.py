@@ -9,19 +9,13 @@ import numpy as np
 
 
 class Chip(NamedTuple):
-  """Published figures of one chip; all rates are peaks.
-
-  Attributes:
-    flops: bfloat16 FLOP/s; float32 products at JAX's default precision run as
-      bfloat16 ones with float32 sums.
-    memory: bytes of HBM.
-    bandwidth: bytes/s to HBM.
-    interconnect: bytes/s to all neighbours together (ICI), one direction.
-  """
+  """Published figures of one chip; all rates are peaks."""
+  # Bfloat16 FLOP/s; float32 products at JAX's default precision run as bfloat16
+  # ones with float32 sums.
   flops: float
-  memory: float
-  bandwidth: float
-  interconnect: float
+  memory: float  # bytes of HBM
+  bandwidth: float  # bytes/s to HBM
+  interconnect: float  # bytes/s to all neighbours together (ICI), one direction
 
 
 # Cloud TPU documentation, system architecture pages, read in 2026.

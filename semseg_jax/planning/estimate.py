@@ -27,24 +27,19 @@ _UNIT = {"K": 2 ** 10, "M": 2 ** 20, "G": 2 ** 30, "T": 2 ** 40}
 
 
 class Cost(NamedTuple):
-  """One device's program.
-
-  Attributes:
-    arguments, temporaries, output: bytes; reused: bytes of the output that
-      reuse the arguments' memory.
-    flops, bytes: work and traffic of one call; NaN for a program that the
-      compiler refused because it does not fit.
-    collective: bytes that collectives give back in one call.
-    collectives: how many there are.
-  """
+  """One device's program."""
+  # arguments, temporaries, output: bytes; reused: bytes of the output that
+  # reuse the arguments' memory.
   arguments: float
   temporaries: float
   output: float
   reused: float
+  # flops, bytes: work and traffic of one call; NaN for a program that the
+  # compiler refused because it does not fit.
   flops: float
   bytes: float
-  collective: float
-  collectives: int = 0
+  collective: float  # bytes that collectives give back in one call
+  collectives: int = 0  # how many there are
 
   @property
   def memory(self) -> float:

@@ -22,23 +22,16 @@ from semseg_jax.training import phases
 
 
 class Program(NamedTuple):
-  """One compiled unit.
-
-  Attributes:
-    stage, phase: names; the search of inversion is stage "inversion".
-    per_step: how often it runs in a step, on average.
-    steps: steps of its stage.
-    batch: images of a call, of the largest stream.
-    lower: () -> the lowered program.
-    repeats: () -> what its FLOPs and bytes are to be multiplied by: XLA counts
-      the body of a loop, which microbatches are, once.
-  """
+  """One compiled unit."""
+  # stage, phase: names; the search of inversion is stage "inversion".
   stage: str
   phase: str
-  per_step: float
-  steps: int
-  batch: int
-  lower: Callable[[], jax.stages.Lowered]
+  per_step: float  # how often it runs in a step, on average
+  steps: int  # steps of its stage
+  batch: int  # images of a call, of the largest stream
+  lower: Callable[[], jax.stages.Lowered]  # () -> the lowered program
+  # () -> what its FLOPs and bytes are to be multiplied by: XLA counts the body
+  # of a loop, which microbatches are, once.
   repeats: Callable[[], float] = lambda: 1.0
 
 

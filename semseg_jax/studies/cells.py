@@ -169,7 +169,6 @@ def score(config, predict, split: str, folder, names, *, limit: int = 0):
   """{method: mIoU} on a split of the data set; finished batches are reused.
 
   Args:
-    config: the experiment's.
     predict: see `counting.count`.
     split: name of the split.
     folder: for the counts.
@@ -195,8 +194,6 @@ def score_samples(config, workdir, segment, n: int) -> dict[str, float]:
   There no inversion blurs the answer. Empty without an annotator.
 
   Args:
-    config: the experiment's config.
-    workdir: the run's folder.
     segment: the second function of `predictor`.
     n: how many samples.
   """

@@ -34,7 +34,6 @@ def write(config, workdir, *, shots, segmenters, trials: int,
   """Trains and scores everything; returns the rows that table.json holds.
 
   Args:
-    config: the experiment's config.
     workdir: its folder, with the trained generator.
     shots: numbers of labeled images.
     segmenters: kinds of segmenter.

@@ -154,7 +154,6 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
   """Pseudo labels, and encoders, for layer x k x threshold.
 
   Args:
-    config: the experiment's config.
     workdir: its folder, with the stages `gan`, `shots` and `fully_supervised`.
     layers: maps of the generator; empty for the config's.
     ks, thresholds: of sparse labeling; without a meaning for dense labeling.

@@ -60,7 +60,6 @@ def results(
   """Reads the records of a table's runs.
 
   Args:
-    table: which.
     config_of: a run's config as nested dicts; FileNotFoundError where its
       file does not exist.
     root: folder of all runs.
@@ -117,9 +116,7 @@ def find_record(
 
   Args:
     root, elsewhere, unlike: see `results`.
-    run: which.
     split: what was scored.
-    config: of the run.
     method: whose scores a record elsewhere must have.
 
   Raises:

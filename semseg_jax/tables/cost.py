@@ -91,7 +91,6 @@ def of_run(job: runs.Job, config, stages, folder: pathlib.Path) -> Cost:
 
   Args:
     job: for the splits.
-    config: of the run.
     stages: which of its stages count.
     folder: for those files, toy data and files of weights.
   """

@@ -18,93 +18,69 @@ UNITS = {"fraction": 1.0, "percent": 100.0}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Column:
-  """What is scored.
-
-  Attributes:
-    name: the heading.
-    split: the scored split.
-    arguments: of the config, beside the row's.
-    metric: where in the record's scores the number is, such as "miou" or
-      "per_class_iou.nose"; empty for the table's. It may be a list of numbers,
-      of repetitions within the run.
-    labels: labeled images, for curves; None outside of them.
-    group: data set of a curve, such as "NLM".
-    domain: "in" or "out", for curves.
-  """
-  name: str
-  split: str = "test"
+  """What is scored."""
+  name: str  # the heading
+  split: str = "test"  # the scored split
+  # Of the config, beside the row's.
   arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  # Where in the record's scores the number is, such as "miou" or
+  # "per_class_iou.nose"; empty for the table's. It may be a list of numbers, of
+  # repetitions within the run.
   metric: str = ""
-  labels: int | None = None
-  group: str = ""
-  domain: str = "in"
+  labels: int | None = None  # labeled images, for curves; None outside of them
+  group: str = ""  # data set of a curve, such as "NLM"
+  domain: str = "in"  # "in" or "out", for curves
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-  """A method.
-
-  Attributes:
-    name, setting: as the source calls them.
-    config: its file; empty for a row of published numbers only.
-    arguments: of the config.
-    overrides: changed fields, {"gan.steps": 100}.
-    files: fields that name a file of converted weights, by file name.
-    needs: stages that this row's runs take over from another run with the
-      same seed, each {"stage", "config", "arguments"}.
-    evaluate: the command that scores a run and leaves its records.
-    scoring: fields that are changed for this command alone.
-    method: name of its scores in the records.
-    baseline: whether others are compared with it in numbers of labels.
-    published: a number or None for each column, in the table's unit.
-    source: key of the table's sources.
-    status: "seen" in the source, or only "recalled": no target.
-    confidence: high, medium or low.
-    note: what a reader has to know about the row.
-  """
+  """A method."""
+  # name, setting: as the source calls them.
   name: str
   setting: str = ""
-  config: str = ""
+  config: str = ""  # its file; empty for a row of published numbers only
+  # Of the config.
   arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  # Changed fields, {"gan.steps": 100}.
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  # Fields that name a file of converted weights, by file name.
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  # Stages that this row's runs take over from another run with the same seed,
+  # each {"stage", "config", "arguments"}.
   needs: tuple[Mapping[str, Any], ...] = ()
+  # The command that scores a run and leaves its records.
   evaluate: str = "eval.py"
+  # Fields that are changed for this command alone.
   scoring: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  method: str = ""
+  method: str = ""  # name of its scores in the records
+  # Whether others are compared with it in numbers of labels.
   baseline: bool = False
+  # A number or None for each column, in the table's unit.
   published: tuple[float | None, ...] = ()
-  source: str = ""
-  status: str = "seen"
-  confidence: str = ""
-  note: str = ""
+  source: str = ""  # key of the table's sources
+  status: str = "seen"  # "seen" in the source, or only "recalled": no target
+  confidence: str = ""  # high, medium or low
+  note: str = ""  # what a reader has to know about the row
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
-  """See the module; `name` is the file's.
-
-  Attributes:
-    title, paper: for the caption; paper is empty for a table of our own.
-    metric, unit: of all columns that name no other; records hold fractions.
-    seeds: of the runs.
-    spread_over: what the values of a cell are of, if not the seeds.
-    data: whether the data set is read from files.
-    sources: where the published numbers were seen.
-    notes: what a reader has to know.
-  """
+  """See the module; `name` is the file's."""
   name: str
+  # title, paper: for the caption; paper is empty for a table of our own.
   title: str
   paper: str = ""
+  # metric, unit: of all columns that name no other; records hold fractions.
   metric: str = "miou"
   unit: str = "fraction"
-  seeds: tuple[int, ...] = (0, 1, 2)
-  spread_over: str = ""
-  data: bool = True
+  seeds: tuple[int, ...] = (0, 1, 2)  # of the runs
+  spread_over: str = ""  # what the values of a cell are of, if not the seeds
+  data: bool = True  # whether the data set is read from files
   columns: tuple[Column, ...]
   rows: tuple[Row, ...]
+  # Where the published numbers were seen.
   sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  notes: tuple[str, ...] = ()
+  notes: tuple[str, ...] = ()  # what a reader has to know
 
   @property
   def scale(self) -> float:
@@ -114,23 +90,15 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """One training with its evaluation; equal runs of tables are done once.
-
-  Attributes:
-    config: the config's file.
-    arguments: (name, value) pairs; True is a bare word.
-    overrides: sorted (field, value) pairs.
-    files: sorted (field, file name) pairs.
-    needs: (stage, run it comes from) pairs.
-    evaluate: the command that scores it.
-    scoring: sorted (field, value) pairs, changed for this command alone.
-  """
-  config: str
+  """One training with its evaluation; equal runs of tables are done once."""
+  config: str  # the config's file
+  # (name, value) pairs; True is a bare word.
   arguments: tuple[tuple[str, Any], ...] = ()
-  overrides: tuple[tuple[str, Any], ...] = ()
-  files: tuple[tuple[str, str], ...] = ()
-  needs: tuple[tuple[str, "Run"], ...] = ()
-  evaluate: str = "eval.py"
+  overrides: tuple[tuple[str, Any], ...] = ()  # sorted (field, value) pairs
+  files: tuple[tuple[str, str], ...] = ()  # sorted (field, file name) pairs
+  needs: tuple[tuple[str, "Run"], ...] = ()  # (stage, run it comes from) pairs
+  evaluate: str = "eval.py"  # the command that scores it
+  # Sorted (field, value) pairs, changed for this command alone.
   scoring: tuple[tuple[str, Any], ...] = ()
 
   @property

@@ -216,7 +216,6 @@ def from_records(
   """Writes a table from its runs' records.
 
   Args:
-    table: which.
     folders: where the records are.
     out: folder for NAME.md, NAME.csv, NAME.png.
     into: a document whose block of this table is replaced.

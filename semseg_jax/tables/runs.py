@@ -23,20 +23,13 @@ from semseg_jax.training import run_dir
 
 @dataclasses.dataclass(frozen=True)
 class Folders:
-  """Where things lie, and what the user changed.
-
-  Attributes:
-    root: folder of all runs.
-    data: folder of the data sets' folders, or of one data set.
-    weights: folder of converted weights.
-    overrides: fields of every config -> value.
-    elsewhere: records of runs in other folders.
-  """
-  root: pathlib.Path
-  data: str = "data"
-  weights: str = "weights"
+  """Where things lie, and what the user changed."""
+  root: pathlib.Path  # folder of all runs
+  data: str = "data"  # folder of the data sets' folders, or of one data set
+  weights: str = "weights"  # folder of converted weights
+  # Fields of every config -> value.
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  elsewhere: Sequence[records.Entry] = ()
+  elsewhere: Sequence[records.Entry] = ()  # records of runs in other folders
 
 
 def names() -> tuple[str, ...]:
@@ -178,18 +171,12 @@ def unlike(there: dict, now: dict) -> list[tuple]:
 
 
 class Job(NamedTuple):
-  """A run of one or several tables.
-
-  Attributes:
-    run: which.
-    table: the first table with it.
-    splits: on which it is scored.
-    stages: what others take over of it; () where it is scored: then it trains
-      all that its config names.
-  """
-  run: definition.Run
-  table: definition.Table
-  splits: tuple[str, ...]
+  """A run of one or several tables."""
+  run: definition.Run  # which
+  table: definition.Table  # the first table with it
+  splits: tuple[str, ...]  # on which it is scored
+  # What others take over of it; () where it is scored: then it trains all that
+  # its config names.
   stages: tuple[str, ...]
 
 

@@ -148,7 +148,6 @@ def describe(workdir, config: dict, dataset: dict) -> None:
   """Writes what a whole run is: config.json, dataset.json, versions.json.
 
   Args:
-    workdir: the run's folder.
     config: all of the resolved config, plain values.
     dataset: name, class names, colors, ignore index, fingerprint.
   """

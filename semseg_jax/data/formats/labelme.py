@@ -58,7 +58,6 @@ def draw(path, image, indices) -> np.ndarray:
   """The mask of one LabelMe file, uint8 [H, W].
 
   Args:
-    path: the file.
     image: path of its image, for files that do not state its size.
     indices: {label: index}.
 

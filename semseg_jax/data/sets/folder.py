@@ -76,8 +76,6 @@ def open_folder(
   """A data set from a folder of the layout above.
 
   Args:
-    name: of the data set.
-    root: the folder.
     cache_dir: see `datasets.load`.
     licence, citation: for the spec.
     flip: the rule where classes.json states none (see `flips.stated`).
@@ -129,7 +127,6 @@ def read_spec(
 
   Args:
     name, licence, citation: of the spec.
-    root: the folder.
     flip: the rule where the file states none.
 
   Raises:
@@ -199,7 +196,6 @@ def reading(root: pathlib.Path, spec: datasets.Spec, drawn=()) -> dict:
 
   Args:
     root: with classes.json, if any.
-    spec: of the data set.
     drawn: {key: `annotations.Annotated`} of images whose masks are drawn.
   """
   legend = read_legend(root, spec)

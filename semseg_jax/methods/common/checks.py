@@ -20,7 +20,6 @@ def check(config, stages) -> None:
   """Raises for a config that cannot run to its end.
 
   Args:
-    config: the experiment's.
     stages: names of those that are trained.
 
   Raises:
@@ -43,7 +42,6 @@ def gan_batch(size: int, parts: int, field: str) -> None:
   """Raises unless a discriminator's batch, in parts, divides into groups.
 
   Args:
-    size: of the batch.
     parts: that it is taken in.
     field: of the config that states the size.
 

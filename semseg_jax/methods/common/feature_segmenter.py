@@ -24,16 +24,10 @@ from semseg_jax.training import stage
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished updates.
-    segmenter: parameters.
-    optimizer: optax state.
-  """
-  step: jax.Array
-  segmenter: Any
-  optimizer: Any
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished updates
+  segmenter: Any  # parameters
+  optimizer: Any  # optax state
 
 
 def network(config) -> few_shot.FewShot:

@@ -17,16 +17,10 @@ from semseg_jax.training import exported
 
 
 class Trained(NamedTuple):
-  """A generator to sample from and to read features of.
-
-  Attributes:
-    module: the network.
-    variables: its "params" and "noise".
-    mean: [D], the mean latent: where truncation and inversion start.
-  """
-  module: stylegan2.Generator
-  variables: dict[str, Any]
-  mean: jax.Array
+  """A generator to sample from and to read features of."""
+  module: stylegan2.Generator  # the network
+  variables: dict[str, Any]  # its "params" and "noise"
+  mean: jax.Array  # [D], the mean latent: where truncation and inversion start
 
 
 def module(config) -> stylegan2.Generator:
@@ -53,7 +47,6 @@ def load(config, workdir, needed_by: str) -> Trained:
 
   Args:
     config: see `module`.
-    workdir: the run's folder.
     needed_by: who asks, for the error message.
 
   Raises:

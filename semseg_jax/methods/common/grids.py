@@ -53,7 +53,6 @@ def labeler(config, segment):
   """sample(state, frozen, key) of a segmenter: validation images, labeled.
 
   Args:
-    config: the experiment's config.
     segment: (state, images uint8) -> logits.
   """
 

@@ -24,7 +24,6 @@ def networks(generator, perceptual, *, labels_of=None, encode=None
   """Functions of {"generator", "perceptual", "head"?, "encoder"?}: variables.
 
   Args:
-    generator: the module.
     perceptual: a `perceptual.Perceptual`.
     labels_of: (head's variables, features) -> logits instead of the branch's.
     encode: see `inversion.Networks`.

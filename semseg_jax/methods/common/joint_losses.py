@@ -28,18 +28,11 @@ PATH_DECAY = 0.01  # rate of the running mean of path lengths
 
 
 class Gan(NamedTuple):
-  """What the losses need besides arrays.
-
-  Attributes:
-    modules: the nets.
-    options: the config's block `gan`.
-    ignore_index: label of pixels without one.
-    num_microbatches: parts that a batch is split into.
-  """
-  modules: nets.Modules
-  options: Any
-  ignore_index: int
-  num_microbatches: int
+  """What the losses need besides arrays."""
+  modules: nets.Modules  # the nets
+  options: Any  # the config's block `gan`
+  ignore_index: int  # label of pixels without one
+  num_microbatches: int  # parts that a batch is split into
 
 
 def discriminator_loss(gan, frozen, state, params, batch, rngs):

@@ -19,17 +19,12 @@ _PROJECTED = projected_discriminator.ProjectedDiscriminator
 
 
 class Modules(NamedTuple):
-  """Networks of the joint GAN.
-
-  Attributes:
-    generator: G.
-    image_discriminator: Dr.
-    patch_discriminator: Dm; unused without labels.
-    features: what projected discriminators see of an image, else None.
-  """
-  generator: stylegan2.Generator
-  image_discriminator: discriminators.ImageDiscriminator | _PROJECTED
+  """Networks of the joint GAN."""
+  generator: stylegan2.Generator  # G
+  image_discriminator: discriminators.ImageDiscriminator | _PROJECTED  # Dr
+  # Dm; unused without labels.
   patch_discriminator: discriminators.PatchDiscriminator | _PROJECTED
+  # What projected discriminators see of an image, else None.
   features: projected_features.ProjectedFeatures | None = None
 
   @property
@@ -66,7 +61,6 @@ def load_frozen(modules, files):
   """What the discriminators read and no training changes.
 
   Args:
-    modules: the networks.
     files: the config's block `pretrained`; None: shapes in their place.
   """
   if modules.features is None:
@@ -78,7 +72,6 @@ def score_image(modules, frozen, variables, image, *, train: bool = True):
   """Dr's scores.
 
   Args:
-    modules: the networks.
     frozen: from `load_frozen`.
     variables: of Dr.
     image: [N, H, W, C] in [-1, 1].

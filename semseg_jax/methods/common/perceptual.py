@@ -25,18 +25,14 @@ from semseg_jax.models import perceptual
 
 
 class Perceptual(NamedTuple):
-  """A distance of images in [-1, 1].
-
-  Attributes:
-    name: "lpips_vgg", "dr_features", the EfficientNet's name or "none", as
-      records state it.
-    load: () -> frozen variables.
-    features: (variables, image [N, H, W, C]) -> pytree, to be computed once.
-    distance: (variables, features, features) -> [N] float32.
-  """
+  """A distance of images in [-1, 1]."""
+  # "lpips_vgg", "dr_features", the EfficientNet's name or "none", as records
+  # state it.
   name: str
-  load: Callable[[], Any]
+  load: Callable[[], Any]  # () -> frozen variables
+  # (variables, image [N, H, W, C]) -> pytree, to be computed once.
   features: Callable[[Any, Any], Any]
+  # (variables, features, features) -> [N] float32.
   distance: Callable[[Any, Any, Any], Any]
 
 

@@ -16,20 +16,13 @@ _LARGEST_STRIDE = 32
 
 
 class ProjectedFeatures(NamedTuple):
-  """Mixed maps of images, by variables that no training changes.
-
-  Attributes:
-    kind: of the network, one of `pretrained.kinds()`.
-    network: image -> (last map, maps by name).
-    projection: what mixes the maps.
-    size: images are resized to it.
-    pixels: whether the image itself, as it is, is the finest map (ours):
-      strides of 4 and more miss what is a few pixels wide.
-  """
-  kind: str
-  network: nn.Module
-  projection: projected_discriminator.Projection
-  size: int
+  """Mixed maps of images, by variables that no training changes."""
+  kind: str  # of the network, one of `pretrained.kinds()`
+  network: nn.Module  # image -> (last map, maps by name)
+  projection: projected_discriminator.Projection  # what mixes the maps
+  size: int  # images are resized to it
+  # Whether the image itself, as it is, is the finest map (ours): strides of 4
+  # and more miss what is a few pixels wide.
   pixels: bool = False
 
   def __call__(self, frozen, image):

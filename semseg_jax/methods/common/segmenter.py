@@ -114,7 +114,6 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
 
   Args:
     module: from `build`.
-    key: random key.
     shape: (height, width) of an image.
     channels: of an image.
     given: variables of `initial`, of a network with the same trunk.

@@ -41,7 +41,6 @@ def confusions(config, predict, *, limit: int, batch_size: int
   """Summed confusion counts [K, K] of each row on the validation split.
 
   Args:
-    config: the experiment's config.
     predict: (source, images, indices) -> {row: {"logits"}}.
     limit: only the first so many images; 0: all.
     batch_size: images of a call.

@@ -41,16 +41,11 @@ NEEDED_BY = "stage 'encoder'"
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished steps.
-    encoder: {"params", "batch_stats", "mean"}; the mean latent does not change.
-    optimizer: optax state.
-  """
-  step: jax.Array
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished steps
+  # {"params", "batch_stats", "mean"}; the mean latent does not change.
   encoder: Any
-  optimizer: Any
+  optimizer: Any  # optax state
 
 
 class Pairs(NamedTuple):
@@ -83,7 +78,6 @@ def pairs(generator, labeller, variables, prototypes, rngs, size: int
   """Samples of the generator and their pseudo labels, for use within jit.
 
   Args:
-    generator: the module.
     labeller: of `pseudo_labels.make`.
     variables: the generator's.
     prototypes: of the shots.
@@ -264,7 +258,6 @@ def annotated(config, cells: int, n: int, split: str = ""):
   """The first `n` images of a split and their masks as annotations.
 
   Args:
-    config: the experiment's config.
     cells: side of the generator's map that is tapped.
     n: how many images; all if there are fewer.
     split: its name; "" for the validation split.

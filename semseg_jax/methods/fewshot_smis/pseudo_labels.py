@@ -19,22 +19,13 @@ LARGEST_MAP = 64  # px, of the map that is tapped by default
 
 
 class Labeller(NamedTuple):
-  """How samples of a generator are labeled.
-
-  Attributes:
-    layer: name of the generator's map.
-    size: side of that map, in cells.
-    num_classes: classes of the labels, unknown included.
-    fit: (features [N, h, w, D], annotation [N, S, S] NumPy) -> Prototypes.
-    label: (Prototypes, features) -> [N, h, w] int32; for use within jit.
-    every_cell: whether there is a prototype for each annotated cell instead of
-      each class.
-  """
-  layer: str
-  size: int
-  num_classes: int
-  fit: Any
-  label: Any
+  """How samples of a generator are labeled."""
+  layer: str  # name of the generator's map
+  size: int  # side of that map, in cells
+  num_classes: int  # classes of the labels, unknown included
+  fit: Any  # (features [N, h, w, D], annotation [N, S, S] NumPy) -> Prototypes
+  label: Any  # (Prototypes, features) -> [N, h, w] int32; for use within jit
+  # Whether there is a prototype for each annotated cell instead of each class.
   every_cell: bool
 
 

@@ -48,17 +48,11 @@ class State(struct.PyTreeNode):
 
 
 class Shots(NamedTuple):
-  """The annotated images, as NumPy arrays.
-
-  Attributes:
-    ids: names.
-    image: uint8 [N, S, S, C], S = `working_size`.
-    label: int32 [N, S, S]; see `annotate`.
-    latents: [N, L, D], or None where the stage has to compute them.
-  """
-  ids: tuple[str, ...]
-  image: np.ndarray
-  label: np.ndarray
+  """The annotated images, as NumPy arrays."""
+  ids: tuple[str, ...]  # names
+  image: np.ndarray  # uint8 [N, S, S, C], S = `working_size`
+  label: np.ndarray  # int32 [N, S, S]; see `annotate`
+  # [N, L, D], or None where the stage has to compute them.
   latents: np.ndarray | None
 
 
@@ -71,7 +65,6 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
   """A data set's mask as this config annotates images.
 
   Args:
-    config: the experiment's config.
     label: uint8 [H, W] class indices.
     cells: side of the generator's map that is tapped.
     seed: of the positions of scribbles or points.

@@ -37,8 +37,6 @@ class Synthesizer:
     """Loads what the run's stages left; raises what is missing.
 
     Args:
-      config: the experiment's config.
-      workdir: its folder.
       encoder: False leaves the encoder out: no `encode` then.
     """
     trained_generator = trained.load(config, workdir, NEEDED_BY)
@@ -142,7 +140,6 @@ class Synthesizer:
     """Samples with pseudo labels.
 
     Args:
-      n: how many.
       key: of latents and noise.
       prototypes: None for the run's own.
 

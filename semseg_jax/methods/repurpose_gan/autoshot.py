@@ -44,18 +44,11 @@ FIELDS = (*segmenter.FIELDS, "autoshot")
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished steps.
-    network: {"params", "batch_stats"}.
-    optimizer: optax state.
-    plateau: `schedules.Plateau`, with the learning rate.
-  """
-  step: jax.Array
-  network: Any
-  optimizer: Any
-  plateau: schedules.Plateau
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished steps
+  network: Any  # {"params", "batch_stats"}
+  optimizer: Any  # optax state
+  plateau: schedules.Plateau  # `schedules.Plateau`, with the learning rate
 
 
 def network(config):
@@ -83,7 +76,6 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
   """The stage that `config` describes.
 
   Args:
-    config: the experiment's config.
     workdir: the run's folder, with the generator.
     teacher: the folder whose stage `segmenter` labels; None: `workdir`.
   """

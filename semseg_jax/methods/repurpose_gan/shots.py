@@ -31,15 +31,10 @@ TRIAL = 1000
 
 
 class Shots(NamedTuple):
-  """Labeled images of a generator, all at the size of hypercolumns.
-
-  Attributes:
-    image: uint8 [n, S, S, C].
-    label: int32 [n, S, S].
-    latents, noise: what the generator makes them of.
-  """
-  image: np.ndarray
-  label: np.ndarray
+  """Labeled images of a generator, all at the size of hypercolumns."""
+  image: np.ndarray  # uint8 [n, S, S, C]
+  label: np.ndarray  # int32 [n, S, S]
+  # latents, noise: what the generator makes them of.
   latents: np.ndarray
   noise: tuple[np.ndarray, ...]
 

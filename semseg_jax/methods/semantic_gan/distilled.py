@@ -71,8 +71,6 @@ def sampler(config, workdir, *, truncation: float = 1.0,
   """sample(number) -> (uint8 images, labels, probabilities of the labels).
 
   Args:
-    config: the experiment's config.
-    workdir: its folder.
     truncation: psi; 1 truncates nothing.
     seed: of latents and noise; None: `config.seed`.
     needed_by: who asks, for error messages.

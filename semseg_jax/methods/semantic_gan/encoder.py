@@ -33,23 +33,16 @@ FIELDS = ("encoder", "gan", "generator", "image_discriminator",
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished iterations.
-    encoder: {"params"} and, for FPN, {"batch_stats"}.
-    optimizers: optax states "unlabeled" and "labeled".
-  """
-  step: jax.Array
-  encoder: Any
-  optimizers: dict[str, Any]
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished iterations
+  encoder: Any  # {"params"} and, for FPN, {"batch_stats"}
+  optimizers: dict[str, Any]  # optax states "unlabeled" and "labeled"
 
 
 def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   """The stage that `config` describes.
 
   Args:
-    config: the experiment's config.
     workdir: the run's folder, which holds the trained `gan` stage.
     modules: (generator, encoder) instead of those the config describes.
     perceptual: the distance; None takes the one the config chooses.

@@ -32,7 +32,6 @@ def predictor(config, workdir):
   """predict(images, indices) of a run, for `evaluation.segmentation`.
 
   Args:
-    config: the experiment's config.
     workdir: its folder, with the trained stages `gan` and `encoder`.
 
   Returns:
@@ -102,7 +101,6 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
   """The search that a config describes, over its trained networks.
 
   Args:
-    config: the experiment's config.
     workdir: its folder; None gives the networks' shapes instead.
     sharding: of a chunk's images, see `inversion.Inverter`.
     head: whether a fitted head is there to label what is rendered; without it

@@ -14,18 +14,11 @@ from semseg_jax.training import stage
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished iterations.
-    network: the segmenter's {"params", "batch_stats"?}.
-    discriminator: parameters.
-    optimizers: optax states of "network" and "discriminator".
-  """
-  step: jax.Array
-  network: Any
-  discriminator: Any
-  optimizers: dict[str, Any]
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished iterations
+  network: Any  # the segmenter's {"params", "batch_stats"?}
+  discriminator: Any  # parameters
+  optimizers: dict[str, Any]  # optax states of "network" and "discriminator"
 
 
 def optimizers(c, groups, repeats=None, *, block: str,
@@ -49,12 +42,9 @@ def initial_state(config, key, frozen, network, discriminator, channels: int,
   """The first state.
 
   Args:
-    config: the experiment's config.
-    key: random key.
     frozen: variables to start from, see `segmenter.init`.
     network, discriminator: the modules.
     channels: of the discriminator's input.
-    tx: from `optimizers`.
   """
   keys = jax.random.split(key)
   shape = data.shape(config)
@@ -72,8 +62,6 @@ def updated(state: State, tx, gradients, variables) -> State:
   """One step of both optimisers.
 
   Args:
-    state: before.
-    tx: from `optimizers`.
     gradients: of "network" and "discriminator" at `state`.
     variables: the segmenter's after its forward passes.
   """
@@ -94,7 +82,6 @@ def make_stage(config, c, module, **functions) -> stage.Stage:
   """The stage of these functions, with samples and validation of `module`.
 
   Args:
-    config: the experiment's config.
     c: the stage's block.
     module: the segmenter.
     **functions: init, rngs, train_step and train_data.

@@ -19,7 +19,6 @@ def table(config, source, score, limit: int = 0):
   """(scores, truth), both [N, C] float32, of a split's first images.
 
   Args:
-    config: the experiment's config.
     source: labeled images.
     score: list of images -> [n, C].
     limit: how many images; 0: all.

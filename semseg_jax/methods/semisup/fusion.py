@@ -59,7 +59,6 @@ def search(config, workdir, taus) -> list[dict]:
   """Mean IoU of each fused segmenter on the validation split, by tau.
 
   Args:
-    config: the experiment's config.
     workdir: its folder, with the trained stages `mlmt` and segmenters.
     taus: thresholds to try.
 

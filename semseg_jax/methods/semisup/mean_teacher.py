@@ -38,7 +38,6 @@ def make(config, workdir, *, module=None) -> stage.Stage:
   """The stage that `config` describes; nothing is read before training.
 
   Args:
-    config: the experiment's config.
     workdir: the run's folder; this stage needs nothing from it.
     module: a segmenter to train instead of the one the config describes.
 

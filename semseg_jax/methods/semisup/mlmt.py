@@ -54,7 +54,6 @@ def make(config, workdir, *, module=None) -> stage.Stage:
   """The stage that `config` describes; nothing is read before training.
 
   Args:
-    config: the experiment's config.
     workdir: the run's folder, with the stage that `config.mlmt.start` names.
     module: a classifier to train instead of the one the config describes.
 

@@ -41,22 +41,16 @@ class Modules(NamedTuple):
 
 
 class Outputs(NamedTuple):
-  """What the losses of an iteration were made of.
-
-  Attributes:
-    network: the segmenter's variables after its two forward passes.
-    unlabeled, real: the discriminator's (logits [N], features [N, D]) of the
-      predictions and of the labels, as the segmenter was trained with.
-    selected: [N] bool, predictions that were trusted.
-    real_range: (minimum, maximum) of the real images as they were judged.
-    metrics: scalars.
-  """
-  network: Any
+  """What the losses of an iteration were made of."""
+  network: Any  # the segmenter's variables after its two forward passes
+  # unlabeled, real: the discriminator's (logits [N], features [N, D]) of the
+  # predictions and of the labels, as the segmenter was trained with.
   unlabeled: tuple[jax.Array, jax.Array]
   real: tuple[jax.Array, jax.Array]
-  selected: jax.Array
+  selected: jax.Array  # [N] bool, predictions that were trusted
+  # (minimum, maximum) of the real images as they were judged.
   real_range: tuple[jax.Array, jax.Array]
-  metrics: dict[str, jax.Array]
+  metrics: dict[str, jax.Array]  # scalars
 
 
 def from_config(config) -> Modules:
@@ -75,8 +69,6 @@ def gradients(config, modules: Modules, state, batch, rngs):
   """Gradients of both networks at `state`, before weight decay.
 
   Args:
-    config: the experiment's config.
-    modules: the networks.
     state: an `adversarial.State`.
     batch: "labeled" and "real", {"image", "label"}, and "unlabeled", {"image"}.
     rngs: dropout keys of the segmenter's two and the discriminator's four
@@ -158,7 +150,6 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   """The stage that `config` describes; nothing is read before training.
 
   Args:
-    config: the experiment's config.
     workdir: the run's folder; this stage needs nothing from it.
     modules: networks to train instead of those the config describes.
 

@@ -10,18 +10,13 @@ from semseg_jax.ops import schedules
 
 
 class State(struct.PyTreeNode):
-  """All that training changes.
-
-  Attributes:
-    step: int32 scalar, finished steps.
-    student, teacher: {"params", "batch_stats"?}; the teacher's parameters are
-      averages of the student's, its running statistics its own.
-    optimizer: optax state of the student.
-  """
-  step: jax.Array
+  """All that training changes."""
+  step: jax.Array  # int32 scalar, finished steps
+  # student, teacher: {"params", "batch_stats"?}; the teacher's parameters are
+  # averages of the student's, its running statistics its own.
   student: Any
   teacher: Any
-  optimizer: Any
+  optimizer: Any  # optax state of the student
 
 
 def updated(state: State, tx, gradients, student, teacher, *,
@@ -29,7 +24,6 @@ def updated(state: State, tx, gradients, student, teacher, *,
   """One step of the student, which the teacher follows.
 
   Args:
-    state: before.
     tx: the student's optimiser.
     gradients: of its parameters at `state`.
     student, teacher: variables after their forward passes; of both only what
