@@ -1,31 +1,23 @@
 """What the training of tables costs, from the compiler's figures.
 
-Every phase of every stage is lowered, not compiled and not run, at the
-config's own sizes; the compiler counts the floating-point operations of the
-lowered program, and the schedule says how often each phase runs. What later
-stages load of earlier ones is files of zeros. Figures are those of
-the platform this runs on: on CPU some convolutions are written in another way
-than on accelerators (cpu/). Not counted: evaluation and validation,
+The programs are those of `planning.programs`: lowered, not compiled and not
+run, at the config's own sizes. The compiler counts the floating-point
+operations, and the schedule says how often each phase runs. Figures are those
+of the platform this runs on: on CPU some convolutions are written in another
+way than on accelerators (cpu/). Not counted: evaluation and validation,
 inversion among it, and the reading of data.
 """
 
-import collections
 from collections.abc import Sequence
 import json
-import pathlib
-import tempfile
 from typing import NamedTuple
 
 from absl import logging
-import jax
-import jax.numpy as jnp
-import numpy as np
 
-from semseg_jax import stages as stage_table
+from semseg_jax.planning import programs
 from semseg_jax.tables import definition
 from semseg_jax.tables import runs
-from semseg_jax.tables import toy_data
-from semseg_jax.training import checkpoint
+from semseg_jax.training import mesh as mesh_lib
 
 # What costs do not depend on, below `data` and at the top.
 _IRRELEVANT = ("evaluation", "log", "monitor", "seed", "inversion")
@@ -52,27 +44,24 @@ def of_tables(tables: Sequence[definition.Table], folders: runs.Folders):
   Runs that several tables share count for the first.
   """
   counts, problems, known = {}, {}, {}
-  with tempfile.TemporaryDirectory() as folder:
-    folder = pathlib.Path(folder)
-    for job in runs.jobs(tables):
+  for job in runs.jobs(tables):
+    try:
+      config = runs.config(job.run, folders, job.table)
+    except FileNotFoundError as error:
+      problems[str(error)] = None
+      continue
+    stages = job.stages or tuple(config.stages)
+    key = json.dumps([stages, _relevant(config)], sort_keys=True)
+    if key not in known:
+      logging.info("lowering %s:%s", job.run.config, job.run.argument)
       try:
-        config = runs.config(job.run, folders, job.table)
-      except FileNotFoundError as error:
-        problems[str(error)] = None
-        continue
-      stages = job.stages or tuple(config.stages)
-      key = runs.short_hash(json.dumps(
-          [stages, _relevant(config)], sort_keys=True))
-      if key not in known:
-        logging.info("lowering %s:%s", job.run.config, job.run.argument)
-        try:
-          known[key] = of_run(job, config, stages, folder / key)
-        except (OSError, ValueError) as error:
-          known[key] = None
-          problems[f"{job.run.config}:{job.run.argument}: no cost: {error}"
-                   ] = None
-      entry = (job.table.name, job.run.config, key)
-      counts[entry] = counts.get(entry, 0) + 1
+        known[key] = of_run(config, stages, job.run.files)
+      except (OSError, ValueError) as error:
+        known[key] = None
+        problems[f"{job.run.config}:{job.run.argument}: no cost: {error}"
+                 ] = None
+    entry = (job.table.name, job.run.config, key)
+    counts[entry] = counts.get(entry, 0) + 1
   return [(table, path, count, known[key])
           for (table, path, key), count in counts.items()
           if known[key]], list(problems)
@@ -86,89 +75,29 @@ def _relevant(config):
       "data": data, "has_labels": labels}
 
 
-def of_run(job: runs.Job, config, stages, folder: pathlib.Path) -> Cost:
-  """The cost of one run's stages, on toy data of its kind.
+def of_run(config, stages, files=()) -> Cost:
+  """The cost of one run's stages.
 
   Args:
-    job: for the splits.
     stages: which of its stages count.
-    folder: for those files, toy data and files of weights.
+    files: (field, name) of converted weights. They need not be there: all but
+      LPIPS, whose shapes are known, change the initial values alone.
   """
-  folder.mkdir(parents=True)
-  config = config.copy_and_resolve_references()
-  changes = {}
-  if job.table.data:
-    plain = json.loads(config.to_json_best_effort())
-    changes = toy_data.on_toy_data(plain, job.splits, (), folder / "data")
-  for field, name in job.run.files:
-    # Of others only the initial values differ.
-    changes[field] = str(toy_data.lpips_file(folder / name)) if (
-        name == "lpips_vgg.safetensors") else ""
-  config.update_from_flattened_dict(
-      changes | {"data.cache_dir": str(folder / "cache")})
-  workdir, phases, totals = folder / "run", {}, {}
-  # A converted generator is replaced by one of the config's own.
-  trained = ["gan"] if changes.get("generator.weights") == "" else []
+  config = programs.blank(config)
+  config.update_from_flattened_dict({
+      field: "" for field, _ in files if field != "perceptual.weights"})
+  mesh, totals, phases = mesh_lib.make(), {}, {}
   for name in stages:
-    stage = stage_table.make(config, workdir, name)
-    phase_costs = stage_cost(
-        stage, lambda: _untrained(config, workdir, trained))
-    trained.append(name)
     totals[name] = 0.0
-    for phase, (operations, times) in phase_costs.items():
-      phases[name, phase] = operations, times
+    for program in programs.training(config, name, mesh):
+      work = program.lower().cost_analysis() or {}
+      operations = program.repeats() * float(work.get("flops", 0.0))
+      times = round(program.per_step * program.steps)
+      phases[name, program.phase] = operations, times
       totals[name] += operations * times
-      logging.info("  %s/%s: %.4g operations, %d times", name, phase,
+      logging.info("  %s/%s: %.4g operations, %d times", name, program.phase,
                    operations, times)
   return Cost(totals, phases)
-
-
-def _untrained(config, workdir, names):
-  """Checkpoints with zeros of stages, for the stages after them."""
-  for name in names:
-    stage = stage_table.make(config, workdir, name)
-    state = jax.eval_shape(
-        stage.init, jax.random.key(0), _frozen(stage))
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)
-    with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
-      checkpoints.save(0, zeros, {})
-
-
-def _frozen(stage):
-  """Shapes of what a stage gets from earlier ones."""
-  return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype),
-      stage.load_frozen())
-
-
-def stage_cost(stage, prepare) -> dict[str, tuple[float, int]]:
-  """phase -> (operations of one, how often it runs) of a whole stage.
-
-  Args:
-    stage: with its real number of steps.
-    prepare: makes what `stage.load_frozen` reads; called if it is not there.
-  """
-  times = collections.Counter(
-      name for step in range(stage.steps) for name in stage.phases(step))
-  if not times:
-    return {}
-  try:
-    frozen = _frozen(stage)
-  except FileNotFoundError:
-    prepare()
-    frozen = _frozen(stage)
-  key = jax.random.key(0)
-  state = jax.eval_shape(stage.init, key, frozen)
-  batch = next(iter(stage.train_data(0)))
-
-  def operations(name):
-    def step(state, frozen, batch, key):
-      return stage.train_step(
-          state, frozen, batch, stage.rngs(key, name), phase=name)
-    lowered = jax.jit(step).lower(state, frozen, batch, key)
-    return float((lowered.cost_analysis() or {}).get("flops", 0.0))
-
-  return {name: (operations(name), count) for name, count in times.items()}
 
 
 def rows(costs, rate: float) -> list[dict]:

@@ -1,5 +1,4 @@
-"""Toy data in the `folder` layout, for tables at toy size and for their cost.
-"""
+"""Toy data in the `folder` layout, for tables at toy size."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -10,16 +9,12 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from semseg_jax import interop
 from semseg_jax.tables import definition
 from semseg_jax.tables import runs
 
 _IMAGES = {"train_labeled": 10, "unlabeled": 12}  # Others have 6.
 _SIDE = 48
 _CLASSES = 10  # as many as a table scores
-# Widths of VGG-16's convolutions and their numbers in torchvision.
-_VGG = ((0, 64), (2, 64), (5, 128), (7, 128), (10, 256), (12, 256), (14, 256),
-        (17, 512), (19, 512), (21, 512), (24, 512), (26, 512), (28, 512))
 
 
 def folder(
@@ -60,20 +55,6 @@ def folder(
       "classes": list(classes), "colours": colors.tolist(),
       "channels": channels}))
   (path / "volumes.json").write_text(json.dumps(volumes))
-  return path
-
-
-def lpips_file(path: pathlib.Path) -> pathlib.Path:
-  """Writes LPIPS-VGG's file with zeros for weights: the shapes are right."""
-  entries, last = {}, 3
-  for number, width in _VGG:
-    entries[f"features.{number}.weight"] = np.zeros(
-        (width, last, 3, 3), np.float32)
-    entries[f"features.{number}.bias"] = np.zeros(width, np.float32)
-    last = width
-  for i, width in enumerate((64, 128, 256, 512, 512)):
-    entries[f"lin{i}.model.1.weight"] = np.zeros((1, width, 1, 1), np.float32)
-  interop.save(path, "lpips/vgg", entries)
   return path
 
 

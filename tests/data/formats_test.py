@@ -17,7 +17,6 @@ from semseg_jax.data import errors
 from semseg_jax.data import new_folder
 from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import voc
 
 FAST = settings(max_examples=100, deadline=None, suppress_health_check=[
     HealthCheck.function_scoped_fixture])
@@ -320,12 +319,6 @@ def test_two_kinds_of_annotations_are_named(tmp_path):
   coco(tmp_path)
   with pytest.raises(errors.DataError, match="labelme.*coco|coco.*labelme"):
     layout.find(tmp_path)
-
-
-def test_voc_colours():
-  np.testing.assert_array_equal(voc.palette()[[0, 1, 2, 3, 15, 255]], [
-      (0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (192, 128, 128),
-      (224, 224, 192)])
 
 
 SHAPES = st.lists(st.tuples(
