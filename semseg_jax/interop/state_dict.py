@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_WRAPPER = "module."
-
 
 class Reader:
   """Hands out a state dict's entries and remembers which were taken.
@@ -19,15 +17,18 @@ class Reader:
     kind: what is being read; the first word of every error message.
   """
 
-  def __init__(self, state_dict: Mapping[str, np.ndarray], kind: str):
+  def __init__(self, state_dict: Mapping[str, np.ndarray], kind: str,
+               unused: tuple[str, ...] = ()):
+    """`unused`: entries whose names start so are left out."""
     if not isinstance(state_dict, Mapping):
       raise ValueError(
           f"{kind}: expected a mapping from names to arrays, found "
           f"{type(state_dict).__name__}")
     self.kind = kind
-    self._entries = state_dict
+    self._entries = state_dict if not unused else {
+        n: v for n, v in state_dict.items() if not n.startswith(unused)}
     self._taken = set()
-    for name, value in state_dict.items():
+    for name, value in self._entries.items():
       if not (hasattr(value, "shape") and hasattr(value, "dtype")):
         raise ValueError(
             f"{kind}: entry {name!r} is {type(value).__name__}, not an array; "
@@ -103,25 +104,6 @@ class Reader:
   def dense(self, name: str, shape=None) -> np.ndarray:
     """A linear layer's weight [O, I], returned as [I, O]."""
     return np.transpose(self.take(name, shape or (None,) * 2))
-
-
-def unwrapped(
-    state_dict: Mapping[str, np.ndarray], kind: str,
-    unused: tuple[str, ...] = ()) -> Reader:
-  """A reader of entries without a data-parallel wrapper's prefix `module.`.
-
-  Args:
-    state_dict, kind: see `Reader`.
-    unused: entries that start so, after the prefix, are left out.
-  """
-  reader = Reader(state_dict, kind)
-  names = reader.names()
-  if names and len(reader.names(_WRAPPER)) == len(names):
-    kind = f"{kind} (after the prefix {_WRAPPER!r})"
-    state_dict = {
-        n.removeprefix(_WRAPPER): v for n, v in state_dict.items()}
-  return Reader(
-      {n: v for n, v in state_dict.items() if not n.startswith(unused)}, kind)
 
 
 def _text(shape) -> str:

@@ -175,11 +175,6 @@ def stage_sizes(variant: int) -> list[tuple[int, int]]:
   return sizes
 
 
-def level_channels(variant: int) -> tuple[int, ...]:
-  """Channels of "level1" to "level5"."""
-  return tuple(stage_sizes(variant)[i][1] for i in _LEVEL_ENDS)
-
-
 def _round_channels(channels: float) -> int:
   """To a multiple of 8 that is not more than a tenth less."""
   rounded = max(8, int(channels + 4) // 8 * 8)

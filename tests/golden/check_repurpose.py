@@ -162,9 +162,9 @@ def check_sums(case, key, kind, params):
   entry = key.split("/")[1]
   (array,) = [
       leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-      if entry == importer.segmenter_name(
-          kind, int(path[0].key.removeprefix("conv")),
-          {"kernel": "weight"}.get(path[1].key, path[1].key))]
+      if entry == ".".join((
+          importer.segmenter_name(kind, int(path[0].key.removeprefix("conv"))),
+          {"kernel": "weight"}.get(path[1].key, path[1].key)))]
   array = np.asarray(array, np.float64)
   case.check(key, [array.sum(), np.abs(array).sum()], _NET)
 

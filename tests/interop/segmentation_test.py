@@ -156,14 +156,12 @@ def test_all_branches_on_request():
     ("resnet50", deeplab.DeepLabV3Plus(5, 50, width=2, features=3), "aspp"),
     ("wide_resnet38", deeplab.DeepLabV3Plus(5, 38, width=1, features=3),
      "aspp")])
-def test_start_from_a_classifier(tmp_path, name, module, keeps):
-  entries, _, source = _entries(name)
-  path = tmp_path / "trunk.safetensors"
-  interop.save(path, name, entries)
+def test_start_from_a_classifier(name, module, keeps):
+  _, _, source = _entries(name)
   channels = _NETWORKS[name][2]
   variables = _variables(module, channels)
   variables = jax.tree.map(lambda x: x + 1, variables)
-  got = initial.start_from(path, variables)
+  got = initial.copy_agreeing(variables, source, what="trunk")
   for collection in ("params", "batch_stats"):
     trunk = source[collection].get("backbone", source[collection])
     _assert_same(got[collection]["backbone"], trunk)
@@ -184,11 +182,9 @@ def test_start_from_a_segmentation_network():
 
 @pytest.mark.parametrize("options", [
     dict(depth=101, width=2), dict(depth=50, width=3), dict(depth=18, width=2)])
-def test_another_trunk_is_an_error(tmp_path, options):
-  entries, _, _ = _entries("resnet50")
-  path = tmp_path / "trunk.safetensors"
-  interop.save(path, "resnet50", entries)
+def test_another_trunk_is_an_error(options):
+  _, _, source = _entries("resnet50")
   variables = _variables(deeplab.DeepLabV2(5, **options), 1)
-  with pytest.raises(ValueError, match="trunk.safetensors: its trunk .* has "
+  with pytest.raises(ValueError, match="trunk: its trunk .* has "
                      "shape .*same depth"):
-    initial.start_from(path, variables)
+    initial.copy_agreeing(variables, source, what="trunk")

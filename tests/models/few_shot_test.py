@@ -79,14 +79,14 @@ def test_import_names_what_is_wrong(kind):
   variables = jax.jit(module.init)(
       jax.random.key(0), (jnp.zeros((1, 8, 8, 4)),))
   entries = {
-      importer.segmenter_name(kind, int(path[0].key[4:]), {
-          "kernel": "weight"}.get(path[1].key, path[1].key)):
+      importer.segmenter_name(kind, int(path[0].key[4:])) + {
+          "kernel": ".weight", "bias": ".bias"}[path[1].key]:
       np.asarray(x).transpose(3, 2, 0, 1) if x.ndim == 4 else np.asarray(x)
       for path, x in jax.tree_util.tree_leaves_with_path(variables["params"])}
   imported, read = interop.from_torch(f"repurpose_gan/{kind}", entries)
   assert imported == module
   jax.tree.map(np.testing.assert_array_equal, read, variables)
-  name = importer.segmenter_name(kind, 2, "weight")
+  name = f"{importer.segmenter_name(kind, 2)}.weight"
   short = {n: x for n, x in entries.items() if n != name}
   with pytest.raises(ValueError, match=f"{name}' is missing"):
     interop.from_torch(f"repurpose_gan/{kind}", short)
