@@ -135,10 +135,9 @@ class Model:
     # An exported file has those it was made for.
     return {row: name for row, name in rows.items() if row in self._scores}
 
-  def segment(
-      self, images, method: str | None = None, *, steps: int | None = None,
-      batch_size: int | None = None, numbers: Sequence[int] | None = None
-  ) -> Segmentation:
+  def segment(self, images, method: str | None = None, *,
+              steps: int | None = None, batch_size: int | None = None,
+              numbers: Sequence[int] | None = None) -> Segmentation:
     """Labels images of any sizes.
 
     Args:

@@ -355,11 +355,7 @@ def write_table(results, config, workdir):
         row[f"{domain}_spread"] = round(float(np.std(values, ddof=1)), 4)
         row[f"{domain}_seeds"] = [round(float(v), 4) for v in values]
     rows.append(row | {"seeds": len(results)})
-  workdir = epath.Path(workdir)
-  workdir.mkdir(parents=True, exist_ok=True)
-  tables.save(workdir / "table.json", rows)
-  shown = [{k: v for k, v in row.items() if not isinstance(v, list)}
-           for row in rows]
-  (workdir / "table.md").write_text(tables.markdown(shown) + "\n")
-  print(f"\n{tables.text(shown)}\n\nwritten to {workdir / 'table.json'}")
+  tables.write(epath.Path(workdir), rows, [
+      {k: v for k, v in row.items() if not isinstance(v, list)}
+      for row in rows])
   return rows

@@ -43,9 +43,8 @@ _BESIDE = {
 _USUAL = {"stylegan2/generator": "G_ema", "stylegan2/discriminator": "D"}
 
 
-def read(
-    source: str, beside: tuple[str, ...] = (), usual: str = ""
-) -> tuple[dict[str, np.ndarray], list[str]]:
+def read(source: str, beside: tuple[str, ...] = (), usual: str = ""
+         ) -> tuple[dict[str, np.ndarray], list[str]]:
   """The state dict that PATH or PATH:KEY names, and what was left out.
 
   Args:

@@ -61,15 +61,8 @@ class Archive:
         f"data.data_dir: {best} is not the data set {self.name!r} or not all "
         f"of it: missing {', '.join(missing[best])}; get it from {self.source}")
 
-  def items(
-      self,
-      root: pathlib.Path,
-      images: str,
-      masks: Sequence[str] = (),
-      *,
-      optional: bool = False,
-      expect: int = 0,
-  ) -> list[store.Item]:
+  def items(self, root: pathlib.Path, images: str, masks: Sequence[str] = (), *,
+            optional: bool = False, expect: int = 0) -> list[store.Item]:
     """An item for every image of a pattern, in the order of their ids.
 
     Args:
@@ -114,9 +107,7 @@ class Archive:
                       images)
     return [items[key] for key in sorted(items)]
 
-  def complete(
-      self, where, missing: Sequence[str], what: str, of: int
-  ) -> None:
+  def complete(self, where, missing: Sequence[str], what: str, of: int) -> None:
     """Raises where files are missing, naming the first of them."""
     if missing:
       few = ", ".join(sorted(missing)[:5])
@@ -125,11 +116,9 @@ class Archive:
           f"{', ...' if len(missing) > 5 else ''}; get data set "
           f"{self.name!r} from {self.page}")
 
-  def listed(
-      self,
-      items: Sequence[store.Item],
-      splits: Mapping[str, Sequence[str]],
-  ) -> dict[str, list[store.Item]]:
+  def listed(self, items: Sequence[store.Item],
+             splits: Mapping[str, Sequence[str]]
+             ) -> dict[str, list[store.Item]]:
     """The items of each split's ids; an id without an item is an error."""
     by_key = {item.key: item for item in items}
     for split, ids in splits.items():

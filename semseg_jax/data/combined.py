@@ -9,15 +9,9 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 
 
-def combine(
-    name: str,
-    home: str,
-    more: Mapping[str, tuple[str, str]],
-    *,
-    data_dir: str | None,
-    cache_dir: str | None,
-    size: int | None,
-) -> datasets.Dataset:
+def combine(name: str, home: str, more: Mapping[str, tuple[str, str]], *,
+            data_dir: str | None, cache_dir: str | None, size: int | None
+            ) -> datasets.Dataset:
   """The data set `home` with splits of others beside its own.
 
   Args:

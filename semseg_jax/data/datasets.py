@@ -112,15 +112,9 @@ def full_name(name: str, variant: str) -> str:
   return f"{name}_{variant}" if variant else name
 
 
-def load(
-    name: str,
-    *,
-    data_dir: str | None = None,
-    cache_dir: str | None = None,
-    size: int | None = None,
-    seed: int = 0,
-    broken: int | None = None,
-) -> Dataset:
+def load(name: str, *, data_dir: str | None = None,
+         cache_dir: str | None = None, size: int | None = None, seed: int = 0,
+         broken: int | None = None) -> Dataset:
   """Opens the data set `name`; file-based ones are prepared on first use.
 
   Args:

@@ -23,16 +23,9 @@ def classes(count: int, names: Sequence[str] = ()) -> dict:
   return {"class_names": tuple(names), "colors": voc.palette(count)}
 
 
-def open_images(
-    archive: archives.Archive,
-    spec: datasets.Spec,
-    images: str,
-    *,
-    data_dir: str | None,
-    cache_dir: str | None,
-    size: int | None,
-    expect: int = 0,
-) -> datasets.Dataset:
+def open_images(archive: archives.Archive, spec: datasets.Spec, images: str, *,
+                data_dir: str | None, cache_dir: str | None, size: int | None,
+                expect: int = 0) -> datasets.Dataset:
   """`unlabeled` from a pattern of files, in squares, and the shots."""
   root = archive.locate(data_dir)
   side = archives.stored_side(size)
@@ -43,13 +36,8 @@ def open_images(
       spec, splits | shots(archive, spec, root, cache_dir=cache_dir))
 
 
-def shots(
-    archive: archives.Archive,
-    spec: datasets.Spec,
-    root: pathlib.Path,
-    *,
-    cache_dir: str | None,
-) -> dict[str, sources.Source]:
+def shots(archive: archives.Archive, spec: datasets.Spec, root: pathlib.Path, *,
+          cache_dir: str | None) -> dict[str, sources.Source]:
   """{"train_labeled": the images with masks}, {} where there are none."""
   items = []
   for ending in ("png", "jpg"):

@@ -19,9 +19,7 @@ def shipped(name: str) -> dict[str, tuple[str, ...]]:
           if not path.stem.startswith("order_")}
 
 
-def label_orders(
-    name: str, pool: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
+def label_orders(name: str, pool: Sequence[str]) -> dict[str, tuple[str, ...]]:
   """`Dataset.lists` of the label orders that this project brings.
 
   splits/<name>/order_of_<n>_seed<s>.txt holds positions from 0 in a labeled
@@ -52,9 +50,8 @@ def hashed(ids: Iterable[str]) -> list[str]:
   return sorted(ids, key=lambda x: hashlib.sha256(x.encode()).digest())
 
 
-def read(
-    path: pathlib.Path, root: pathlib.Path | None = None
-) -> tuple[str, ...]:
+def read(path: pathlib.Path, root: pathlib.Path | None = None
+         ) -> tuple[str, ...]:
   """The ids of a list file; empty lines are skipped, repeats refused.
 
   An id names files below the data set's folders: one that leads out of them is
@@ -90,9 +87,7 @@ def read(
   return ids
 
 
-def locate(
-    name: str, data_dir: str | None, marker: str
-) -> pathlib.Path:
+def locate(name: str, data_dir: str | None, marker: str) -> pathlib.Path:
   """The data set's folder: `data_dir` or `data_dir`/`name`.
 
   `marker` is a file or folder that lies in every such folder.

@@ -80,9 +80,8 @@ def decode_gray(content: bytes, where: str) -> np.ndarray:
   return values.astype(np.uint16)
 
 
-def check_classes(
-    mask: np.ndarray, num_classes: int, ignore_index: int, where: str
-) -> None:
+def check_classes(mask: np.ndarray, num_classes: int, ignore_index: int,
+                  where: str) -> None:
   """Raises where a mask holds an index that is no class."""
   used = np.bincount(mask.ravel(), minlength=256)
   used[ignore_index] = 0

@@ -11,15 +11,9 @@ from semseg_jax.data import readers
 from semseg_jax.data import store
 
 
-def open_lesions(
-    name: str,
-    splits: Mapping[str, Sequence[store.Item]],
-    *,
-    size: int | None,
-    cache_dir: str | None,
-    licence: str,
-    citation: str,
-) -> datasets.Dataset:
+def open_lesions(name: str, splits: Mapping[str, Sequence[store.Item]], *,
+                 size: int | None, cache_dir: str | None, licence: str,
+                 citation: str) -> datasets.Dataset:
   """A data set of lesions from items with black-and-white masks."""
   side = archives.stored_side(size)
   spec = datasets.Spec(

@@ -88,9 +88,8 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   return _by_value(samples, legend, where)
 
 
-def read_colors(
-    content: bytes, colors: np.ndarray, ignore_index: int, where: str
-) -> np.ndarray:
+def read_colors(content: bytes, colors: np.ndarray, ignore_index: int,
+                where: str) -> np.ndarray:
   """Encoded mask -> uint8 [H, W], by colour unless it holds indices already.
 
   For downloads whose masks have further colours, which do not count.

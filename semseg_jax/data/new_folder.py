@@ -27,13 +27,8 @@ _NAMES = ("labelmap.txt", "class_names.txt", "classes.txt", "labels.txt")
 _MOST_CLASSES = 200
 
 
-def write(
-    root: pathlib.Path,
-    *,
-    split: Sequence[float] = (),
-    seed: int = 0,
-    classes: Sequence[str] = (),
-) -> list[str]:
+def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
+          classes: Sequence[str] = ()) -> list[str]:
   """Writes lists and classes.json into `root`.
 
   Args:
@@ -86,9 +81,8 @@ def write(
   return notes
 
 
-def divided(
-    ids: Sequence[str], fractions: Sequence[float], seed: int
-) -> dict[str, list[str]]:
+def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
+            ) -> dict[str, list[str]]:
   """{train_labeled, val, test: ids}, at random but for the seed.
 
   Raises:

@@ -48,17 +48,10 @@ class Stream(NamedTuple):
 
 
 def train_batches(
-    labeled: sources.Source | None,
-    unlabeled: sources.Source | None,
-    *,
-    size: int | tuple[int, int],
-    batch_size: int,
-    unlabeled_batch_size: int,
-    seed: int,
-    augment: AugmentOptions = _DEFAULT_AUGMENT,
-    crop: geometry.Crop | None = None,
-    **rows,
-) -> Iterator[dict]:
+    labeled: sources.Source | None, unlabeled: sources.Source | None, *,
+    size: int | tuple[int, int], batch_size: int, unlabeled_batch_size: int,
+    seed: int, augment: AugmentOptions = _DEFAULT_AUGMENT,
+    crop: geometry.Crop | None = None, **rows) -> Iterator[dict]:
   """Endless batches for the steps start_step, start_step + 1, ...
 
   Args:
@@ -108,15 +101,9 @@ def unlabeled_stream(source, batch_size, *, size, seed, augment, crop=None):
           cropped(x, rng), rng, augment), seed)
 
 
-def batches(
-    streams: Mapping[str, Stream],
-    *,
-    start_step: int = 0,
-    process_index: int = 0,
-    process_count: int = 1,
-    workers: int = 0,
-    broken: int = 0,
-) -> Iterator[dict]:
+def batches(streams: Mapping[str, Stream], *, start_step: int = 0,
+            process_index: int = 0, process_count: int = 1, workers: int = 0,
+            broken: int = 0) -> Iterator[dict]:
   """Endless batches {key: {name: [B, ...]}} of several streams.
 
   Args:
@@ -135,9 +122,8 @@ def batches(
       for key, stream in streams.items()})
 
 
-def prepared(
-    example, *, size: int | tuple[int, int] | None, with_label: bool
-) -> dict[str, np.ndarray]:
+def prepared(example, *, size: int | tuple[int, int] | None, with_label: bool
+             ) -> dict[str, np.ndarray]:
   """{"image"} or {"image", "label"}, resized; None: at its own size."""
   result = {"image": example["image"]}
   if with_label:
@@ -149,10 +135,9 @@ def prepared(
   return result
 
 
-def eval_batches(
-    source: sources.Source, *, size: int | tuple[int, int], batch_size: int,
-    fill: tuple[int, ...] | None = None,
-) -> Iterator[dict]:
+def eval_batches(source: sources.Source, *, size: int | tuple[int, int],
+                 batch_size: int, fill: tuple[int, ...] | None = None
+                 ) -> Iterator[dict]:
   """All images once, in order, in batches of one shape.
 
   Args:

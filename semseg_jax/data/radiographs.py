@@ -19,17 +19,10 @@ from semseg_jax.data import store
 VARIANTS = ("plain",)
 
 
-def open_lungs(
-    name: str,
-    splits: Mapping[str, Sequence[store.Item]],
-    *,
-    variant: str,
-    size: int | None,
-    cache_dir: str | None,
-    licence: str,
-    citation: str,
-    pixels: Callable = readers.radiograph,
-) -> datasets.Dataset:
+def open_lungs(name: str, splits: Mapping[str, Sequence[store.Item]], *,
+               variant: str, size: int | None, cache_dir: str | None,
+               licence: str, citation: str,
+               pixels: Callable = readers.radiograph) -> datasets.Dataset:
   """A data set of lungs; the masks of an image are joined.
 
   Args:

@@ -37,12 +37,8 @@ def radiograph(path: str, channels: int, *, plain: bool) -> np.ndarray:
   return intensity.radiograph(values, plain=plain)
 
 
-def squares(
-    side: int,
-    *,
-    masks: Callable[[Sequence[str]], np.ndarray] = union,
-    pixels: Callable[[str, int], np.ndarray] = image,
-) -> store.Read:
+def squares(side: int, *, masks: Callable[[Sequence[str]], np.ndarray] = union,
+            pixels: Callable[[str, int], np.ndarray] = image) -> store.Read:
   """A reader of large images, stored as JPEG squares of one side.
 
   Args:

@@ -81,13 +81,8 @@ class Rendered:
 
   checked = True  # `datasets.verify` need not render all of them
 
-  def __init__(
-      self,
-      render: Callable[[int], tuple[np.ndarray, np.ndarray]],
-      ids: Sequence[str],
-      *,
-      labeled: bool,
-  ):
+  def __init__(self, render: Callable[[int], tuple[np.ndarray, np.ndarray]],
+               ids: Sequence[str], *, labeled: bool):
     """`render(i)` gives (image uint8 [H, W, C], label uint8 [H, W])."""
     self.ids = tuple(ids)
     self.labeled = labeled
@@ -116,9 +111,8 @@ class Rendered:
 class Subset:
   """Some images of another source, in the given order, labeled or not."""
 
-  def __init__(
-      self, parent: Source, indices: Sequence[int], *, labeled: bool = True
-  ):
+  def __init__(self, parent: Source, indices: Sequence[int], *,
+               labeled: bool = True):
     self._parent = parent
     self._indices = tuple(int(i) for i in indices)
     self.ids = tuple(parent.ids[i] for i in self._indices)

@@ -98,14 +98,9 @@ class Store:
     """Keys of the images that an item was expanded into, by their names."""
     return self._of_item[item.key]
 
-  def source(
-      self,
-      keys: Sequence[str],
-      *,
-      labeled: bool,
-      ids: Sequence[str] | None = None,
-      volumes: Sequence[str] | None = None,
-  ) -> "Stored":
+  def source(self, keys: Sequence[str], *, labeled: bool,
+             ids: Sequence[str] | None = None,
+             volumes: Sequence[str] | None = None) -> "Stored":
     """The images with these keys, in this order; `ids` default to keys."""
     return Stored(self, tuple(keys), tuple(ids or keys), labeled, volumes)
 
@@ -174,15 +169,9 @@ def read_files(item: Item, channels: int) -> tuple[bytes, np.ndarray | None]:
   return image_files.read_bytes(item.image), mask
 
 
-def open_items(
-    spec: datasets.Spec,
-    items: Sequence[Item],
-    *,
-    cache_dir: str | None,
-    read: Read = read_files,
-    expand: Expand | None = None,
-    variant: str = "",
-) -> Store:
+def open_items(spec: datasets.Spec, items: Sequence[Item], *,
+               cache_dir: str | None, read: Read = read_files,
+               expand: Expand | None = None, variant: str = "") -> Store:
   """Opens the store of these items, preparing it if it is not there.
 
   Args:
@@ -209,13 +198,8 @@ def open_items(
   return store
 
 
-def open_splits(
-    spec: datasets.Spec,
-    splits: Mapping[str, Sequence[Item]],
-    *,
-    volumes: bool = False,
-    **options,
-) -> dict[str, "Stored"]:
+def open_splits(spec: datasets.Spec, splits: Mapping[str, Sequence[Item]], *,
+                volumes: bool = False, **options) -> dict[str, "Stored"]:
   """Opens the store of all splits' items, and each split as a source.
 
   Splits named `unlabeled*` are without labels, even of images that have them

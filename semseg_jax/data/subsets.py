@@ -31,13 +31,9 @@ from semseg_jax.data import sources
 _POOLS = ("train_labeled", "train")
 
 
-def select(
-    dataset: datasets.Dataset,
-    *,
-    num_labeled: int,
-    num_unlabeled: int,
-    split_seed: int,
-) -> tuple[sources.Source | None, sources.Source | None]:
+def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
+           split_seed: int
+           ) -> tuple[sources.Source | None, sources.Source | None]:
   """The labeled and the unlabeled source of a run.
 
   Args:
@@ -137,9 +133,8 @@ def _shuffled(ids: Sequence[str], seed: int) -> list[str]:
   return [ids[i] for i in np.random.default_rng(seed).permutation(len(ids))]
 
 
-def _numbered(
-    lists: Mapping[str, Sequence[str]], pattern: str
-) -> dict[int, tuple[str, Sequence[str]]]:
+def _numbered(lists: Mapping[str, Sequence[str]], pattern: str
+              ) -> dict[int, tuple[str, Sequence[str]]]:
   """Lists whose name fits, by the number in it."""
   matches = ((re.fullmatch(pattern, name), name) for name in lists)
   return {int(m[1]): (name, lists[name]) for m, name in matches if m}

@@ -68,18 +68,16 @@ def resize_label(
       Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
 
 
-def augment_unlabeled(
-    example: dict, rng: np.random.Generator, options: AugmentOptions
-) -> dict:
+def augment_unlabeled(example: dict, rng: np.random.Generator,
+                      options: AugmentOptions) -> dict:
   """Flips {"image"} left to right."""
   if rng.random() < options.flip_unlabeled and options.mirror is not None:
     return {"image": example["image"][:, ::-1]}
   return {"image": example["image"]}
 
 
-def augment_labeled(
-    example: dict, rng: np.random.Generator, options: AugmentOptions
-) -> dict:
+def augment_labeled(example: dict, rng: np.random.Generator,
+                    options: AugmentOptions) -> dict:
   """Moves {"image", "label"} together and changes the image's colours.
 
   All random numbers are generated whatever the options say, so that changing
@@ -106,15 +104,9 @@ def augment_labeled(
   return {"image": image, "label": label}
 
 
-def affine(
-    image: np.ndarray,
-    label: np.ndarray,
-    *,
-    shift: tuple[float, float],
-    scale: float,
-    degrees: float,
-    border_label: int,
-) -> tuple[np.ndarray, np.ndarray]:
+def affine(image: np.ndarray, label: np.ndarray, *, shift: tuple[float, float],
+           scale: float, degrees: float, border_label: int
+           ) -> tuple[np.ndarray, np.ndarray]:
   """One rotation, scaling and shift about the centre of both arrays.
 
   Args:
@@ -143,13 +135,8 @@ def affine(
   return from_pillow(moved_image, image.ndim), np.asarray(moved_label)
 
 
-def jitter_colors(
-    image: np.ndarray,
-    brightness: float,
-    contrast: float,
-    saturation: float,
-    hue: float,
-) -> np.ndarray:
+def jitter_colors(image: np.ndarray, brightness: float, contrast: float,
+                  saturation: float, hue: float) -> np.ndarray:
   """Colour changes of uint8 [H, W, C]: relative, but `hue` is a turn in [0, 1].
 
   The hue turns in the YIQ plane; gray images have neither hue nor saturation.

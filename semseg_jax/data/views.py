@@ -26,9 +26,8 @@ class Strong:
   blur: tuple[float, float] = (0.1, 2.0)
 
 
-def prepared(
-    example, *, size, num_classes: int, ignore_index: int, with_classes: bool
-) -> dict[str, np.ndarray]:
+def prepared(example, *, size, num_classes: int, ignore_index: int,
+             with_classes: bool) -> dict[str, np.ndarray]:
   """{"image": resized} and, if asked for, "classes": float32 [C] in {0, 1}."""
   view = {"image": transforms.resize_image(example["image"], size)}
   if with_classes:
@@ -50,9 +49,8 @@ def weak(
   return example | {"image": _flipped(example["image"], rng, flip)}
 
 
-def both(
-    example: dict, rng: np.random.Generator, options: Strong, *,
-    flip: bool = True) -> dict:
+def both(example: dict, rng: np.random.Generator, options: Strong, *,
+         flip: bool = True) -> dict:
   """The weak view in "image", the strong one in "strong"."""
   strong = _changed(_flipped(example["image"], rng, flip), rng, options)
   return weak(example, rng, flip=flip) | {"strong": strong}

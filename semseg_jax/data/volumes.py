@@ -20,13 +20,9 @@ def liver_spec(name: str, licence: str, citation: str) -> datasets.Spec:
       licence=licence, citation=citation)
 
 
-def encoded_slice(
-    values: np.ndarray,
-    mask: np.ndarray | None,
-    *,
-    window: tuple[float, float],
-    side: int,
-) -> tuple[bytes, np.ndarray | None]:
+def encoded_slice(values: np.ndarray, mask: np.ndarray | None, *,
+                  window: tuple[float, float], side: int
+                  ) -> tuple[bytes, np.ndarray | None]:
   """One slice, numbers [H, W] -> (PNG of side x side, mask of the same)."""
   gray = intensity.to_uint8(intensity.windowed(values, *window))
   content = image_files.encode_png(

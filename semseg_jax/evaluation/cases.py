@@ -52,11 +52,9 @@ class Cases(NamedTuple):
   shown: dict[int, tuple[str, ...]]
 
 
-def write(
-    folder, source, *, spec, files: Mapping[str, Sequence[str]],
-    confusion: Mapping[str, np.ndarray],
-    confidence: Mapping[str, np.ndarray],
-) -> None:
+def write(folder, source, *, spec, files: Mapping[str, Sequence[str]],
+          confusion: Mapping[str, np.ndarray],
+          confidence: Mapping[str, np.ndarray]) -> None:
   """Writes cases.json and cases/<number>_{image,truth}.png.
 
   Args:

@@ -68,9 +68,8 @@ def frechet_distance(a: Moments, b: Moments) -> float:
   return float(max(distance, 0.0))
 
 
-def kernel_distance(
-    a, b, *, subsets: int = 100, subset_size: int = 1000,
-    seed: int = 0) -> tuple[float, float]:
+def kernel_distance(a, b, *, subsets: int = 100, subset_size: int = 1000,
+                    seed: int = 0) -> tuple[float, float]:
   """Unbiased squared MMD with the kernel (x.y / d + 1)^3; KID.
 
   Args:

@@ -14,13 +14,8 @@ _MISSING = (238, 238, 238)
 _GAP = 4
 
 
-def grid(
-    rows: Sequence[Sequence[np.ndarray | None]],
-    *,
-    columns: Sequence[str],
-    names: Sequence[str],
-    tile: int = 128,
-) -> np.ndarray:
+def grid(rows: Sequence[Sequence[np.ndarray | None]], *, columns: Sequence[str],
+         names: Sequence[str], tile: int = 128) -> np.ndarray:
   """Images in rows and columns with headings and row names.
 
   Args:
@@ -64,9 +59,8 @@ def grid(
   return np.asarray(canvas)
 
 
-def legend(
-    class_names: Sequence[str], colors, *, width: int, size: int = 14
-) -> np.ndarray:
+def legend(class_names: Sequence[str], colors, *, width: int, size: int = 14
+           ) -> np.ndarray:
   """Swatches with class names, wrapped to `width`; uint8 [height, width, 3]."""
   text = font(size)
   line = size + 3 * _GAP

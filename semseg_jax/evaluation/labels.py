@@ -55,11 +55,10 @@ class Summary(NamedTuple):
   new: int
 
 
-def write(
-    label: Callable[[list[np.ndarray], np.ndarray], Labeled],
-    source: sources.Source, *, out_dir, method: str, class_names, colors,
-    batch_size: int, fingerprint: str, shard: tuple[int, int] = (0, 1),
-    kinds: Sequence[str] = KINDS) -> Summary:
+def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
+          source: sources.Source, *, out_dir, method: str, class_names, colors,
+          batch_size: int, fingerprint: str, shard: tuple[int, int] = (0, 1),
+          kinds: Sequence[str] = KINDS) -> Summary:
   """Labels a shard of `source`; images that are in its file stay.
 
   Which shard an image is in, and the number that its random start hangs on,

@@ -67,16 +67,11 @@ def plot_metrics(path, out) -> bool:
   return True
 
 
-def panel(
-    series: Mapping[str, Curve],
-    *,
-    title: str,
-    size: tuple[int, int] = (760, 320),
-    across: str = "step",
-    x_ticks: Mapping[float, str] | None = None,
-    spreads: Mapping[str, Sequence[float]] | None = None,
-    opened: Mapping[str, str] | None = None,
-) -> np.ndarray:
+def panel(series: Mapping[str, Curve], *, title: str,
+          size: tuple[int, int] = (760, 320), across: str = "step",
+          x_ticks: Mapping[float, str] | None = None,
+          spreads: Mapping[str, Sequence[float]] | None = None,
+          opened: Mapping[str, str] | None = None) -> np.ndarray:
   """One plot: a line for each series, a legend at the right.
 
   Args:
@@ -120,14 +115,9 @@ def roc(curves: Mapping[str, Curve]) -> np.ndarray:
                across="false positive rate")
 
 
-def bars(
-    series: Mapping[str, Sequence[float]],
-    *,
-    names: Sequence[str],
-    title: str,
-    level: float | None = None,
-    size: tuple[int, int] = (760, 320),
-) -> np.ndarray:
+def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
+         title: str, level: float | None = None,
+         size: tuple[int, int] = (760, 320)) -> np.ndarray:
   """One plot of bars in groups: a group per name, a bar per series.
 
   Args:

@@ -32,20 +32,10 @@ Predict = Callable[
     [np.ndarray, np.ndarray], Mapping[str, Mapping[str, np.ndarray]]]
 
 
-def evaluate(
-    predict: Predict,
-    source: sources.Source,
-    *,
-    spec,
-    batch_size: int,
-    size: int | tuple[int, int],
-    out_dir,
-    fingerprint: str,
-    images: int = 16,
-    fill: tuple[int, ...] | None = None,
-    process: int = 0,
-    num_processes: int = 1,
-) -> dict[str, dict]:
+def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
+             size: int | tuple[int, int], out_dir, fingerprint: str,
+             images: int = 16, fill: tuple[int, ...] | None = None,
+             process: int = 0, num_processes: int = 1) -> dict[str, dict]:
   """Labels every image of `source`, scores and draws the predictions.
 
   One batch is one chunk; a chunk that an earlier attempt with the same

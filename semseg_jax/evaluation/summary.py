@@ -7,9 +7,8 @@ import numpy as np
 from semseg_jax.ops import scores
 
 
-def summarise(
-    confusion: np.ndarray, class_names, *, volumes=None, confidence=None
-) -> dict:
+def summarise(confusion: np.ndarray, class_names, *, volumes=None,
+              confidence=None) -> dict:
   """Scores from the counts of each image; undefined ones are None.
 
   Args:

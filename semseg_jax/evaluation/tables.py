@@ -18,9 +18,8 @@ SCORES = {
 }
 
 
-def score_rows(
-    methods: Mapping[str, Mapping], config: Mapping | None = None
-) -> list[dict]:
+def score_rows(methods: Mapping[str, Mapping], config: Mapping | None = None
+               ) -> list[dict]:
   """One row per method of `segmentation.evaluate`'s result, in percent.
 
   With a config (nested dicts) the rows say what networks were pretrained on,
@@ -72,6 +71,23 @@ def markdown(rows: Sequence[Mapping]) -> str:
 def save(path, rows: Iterable[Mapping]) -> None:
   """Writes {"rows": [...]}, whole or not at all."""
   run_dir.write_json(path, {"rows": [dict(row) for row in rows]})
+
+
+def write(folder, rows, shown=None, title: str = "") -> None:
+  """Writes table.json and table.md into `folder`, and prints the table.
+
+  Args:
+    folder: an `epath.Path`; made if absent.
+    rows: of the table.
+    shown: rows as Markdown and terminal show them; None: the same.
+    title: above the table on the terminal.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  save(folder / "table.json", rows)
+  shown = rows if shown is None else shown
+  (folder / "table.md").write_text(markdown(shown) + "\n")
+  print(f"\n{title}{text(shown)}\n\nwritten to {folder / 'table.json'}",
+        flush=True)
 
 
 def _percent(value):

@@ -51,9 +51,8 @@ def kinds() -> list[str]:
   return sorted(_IMPORTERS)
 
 
-def from_torch(
-    kind: str, state_dict: Mapping[str, np.ndarray], **options
-) -> tuple[nn.Module, dict[str, Any]]:
+def from_torch(kind: str, state_dict: Mapping[str, np.ndarray], **options
+               ) -> tuple[nn.Module, dict[str, Any]]:
   """Builds our module and its variables from a PyTorch state dict.
 
   Sizes, widths, depths and variants are read off the entries.
@@ -133,9 +132,8 @@ def _wrapper(state_dict) -> str:
       isinstance(n, str) and n.startswith(p) for n in state_dict)), "")
 
 
-def save(
-    path, kind: str, state_dict: Mapping[str, np.ndarray], source: str = ""
-):
+def save(path, kind: str, state_dict: Mapping[str, np.ndarray], source: str = ""
+         ):
   """Writes a state dict, under its original names, for `load`.
 
   Args:

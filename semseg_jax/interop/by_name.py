@@ -18,12 +18,8 @@ _LEAVES = {
     "count": "num_batches_tracked"}
 
 
-def read(
-    module: nn.Module,
-    example,
-    reader: state_dicts.Reader,
-    name_of: Callable[[tuple[str, ...]], str],
-) -> dict[str, Any]:
+def read(module: nn.Module, example, reader: state_dicts.Reader,
+         name_of: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
   """Variables of `module`; its own shapes say which ones entries must have.
 
   Batch counters may be missing: files older than PyTorch 0.4.1 have none.

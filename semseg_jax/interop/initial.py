@@ -8,9 +8,8 @@ import jax.numpy as jnp
 _TRUNK = "backbone"
 
 
-def copy_agreeing(
-    variables: dict[str, Any], source: dict[str, Any], *, what: str
-) -> dict[str, Any]:
+def copy_agreeing(variables: dict[str, Any], source: dict[str, Any], *,
+                  what: str) -> dict[str, Any]:
   """`variables` with those of `source` where path and shape agree.
 
   The trunk must agree as a whole, statistics included; other layers, like a

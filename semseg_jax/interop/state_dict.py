@@ -57,9 +57,8 @@ class Reader:
           f"{ndim} axes")
     return shape
 
-  def take(
-      self, name: str, shape: Sequence[int | None] | None = None
-  ) -> np.ndarray:
+  def take(self, name: str, shape: Sequence[int | None] | None = None
+           ) -> np.ndarray:
     """The entry as float32 (floats), int64 (integers) or bool.
 
     Args:

@@ -94,9 +94,8 @@ class Unpickler(pickle.Unpickler):
     Other exceptions: it is damaged.
   """
 
-  def __init__(
-      self, file, path, storage: Callable | None = None, *,
-      foreign: bool = False, functions=None, types=None):
+  def __init__(self, file, path, storage: Callable | None = None, *,
+               foreign: bool = False, functions=None, types=None):
     super().__init__(file, encoding="utf-8")
     self._foreign = foreign
     self._functions = _FUNCTIONS | (functions or {})

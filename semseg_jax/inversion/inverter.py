@@ -44,10 +44,9 @@ class Inverter:
     learning_rates: [steps] float32, the rate of each step.
   """
 
-  def __init__(
-      self, networks: options_lib.Networks, options: options_lib.Options,
-      batch_size: int,
-      sharding: jax.sharding.NamedSharding | None = None):
+  def __init__(self, networks: options_lib.Networks,
+               options: options_lib.Options, batch_size: int,
+               sharding: jax.sharding.NamedSharding | None = None):
     """Args:
       networks: frozen networks as functions.
       options: how to search.

@@ -34,9 +34,8 @@ def augment_rngs(key, n):
   return dict(zip(names, table, strict=True))
 
 
-def augment(
-    rngs, image, label=None, *, policy=("color", "translation", "cutout"),
-    strength=1.0):
+def augment(rngs, image, label=None, *,
+            policy=("color", "translation", "cutout"), strength=1.0):
   """Augments images and, by the same motions, label maps.
 
   Args:

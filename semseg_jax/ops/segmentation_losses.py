@@ -37,9 +37,8 @@ def valid_pixels(label, ignore_index: int | None):
   return ((label != ignore_index) & (label >= 0)).astype(jnp.float32)
 
 
-def cross_entropy(
-    logits, label, *, temperature: float = 1.0,
-    ignore_index: int | None = None):
+def cross_entropy(logits, label, *, temperature: float = 1.0,
+                  ignore_index: int | None = None):
   """Mean softmax cross-entropy of logits / temperature over counted pixels.
 
   Args:
@@ -83,9 +82,8 @@ def soft_cross_entropy(logits, target, valid=None):
   return jnp.mean((loss * valid).sum((1, 2)) / count)
 
 
-def binary_cross_entropy(
-    logits, label, *, temperature: float = 1.0,
-    ignore_index: int | None = None):
+def binary_cross_entropy(logits, label, *, temperature: float = 1.0,
+                         ignore_index: int | None = None):
   """Mean sigmoid cross-entropy of logits / temperature over counted pixels.
 
   Args:
@@ -106,9 +104,8 @@ def binary_cross_entropy(
   return _mean_of_valid(loss, valid_pixels(label, ignore_index))
 
 
-def dice_loss(
-    logits, target, *, temperature: float = 0.3,
-    include_background: bool = False, weight=None, valid=None):
+def dice_loss(logits, target, *, temperature: float = 0.3,
+              include_background: bool = False, weight=None, valid=None):
   """Soft Dice loss of sigmoid(logits / temperature), squared denominators.
 
   Sums run over the batch and the image; channels are averaged.

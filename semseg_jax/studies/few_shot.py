@@ -24,7 +24,6 @@ from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
-from semseg_jax.training import run_dir
 
 _SAMPLES = 64  # fresh ones, to score on
 
@@ -109,16 +108,14 @@ def write(config, workdir, *, shots, segmenters, trials: int,
           values[_name(key)] for key in direct if key[:2] == (method, k)]))
   rows.sort(key=lambda r: (
       [*splits, "samples"].index(r["split"]), r["shots"]))
-  run_dir.write_json(folder / "table.json", {"rows": rows})
-  shown = [{k: v for k, v in r.items() if k != "trials"} for r in rows]
-  (folder / "table.md").write_text(tables.markdown(shown) + "\n")
   for s in splits:
     experiment.save_record(
         cells_lib.changed(config, stages=tuple(
             x for x in config.stages if x in ("gan", "fully_supervised"))),
         folder.parent, s, _methods(r for r in rows if r["split"] == s),
         seconds=time.monotonic() - started, extra={"updates": updates})
-  print(f"{tables.text(shown)}\n\nwritten to {folder / 'table.json'}")
+  tables.write(folder, rows, [
+      {k: v for k, v in r.items() if k != "trials"} for r in rows])
   return rows
 
 

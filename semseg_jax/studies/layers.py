@@ -20,7 +20,6 @@ from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
-from semseg_jax.training import run_dir
 
 
 def write(config, workdir, *, n: int) -> list[dict]:
@@ -47,14 +46,11 @@ def write(config, workdir, *, n: int) -> list[dict]:
   rows = [{"variant": name.partition("_")[0], "layer": name.partition("_")[2]}
           | {f"{c}_miou": round(v[name], 4) for c, v in columns.items()}
           for name in chosen]
-  run_dir.write_json(folder / "table.json", {"rows": rows})
-  (folder / "table.md").write_text(tables.markdown(rows) + "\n")
+  tables.write(folder, rows)
   figures.save(folder / "layers.png", figures.stack([
       plots.bars(
           {kind: [v.get(f"{kind}_{n}", np.nan) for n in layers]
            for kind in ("only", "without")}, names=layers,
           title=f"mIoU by layer, {c} (line: all layers)", level=v["all"])
       for c, v in columns.items()]))
-  print(f"{tables.text(rows)}\n\nwritten to {folder / 'table.json'} and "
-        f"{folder / 'layers.png'}")
   return rows

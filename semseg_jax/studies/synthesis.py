@@ -89,7 +89,6 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   for row in rows:
     row["share"] = (row["miou"] - floor) / max(ceiling - floor, 1e-9)
   folder = workdir / "synthesis" / split
-  folder.mkdir(parents=True, exist_ok=True)
   _write(folder, rows, f"{config.data.name}, {split}, {len(real)} layouts")
   experiment.save_record(
       config, workdir, split,
@@ -187,7 +186,6 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
       row |= {a: b for a, b in evaluate(
           one, folder, split=split)[0].items() if a != "images of"}
     rows.append(row)
-  (workdir / "study").mkdir(exist_ok=True)
   _write(workdir / "study", rows, "parameters of the pseudo labels")
   return rows
 
@@ -254,8 +252,6 @@ def _batches(rows):
 
 
 def _write(folder, rows, title):
-  shown = [{k: round(v, 4) if isinstance(v, float) else v
-            for k, v in row.items()} for row in rows]
-  tables.save(folder / "table.json", rows)
-  (folder / "table.md").write_text(tables.markdown(shown) + "\n")
-  print(f"\n{title}:\n{tables.text(shown)}\n\nwritten to {folder}", flush=True)
+  tables.write(folder, rows, [
+      {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+      for row in rows], f"{title}:\n")

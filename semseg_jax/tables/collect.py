@@ -50,13 +50,10 @@ class Results(NamedTuple):
   pretrained: tuple[str | None, ...]
 
 
-def results(
-    table: definition.Table,
-    config_of: Callable[[definition.Run], dict],
-    root: pathlib.Path,
-    elsewhere: Sequence[records.Entry] = (),
-    unlike: Unlike = records.differences,
-) -> Results:
+def results(table: definition.Table,
+            config_of: Callable[[definition.Run], dict], root: pathlib.Path,
+            elsewhere: Sequence[records.Entry] = (),
+            unlike: Unlike = records.differences) -> Results:
   """Reads the records of a table's runs.
 
   Args:
@@ -105,11 +102,10 @@ def results(
                  tuple(pretrained(row) for row in table.rows))
 
 
-def find_record(
-    root: pathlib.Path, run: definition.Run, split: str, config: dict,
-    elsewhere: Sequence[records.Entry] = (), *, method: str = "",
-    unlike: Unlike = records.differences,
-) -> tuple[pathlib.Path, records.Record] | None:
+def find_record(root: pathlib.Path, run: definition.Run, split: str,
+                config: dict, elsewhere: Sequence[records.Entry] = (), *,
+                method: str = "", unlike: Unlike = records.differences
+                ) -> tuple[pathlib.Path, records.Record] | None:
   """A run's finished record of a split and its folder; None without one.
 
   A record in the run's own folder comes first, then the newest elsewhere.
@@ -137,13 +133,9 @@ def find_record(
 
 
 def near_misses(
-    table: definition.Table,
-    config_of: Callable[[definition.Run], dict],
-    root: pathlib.Path,
-    elsewhere: Sequence[records.Entry],
-    unlike: Unlike = records.differences,
-    most: int = 6,
-) -> list[str]:
+    table: definition.Table, config_of: Callable[[definition.Run], dict],
+    root: pathlib.Path, elsewhere: Sequence[records.Entry],
+    unlike: Unlike = records.differences, most: int = 6) -> list[str]:
   """Records that are nobody's, though some run that has none is like them.
 
   Args:

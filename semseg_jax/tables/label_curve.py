@@ -59,10 +59,8 @@ def fewer_labels(point: Point, baseline: Sequence[Point]) -> Factor:
   return Factor(curve[-1].labels / point.labels, ">")
 
 
-def draw(
-    curves: Mapping[str, Sequence[Point]], *, title: str,
-    published: Mapping[str, Sequence[Point]] | None = None,
-) -> np.ndarray:
+def draw(curves: Mapping[str, Sequence[Point]], *, title: str,
+         published: Mapping[str, Sequence[Point]] | None = None) -> np.ndarray:
   """One panel: scores over labels on a logarithmic axis; uint8 [H, W, 3].
 
   Args:

@@ -201,18 +201,16 @@ def replace_block(text: str, name: str, block: str) -> str:
   return pattern.sub(lambda m: f"{m[1]}\n{block}\n\n{m[2]}", text)
 
 
-def with_block(
-    tables: Sequence[definition.Table], document: pathlib.Path
-) -> list[definition.Table]:
+def with_block(tables: Sequence[definition.Table], document: pathlib.Path
+               ) -> list[definition.Table]:
   """The tables that have a block in a document."""
   text = document.read_text()
   return [t for t in tables if f"<!-- table:{t.name} -->" in text]
 
 
-def from_records(
-    table: definition.Table, folders: runs.Folders, *, out: pathlib.Path,
-    into: pathlib.Path | None = None,
-) -> list[pathlib.Path]:
+def from_records(table: definition.Table, folders: runs.Folders, *,
+                 out: pathlib.Path, into: pathlib.Path | None = None
+                 ) -> list[pathlib.Path]:
   """Writes a table from its runs' records.
 
   Args:
@@ -234,9 +232,8 @@ def from_records(
   return paths
 
 
-def write(
-    results: collect.Results, folder: pathlib.Path
-) -> Sequence[pathlib.Path]:
+def write(results: collect.Results, folder: pathlib.Path
+          ) -> Sequence[pathlib.Path]:
   """Writes NAME.md, NAME.csv and, if there is a number, NAME.png."""
   table = results.table
   folder.mkdir(parents=True, exist_ok=True)

@@ -52,9 +52,8 @@ def load(name: str) -> definition.Table:
   return definition.parse(name, module.get_table())
 
 
-def chosen(
-    table: definition.Table, *, rows: Sequence[str], seeds: Sequence[int]
-) -> definition.Table:
+def chosen(table: definition.Table, *, rows: Sequence[str], seeds: Sequence[int]
+           ) -> definition.Table:
   """The table with runs of these rows and seeds only; empty means all.
 
   Raises:
@@ -195,10 +194,8 @@ def jobs(tables: Sequence[definition.Table]) -> list[Job]:
       for run, table in first.items()]
 
 
-def commands(
-    tables: Sequence[definition.Table], folders: Folders, *,
-    ready: bool = False,
-) -> tuple[list[str], list[str]]:
+def commands(tables: Sequence[definition.Table], folders: Folders, *,
+             ready: bool = False) -> tuple[list[str], list[str]]:
   """What is left to do for tables: one shell line a run, needed ones first.
 
   Args:

@@ -30,9 +30,8 @@ from semseg_jax.training import run_dir
 Call = Callable[[Sequence[str]], None]
 
 
-def run(
-    tables: Sequence[definition.Table], folders: runs.Folders, call: Call
-) -> tuple[list[pathlib.Path], list[str]]:
+def run(tables: Sequence[definition.Table], folders: runs.Folders, call: Call
+        ) -> tuple[list[pathlib.Path], list[str]]:
   """Runs the complete graph of the tables at toy size and renders them.
 
   What an earlier call has finished is not done again.

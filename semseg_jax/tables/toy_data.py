@@ -17,10 +17,8 @@ _SIDE = 48
 _CLASSES = 10  # as many as a table scores
 
 
-def folder(
-    path: pathlib.Path, *, classes: Sequence[str], channels: int,
-    splits: Sequence[str], seed: int = 0,
-) -> pathlib.Path:
+def folder(path: pathlib.Path, *, classes: Sequence[str], channels: int,
+           splits: Sequence[str], seed: int = 0) -> pathlib.Path:
   """Writes a small random data set; classes are colours with noise.
 
   Args:
@@ -86,9 +84,8 @@ def on_toy_data(plain: dict, splits: Sequence[str], classes: Sequence[str],
   return fields
 
 
-def shrink(
-    table: definition.Table, folders: runs.Folders, root: pathlib.Path
-) -> definition.Table:
+def shrink(table: definition.Table, folders: runs.Folders, root: pathlib.Path
+           ) -> definition.Table:
   """The table with `smoke` configs on toy data, and one seed.
 
   Rows whose config does not exist stay as they are.

@@ -56,18 +56,10 @@ class Preempted(SystemExit):
     return self.message
 
 
-def train(
-    stage: Stage,
-    *,
-    workdir,
-    options: LoopOptions,
-    key: jax.Array,
-    mesh: jax.sharding.Mesh | None = None,
-    sharding: str = "replicated",
-    rollbacks: int = 0,
-    config_json: str = "{}",
-    overrides_json: str = "{}",
-) -> PyTree:
+def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
+          mesh: jax.sharding.Mesh | None = None, sharding: str = "replicated",
+          rollbacks: int = 0, config_json: str = "{}",
+          overrides_json: str = "{}") -> PyTree:
   """Trains `stage`, from its newest checkpoint if any, to its final state.
 
   Step s counts from 0; a checkpoint, a metrics line and a sample are named by

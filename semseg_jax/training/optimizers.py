@@ -23,20 +23,13 @@ class RangerState(NamedTuple):
   slow: Any  # Lookahead's slow weights
 
 
-def ranger(
-    learning_rate: float | optax.Schedule,
-    *,
-    betas: tuple[float, float] = (0.95, 0.999),
-    eps: float = 1e-5,
-    lookahead_steps: int = 6,
-    lookahead_rate: float = 0.5,
-    threshold: float = 5.0,
-    weight_decay: float = 0.0,
-    centralize: bool = True,
-    centralize_first: bool = True,
-    convolutions_only: bool = False,
-    output_axis: int = -1,
-) -> optax.GradientTransformation:
+def ranger(learning_rate: float | optax.Schedule, *,
+           betas: tuple[float, float] = (0.95, 0.999), eps: float = 1e-5,
+           lookahead_steps: int = 6, lookahead_rate: float = 0.5,
+           threshold: float = 5.0, weight_decay: float = 0.0,
+           centralize: bool = True, centralize_first: bool = True,
+           convolutions_only: bool = False, output_axis: int = -1
+           ) -> optax.GradientTransformation:
   """Rectified Adam + gradient centralisation + Lookahead.
 
   The learning rate may be a number, a schedule of the steps done so far, or a
@@ -123,11 +116,8 @@ def ranger(
   return optax.GradientTransformation(init, update)
 
 
-def lazy_adam(
-    learning_rate: float | optax.Schedule,
-    betas: tuple[float, float],
-    ratio: float,
-) -> optax.GradientTransformation:
+def lazy_adam(learning_rate: float | optax.Schedule, betas: tuple[float, float],
+              ratio: float) -> optax.GradientTransformation:
   """Adam for a network regularised lazily every k steps; ratio = k / (k + 1).
 
   Learning rate times `ratio` and betas to its power make k + 1 updates in k
@@ -149,16 +139,10 @@ class SgdState(NamedTuple):
   velocity: Any  # of the parameters' shapes
 
 
-def sgd(
-    learning_rate: float | optax.Schedule,
-    *,
-    momentum: float = 0.9,
-    nesterov: bool = False,
-    weight_decay: float = 0.0,
-    factors: Any = None,
-    repeats: Any = None,
-    fresh_gradient: bool = False,
-) -> optax.GradientTransformation:
+def sgd(learning_rate: float | optax.Schedule, *, momentum: float = 0.9,
+        nesterov: bool = False, weight_decay: float = 0.0, factors: Any = None,
+        repeats: Any = None, fresh_gradient: bool = False
+        ) -> optax.GradientTransformation:
   """SGD with momentum and L2 decay, PyTorch's order, rates by parameter.
 
   Each update: g += weight_decay * p; v = momentum * v + g; p -= rate * v (with

@@ -17,13 +17,8 @@ class ImageMask(tfds.core.GeneratorBasedBuilder):
 
   VERSION = tfds.core.Version("1.0.0")
 
-  def __init__(
-      self,
-      *,
-      examples: Callable[[], Iterator[tuple[str, dict]]],
-      channels: int,
-      **kwargs,
-  ):
+  def __init__(self, *, examples: Callable[[], Iterator[tuple[str, dict]]],
+               channels: int, **kwargs):
     """`examples()` yields (key, features) in the form of `_info`; the image
     and the label are encoded bytes, stored bit by bit."""
     self._examples = examples

@@ -60,9 +60,8 @@ def label(things: list[Thing], size: int) -> np.ndarray:
   return _without_clutter_borders(out)
 
 
-def render(
-    things: list[Thing], rng: np.random.Generator, size: int
-) -> np.ndarray:
+def render(things: list[Thing], rng: np.random.Generator, size: int
+           ) -> np.ndarray:
   """float32 planes [3, size, size], nominally in [0, 1]."""
   canvas = _ground(rng, size)
   angle = rng.uniform(-1, 1)

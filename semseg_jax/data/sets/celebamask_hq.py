@@ -56,9 +56,8 @@ ARCHIVE = archives.Archive(
     (f"{_IMAGES}/*.jpg", f"{_MASKS}/*/*.png"))
 
 
-def spec(
-    name: str = "celebamask_hq", classes=CLASSES, colors=COLORS, flip=()
-) -> datasets.Spec:
+def spec(name: str = "celebamask_hq", classes=CLASSES, colors=COLORS, flip=()
+         ) -> datasets.Spec:
   """The eight face classes of SemanticGAN, or others."""
   return datasets.Spec(
       name=name, class_names=classes, colors=np.array(colors, np.uint8),
@@ -113,9 +112,8 @@ def open_download(spec, parts, data_dir, cache_dir, size) -> datasets.Dataset:
       spec, splits, {f"labeled_{len(pool)}_seed0": pool} if pool else {})
 
 
-def merge(
-    masks: dict[str, np.ndarray], shape: tuple[int, int], parts=None
-) -> np.ndarray:
+def merge(masks: dict[str, np.ndarray], shape: tuple[int, int], parts=None
+          ) -> np.ndarray:
   """Part name -> bool [H, W] to class indices uint8 [H, W]."""
   label = np.zeros(shape, np.uint8)
   for part, cls in (parts or PARTS).items():

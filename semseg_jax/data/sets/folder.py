@@ -62,17 +62,10 @@ def locate(data_dir: str | None) -> pathlib.Path:
   return below if (below / "splits").is_dir() else root
 
 
-def open_folder(
-    name: str,
-    root: pathlib.Path,
-    *,
-    cache_dir: str | None,
-    licence: str = "",
-    citation: str = "",
-    flip="",
-    extra_splits: dict[str, tuple[str, str]] | None = None,
-    also_unlabeled: tuple[str, ...] = (),
-) -> datasets.Dataset:
+def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
+                licence: str = "", citation: str = "", flip="",
+                extra_splits: dict[str, tuple[str, str]] | None = None,
+                also_unlabeled: tuple[str, ...] = ()) -> datasets.Dataset:
   """A data set from a folder of the layout above.
 
   Args:
@@ -119,10 +112,8 @@ def open_folder(
   return datasets.Dataset(spec, sources, lists)
 
 
-def read_spec(
-    name: str, root: pathlib.Path, licence: str = "", citation: str = "",
-    flip=""
-) -> datasets.Spec:
+def read_spec(name: str, root: pathlib.Path, licence: str = "",
+              citation: str = "", flip="") -> datasets.Spec:
   """The spec of `root`/classes.json.
 
   Args:

@@ -186,10 +186,8 @@ def official_repeats(params):
   return flax.traverse_util.path_aware_map(count, params)
 
 
-def optimizer(
-    c, group_tree, repeat_tree=None, *, block: str,
-    backbone_factor: float = 1.0,
-) -> optax.GradientTransformation:
+def optimizer(c, group_tree, repeat_tree=None, *, block: str,
+              backbone_factor: float = 1.0) -> optax.GradientTransformation:
   """SGD with poly decay, the head at `c.head_factor` times the rate; or AdamW
   with a cosine, which learns faster from scratch.
 

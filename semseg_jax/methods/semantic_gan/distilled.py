@@ -66,8 +66,7 @@ def pairs(config, workdir) -> sources.Source:
 
 
 def sampler(config, workdir, *, truncation: float = 1.0,
-            seed: int | None = None,
-            needed_by: str = "stage 'distilled'"):
+            seed: int | None = None, needed_by: str = "stage 'distilled'"):
   """sample(number) -> (uint8 images, labels, probabilities of the labels).
 
   Args:
