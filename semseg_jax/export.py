@@ -21,8 +21,7 @@ _PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
 def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
   """See `api.Model.export`.
 
-  Raises:
-    ValueError: another dtype.
+  Raises ValueError: another dtype.
   """
   if dtype not in ("float32", "float16"):
     raise ValueError(f"dtype is {dtype!r}; use 'float32' or 'float16'")

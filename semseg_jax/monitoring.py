@@ -51,8 +51,7 @@ def feature_network(config):
   "inception": (features [N, 2048], logits); "efficientnet" and "random":
   features [N, d]. Float32, NumPy.
 
-  Raises:
-    ValueError: `config.monitor.network` is unknown.
+  Raises ValueError: `config.monitor.network` is unknown.
   """
   c = config.monitor
   networks_of = {}

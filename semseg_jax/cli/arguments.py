@@ -98,8 +98,7 @@ def load_config(text: str):
 def changes(texts: Iterable[str]) -> dict:
   """{field: value} of FIELD=VALUE texts, values as Python writes them.
 
-  Raises:
-    ValueError: one without a value.
+  Raises ValueError: one without a value.
   """
   fields = {}
   for text in texts:

@@ -55,8 +55,7 @@ def read(source: str, beside: tuple[str, ...] = (), usual: str = ""
   Returns:
     The arrays by name, and notes: what stands beside them and was not read.
 
-  Raises:
-    FileNotFoundError, ValueError: it cannot be read; the message says why.
+  Raises FileNotFoundError, ValueError: it cannot be read; the message says why.
   """
   path, _, key = source.rpartition(":")
   if not path or pathlib.Path(source).expanduser().exists():
@@ -137,8 +136,7 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
   Returns:
     Notes for the user: which entries were left out.
 
-  Raises:
-    FileNotFoundError, ValueError: naming the file or entry and the reason.
+  Raises FileNotFoundError, ValueError: naming the file or entry and the reason.
   """
   output = pathlib.Path(output).expanduser()
   if not output.parent.is_dir():

@@ -30,8 +30,7 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
           shard: str = "0/1", files=labels.KINDS) -> labels.Summary:
   """Labels image files; see the module's docstring and `labels.write`.
 
-  Raises:
-    ValueError: a flag cannot be used. errors.DataError: no image can be.
+  Raises ValueError: a flag cannot be used. errors.DataError: no image can be.
   """
   numbers = re.fullmatch(r"(\d+)/(\d+)", shard)
   number, count = map(int, numbers.groups()) if numbers else (0, 0)

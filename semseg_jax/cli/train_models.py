@@ -31,8 +31,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
   """[(config, folder)] of a model, in the order to run them.
 
-  Raises:
-    ValueError: no such model, or a change that a config does not have.
+  Raises ValueError: no such model, or a change that a config does not have.
   """
   if name not in MODELS:
     raise ValueError(f"--models={name}: choose from {', '.join(MODELS)}")

@@ -62,8 +62,7 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
   Returns:
     {image: int32 [size, size]}.
 
-  Raises:
-    errors.DataError: names the file and line and what is wrong there.
+  Raises errors.DataError: names the file and line and what is wrong there.
   """
   path = pathlib.Path(path)
   if not path.is_file():

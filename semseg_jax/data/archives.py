@@ -20,7 +20,6 @@ class Archive:
   name: of the data set. page: where to get it, in words. needs: glob patterns
   of files and folders of which every complete download has at least one.
   """
-
   name: str
   page: str
   needs: tuple[str, ...]
@@ -34,9 +33,8 @@ class Archive:
   def locate(self, data_dir: str | None) -> pathlib.Path:
     """The download's folder: `data_dir` or `data_dir`/`name`.
 
-    Raises:
-      errors.DataError: lists what is missing and where to get it; its kind
-        AbsentError where nothing of the download is there.
+    Raises errors.DataError: lists what is missing and where to get it; its kind
+    AbsentError where nothing of the download is there.
     """
     if not data_dir:
       raise errors.DataError(
@@ -73,8 +71,7 @@ class Archive:
       optional: images may be without masks; else each has all of them.
       expect: how many images the download has; fewer are warned about.
 
-    Raises:
-      errors.DataError: no images, masks missing, or two images of one id.
+    Raises errors.DataError: no images, masks missing, or two images of one id.
     """
     head, tail = re.escape(pathlib.PurePosixPath(images).name).split(
         re.escape("{id}"))

@@ -5,7 +5,6 @@ import numpy as np
 
 class Images:
   """A list of images as a source; ids are their positions."""
-
   labeled = False
 
   def __init__(self, images):

@@ -36,7 +36,6 @@ class Spec:
   to the classes (see `flips`), by default nothing, and no flips where names
   tell left from right.
   """
-
   name: str
   class_names: tuple[str, ...]
   colors: np.ndarray
@@ -71,7 +70,6 @@ class Dataset:
   labels_by_volume: label counts are volumes, of which all slices are labeled;
     the lists `labeled_*` then hold names of volumes.
   """
-
   spec: Spec
   splits: Mapping[str, sources.Source]
   lists: Mapping[str, tuple[str, ...]] = dataclasses.field(

@@ -36,8 +36,7 @@ def stated(value, class_names: Sequence[str], where: str) -> Rule:
     class_names: of the set.
     where: the file, for messages.
 
-  Raises:
-    errors.DataError: it is none of these, or no exchange.
+  Raises errors.DataError: it is none of these, or no exchange.
   """
   if value == "none":
     return None

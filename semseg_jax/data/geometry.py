@@ -26,7 +26,6 @@ class Crop:
     their class there.
   blur: probability of a Gaussian blur of a radius in [0, 1].
   """
-
   shape: tuple[int, int]
   scales: tuple[float, ...] = ()
   short_side: tuple[int, ...] = ()
@@ -73,8 +72,7 @@ def resized(example: dict, shape: tuple[int, int]) -> dict:
 def padded_to(example: dict, shape, *, fill, fill_label: int = 255) -> dict:
   """Image and label continued to the right and below up to `shape`.
 
-  Raises:
-    errors.DataError: the image is larger.
+  Raises errors.DataError: the image is larger.
   """
   height, width = example["image"].shape[:2]
   if height > shape[0] or width > shape[1]:

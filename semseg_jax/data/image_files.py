@@ -141,8 +141,7 @@ def encode_jpeg(array: np.ndarray) -> bytes:
 def load(content: bytes, where: str) -> Image.Image:
   """The file as Pillow reads it, all of it; see `read_bytes` for limits.
 
-  Raises:
-    errors.DataError: it is too large, broken, or no image.
+  Raises errors.DataError: it is too large, broken, or no image.
   """
   try:
     image = Image.open(io.BytesIO(content), formats=_FORMATS)

@@ -18,7 +18,6 @@ class ImageFiles:
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
   a file that is broken.
   """
-
   labeled = False
 
   def __init__(self, files, channels: int):
@@ -69,8 +68,7 @@ def find(text: str, channels: int) -> ImageFiles:
       file with a path a line (relative to that file).
     channels: 3 (RGB) or 1 (gray).
 
-  Raises:
-    errors.DataError: there are none.
+  Raises errors.DataError: there are none.
   """
   path = pathlib.Path(text).expanduser()
   if path.is_file() and not _is_image(path):

@@ -21,7 +21,6 @@ _SHOWN = 3
 @dataclasses.dataclass(frozen=True)
 class Legend:
   """What drawn values and colours stand for."""
-
   class_names: tuple[str, ...]  # C names
   # C (r, g, b) of 0 to 255; class c is painted in colors[c].
   colors: tuple[tuple[int, int, int], ...]
@@ -47,8 +46,7 @@ def read_indices(content: bytes, where: str) -> np.ndarray:
   One channel of 1, 2, 4, 8 or 16 bits, floats that are whole, a palette (its
   indices) or gray stored as colour.
 
-  Raises:
-    errors.DataError: it is no mask, is lossy, or holds more than 8 bits.
+  Raises errors.DataError: it is no mask, is lossy, or holds more than 8 bits.
   """
   samples, _ = _samples(content, where)
   if samples.ndim == 3:
@@ -63,9 +61,8 @@ def read_indices(content: bytes, where: str) -> np.ndarray:
 def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   """Encoded mask -> class indices uint8 [H, W], as `legend` says.
 
-  Raises:
-    errors.DataError: it is no mask, is lossy, or holds a value or a colour of
-      no class; the message names it, and the nearest class of a colour.
+  Raises errors.DataError: it is no mask, is lossy, or holds a value or a colour
+  of no class; the message names it, and the nearest class of a colour.
   """
   samples, palette = _samples(content, where)
   if palette is not None and legend.masks == "colours":

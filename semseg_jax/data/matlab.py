@@ -7,8 +7,7 @@ from semseg_jax.data import optional
 def load(path: str, variable: str):
   """A variable of a .mat file; structs have attributes, single cells are bare.
 
-  Raises:
-    errors.DataError: not such a file, or no such variable in it.
+  Raises errors.DataError: not such a file, or no such variable in it.
   """
   scipy_io = optional.package("scipy.io", "pascal")
   try:

@@ -44,9 +44,8 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   Returns:
     What was done, a line each.
 
-  Raises:
-    errors.DataError: lists are there and differ, nothing can be read, or
-      `root` cannot be written to.
+  Raises errors.DataError: lists are there and differ, nothing can be read, or
+  `root` cannot be written to.
   """
   index = image_index.ImageIndex(root)
   if not index.ids:

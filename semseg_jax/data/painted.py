@@ -24,9 +24,8 @@ _MASK = "_mask.png"
 def spec(folder, num_classes: int) -> datasets.Spec:
   """Names and colours of the classes of a painted folder.
 
-  Raises:
-    errors.DataError: classes.json is missing, broken, or names another number
-      of classes.
+  Raises errors.DataError: classes.json is missing, broken, or names another
+  number of classes.
   """
   layout_spec = folder_layout.read_spec("shots", pathlib.Path(folder))
   if layout_spec.num_classes != num_classes:
@@ -40,9 +39,8 @@ def spec(folder, num_classes: int) -> datasets.Spec:
 def names(folder) -> tuple[str, ...]:
   """Names of the images that have a mask, in order.
 
-  Raises:
-    errors.DataError: no such folder, a mask without its image, or two masks
-      of one image.
+  Raises errors.DataError: no such folder, a mask without its image, or two
+  masks of one image.
   """
   folder = pathlib.Path(folder)
   if not folder.is_dir():
@@ -63,9 +61,8 @@ def names(folder) -> tuple[str, ...]:
 def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
   """{"image": uint8 [H, W, C], "label": uint8 [H, W], "id"} of one image.
 
-  Raises:
-    errors.DataError: a file is missing or broken, image and mask differ in
-      size, or the mask holds a class that `spec` does not have.
+  Raises errors.DataError: a file is missing or broken, image and mask differ in
+  size, or the mask holds a class that `spec` does not have.
   """
   folder = pathlib.Path(folder)
   image = _image(folder / f"{name}.png", spec.channels)

@@ -40,7 +40,6 @@ class Masks:
 
 class Pairs:
   """Labeled images: FOLDER/images/<id>.* with FOLDER/masks/<id>.png."""
-
   labeled = True
 
   def __init__(self, folder, channels: int, num_classes: int,

@@ -25,7 +25,6 @@ _MEMO_BYTES = 256 << 20
 
 class Source(typing.Protocol):
   """See the module docstring."""
-
   ids: tuple[str, ...]
   labeled: bool
 
@@ -38,7 +37,6 @@ class Source(typing.Protocol):
 
 class InMemory:
   """Labeled images that are arrays already."""
-
   labeled = True
 
   def __init__(self, images: np.ndarray, labels: np.ndarray):
@@ -61,7 +59,6 @@ class Facts(typing.NamedTuple):
   size: (width, height), upright. pixels: {label: count}, {} without a mask.
   turned: it has an EXIF orientation. digest: of its bytes.
   """
-
   size: tuple[int, int]
   pixels: Mapping[int, int]
   turned: bool = False
@@ -78,7 +75,6 @@ class Facts(typing.NamedTuple):
 
 class Rendered:
   """Images computed from their index: nothing is stored on disk."""
-
   checked = True  # `datasets.verify` need not render all of them
 
   def __init__(self, render: Callable[[int], tuple[np.ndarray, np.ndarray]],

@@ -24,7 +24,6 @@ class Summary:
   by area. pixels: int64 [256], of each label; None without masks. turned: ids
   of images with an EXIF orientation. broken: {id: what is wrong}.
   """
-
   count: int
   looked_at: int
   smallest: tuple[int, int]

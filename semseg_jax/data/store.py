@@ -49,7 +49,6 @@ _AHEAD = 64
 
 class Item(typing.NamedTuple):
   """One image of a data set on disk, or one file that holds several."""
-
   key: str  # unique in the data set
   image: str  # path
   masks: tuple[str, ...] = ()  # paths; none where there is no label
@@ -124,7 +123,6 @@ class Store:
 
 class Stored:
   """A source (see `sources`) of prepared images."""
-
   checked = True
 
   def __init__(self, store, keys, ids, labeled, volumes):
@@ -183,9 +181,8 @@ def open_items(spec: datasets.Spec, items: Sequence[Item], *,
       image's key is `<item>//<name>`.
     variant: names what `read` does beside reading, e.g. a stored size.
 
-  Raises:
-    errors.DataError: names the first file that cannot be used, if there are
-      more than `tolerance` allows.
+  Raises errors.DataError: names the first file that cannot be used, if there
+  are more than `tolerance` allows.
   """
   if not items:
     raise errors.DataError(f"data set {spec.name!r} has no images")

@@ -27,7 +27,6 @@ class AugmentOptions:
   brightness, contrast, saturation: largest relative change of labeled
     images; hue: largest turn as a fraction of the circle.
   """
-
   flip_unlabeled: float = 0.5
   flip_labeled: float = 0.0
   affine: float = 0.0

@@ -18,7 +18,6 @@ class Strong:
 
   blur: least and most standard deviation in pixels; a most of 0: none.
   """
-
   brightness: float = 0.4
   contrast: float = 0.4
   saturation: float = 0.4

@@ -22,8 +22,7 @@ def precision_and_recall(
     real, fake: features [n, d] and [m, d], more than k of each.
     k: which neighbour a ball reaches to.
 
-  Raises:
-    ValueError: too few features, or of different widths.
+  Raises ValueError: too few features, or of different widths.
   """
   real, fake = (np.asarray(x, np.float64) for x in (real, fake))
   if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:

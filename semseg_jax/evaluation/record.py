@@ -54,7 +54,6 @@ class Record:
   versions: Python, libraries, device, git revision.
   extra: further scores of the run, such as feature distances.
   """
-
   methods: dict
   config: dict
   config_hash: str

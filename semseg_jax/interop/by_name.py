@@ -30,8 +30,7 @@ def read(module: nn.Module, example, reader: state_dicts.Reader,
     reader: the entries; all must be used.
     name_of: path of one of our layers to the original's name of it.
 
-  Raises:
-    ValueError: an entry is missing, unexpected or misshapen.
+  Raises ValueError: an entry is missing, unexpected or misshapen.
   """
   expected = jax.eval_shape(module.init, jax.random.key(0), example)
   flat = {}

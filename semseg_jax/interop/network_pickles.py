@@ -32,7 +32,6 @@ class Network(dict):
   Attributes:
     class_name: of the network, as the file states it.
   """
-
   class_name = ""
 
 

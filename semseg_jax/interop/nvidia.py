@@ -31,9 +31,8 @@ def renamed(kind: str, entries: Mapping[str, np.ndarray]
     entries: for which `recognises` holds. What is not the network's is left
       under its own name.
 
-  Raises:
-    ValueError: a conditional network, StyleGAN3's own generator, another
-      architecture, or another kind.
+  Raises ValueError: a conditional network, StyleGAN3's own generator, another
+  architecture, or another kind.
   """
   if kind not in ("stylegan2/generator", "stylegan2/discriminator"):
     raise ValueError(

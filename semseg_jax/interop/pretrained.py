@@ -42,8 +42,7 @@ def module(kind: str, **options) -> nn.Module:
     kind: one of `kinds()`.
     **options: further attributes of the module (dtype).
 
-  Raises:
-    ValueError: the kind is unknown.
+  Raises ValueError: the kind is unknown.
   """
   if kind not in _PACKAGES:
     raise ValueError(

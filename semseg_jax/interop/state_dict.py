@@ -65,8 +65,7 @@ class Reader:
       name: the original's name.
       shape: the shape it must have; None on an axis accepts any length.
 
-    Raises:
-      ValueError: the entry is missing or has another shape.
+    Raises ValueError: the entry is missing or has another shape.
     """
     if name not in self._entries:
       expected = "" if shape is None else f"; expected shape {_text(shape)}"

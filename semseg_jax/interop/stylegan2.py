@@ -26,7 +26,6 @@ _FIR = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
 class Entry(NamedTuple):
   """One entry of a state dict: where it stands with us, and its layout."""
-
   name: str
   path: tuple[str, ...]  # Collection first.
   layout: str  # Key of _LAYOUTS.
@@ -39,8 +38,7 @@ def generator(state_dict: Mapping[str, np.ndarray]):
   "latent_avg" [D], or [L, D] of equal rows, which checkpoints have beside the
   network, becomes the collection "mean": {"code"}.
 
-  Raises:
-    ValueError: an entry is missing, unexpected or misshapen (it is named).
+  Raises ValueError: an entry is missing, unexpected or misshapen (it is named).
   """
   reader = state_dict_lib.Reader(state_dict, "stylegan2/generator")
   if not reader.names("noises."):
@@ -94,8 +92,7 @@ def noise_buffers(reader) -> dict[str, np.ndarray]:
 def discriminator(state_dict: Mapping[str, np.ndarray]):
   """(`discriminators.ImageDiscriminator`, variables) from a state dict.
 
-  Raises:
-    ValueError: an entry is missing, unexpected or misshapen (it is named).
+  Raises ValueError: an entry is missing, unexpected or misshapen (it is named).
   """
   reader = state_dict_lib.Reader(state_dict, "stylegan2/discriminator")
   blocks = max(reader.count("convs.") - 1, 1)
@@ -120,8 +117,7 @@ def patch_discriminator(state_dict: Mapping[str, np.ndarray]):
   output, and `layer{s}.{position}.*`, a flat sequence per scale that returns
   score maps alone.
 
-  Raises:
-    ValueError: an entry is missing, unexpected or misshapen (it is named).
+  Raises ValueError: an entry is missing, unexpected or misshapen (it is named).
   """
   kind = "semantic_gan/patch_discriminator"
   reader = state_dict_lib.Reader(state_dict, kind)

@@ -45,7 +45,6 @@ class Foreign:
   Attributes:
     kind: the kind's name in the file.
   """
-
   __slots__ = ()
   kind = ""
 
@@ -158,7 +157,6 @@ class _StorageType(NamedTuple):
 
 class _Function:
   """A function that a pickle may call but not change."""
-
   __slots__ = ("_function",)
 
   def __init__(self, function):

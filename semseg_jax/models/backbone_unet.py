@@ -18,7 +18,6 @@ class BackboneUNet(nn.Module):
   size and less, and one of full size from two convolutions of the image. Sides
   need not be even. Logits are float32.
   """
-
   num_classes: int  # output channels; 1 for binary tasks
   variant: int = 0  # of the trunk, see `efficientnet_lite.EfficientNetLite`
   # Channels on the way up at full resolution, doubled at each level down to at

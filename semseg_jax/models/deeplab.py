@@ -40,7 +40,6 @@ class DeepLabV2(nn.Module):
       s4GAN); the others are parameters without effect. None: all.
     dtype: compute dtype of the trunk; the classifier is float32.
   """
-
   num_classes: int
   depth: int = 101
   output_stride: int = 8
@@ -87,7 +86,6 @@ class DeepLabV3Plus(nn.Module):
     frozen_statistics: the EfficientNet keeps its batch norm's statistics.
     dtype: compute dtype of all but the last layer.
   """
-
   num_classes: int
   depth: int = 101
   output_stride: int = 8
@@ -156,7 +154,6 @@ class SpatialPyramid(nn.Module):
   In this order the whole map's mean, a 1x1 and three dilated 3x3 convolutions,
   each with batch norm and ReLU.
   """
-
   features: int
   rates: tuple[int, int, int]
   dtype: Any = jnp.float32

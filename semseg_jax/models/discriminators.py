@@ -44,7 +44,6 @@ def minibatch_stddev(x):
 
 class ResidualBlock(nn.Module):
   """Two 3x3 convolutions and a 1x1 skip; halves the resolution."""
-
   features: int
   dtype: Any = jnp.float32
 
@@ -64,7 +63,6 @@ class ImageTrunk(nn.Module):
 
   Attributes: see `ImageDiscriminator`.
   """
-
   size: int
   channel_multiplier: float = 2.0
   max_channels: int = 512
@@ -109,7 +107,6 @@ class ImageDiscriminator(nn.Module):
     dtype: compute dtype; logits are float32.
     remat: compute the blocks again in the backward pass, keep their outputs.
   """
-
   size: int
   image_channels: int = 3
   channel_multiplier: float = 2.0
@@ -150,7 +147,6 @@ class ImageDiscriminator(nn.Module):
 
 class PatchScale(nn.Module):
   """One scale of `PatchDiscriminator`: pair -> list of layer outputs."""
-
   width: int = 64
   num_layers: int = 3
   dtype: Any = jnp.float32
@@ -188,7 +184,6 @@ class PatchDiscriminator(nn.Module):
 
   Variables: "params" and "spectral" (see `SpectralConv`).
   """
-
   width: int = 64
   num_layers: int = 3
   num_scales: int = 3
@@ -229,7 +224,6 @@ def instance_norm(x):
 
 class _BiasedConv(nn.Module):
   """4x4 convolution with bias, padding 2."""
-
   features: int
   stride: int
   dtype: Any = jnp.float32

@@ -39,7 +39,6 @@ class EfficientNetLite(nn.Module):
   of the image's size, rounded up, but at least 1 / output_stride. The last map
   is level 5. One channel is repeated.
   """
-
   variant: int = 0  # 0 to 4
   output_stride: int = 32  # 32, or 16 or 8 by dilating the later stages
   dtype: Any = jnp.float32
@@ -81,7 +80,6 @@ class Classifier(nn.Module):
 
   Others: see `EfficientNetLite`.
   """
-
   num_classes: int = 1000  # number of logits
   variant: int = 0
   output_stride: int = 32
@@ -105,7 +103,6 @@ class Block(nn.Module):
 
   The input is added where the block changes neither size nor channels.
   """
-
   channels: int
   kernel: int
   stride: int
@@ -129,7 +126,6 @@ class Block(nn.Module):
 
 class _Conv(nn.Module):
   """Convolution without bias, "SAME" padding."""
-
   features: int
   kernel: int
   stride: int
@@ -148,7 +144,6 @@ class _Conv(nn.Module):
 
 class _Depthwise(nn.Module):
   """Depthwise convolution without bias, "SAME" padding."""
-
   kernel: int
   stride: int
   dilation: int

@@ -41,7 +41,6 @@ KINDS = {
 
 class FewShot(nn.Module):
   """Feature maps -> logits [N, H, W, num_classes] float32."""
-
   num_classes: int  # output channels
   widths: tuple[int, ...]  # channels after each layer but the last
   # kernels, dilations: of each layer; the first has dilation 1.
@@ -72,7 +71,6 @@ class FewShot(nn.Module):
 
 class FirstConv(nn.Module):
   """Convolution of a hypercolumn, given by its maps."""
-
   features: int
   kernel: int
   size: tuple[int, int]
@@ -91,7 +89,6 @@ class FirstConv(nn.Module):
 
 class DilatedConv(nn.Module):
   """Dilated convolution that keeps the size, PyTorch's initial values."""
-
   features: int
   kernel: int
   dilation: int
@@ -122,8 +119,7 @@ def layer_names(generator, *, first: int = 8, names=()) -> tuple[str, ...]:
       4 in its notebook.
     names: these instead; must be names of styled convolutions.
 
-  Raises:
-    ValueError: an unknown name, or none left.
+  Raises ValueError: an unknown name, or none left.
   """
   known = []
   for r in generator.resolutions:

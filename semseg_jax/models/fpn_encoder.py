@@ -19,7 +19,6 @@ from semseg_jax.ops import pooling
 
 class FPNEncoder(nn.Module):
   """Image [N, H, W, C] in [-1, 1] -> latents [N, num_ws, style_dim]."""
-
   num_ws: int  # latents of the generator, 2 * log2(size) - 2
   style_dim: int = 512  # length of a latent
   # How many latents read P4 and P3; the others read P2. With fewer latents than
@@ -78,7 +77,6 @@ class FPNEncoder(nn.Module):
 
 class FeaturePyramid(nn.Module):
   """ResNet of bottlenecks and the pyramid above it: image -> (P4, P3, P2)."""
-
   stem_width: int
   blocks: tuple[int, int, int, int]
   channels: int
@@ -113,7 +111,6 @@ class FeaturePyramid(nn.Module):
 
 class LatentHead(nn.Module):
   """Strided convolutions down to one cell, then an equalised linear layer."""
-
   channels: int
   style_dim: int
   num_convs: int | None = None
@@ -141,7 +138,6 @@ class LatentHead(nn.Module):
 
 class StyleHead(nn.Module):
   """3x3 convolution, batch norm, ReLU, spatial mean, linear layer."""
-
   channels: int
   style_dim: int
   dtype: Any = jnp.float32

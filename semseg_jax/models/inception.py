@@ -27,7 +27,6 @@ class InceptionV3(nn.Module):
   means of the last maps. Logits [N, 1008] include the bias; the usual
   implementation of the Inception Score leaves it out.
   """
-
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -60,7 +59,6 @@ class InceptionV3(nn.Module):
 
 class ConvBN(nn.Module):
   """Convolution, batch norm with fixed statistics, ReLU."""
-
   features: int
   kernel: int | tuple[int, int] = 1
   stride: int = 1
@@ -98,7 +96,6 @@ class _Branches(nn.Module):
 
 class Block35(_Branches):
   """1x1, 5x5, double 3x3 and pooling branches on 35 px maps."""
-
   pool_width: int
   dtype: Any = jnp.float32
 
@@ -114,7 +111,6 @@ class Block35(_Branches):
 
 class Reduction17(_Branches):
   """35 to 17 px."""
-
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -128,7 +124,6 @@ class Reduction17(_Branches):
 
 class Block17(_Branches):
   """1x1, 7x7, double 7x7 (factorised) and pooling branches on 17 px maps."""
-
   width: int
   dtype: Any = jnp.float32
 
@@ -145,7 +140,6 @@ class Block17(_Branches):
 
 class Reduction8(_Branches):
   """17 to 8 px."""
-
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -160,7 +154,6 @@ class Reduction8(_Branches):
 
 class Block8(_Branches):
   """1x1, split 3x3, double split 3x3 and pooling branches on 8 px maps."""
-
   pool: str
   dtype: Any = jnp.float32
 

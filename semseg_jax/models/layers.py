@@ -26,7 +26,6 @@ class EqualDense(nn.Module):
   `lr_multiplier` scales kernel and bias at use (their gradients with them) and
   divides the initial values. `activate` appends `scaled_leaky_relu`.
   """
-
   features: int
   lr_multiplier: float = 1.0
   bias_init: float = 0.0
@@ -52,7 +51,6 @@ class EqualConv(nn.Module):
   Keeps the resolution, or with `down` blurs and halves it. `activate` adds a
   bias and `scaled_leaky_relu`; without it there is neither.
   """
-
   features: int
   kernel_size: int = 3
   down: bool = False

@@ -38,7 +38,6 @@ _PLANS = {
 
 class LPIPS(nn.Module):
   """Distance of two batches of images [N, H, W, 3 or 1] in [-1, 1] -> [N]."""
-
   net: str = "vgg"  # "vgg" or "alex"
   # Channels of every convolution; () for the published network's.
   widths: tuple[int, ...] = ()

@@ -30,7 +30,6 @@ class Projection(nn.Module):
   stay so. They follow from `seed` alone, whatever key `init` gets, and stand in
   the collection "projection".
   """
-
   # Channels of the mixed maps, fine to coarse.
   widths: tuple[int, ...] = (48, 48, 64, 64)
   # Root mean squares of the given maps, divided out.
@@ -49,8 +48,7 @@ class Projection(nn.Module):
       List of [N, h, w, width] in the same order; each adds what the coarser
       ones hold, with equal weight.
 
-    Raises:
-      ValueError: not as many maps as widths and rms.
+    Raises ValueError: not as many maps as widths and rms.
     """
     if not len(maps) == len(self.widths) == len(self.rms):
       raise ValueError(f"{len(maps)} maps do not fit the widths {self.widths} "
@@ -80,7 +78,6 @@ class Projection(nn.Module):
 
 class Head(nn.Module):
   """Scores one scale: map -> list of layer outputs, the last the score map."""
-
   width: int = 64
   num_layers: int = 2
   minibatch_stddev: bool = False
@@ -110,7 +107,6 @@ class ProjectedDiscriminator(nn.Module):
 
   Variables: "params" and "spectral" (see `SpectralConv`).
   """
-
   width: int = 64  # channels of the heads' hidden layers
   # Hidden layers of a head, strided while the map is above 4 px.
   num_layers: int = 2

@@ -22,7 +22,6 @@ class GradualStyleEncoder(nn.Module):
   Variables: "params", "batch_stats", and optionally "mean": {"latents"} [D] or
   [num_ws, D].
   """
-
   num_ws: int  # latents of the generator, 2 * log2(size) - 2
   style_dim: int = 512  # length of a latent
   # How many latents read the coarse (1/16) and the middle (1/8) map; the others
@@ -103,7 +102,6 @@ class Unit(nn.Module):
   There is no activation after the sum. Where the width stays, the shortcut
   picks every stride-th pixel; else it is a 1x1 convolution with BN.
   """
-
   width: int
   stride: int = 1
   dtype: Any = jnp.float32
@@ -130,7 +128,6 @@ class Unit(nn.Module):
 
 class SqueezeExcitation(nn.Module):
   """Scales channels by a gate of their means (Hu et al., CVPR 2018)."""
-
   reduction: int = 16
   dtype: Any = jnp.float32
 

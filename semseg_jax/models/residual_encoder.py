@@ -15,7 +15,6 @@ from semseg_jax.models import layers
 
 class ResidualEncoder(nn.Module):
   """Image [N, S, S, C] in [-1, 1] -> latents [N, num_ws, style_dim] float32."""
-
   size: int  # S, a power of two >= 8
   num_ws: int  # latents of the generator, 2 * log2(S) - 2
   style_dim: int = 512  # length of a latent

@@ -29,7 +29,6 @@ he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 class _Block(nn.Module):
   """What both kinds of block have in common."""
-
   width: int  # channels inside
   stride: int = 1  # of the block; also of its projection
   dilation: int = 1  # of its 3x3 convolutions
@@ -91,7 +90,6 @@ class ResNet(nn.Module):
   Maps by name: "maxpool" and "layer1" to "layer4" in the compute dtype, of
   1/4 of the image's size (rounded up) and less, down to 1 / output_stride.
   """
-
   depth: int = 101  # 18, 34, 50 or 101
   # Channels after the first convolution; stage i has 2**i times as many inside
   # its blocks.
@@ -142,7 +140,6 @@ class Classifier(nn.Module):
 
   Others: see `ResNet`.
   """
-
   num_classes: int
   depth: int = 101
   width: int = 64

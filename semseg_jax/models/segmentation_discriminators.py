@@ -21,7 +21,6 @@ class ImageDiscriminator(nn.Module):
   Four strided 4x4 convolutions, global mean, linear layer. The published
   network pools with a window that is the whole map at its crop sizes.
   """
-
   # Channels of the first convolution, doubled by each further one.
   width: int = 64
   # Rate at which whole channels are dropped in training after each of the first
@@ -55,7 +54,6 @@ class ImageDiscriminator(nn.Module):
 
 class PixelDiscriminator(nn.Module):
   """Hung et al.'s fully convolutional one: a verdict for every pixel."""
-
   # Channels of the first convolution, doubled by each further one.
   width: int = 64
   dtype: Any = jnp.float32  # compute dtype; logits are float32

@@ -17,7 +17,6 @@ class SpectralConv(nn.Module):
   algorithm 1). Its vectors u [Co] and v [k, k, Ci] live in the collection
   "spectral".
   """
-
   features: int  # output channels
   stride: int = 1  # same along both axes
   kernel_size: int = 4  # k; the padding is k // 2

@@ -20,7 +20,6 @@ from semseg_jax.ops import resample
 
 class Sample(NamedTuple):
   """image: [N, S, S, C]; logits: [N, S, S, K] or None without label branch."""
-
   image: Any
   logits: Any
 
@@ -51,7 +50,6 @@ def widths(size, channels, channel_multiplier, max_channels):
 
 class StyledConv(nn.Module):
   """Modulated 3x3 convolution, noise, bias, activation."""
-
   features: int
   up: bool = False
   dtype: Any = jnp.float32
@@ -73,7 +71,6 @@ class StyledConv(nn.Module):
 
 class ToRGB(nn.Module):
   """Per-sample weights of the modulated 1x1 convolution to the image."""
-
   features: int
 
   @nn.compact
@@ -110,7 +107,6 @@ class Generator(nn.Module):
   Variables: "params", and "noise": the constant noise maps that `noise=None`
   stands for.
   """
-
   size: int
   style_dim: int = 512
   mlp_layers: int = 8

@@ -21,7 +21,6 @@ _default_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 class Conv(nn.Module):
   """2-D convolution: [N, H, W, I] -> [N, H', W', features]."""
-
   features: int
   # kernel, padding: one number for both axes or a pair (rows, columns).
   kernel: int | tuple[int, int] = 3
@@ -60,7 +59,6 @@ class Conv(nn.Module):
 
 class Dense(nn.Module):
   """Linear layer on the last axis, with PyTorch's default initialisation."""
-
   features: int
   dtype: Any = jnp.float32
 
@@ -80,7 +78,6 @@ class BatchNorm(nn.Module):
   statistics otherwise. Collection "batch_stats": mean, var (of the unbiased
   variance) and count, the number of batches seen.
   """
-
   momentum: float = 0.9
   epsilon: float = 1e-5
   frozen_affine: bool = False  # scale and bias get no gradient

@@ -26,7 +26,6 @@ class UNet(nn.Module):
     levels: times the map is halved; 2**levels must divide H and W.
     dtype: compute dtype.
   """
-
   num_classes: int
   width: int = 64
   levels: int = 4
@@ -68,7 +67,6 @@ class AutoShotUNet(nn.Module):
     width: channels at full resolution; 2, 4, 8 and 8 times as many below.
     dtype: compute dtype.
   """
-
   num_classes: int
   width: int = 64
   dtype: Any = jnp.float32
@@ -103,7 +101,6 @@ class DoubleConv(nn.Module):
 
   `middle`: channels between the two; None: as many as after them.
   """
-
   features: int
   dtype: Any = jnp.float32
   use_bias: bool = False

@@ -28,7 +28,6 @@ class WideResNet38(nn.Module):
   classifier would have behind it. Maps by name: "mod1" to "mod7", of strides
   1, 2, 4, 8, 8, 8, 8.
   """
-
   # Channels after the first convolution; 64 times as many at the end.
   width: int = 64
   blocks: tuple[int, ...] = BLOCKS  # blocks of mod2 to mod7
@@ -60,7 +59,6 @@ class WideResNet38(nn.Module):
 class Block(nn.Module):
   """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, pre-activated, plus a shortcut.
   """
-
   widths: tuple[int, ...]  # of the two or three convolutions
   stride: int  # of the first convolution and the projection
   dilation: int  # of the 3x3 convolutions

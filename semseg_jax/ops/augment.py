@@ -48,8 +48,7 @@ def augment(rngs, image, label=None, *,
   Returns:
     image, or (image, label) if there is a label; differentiable in both.
 
-  Raises:
-    ValueError: an unknown group in `policy`.
+  Raises ValueError: an unknown group in `policy`.
   """
   unknown = sorted(set(policy) - set(GROUPS))
   if unknown:

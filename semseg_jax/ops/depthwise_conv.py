@@ -21,8 +21,7 @@ def depthwise_conv(x, kernel, *, stride=1, dilation=1, padding="same"):
   Returns:
     [N, H', W', C], with "same" padding H' = ceil(H / stride).
 
-  Raises:
-    ValueError: the kernel is not [kh, kw, 1, C].
+  Raises ValueError: the kernel is not [kh, kw, 1, C].
   """
   if kernel.ndim != 4 or kernel.shape[2:] != (1, x.shape[-1]):
     raise ValueError(

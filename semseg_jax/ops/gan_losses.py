@@ -53,8 +53,7 @@ def patch_discriminator_loss(maps, target_real: bool, mode="hinge"):
   Returns:
     A scalar.
 
-  Raises:
-    ValueError: an unknown mode.
+  Raises ValueError: an unknown mode.
   """
   sign = 1.0 if target_real else -1.0
   def loss(x):

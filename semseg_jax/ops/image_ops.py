@@ -33,8 +33,7 @@ def normalize(image, kind: str):
   "unit" is [-1, 1] for any C; the other kinds are those of NORMALIZATIONS and
   give three channels, of a grey image, too.
 
-  Raises:
-    ValueError: unknown kind, or neither one channel nor three.
+  Raises ValueError: unknown kind, or neither one channel nor three.
   """
   if kind == "unit":
     return from_uint8(image)

@@ -26,8 +26,7 @@ def modulated_conv(x, kernel, style, *, up=False, down=False, demodulate=True):
   Returns:
     [N, H', W', Co], dtype of x. Styles and norms are taken in float32.
 
-  Raises:
-    ValueError: `up` and `down` at once, or an even kernel size.
+  Raises ValueError: `up` and `down` at once, or an even kernel size.
   """
   if up and down:
     raise ValueError("up and down exclude each other")

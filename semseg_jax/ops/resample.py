@@ -29,8 +29,7 @@ def upfirdn2d(x, taps, *, up=1, down=1, pad=(0, 0)):
   Returns:
     [N, (H*up + sum(pad) - kh) // down + 1, likewise W, C], dtype of x.
 
-  Raises:
-    ValueError: taps are not 1-D or 2-D, or longer than the padded input.
+  Raises ValueError: taps are not 1-D or 2-D, or longer than the padded input.
   """
   taps = jnp.asarray(taps, x.dtype)
   if taps.ndim == 1:

@@ -40,8 +40,7 @@ def parse(topology: str) -> tuple[str, int]:
 def devices(topology: str) -> list[jax.Device]:
   """The slice's devices, to compile for; needs libtpu, not a TPU.
 
-  Raises:
-    ValueError: libtpu is missing, or does not know the topology.
+  Raises ValueError: libtpu is missing, or does not know the topology.
   """
   # Nothing runs on a TPU: it is not looked for, nor reserved for one program.
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")

@@ -29,8 +29,7 @@ def trained(config, name: str) -> dict[str, object]:
     config: the experiment's, `programs.blank`.
     name: a stage of `TRAINED`.
 
-  Raises:
-    ValueError: another stage.
+  Raises ValueError: another stage.
   """
   if name not in TRAINED:
     raise ValueError(f"--gradients knows the stages {', '.join(TRAINED)}, not "

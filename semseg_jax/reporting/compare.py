@@ -30,8 +30,7 @@ def curves(runs: Mapping[str, str], metrics: Iterable[str]) -> dict:
 def roc(runs: Mapping[str, str], split: str) -> tuple[dict, list[dict]]:
   """(ROC curves by name, rows of a table) of image classifiers of runs.
 
-  Raises:
-    ValueError: a run has no such evaluation, or no classifier in it.
+  Raises ValueError: a run has no such evaluation, or no classifier in it.
   """
   named, rows = {}, []
   for name, folder in runs.items():

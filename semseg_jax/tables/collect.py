@@ -115,8 +115,7 @@ def find_record(root: pathlib.Path, run: definition.Run, split: str,
     split: what was scored.
     method: whose scores a record elsewhere must have.
 
-  Raises:
-    records.RecordMismatchError, UnfinishedError: see `load_record`.
+  Raises records.RecordMismatchError, UnfinishedError: see `load_record`.
   """
   own = root / run.folder / "eval" / split
   record = load_record(own, config)

@@ -122,8 +122,7 @@ class Run:
 def parse(name: str, fields: Mapping[str, Any]) -> Table:
   """Checks what a table's file gives.
 
-  Raises:
-    ValueError: names the table and the row or field that is wrong.
+  Raises ValueError: names the table and the row or field that is wrong.
   """
   fields = dict(fields)
   try:

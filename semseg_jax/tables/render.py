@@ -187,8 +187,7 @@ def replace_block(text: str, name: str, block: str) -> str:
   The block stands between the lines `<!-- table:NAME -->` and
   `<!-- /table -->`, which stay.
 
-  Raises:
-    ValueError: the markers are not there exactly once.
+  Raises ValueError: the markers are not there exactly once.
   """
   pattern = re.compile(
       rf"(<!-- table:{re.escape(name)} -->\n)(?:(?!<!-- table:).)*?"

@@ -42,8 +42,7 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> definition.Table:
   """The table of configs/tables/NAME.py.
 
-  Raises:
-    ValueError: there is none, or it is not as it has to be.
+  Raises ValueError: there is none, or it is not as it has to be.
   """
   if name not in names():
     raise ValueError(f"no table {name!r} in configs/tables; there are "
@@ -56,8 +55,7 @@ def chosen(table: definition.Table, *, rows: Sequence[str], seeds: Sequence[int]
            ) -> definition.Table:
   """The table with runs of these rows and seeds only; empty means all.
 
-  Raises:
-    ValueError: it has no such row.
+  Raises ValueError: it has no such row.
   """
   if seeds:
     table = dataclasses.replace(table, seeds=tuple(seeds))
@@ -134,8 +132,7 @@ def trained(run: definition.Run, folders: Folders, stages, plain) -> bool:
 def evaluated(run, folders, plain, splits) -> bool:
   """Whether every split has a record made after the training's end.
 
-  Raises:
-    RecordMismatchError: a record is of another config.
+  Raises RecordMismatchError: a record is of another config.
   """
   try:
     return all(
@@ -207,8 +204,7 @@ def commands(tables: Sequence[definition.Table], folders: Folders, *,
   Returns:
     (lines, what stands in the way of others, one line each).
 
-  Raises:
-    RecordMismatchError: a record that is there is of another config.
+  Raises RecordMismatchError: a record that is there is of another config.
   """
   lines, problems, left = [], {}, set()
   for job in jobs(tables):

@@ -56,8 +56,7 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
     meta: JSON values, kept beside the arrays.
     dtype: of floats in the file: "float32" or "float16"; read as float32.
 
-  Raises:
-    ValueError: the path ends otherwise.
+  Raises ValueError: the path ends otherwise.
   """
   path = epath.Path(path)
   if path.suffix != SUFFIX:
@@ -82,8 +81,7 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
 def read_meta(path) -> dict:
   """What `write` was told of the file.
 
-  Raises:
-    ValueError: the file is damaged, or something else.
+  Raises ValueError: the file is damaged, or something else.
   """
   try:
     with safetensors.safe_open(str(path), "np") as file:
@@ -107,8 +105,7 @@ def steps(file, stage: str) -> list[int]:
 def read(file, stage: str, abstract):
   """The part `abstract` (of `jax.ShapeDtypeStruct`) of a stage's arrays.
 
-  Raises:
-    KeyError: an array is missing. ValueError: it has another shape.
+  Raises KeyError: an array is missing. ValueError: it has another shape.
   """
   wanted = _flat(abstract)
   with safetensors.safe_open(str(file), "np") as opened:

@@ -161,8 +161,7 @@ def describe(workdir, config: dict, dataset: dict) -> None:
 def described(workdir) -> tuple[dict, dict]:
   """(config, dataset) that `describe` wrote.
 
-  Raises:
-    FileNotFoundError: the folder holds no run.
+  Raises FileNotFoundError: the folder holds no run.
   """
   folder = absolute(workdir)
   if not (folder / "config.json").exists():

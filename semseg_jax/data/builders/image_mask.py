@@ -14,7 +14,6 @@ SPLIT = "images"
 
 class ImageMask(tfds.core.GeneratorBasedBuilder):
   """Stores encoded images and masks as they come from `examples`."""
-
   VERSION = tfds.core.Version("1.0.0")
 
   def __init__(self, *, examples: Callable[[], Iterator[tuple[str, dict]]],

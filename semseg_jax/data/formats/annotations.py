@@ -33,7 +33,6 @@ class Annotated:
 
   image: path. file: the annotations' path. draw: makes the mask.
   """
-
   image: str
   file: str
   draw: Draw
@@ -51,7 +50,6 @@ class Annotations:
   colors: {label: (r, g, b)} where the data has them.
   notes: what a user should know, a line each.
   """
-
   name: str
   labels: tuple[str, ...]
   items: dict[str, Annotated]
@@ -196,8 +194,7 @@ def stated_size(width, height, image: str):
 def parsing(what: str):
   """Names `what` ("FILE: not a ... file") where its content is not as expected.
 
-  Raises:
-    errors.DataError: also where the body raises one, which is passed on.
+  Raises errors.DataError: also where the body raises one, which is passed on.
   """
   try:
     yield
@@ -210,8 +207,7 @@ def parsing(what: str):
 def read_json(path):
   """The content of a JSON file.
 
-  Raises:
-    errors.DataError: it cannot be read.
+  Raises errors.DataError: it cannot be read.
   """
   try:
     return json.loads(_text(path))
@@ -224,8 +220,7 @@ def read_json(path):
 def read_xml(path) -> ElementTree.Element:
   """The root of an XML file; document types and entities are refused.
 
-  Raises:
-    errors.DataError: it cannot be read.
+  Raises errors.DataError: it cannot be read.
   """
   text = _text(path)
   if "<!DOCTYPE" in text or "<!ENTITY" in text:

@@ -14,9 +14,8 @@ _FIELDS = ("classes", "colours", "colors", "ignore_index", "channels", "flip",
 def checked(content, path) -> dict:
   """The file's content, which must be an object.
 
-  Raises:
-    errors.DataError: it is none, or a field is spelled almost as one that is
-      read.
+  Raises errors.DataError: it is none, or a field is spelled almost as one that
+  is read.
   """
   if not isinstance(content, dict):
     raise errors.DataError(
@@ -31,8 +30,7 @@ def checked(content, path) -> dict:
 def names(content: dict, path) -> tuple[str, ...]:
   """Names of the classes: a list, or {index: name} or {name: index}.
 
-  Raises:
-    errors.DataError: there is none, two are equal, or indices have holes.
+  Raises errors.DataError: there is none, two are equal, or indices have holes.
   """
   classes = content.get("classes")
   if isinstance(classes, dict):
@@ -81,8 +79,7 @@ def colors(content: dict, classes: tuple[str, ...], path) -> np.ndarray:
 def number(content: dict, name: str, default: int, path) -> int:
   """A field that is a whole number.
 
-  Raises:
-    errors.DataError: it is none.
+  Raises errors.DataError: it is none.
   """
   value = content.get(name, default)
   if isinstance(value, bool) or not isinstance(value, int | float | str) or (

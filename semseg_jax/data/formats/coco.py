@@ -33,8 +33,7 @@ def read(root: pathlib.Path, files) -> annotations.Annotations:
     root: of images and files.
     files: paths of its COCO files; each may be a split.
 
-  Raises:
-    errors.DataError: names the file and what is wrong with it.
+  Raises errors.DataError: names the file and what is wrong with it.
   """
   index = image_index.ImageIndex(root)
   items, splits, labels, notes = {}, {}, [], []

@@ -51,8 +51,7 @@ class ImageIndex:
   def path(self, name: str) -> str:
     """The one file of an id.
 
-    Raises:
-      errors.DataError: there are two.
+    Raises errors.DataError: there are two.
     """
     return only(self._files[name], name)
 
@@ -74,8 +73,7 @@ class ImageIndex:
   def ending_with(self, where, tail: str) -> tuple[str, ...]:
     """The one id that is `tail` or ends with /`tail`, if there is one.
 
-    Raises:
-      errors.DataError: there are several.
+    Raises errors.DataError: there are several.
     """
     tail = unicodedata.normalize("NFC", tail)
     names = [n for n in self._files if n == tail or n.endswith(f"/{tail}")]
@@ -105,8 +103,7 @@ def listing(folder: pathlib.Path, without=()) -> dict[str, list[str]]:
 def find(files, folder, name: str, list_file) -> str:
   """The one file of an id in the `listing` of a folder.
 
-  Raises:
-    errors.DataError: there is none, or there are two.
+  Raises errors.DataError: there is none, or there are two.
   """
   if name not in files:
     raise errors.DataError(

@@ -34,8 +34,7 @@ def read(root: pathlib.Path, files) -> annotations.Annotations:
     root: of images and files.
     files: paths of its LabelMe files.
 
-  Raises:
-    errors.DataError: names the file and what is wrong with it.
+  Raises errors.DataError: names the file and what is wrong with it.
   """
   index = image_index.ImageIndex(root)
   items, labels = {}, []
@@ -61,8 +60,7 @@ def draw(path, image, indices) -> np.ndarray:
     image: path of its image, for files that do not state its size.
     indices: {label: index}.
 
-  Raises:
-    errors.DataError: names the file and what is wrong with it.
+  Raises errors.DataError: names the file and what is wrong with it.
   """
   content = annotations.read_json(path)
   with annotations.parsing(f"{path}: not a LabelMe file"):

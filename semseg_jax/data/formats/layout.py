@@ -48,8 +48,7 @@ def refuse_parts(root: pathlib.Path) -> None:
 def find(root: pathlib.Path) -> annotations.Annotations | None:
   """The annotations of a folder without mask files; None: there are none.
 
-  Raises:
-    errors.DataError: names a file that is broken, or two formats.
+  Raises errors.DataError: names a file that is broken, or two formats.
   """
   by_format = {}
   for path in _files(root, (".json", ".xml")):

@@ -19,7 +19,6 @@ BACKGROUND, SKIN, HAIR, BROWS, EYES, NOSE, MOUTH = range(7)
 @dataclasses.dataclass(frozen=True)
 class Face:
   """Parameters of one face; lengths in half image sides."""
-
   shift_x: float
   shift_y: float
   turn: float  # degrees in the image plane
@@ -96,7 +95,6 @@ def draw(rng: np.random.Generator) -> Face:
 
 class Regions(typing.NamedTuple):
   """Signed distances [S, S], listed from back to front."""
-
   hair_back: np.ndarray
   neck: np.ndarray
   clothes: np.ndarray  # background, as are clothes in face data sets
@@ -111,7 +109,6 @@ class Regions(typing.NamedTuple):
 
 class Details(typing.NamedTuple):
   """What painting needs beside the regions; no class of its own."""
-
   x: np.ndarray  # image plane, upright with the head
   y: np.ndarray
   iris: np.ndarray

@@ -18,7 +18,6 @@ IGNORE = 255
 @dataclasses.dataclass(frozen=True)
 class Thing:
   """Where a thing stands; lengths in half image sides."""
-
   cls: int  # 0: clutter, which belongs to the background
   x: float
   y: float

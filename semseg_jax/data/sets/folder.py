@@ -48,8 +48,7 @@ def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
 def locate(data_dir: str | None) -> pathlib.Path:
   """`data_dir` or, where that holds no data set, `data_dir`/folder.
 
-  Raises:
-    errors.DataError: there is no such folder.
+  Raises errors.DataError: there is no such folder.
   """
   if not data_dir:
     raise errors.DataError(
@@ -120,8 +119,7 @@ def read_spec(name: str, root: pathlib.Path, licence: str = "",
     name, licence, citation: of the spec.
     flip: the rule where the file states none.
 
-  Raises:
-    errors.DataError: the file is missing or is not as it has to be.
+  Raises errors.DataError: the file is missing or is not as it has to be.
   """
   path = root / "classes.json"
   content = _content(path)
@@ -146,8 +144,7 @@ def read_spec(name: str, root: pathlib.Path, licence: str = "",
 def read_legend(root: pathlib.Path, spec: datasets.Spec) -> mask_files.Legend:
   """How masks are drawn, by classes.json: "values", "masks", "ignore_colours".
 
-  Raises:
-    errors.DataError: one of these is not as it has to be.
+  Raises errors.DataError: one of these is not as it has to be.
   """
   path = root / "classes.json"
   content = _content(path) if path.exists() else {}

@@ -22,8 +22,7 @@ def check(config, stages) -> None:
   Args:
     stages: names of those that are trained.
 
-  Raises:
-    ValueError: names the field and what it may be.
+  Raises ValueError: names the field and what it may be.
   """
   if "gan" in stages:
     _monitor(config)
@@ -45,8 +44,7 @@ def gan_batch(size: int, parts: int, field: str) -> None:
     parts: that it is taken in.
     field: of the config that states the size.
 
-  Raises:
-    ValueError: it does not.
+  Raises ValueError: it does not.
   """
   part = size // max(parts, 1)
   if size < 1 or (part >= _GROUP and part % _GROUP):

@@ -22,9 +22,8 @@ from semseg_jax.ops import image_ops
 def dataset(config) -> datasets.Dataset:
   """The data set of `config.data`, checked against what the config states.
 
-  Raises:
-    ValueError: the number of classes or channels, or the ignore index, differs
-      from the config.
+  Raises ValueError: the number of classes or channels, or the ignore index,
+  differs from the config.
   """
   c = config.data
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
@@ -98,8 +97,7 @@ def flip_rule(config) -> flips.Rule:
 def check_overlap(config) -> None:
   """Raises if images of the labeled pool are scored, too.
 
-  Raises:
-    errors.DataError: names images and splits; unless `data.allow_overlap`.
+  Raises errors.DataError: names images and splits; unless `data.allow_overlap`.
   """
   c = config.data
   splits = dataset(config).splits

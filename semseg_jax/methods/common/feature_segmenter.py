@@ -132,8 +132,7 @@ def learning_rate(config, count: int):
 def load(config, workdir, generator, stage_name: str, needed_by: str):
   """The trained segmenter's parameters of a run's stage.
 
-  Raises:
-    FileNotFoundError: the stage has no checkpoint.
+  Raises FileNotFoundError: the stage has no checkpoint.
   """
   module, maps = network(config), example(config, generator)
   params = jax.eval_shape(

@@ -112,8 +112,7 @@ def run_of_images(config, workdir):
   """Where the stages `gan` and `encoder` are: in `config.labels.run` (a folder,
   an exported file or a shipped model's name) or in the run's own folder.
 
-  Raises:
-    ValueError: another run's generator is to be used with a label branch.
+  Raises ValueError: another run's generator is to be used with a label branch.
   """
   if not config.labels.run or workdir is None:
     return workdir

@@ -46,8 +46,7 @@ class Modules(NamedTuple):
 def make(config) -> Modules:
   """The networks that `config` describes.
 
-  Raises:
-    ValueError: a field is out of range.
+  Raises ValueError: a field is out of range.
   """
   modules = Modules(
       networks.generator(config), networks.image_discriminator(config),

@@ -24,8 +24,7 @@ def label_channels(config) -> int:
 def branch_channels(config) -> int:
   """Channels of the generator's label branch; 0 where it draws images alone.
 
-  Raises:
-    ValueError: an unknown `config.labels.head`.
+  Raises ValueError: an unknown `config.labels.head`.
   """
   head = config.labels.head
   if head not in LABEL_HEADS:
@@ -41,8 +40,7 @@ def pairs(channels, field: str) -> tuple[tuple[int, int], ...] | None:
     channels: value of the config's field.
     field: its name, for messages.
 
-  Raises:
-    ValueError: it holds something else than pairs of sizes and widths.
+  Raises ValueError: it holds something else than pairs of sizes and widths.
   """
   try:
     table = tuple((int(size), int(width)) for size, width in channels)
@@ -75,8 +73,7 @@ def generator(config) -> stylegan2.Generator:
 def image_discriminator(config):
   """Dr, the discriminator of images: "stylegan2" or "projected".
 
-  Raises:
-    ValueError: `config.image_discriminator.kind` is neither.
+  Raises ValueError: `config.image_discriminator.kind` is neither.
   """
   c = config.image_discriminator
   if c.kind == "projected":
@@ -101,8 +98,7 @@ def image_discriminator(config):
 def patch_discriminator(config):
   """Dm, the discriminator of image-label pairs: "patch" or "projected".
 
-  Raises:
-    ValueError: `config.patch_discriminator.kind` is neither.
+  Raises ValueError: `config.patch_discriminator.kind` is neither.
   """
   c = config.patch_discriminator
   if c.kind == "projected":

@@ -48,8 +48,7 @@ def make(config, workdir, needed_by: str) -> Perceptual:
 
   Where `workdir` is None nothing is read, see `methods.common.trained`.
 
-  Raises:
-    ValueError: unknown kind or network, or LPIPS without its file.
+  Raises ValueError: unknown kind or network, or LPIPS without its file.
   """
   c = config.perceptual
   chosen = kind(config)

@@ -38,8 +38,7 @@ class ProjectedFeatures(NamedTuple):
     Args:
       files: the config's block `pretrained`; None: shapes in their place.
 
-    Raises:
-      FileNotFoundError, ValueError: see `pretrained.variables`.
+    Raises FileNotFoundError, ValueError: see `pretrained.variables`.
     """
     loaded = (pretrained.shapes(self.kind) if files is None
               else pretrained.variables(self.kind, files))
@@ -65,8 +64,7 @@ class ProjectedFeatures(NamedTuple):
 def make(config) -> ProjectedFeatures:
   """The features that `config.image_discriminator` describes.
 
-  Raises:
-    ValueError: a field is out of range.
+  Raises ValueError: a field is out of range.
   """
   c = config.image_discriminator
   if c.backbone not in pretrained.kinds():

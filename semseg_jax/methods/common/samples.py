@@ -92,9 +92,8 @@ def write(generator: trained.Trained, spec, folder, numbers,
   Returns:
     Names of the images.
 
-  Raises:
-    errors.DataError: the folder holds samples of another generator or
-      truncation, or classes.json is missing.
+  Raises errors.DataError: the folder holds samples of another generator or
+  truncation, or classes.json is missing.
   """
   folder = pathlib.Path(folder)
   record = {"generator": fingerprint(generator), "truncation": truncation,
@@ -140,8 +139,7 @@ def are_in(folder) -> bool:
 def read(generator: trained.Trained, folder, names) -> Samples:
   """Latents and noise of written samples; their images are rendered again.
 
-  Raises:
-    errors.DataError: they are of another generator, missing or damaged.
+  Raises errors.DataError: they are of another generator, missing or damaged.
   """
   folder = pathlib.Path(folder)
   there, here = _record(folder)["generator"], fingerprint(generator)

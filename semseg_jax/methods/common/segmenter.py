@@ -34,8 +34,7 @@ NETWORKS = ("unet", "deeplabv2", "deeplabv3plus")
 def build(config):
   """The module: its logits have a channel for each class.
 
-  Raises:
-    ValueError: unknown network or backbone, or not for each other.
+  Raises ValueError: unknown network or backbone, or not for each other.
   """
   c = config.segmenter
   dtype = jnp.dtype(config.dtype)
@@ -118,8 +117,7 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
     channels: of an image.
     given: variables of `initial`, of a network with the same trunk.
 
-  Raises:
-    ValueError: the trunks differ.
+  Raises ValueError: the trunks differ.
   """
   # Compiled: layer by layer a deep network takes longer.
   variables = dict(jax.jit(lambda key: module.init(
@@ -199,8 +197,7 @@ def optimizer(c, group_tree, repeat_tree=None, *, block: str,
     block: the block's name, for errors.
     backbone_factor: the trunk's rate under AdamW, times `c.learning_rate`.
 
-  Raises:
-    ValueError: unknown optimiser.
+  Raises ValueError: unknown optimiser.
   """
   if c.optimizer == "sgd":
     factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
@@ -237,8 +234,7 @@ def variables_of(config, workdir, stage_name: str, needed_by: str,
 
   The stage's state has to hold them in `name`.
 
-  Raises:
-    FileNotFoundError: the stage has no checkpoint; `needed_by` wants it.
+  Raises FileNotFoundError: the stage has no checkpoint; `needed_by` wants it.
   """
   module = module or build(config)
   abstract = jax.eval_shape(

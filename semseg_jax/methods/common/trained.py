@@ -23,8 +23,7 @@ def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
     needed_by: what wants it, for the message.
     step: folder -> step to take; None: the newest.
 
-  Raises:
-    FileNotFoundError: the stage has no checkpoint.
+  Raises FileNotFoundError: the stage has no checkpoint.
   """
   if workdir is None:
     return abstract

@@ -32,8 +32,7 @@ class Labeller(NamedTuple):
 def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
   """The map to label by: `name`, or by default the last one of at most 64 px.
 
-  Raises:
-    ValueError: the generator has no such map.
+  Raises ValueError: the generator has no such map.
   """
   if not name:
     return f"conv{min(LARGEST_MAP, generator.size)}"
@@ -55,8 +54,7 @@ def annotation_classes(config) -> int:
 def make(config, generator: stylegan2.Generator) -> Labeller:
   """The labeller that `config.pseudo` describes.
 
-  Raises:
-    ValueError: a field has no meaning; it is named.
+  Raises ValueError: a field has no meaning; it is named.
   """
   c = config.pseudo
   layer = feature_layer(generator, c.layer)

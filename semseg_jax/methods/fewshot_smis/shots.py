@@ -156,8 +156,7 @@ def make(config, workdir) -> stage.Stage:
 def load(config, workdir, needed_by: str) -> Shots:
   """The shots with the latents that the stage has computed.
 
-  Raises:
-    FileNotFoundError: the stage has not run.
+  Raises FileNotFoundError: the stage has not run.
   """
   shots = read(config)
   module = trained.module(config)

@@ -172,8 +172,7 @@ class Synthesizer:
 def parse_styles(text: str) -> tuple[int, ...]:
   """Indices from a text such as "8-17" or "4,6,8-10"; "" is none.
 
-  Raises:
-    ValueError: it is no such text.
+  Raises ValueError: it is no such text.
   """
   indices = []
   for part in filter(None, text.split(",")):

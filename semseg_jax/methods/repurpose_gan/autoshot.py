@@ -54,8 +54,7 @@ class State(struct.PyTreeNode):
 def network(config):
   """The network that `config.autoshot` describes.
 
-  Raises:
-    ValueError: unknown backbone.
+  Raises ValueError: unknown backbone.
   """
   backbone = config.autoshot.backbone
   if backbone:

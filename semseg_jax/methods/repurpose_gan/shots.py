@@ -51,8 +51,7 @@ class Source(NamedTuple):
 def source(config, workdir) -> Source:
   """The labeled images of `config.shots`; painted masks are read at once.
 
-  Raises:
-    ValueError, errors.DataError: what is wrong with config or folder.
+  Raises ValueError, errors.DataError: what is wrong with config or folder.
   """
   makers = {"folder": _painted, "fully_supervised": _annotated,
             "projected": _projected}
@@ -68,8 +67,7 @@ def source(config, workdir) -> Source:
 def spec(config) -> datasets.Spec:
   """Names and colours of the classes: the painted folder's or the data set's.
 
-  Raises:
-    errors.DataError: the config states another number of classes.
+  Raises errors.DataError: the config states another number of classes.
   """
   if config.shots.source != "folder":
     return data.dataset(config).spec

@@ -29,8 +29,7 @@ FIELDS = ("adv_ssl", "segmenter", "supervised")
 def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes; nothing is read before training.
 
-  Raises:
-    ValueError: no labels, or a threshold that no confidence can pass.
+  Raises ValueError: no labels, or a threshold that no confidence can pass.
   """
   del workdir
   c = config.adv_ssl

@@ -106,8 +106,7 @@ def scorer(config, module):
 def restored(config, workdir, stage_name: str):
   """scores(images) of the teacher of a trained stage.
 
-  Raises:
-    FileNotFoundError: the stage has no checkpoint.
+  Raises FileNotFoundError: the stage has no checkpoint.
   """
   module = build(config)
   abstract = jax.eval_shape(

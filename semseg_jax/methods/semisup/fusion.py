@@ -20,8 +20,7 @@ _SEGMENTERS = ("supervised", "s4gan")
 def fused(config, logits, image_scores, tau: float):
   """Logits [N, H, W, C] under the scores [N, C] of their images.
 
-  Raises:
-    ValueError: other channels than classes.
+  Raises ValueError: other channels than classes.
   """
   if logits.shape[-1] != image_scores.shape[-1]:
     raise ValueError(

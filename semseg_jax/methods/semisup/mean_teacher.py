@@ -41,8 +41,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     workdir: the run's folder; this stage needs nothing from it.
     module: a segmenter to train instead of the one the config describes.
 
-  Raises:
-    ValueError: no labels, or no moving average.
+  Raises ValueError: no labels, or no moving average.
   """
   del workdir
   c = config.mean_teacher

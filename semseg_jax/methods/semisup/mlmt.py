@@ -57,8 +57,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     workdir: the run's folder, with the stage that `config.mlmt.start` names.
     module: a classifier to train instead of the one the config describes.
 
-  Raises:
-    ValueError: no labels, or an unknown consistency.
+  Raises ValueError: no labels, or an unknown consistency.
   """
   c = config.mlmt
   checks.labels(config, "mlmt")

@@ -153,8 +153,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
     workdir: the run's folder; this stage needs nothing from it.
     modules: networks to train instead of those the config describes.
 
-  Raises:
-    ValueError: no labels, or a threshold that no score can pass.
+  Raises ValueError: no labels, or a threshold that no score can pass.
   """
   del workdir
   c = config.s4gan

@@ -44,8 +44,7 @@ def view_batches(config, start_step: int):
   weak view in "image", the strong one in "strong", and "classes" where
   `mlmt.image_labels` gives unlabeled images image-level labels.
 
-  Raises:
-    errors.DataError: image-level labels of images that have none.
+  Raises errors.DataError: image-level labels of images that have none.
   """
   c = config.mlmt
   with_labels, without = data.train_sources(config)
