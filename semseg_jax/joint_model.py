@@ -30,10 +30,9 @@ def summary(config, workdir) -> dict:
 def score(config, workdir, n: int) -> dict:
   """Scores the run's generator on `n` samples.
 
-  Returns:
-    {"samples", "miou", "pixel_accuracy", "per_class_iou" (list; None where a
-    class is absent)} of the fully supervised segmenter against the generator's
-    labels.
+  Returns {"samples", "miou", "pixel_accuracy", "per_class_iou" (list; None
+  where a class is absent)} of the fully supervised segmenter against the
+  generator's labels.
   """
   predict = fully_supervised.predictor(config, workdir)
   variables = trained.load_ema(config, workdir, "the joint model's score")

@@ -143,8 +143,7 @@ def parse(argv, *, own: Iterable[flags.Flag] = (), names: bool = False):
     own: the command's flags.
     names: whether it takes arguments that are no flags.
 
-  Returns:
-    What is no flag; first the command itself.
+  Returns what is no flag; first the command itself.
   """
   try:
     rest = flags.FLAGS(argv)

@@ -133,8 +133,7 @@ def _foreign(value, depth: int = 0):
 def convert(kind: str, sources: list[str], output: str) -> list[str]:
   """Merges `sources`, checks them against `kind` and writes `output`.
 
-  Returns:
-    Notes for the user: which entries were left out.
+  Returns notes for the user: which entries were left out.
 
   Raises FileNotFoundError, ValueError: naming the file or entry and the reason.
   """

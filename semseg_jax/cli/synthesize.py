@@ -43,8 +43,7 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
     layouts: (Synthesizer) -> {name: int [S, S]}.
     styles, alpha, samples, seed: see the flags.
 
-  Returns:
-    {name: uint8 [1 + samples, S, S, C]}.
+  Returns {name: uint8 [1 + samples, S, S, C]}.
   """
   synth = synthesis.Synthesizer(config, workdir)
   layout_of = layouts(synth)

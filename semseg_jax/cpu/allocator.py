@@ -21,8 +21,7 @@ def keep_pages() -> str:
   are ready; the process stays as large as it has been. They are huge ones where
   Linux gives them on request. Settings of the user's stay.
 
-  Returns:
-    What was done, in words.
+  Returns what was done, in words.
   """
   users = [k for k in os.environ
            if k == "GLIBC_TUNABLES" or k.startswith("MALLOC_")]

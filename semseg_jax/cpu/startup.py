@@ -52,8 +52,7 @@ def apply(folder=None, *, flag: str = CPU_FLAG) -> str:
   remembered in xla_flags.json. XLA_FLAGS set by the user stay. The allocator is
   set, too (`allocator.keep_pages`).
 
-  Returns:
-    What was done, in words; also logged.
+  Returns what was done, in words; also logged.
   """
   if not _on_cpu():
     message = "not on CPU: nothing is set"

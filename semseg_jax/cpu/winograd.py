@@ -35,8 +35,7 @@ def correlate(x, kernel, pad: int):
     kernel: [3, 3, Ci, Co].
     pad: zeros on every side of x.
 
-  Returns:
-    [N, H + 2 * pad - 2, W + 2 * pad - 2, Co].
+  Returns [N, H + 2 * pad - 2, W + 2 * pad - 2, Co].
   """
   return _multiply(x, _kernel_positions(kernel), pad, lambda x, k: x @ k)
 
@@ -54,8 +53,7 @@ def input_gradient(g, kernel, pad: int):
     kernel: [3, 3, Ci, Co].
     pad: as in `correlate`, at most 2.
 
-  Returns:
-    [N, H' + 2 - 2 * pad, W' + 2 - 2 * pad, Ci].
+  Returns [N, H' + 2 - 2 * pad, W' + 2 - 2 * pad, Ci].
   """
   around = (3, 1, 2, 0)
   positions = _kernel_positions(kernel)
@@ -95,8 +93,7 @@ def weight_gradient(x, g, pad: int):
     g: [N, H', W', Co], the gradient of the result.
     pad: as there.
 
-  Returns:
-    [3, 3, Ci, Co].
+  Returns [3, 3, Ci, Co].
   """
   h, w, outputs = g.shape[1:]
   positions = _input_positions(x, pad, h, w)

@@ -28,8 +28,7 @@ def partial(label: np.ndarray, kind: str, *, ignore_index: int, strokes: int,
     length: of a stroke at most, as a fraction of the side.
     seed: of the positions; anything `numpy.random.default_rng` takes.
 
-  Returns:
-    int32 [H, W]: 0 unknown, c + 1 where class c is marked.
+  Returns int32 [H, W]: 0 unknown, c + 1 where class c is marked.
   """
   rng = np.random.default_rng(seed)
   marked = np.zeros(label.shape, np.int32)
@@ -59,8 +58,7 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
     size: side of the annotations.
     num_classes: classes there are, unknown included.
 
-  Returns:
-    {image: int32 [size, size]}.
+  Returns {image: int32 [size, size]}.
 
   Raises errors.DataError: names the file and line and what is wrong there.
   """

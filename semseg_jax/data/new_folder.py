@@ -41,8 +41,7 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
     classes: names in the order of their indices; empty: as the data names
       them. "background" is put in front where it is not among them.
 
-  Returns:
-    What was done, a line each.
+  Returns what was done, a line each.
 
   Raises errors.DataError: lists are there and differ, nothing can be read, or
   `root` cannot be written to.

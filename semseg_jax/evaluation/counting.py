@@ -27,8 +27,7 @@ def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
     out_dir: folder for one file per batch; finished ones are reused.
     fingerprint: stands for all that the predictions depend on.
 
-  Returns:
-    {method: [C, C] counts, truth in rows}.
+  Returns {method: [C, C] counts, truth in rows}.
   """
   store = chunks.ChunkStore(epath.Path(out_dir), chunks.fingerprint(
       [fingerprint, list(source.ids), batch_size, size, spec.ignore_index]))

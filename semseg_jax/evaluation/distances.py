@@ -78,8 +78,7 @@ def kernel_distance(a, b, *, subsets: int = 100, subset_size: int = 1000,
     subset_size: features in each, at most min(n, m).
     seed: of the subsets.
 
-  Returns:
-    (mean, standard deviation) over the subsets.
+  Returns (mean, standard deviation) over the subsets.
   """
   a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
   if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
@@ -103,8 +102,7 @@ def inception_score(logits, *, splits: int = 10) -> tuple[float, float]:
     logits: [n, classes] of a classifier.
     splits: parts into which the images, in their order, are cut.
 
-  Returns:
-    (mean, standard deviation) over the splits.
+  Returns (mean, standard deviation) over the splits.
   """
   logits = np.asarray(logits, np.float64)
   if logits.ndim != 2 or not 1 <= splits <= len(logits):

@@ -25,8 +25,7 @@ def grid(rows: Sequence[Sequence[np.ndarray | None]], *, columns: Sequence[str],
     names: name of each row, may hold line breaks.
     tile: side of the squares in pixels.
 
-  Returns:
-    uint8 [height, width, 3].
+  Returns uint8 [height, width, 3].
   """
   if len(names) != len(rows) or any(len(r) != len(columns) for r in rows):
     raise ValueError(

@@ -46,8 +46,7 @@ def plot_metrics(path, out) -> bool:
     path: the metrics.jsonl.
     out: the PNG to write.
 
-  Returns:
-    False if there was nothing to plot (and nothing was written).
+  Returns False if there was nothing to plot (and nothing was written).
   """
   groups: dict[str, dict[str, Curve]] = {}
   for line in writers.read_metrics(path):
@@ -85,8 +84,7 @@ def panel(series: Mapping[str, Curve], *, title: str,
     opened: names of series with open marks and thin lines -> name of the
       series whose colour each has.
 
-  Returns:
-    uint8 [height, width, 3].
+  Returns uint8 [height, width, 3].
   """
   opened = opened or {}
   colored = list(dict.fromkeys(opened.get(name, name) for name in series))
@@ -128,8 +126,7 @@ def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
     level: a line across at this value.
     size: (width, height) in pixels.
 
-  Returns:
-    uint8 [height, width, 3].
+  Returns uint8 [height, width, 3].
   """
   width = 0.8 / len(series)
   positions = np.arange(len(names))

@@ -35,8 +35,7 @@ def mean_latent(mapping, frozen, z) -> jax.Array:
     frozen: the generator's variables.
     z: [n, D] standard normal samples, n = `MEAN_SAMPLES` in the official code.
 
-  Returns:
-    [D].
+  Returns [D].
   """
   return jnp.mean(jax.jit(mapping)(frozen, z), axis=0)
 

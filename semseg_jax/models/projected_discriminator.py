@@ -44,9 +44,8 @@ class Projection(nn.Module):
     Args:
       maps: list of [N, h, w, c], fine to coarse.
 
-    Returns:
-      List of [N, h, w, width] in the same order; each adds what the coarser
-      ones hold, with equal weight.
+    Returns list of [N, h, w, width] in the same order; each adds what the
+    coarser ones hold, with equal weight.
 
     Raises ValueError: not as many maps as widths and rms.
     """
@@ -126,9 +125,8 @@ class ProjectedDiscriminator(nn.Module):
       update_stats: takes a step of the power iteration before use; needs
         `mutable=["spectral"]`.
 
-    Returns:
-      List over scales (fine to coarse) of the list of layer outputs; the last
-      one is the score map [N, h, w, 1].
+    Returns list over scales (fine to coarse) of the list of layer outputs; the
+    last one is the score map [N, h, w, 1].
     """
     scales = []
     for i, x in enumerate(maps):

@@ -37,9 +37,8 @@ class ImageDiscriminator(nn.Module):
         labels, then the image in [0, 1].
       train: drops channels.
 
-    Returns:
-      (logits [N], positive where taken for a label; features [N, 8 * width],
-      those that feature matching compares).
+    Returns (logits [N], positive where taken for a label; features [N, 8 *
+    width], those that feature matching compares).
     """
     x = pair
     _check_size(x, 16)
@@ -65,9 +64,8 @@ class PixelDiscriminator(nn.Module):
     Args:
       label: [N, H, W, K] of at least 32 px, probabilities or one-hot.
 
-    Returns:
-      Logits [N, H, W], positive where taken for a label; of 1/32 of the
-      resolution, resized bilinearly.
+    Returns logits [N, H, W], positive where taken for a label; of 1/32 of the
+    resolution, resized bilinearly.
     """
     x = label
     _check_size(x, 32)

@@ -24,8 +24,7 @@ def positions(rngs, height: int, width: int, *, degrees: float, shift: float,
     scale: (smallest, largest) magnification.
     flip: probability of a mirror image.
 
-  Returns:
-    [N, H, W, 2]: row and column in pixels, outside the map where it ends.
+  Returns [N, H, W, 2]: row and column in pixels, outside the map where it ends.
   """
   centred = lambda name: 2 * rngs[name][:, None, None] - 1
   angle = centred("angle") * math.radians(degrees)

@@ -23,10 +23,9 @@ def augment_rngs(key, n):
     key: a random key.
     n: number of samples.
 
-  Returns:
-    Dict of arrays [n], uniform in [0, 1): per group of GROUPS its "<group>"
-    gate, and "brightness", "saturation", "contrast", "shift_y", "shift_x",
-    "box_y", "box_x".
+  Returns dict of arrays [n], uniform in [0, 1): per group of GROUPS its
+  "<group>" gate, and "brightness", "saturation", "contrast", "shift_y",
+  "shift_x", "box_y", "box_x".
   """
   names = (*GROUPS, "brightness", "saturation", "contrast", "shift_y",
            "shift_x", "box_y", "box_x")
@@ -45,8 +44,7 @@ def augment(rngs, image, label=None, *,
     policy: which of GROUPS to apply, in the order of GROUPS.
     strength: probability of each group for each sample; may be traced.
 
-  Returns:
-    image, or (image, label) if there is a label; differentiable in both.
+  Returns image, or (image, label) if there is a label; differentiable in both.
 
   Raises ValueError: an unknown group in `policy`.
   """

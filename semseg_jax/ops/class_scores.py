@@ -20,8 +20,7 @@ def present(scores, tau: float, *, inclusive: bool = False):
     tau: threshold.
     inclusive: a score of exactly `tau` stays (as in the official code).
 
-  Returns:
-    [N, C] bool; all True in an image that would be left without a class.
+  Returns [N, C] bool; all True in an image that would be left without a class.
   """
   above = scores >= tau if inclusive else scores > tau
   return above | ~above.any(-1, keepdims=True)
@@ -50,8 +49,7 @@ def unroll(table: np.ndarray) -> np.ndarray:
   rolling the whole table, so that column 0 of a row belongs to the row before.
   NumPy.
 
-  Returns:
-    [N, C] with column 0 of the right rows.
+  Returns [N, C] with column 0 of the right rows.
   """
   fixed = np.array(table)
   fixed[:, 0] = np.roll(fixed[:, 0], -1)
@@ -65,9 +63,8 @@ def average_precision(scores, truth) -> np.ndarray:
     scores: [N, C].
     truth: [N, C] in {0, 1}.
 
-  Returns:
-    float64 [C]; NaN where no image has the class. Equal scores count as one
-    threshold.
+  Returns float64 [C]; NaN where no image has the class. Equal scores count as
+  one threshold.
   """
   precision = np.full(scores.shape[1], np.nan)
   for c in range(scores.shape[1]):

@@ -21,8 +21,7 @@ def conv2d(x, kernel, *, stride=1, padding=0):
     stride: same along both axes.
     padding: zeros around x: one number or ((top, bottom), (left, right)).
 
-  Returns:
-    [N, (H + sum(padding) - kh) // stride + 1, likewise W, Co].
+  Returns [N, (H + sum(padding) - kh) // stride + 1, likewise W, Co].
   """
   if isinstance(padding, int):
     padding = ((padding, padding), (padding, padding))
@@ -45,8 +44,7 @@ def upsample_conv(x, kernel):
     kernel: [k, k, Ci, Co] with k odd, in the orientation of a correlation: the
       transposed convolution adds `x[i] * kernel[t]` to sample `2 * i + t`.
 
-  Returns:
-    [N, 2H, 2W, Co].
+  Returns [N, 2H, 2W, Co].
 
   Source: StyleGAN2, appendix B; filter [1, 3, 3, 1].
   """
@@ -65,8 +63,7 @@ def downsample_conv(x, kernel):
     x: [N, H, W, Ci].
     kernel: [k, k, Ci, Co] with k odd.
 
-  Returns:
-    [N, H // 2, W // 2, Co].
+  Returns [N, H // 2, W // 2, Co].
 
   Source: StyleGAN2, appendix B; filter [1, 3, 3, 1].
   """

@@ -18,8 +18,7 @@ def depthwise_conv(x, kernel, *, stride=1, dilation=1, padding="same"):
     dilation: distance of the taps.
     padding: "same" (see `same_padding`) or ((top, bottom), (left, right)).
 
-  Returns:
-    [N, H', W', C], with "same" padding H' = ceil(H / stride).
+  Returns [N, H', W', C], with "same" padding H' = ceil(H / stride).
 
   Raises ValueError: the kernel is not [kh, kw, 1, C].
   """

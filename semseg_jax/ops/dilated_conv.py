@@ -17,8 +17,7 @@ def dilated_conv(x, kernel, dilation: int):
     kernel: [kh, kw, Ci, Co] with kh and kw odd, dtype of x.
     dilation: distance of the taps.
 
-  Returns:
-    [N, H, W, Co].
+  Returns [N, H, W, Co].
   """
   pad = [(dilation * (k // 2),) * 2 for k in kernel.shape[:2]]
   return lax.conv_general_dilated(

@@ -50,8 +50,7 @@ def patch_discriminator_loss(maps, target_real: bool, mode="hinge"):
     mode: "hinge" max(0, 1 -+ x); "ls" (x - t)^2 with t 1 or 0; "original"
       binary cross-entropy on logits; "w" -+ x.
 
-  Returns:
-    A scalar.
+  Returns a scalar.
 
   Raises ValueError: an unknown mode.
   """
@@ -100,8 +99,7 @@ def r1_penalty(score_fn, x):
       sum over scales of the mean score for a patch discriminator.
     x: [N, ...] real samples.
 
-  Returns:
-    A scalar, without the factor gamma / 2.
+  Returns a scalar, without the factor gamma / 2.
   """
   gradient = jax.grad(score_fn)(x)
   return jnp.sum(jnp.square(gradient)) / x.shape[0]
@@ -117,9 +115,8 @@ def path_length_penalty(image_fn, latents, noise, mean_path_length, decay=0.01):
     mean_path_length: running mean, a constant.
     decay: rate of the running mean.
 
-  Returns:
-    (penalty, new mean, lengths [N]). The penalty is taken against the updated
-    mean, through which gradient flows; the new mean is returned without.
+  Returns (penalty, new mean, lengths [N]). The penalty is taken against the
+  updated mean, through which gradient flows; the new mean is returned without.
   """
   def projection(c):
     image = image_fn(c)

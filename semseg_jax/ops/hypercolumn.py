@@ -36,8 +36,7 @@ def resize(x, size: tuple[int, int], method: str):
       than `size`, the average over cells for the others (RepurposeGAN's
       official code); "nearest": pixel floor(i * h / height).
 
-  Returns:
-    [N, height, width, C].
+  Returns [N, height, width, C].
   """
   n, h, w, c = x.shape
   if (h, w) == tuple(size):
@@ -69,8 +68,7 @@ def convolve(maps, kernel, size: tuple[int, int], method: str):
     size: (H, W) of the stack.
     method: see `resize`.
 
-  Returns:
-    [N, H, W, F].
+  Returns [N, H, W, F].
   """
   k = kernel.shape[0]
   channels = sum(m.shape[-1] for m in maps)

@@ -63,8 +63,7 @@ def to_label(logits):
   Args:
     logits: [..., C].
 
-  Returns:
-    [...] int32; the lowest class wins a tie.
+  Returns [...] int32; the lowest class wins a tie.
   """
   xp = namespace(logits)
   if logits.shape[-1] == 1:
@@ -79,9 +78,8 @@ def colorize(label, colors):
     label: [..., H, W] class indices.
     colors: C rows of k bytes, one per class.
 
-  Returns:
-    [..., H, W, k] uint8; labels outside [0, C), such as ignored pixels, are
-    mid-grey.
+  Returns [..., H, W, k] uint8; labels outside [0, C), such as ignored pixels,
+  are mid-grey.
   """
   xp = namespace(label)
   table = np.asarray(colors, np.uint8)
@@ -105,8 +103,7 @@ def resize_logits(logits, size: tuple[int, int]):
     logits: [..., H, W, K] float.
     size: (height, width) of the result.
 
-  Returns:
-    [..., height, width, K] float32.
+  Returns [..., height, width, K] float32.
   """
   xp = namespace(logits)
   height, width, channels = logits.shape[-3:]
@@ -131,8 +128,7 @@ def fit_logits(logits, size: tuple[int, int], *, padded: bool):
     size: (height, width) of the image.
     padded: which of the two.
 
-  Returns:
-    [..., height, width, K] float32.
+  Returns [..., height, width, K] float32.
   """
   if not padded:
     return resize_logits(logits, size)

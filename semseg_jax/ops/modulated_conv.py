@@ -23,8 +23,7 @@ def modulated_conv(x, kernel, style, *, up=False, down=False, demodulate=True):
     down: halves the resolution (`conv.downsample_conv`).
     demodulate: divides by the norm of each sample's scaled kernel.
 
-  Returns:
-    [N, H', W', Co], dtype of x. Styles and norms are taken in float32.
+  Returns [N, H', W', Co], dtype of x. Styles and norms are taken in float32.
 
   Raises ValueError: `up` and `down` at once, or an even kernel size.
   """

@@ -15,8 +15,7 @@ def noise_regulariser(noise):
   Args:
     noise: tuple of [N, h, w, 1], h and w at most 8 or even until they are.
 
-  Returns:
-    [N] float32, summed over maps and scales.
+  Returns [N] float32, summed over maps and scales.
   """
   total = 0.0
   for maps in noise:

@@ -44,9 +44,8 @@ def dense(features, label, num_classes: int) -> Prototypes:
     label: [N, H, W]; labels outside [0, num_classes) are left out.
     num_classes: C.
 
-  Returns:
-    C prototypes. A class's vector is the mean over the images that show it
-    of the mean over its cells.
+  Returns c prototypes. A class's vector is the mean over the images that show
+  it of the mean over its cells.
   """
   features = features.astype(jnp.float32)
   onehot = segmentation_losses.one_hot(
@@ -104,8 +103,7 @@ def label_dense(prototypes: Prototypes, features):
     prototypes: of `dense` or `every_cell`.
     features: [N, h, w, D].
 
-  Returns:
-    [N, h, w] int32.
+  Returns [N, h, w] int32.
   """
   cosine = jnp.where(
       prototypes.classes >= 0, _cosine(prototypes, features), -jnp.inf)
@@ -127,8 +125,7 @@ def label_sparse(prototypes: Prototypes, features, num_classes: int, *,
     k: cells per prototype and image; all where there are fewer.
     threshold: strict lower bound of a cosine.
 
-  Returns:
-    [N, h, w] int32.
+  Returns [N, h, w] int32.
   """
   n, h, w, _ = features.shape
   cosine = _cosine(prototypes, features).reshape(n, h * w, -1)

@@ -26,8 +26,7 @@ def upfirdn2d(x, taps, *, up=1, down=1, pad=(0, 0)):
     pad: (before, after) for both axes or ((top, bottom), (left, right));
       negative numbers crop.
 
-  Returns:
-    [N, (H*up + sum(pad) - kh) // down + 1, likewise W, C], dtype of x.
+  Returns [N, (H*up + sum(pad) - kh) // down + 1, likewise W, C], dtype of x.
 
   Raises ValueError: taps are not 1-D or 2-D, or longer than the padded input.
   """
@@ -63,8 +62,7 @@ def blur(x, pad, *, gain=1.0, stride=1):
     gain: factor on the output.
     stride: keeps every `stride`-th sample.
 
-  Returns:
-    [N, (H + sum(pad) - 4) // stride + 1, likewise W, C].
+  Returns [N, (H + sum(pad) - 4) // stride + 1, likewise W, C].
   """
   if stride == 1:
     return _blur(x, tuple(pad), float(gain))
@@ -77,8 +75,7 @@ def upsample(x):
   Args:
     x: [N, H, W, C].
 
-  Returns:
-    [N, 2H, 2W, C], equal to `upfirdn2d(x, taps * 4, up=2, pad=(2, 1))`.
+  Returns [N, 2H, 2W, C], equal to `upfirdn2d(x, taps * 4, up=2, pad=(2, 1))`.
   """
   return _double(_double(x, 1), 2)
 
@@ -89,8 +86,7 @@ def average_downsample(x):
   Args:
     x: [N, H, W, C].
 
-  Returns:
-    [N, ceil(H / 2), ceil(W / 2), C].
+  Returns [N, ceil(H / 2), ceil(W / 2), C].
   """
   return _thin(_thin(x, 1), 2)
 
@@ -105,8 +101,7 @@ def resize_aligned(x, size):
     x: [N, H, W, C].
     size: (rows, columns) of the result.
 
-  Returns:
-    [N, *size, C], dtype of x.
+  Returns [N, *size, C], dtype of x.
   """
   rows, columns = (
       jnp.asarray(_aligned_weights(n, m), x.dtype)

@@ -34,8 +34,7 @@ def cosine_window(learning_rate, final_learning_rate, start, end):
   reached. (It sets the rate at the end of an iteration, so iteration i runs
   with the value of step i - 1.)
 
-  Returns:
-    step -> learning rate.
+  Returns step -> learning rate.
   """
   if not start < end:
     raise ValueError(f"the window is empty: start {start}, end {end}")

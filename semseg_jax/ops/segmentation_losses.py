@@ -16,8 +16,7 @@ def one_hot(label, num_classes: int, ignore_index: int | None = None):
       indicator of class 1.
     ignore_index: label of pixels that belong to no class.
 
-  Returns:
-    [N, H, W, C]; all zero where the label is ignored or no class.
+  Returns [N, H, W, C]; all zero where the label is ignored or no class.
   """
   first = 1 if num_classes == 1 else 0
   classes = jnp.arange(first, first + num_classes, dtype=label.dtype)
@@ -47,8 +46,7 @@ def cross_entropy(logits, label, *, temperature: float = 1.0,
     temperature: divides the logits (the encoder's stage uses 0.1).
     ignore_index: label of pixels left out of the mean.
 
-  Returns:
-    float32 scalar; 0 if every pixel is ignored.
+  Returns float32 scalar; 0 if every pixel is ignored.
   """
   _check_shapes(logits, label)
   scaled = logits.astype(jnp.float32) / temperature
@@ -70,8 +68,7 @@ def soft_cross_entropy(logits, target, valid=None):
     target: [N, H, W, C], sums to 1 over C.
     valid: [N, H, W] with 0 where a pixel does not count; None: all count.
 
-  Returns:
-    float32 scalar; an image without a counted pixel adds 0.
+  Returns float32 scalar; an image without a counted pixel adds 0.
   """
   if logits.shape != target.shape:
     raise ValueError(f"logits {logits.shape} against target {target.shape}")
@@ -92,8 +89,7 @@ def binary_cross_entropy(logits, label, *, temperature: float = 1.0,
     temperature: divides the logits (the encoder's stage uses 0.3).
     ignore_index: label of pixels left out of the mean.
 
-  Returns:
-    float32 scalar; 0 if every pixel is ignored.
+  Returns float32 scalar; 0 if every pixel is ignored.
   """
   _check_shapes(logits, label)
   if logits.shape[-1] != 1:
@@ -119,8 +115,7 @@ def dice_loss(logits, target, *, temperature: float = 0.3,
     weight: [C] multiplies each channel's intersection only.
     valid: [N, H, W] with 0 where a pixel does not count.
 
-  Returns:
-    float32 scalar, 1 - mean Dice.
+  Returns float32 scalar, 1 - mean Dice.
   """
   if logits.shape != target.shape:
     raise ValueError(f"logits {logits.shape} against target {target.shape}")

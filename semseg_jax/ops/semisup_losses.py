@@ -19,8 +19,7 @@ def score_loss(logits, real: bool, weight=None):
     real: the target.
     weight: [...] >= 0 of each logit; None: all 1.
 
-  Returns:
-    Weighted mean; 0 where all weights are 0.
+  Returns weighted mean; 0 where all weights are 0.
   """
   logits = logits.astype(jnp.float32)
   log = jax.nn.log_sigmoid(logits if real else -logits)
@@ -56,8 +55,7 @@ def self_training(logits, weight):
     weight: [N] for whole images (s4GAN, eq. 4) or [N, H, W] for pixels
       (Hung et al., eq. 5), 0 or 1.
 
-  Returns:
-    Mean over the selected pixels; 0 where none is.
+  Returns mean over the selected pixels; 0 where none is.
   """
   logits = logits.astype(jnp.float32)
   # The cross entropy of the arg-max: its logit is the largest one.

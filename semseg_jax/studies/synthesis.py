@@ -50,8 +50,7 @@ _SHOWN = 8  # pseudo-labeled samples in theirs
 def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   """Scores a run on the masks of a split; see the module's docstring.
 
-  Returns:
-    The rows of the table, values in [0, 1] and distances.
+  Returns the rows of the table, values in [0, 1] and distances.
   """
   started = time.monotonic()
   split = split or config.data.in_domain
@@ -158,8 +157,7 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
     ks, thresholds: of sparse labeling; without a meaning for dense labeling.
     split: whose masks the encoders' images are scored on; see `evaluate`.
 
-  Returns:
-    The rows of the table.
+  Returns the rows of the table.
   """
   workdir = epath.Path(workdir)
   judge = Judge(config, workdir)

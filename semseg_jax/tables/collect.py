@@ -141,8 +141,7 @@ def near_misses(
     table, config_of, root, elsewhere, unlike: see `results`.
     most: fields that may differ.
 
-  Returns:
-    A line for each such record: the run most like it, and what differs.
+  Returns a line for each such record: the run most like it, and what differs.
   """
   left, missing, lines = {x.folder: x for x in elsewhere}, [], []
   for run, splits in definition.runs(table).items():

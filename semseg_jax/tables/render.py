@@ -217,8 +217,7 @@ def from_records(table: definition.Table, folders: runs.Folders, *,
     out: folder for NAME.md, NAME.csv, NAME.png.
     into: a document whose block of this table is replaced.
 
-  Returns:
-    What was written.
+  Returns what was written.
   """
   results = collect.results(
       table, functools.partial(runs.plain_config, folders=folders, table=table),

@@ -201,8 +201,7 @@ def commands(tables: Sequence[definition.Table], folders: Folders, *,
     ready: only those that need no other line; these may run in any order, or
       all at once.
 
-  Returns:
-    (lines, what stands in the way of others, one line each).
+  Returns (lines, what stands in the way of others, one line each).
 
   Raises RecordMismatchError: a record that is there is of another config.
   """

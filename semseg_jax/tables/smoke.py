@@ -41,8 +41,7 @@ def run(tables: Sequence[definition.Table], folders: runs.Folders, call: Call
     folders: of all runs; these are in its folder `smoke`.
     call: does what `python WORDS` does.
 
-  Returns:
-    What was rendered, and what could not be run.
+  Returns what was rendered, and what could not be run.
   """
   # Without LLVM's optimiser it takes longer to keep a program than to compile
   # it; and nobody reads where its operations come from.

@@ -28,8 +28,7 @@ def folder(path: pathlib.Path, *, classes: Sequence[str], channels: int,
     splits: to write besides `train_labeled` and `unlabeled`.
     seed: of the random numbers.
 
-  Returns:
-    `path`.
+  Returns `path`.
   """
   rng = np.random.default_rng(seed)
   colors = rng.integers(0, 256, (len(classes), 3))

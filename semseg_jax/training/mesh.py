@@ -99,8 +99,7 @@ def state_shardings(state, mesh: Mesh, kind: str):
       devices divide, the last of several. Parameters, their average and the
       optimiser's moments alike; XLA gathers what a computation needs.
 
-  Returns:
-    The same pytree of shardings; ValueError for another `kind`.
+  Returns the same pytree of shardings; ValueError for another `kind`.
   """
   if kind not in SHARDINGS:
     raise ValueError(f"config.sharding is {kind!r}; use one of {SHARDINGS}")

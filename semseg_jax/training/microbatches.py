@@ -33,10 +33,9 @@ def grad(loss_fn, parts: int):
     loss_fn: (params, data) -> (loss, aux), aux a pytree of arrays.
     parts: number of parts; 1 is `jax.grad` itself.
 
-  Returns:
-    (params, data, axes=0) -> (gradients, aux). `axes` is a prefix of `data`,
-    as for `jax.vmap`: each leaf's axis of images, None for what all parts
-    share.
+  Returns (params, data, axes=0) -> (gradients, aux). `axes` is a prefix of
+  `data`, as for `jax.vmap`: each leaf's axis of images, None for what all parts
+  share.
   """
   one = jax.grad(loss_fn, has_aux=True)
 

@@ -53,8 +53,7 @@ def ranger(learning_rate: float | optax.Schedule, *,
     convolutions_only: centralise tensors with more than three axes alone.
     output_axis: the output axis; -1 in Flax layouts (HWIO, [in, out]).
 
-  Returns:
-    A transformation whose `update` needs `params`.
+  Returns a transformation whose `update` needs `params`.
   """
   if threshold < 4:
     raise ValueError(f"threshold must be at least 4, got {threshold}: the "
@@ -162,8 +161,7 @@ def sgd(learning_rate: float | optax.Schedule, *, momentum: float = 0.9,
       to the gradient as it was, and in the first step every time starts its own
       velocity, of which the last remains.
 
-  Returns:
-    A transformation whose `update` needs `params`.
+  Returns a transformation whose `update` needs `params`.
   """
   tree = lambda given, params: (
       given(params) if callable(given) else given

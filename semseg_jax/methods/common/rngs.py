@@ -20,9 +20,8 @@ def generator_rngs(key, n: int, generator, mixing: float) -> dict[str, Any]:
     generator: the module, for its sizes.
     mixing: probability of style mixing.
 
-  Returns:
-    z [2, n, D] float32, index int32 scalar in [1, L] (latents from it on come
-    from the second z; L = no mixing), noise: tuple of [n, h, w, 1].
+  Returns z [2, n, D] float32, index int32 scalar in [1, L] (latents from it on
+  come from the second z; L = no mixing), noise: tuple of [n, h, w, 1].
   """
   z_key, mix_key, index_key, noise_key = jax.random.split(key, 4)
   num_ws = generator.num_ws

@@ -89,8 +89,7 @@ def write(generator: trained.Trained, spec, folder, numbers,
     numbers: of the samples.
     truncation: see `draw`.
 
-  Returns:
-    Names of the images.
+  Returns names of the images.
 
   Raises errors.DataError: the folder holds samples of another generator or
   truncation, or classes.json is missing.

@@ -262,8 +262,7 @@ def annotated(config, cells: int, n: int, split: str = ""):
     n: how many images; all if there are fewer.
     split: its name; "" for the validation split.
 
-  Returns:
-    (uint8 [n, S, S, C], int32 [n, S, S]).
+  Returns (uint8 [n, S, S, C], int32 [n, S, S]).
   """
   source = datasets.split(
       data.dataset(config), split or config.data.validation)

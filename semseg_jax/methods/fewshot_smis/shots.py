@@ -69,10 +69,9 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
     cells: side of the generator's map that is tapped.
     seed: of the positions of scribbles or points.
 
-  Returns:
-    int32 [S, S]. "mask": the mask itself, with labels that are no class set to
-    -1 (dense labeling) or 0 (sparse: unknown). Else a partial annotation, in
-    whole cells.
+  Returns int32 [S, S]. "mask": the mask itself, with labels that are no class
+  set to -1 (dense labeling) or 0 (sparse: unknown). Else a partial annotation,
+  in whole cells.
   """
   c = config.shots
   size = working_size(config)

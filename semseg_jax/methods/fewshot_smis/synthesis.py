@@ -100,8 +100,7 @@ class Synthesizer:
       styles: which latents are mixed; those past the last are left out.
       alpha: share of the random latent, 0..1.
 
-    Returns:
-      uint8 [N, S, S, C].
+    Returns uint8 [N, S, S, C].
     """
     chosen = np.isin(np.arange(self.generator.num_ws), list(styles))
 

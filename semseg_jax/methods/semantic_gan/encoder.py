@@ -263,8 +263,7 @@ def label_losses(logits, label, ignore_index: int):
     label: [N, H, W] class indices.
     ignore_index: label of pixels that do not count.
 
-  Returns:
-    (cross entropy, Dice loss), float32 scalars.
+  Returns (cross entropy, Dice loss), float32 scalars.
   """
   binary = logits.shape[-1] == 1
   return supervised.label_losses(

@@ -86,8 +86,7 @@ def make(config, workdir) -> stage.Stage:
 def examples(config):
   """The labeled images, then `labels.copies` augmented ones of each.
 
-  Returns:
-    (images uint8 [n, S, S, C], labels int32 [n, S, S]).
+  Returns (images uint8 [n, S, S, C], labels int32 [n, S, S]).
   """
   labeled, _ = data.train_sources(config)
   batches = functools.partial(

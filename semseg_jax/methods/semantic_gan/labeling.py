@@ -34,10 +34,9 @@ def predictor(config, workdir):
   Args:
     workdir: its folder, with the trained stages `gan` and `encoder`.
 
-  Returns:
-    A function of images uint8 [B, S, S, C] and their numbers [B] that gives
-    {method: {"logits" [B, S, S, K], "reconstruction" uint8 [B, S, S, C],
-    "confidence" [B]}}; the confidence is that of `_confidence`.
+  Returns a function of images uint8 [B, S, S, C] and their numbers [B] that
+  gives {method: {"logits" [B, S, S, K], "reconstruction" uint8 [B, S, S, C],
+  "confidence" [B]}}; the confidence is that of `_confidence`.
   """
   c = config.inversion
   generator = networks.generator(config)
@@ -106,9 +105,8 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
     head: whether a fitted head is there to label what is rendered; without it
       there are no logits.
 
-  Returns:
-    (inverter, frozen): frozen has the variables "generator", "perceptual" and,
-    where it is used, "encoder".
+  Returns (inverter, frozen): frozen has the variables "generator", "perceptual"
+  and, where it is used, "encoder".
   """
   c = config.inversion
   generator, encoder = networks.generator(config), networks.encoder(config)

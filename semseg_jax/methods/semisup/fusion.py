@@ -61,9 +61,8 @@ def search(config, workdir, taus) -> list[dict]:
     workdir: its folder, with the trained stages `mlmt` and segmenters.
     taus: thresholds to try.
 
-  Returns:
-    Rows {"tau", "<method>+mlmt": mean IoU}; the first, of tau None, without
-    fusion.
+  Returns rows {"tau", "<method>+mlmt": mean IoU}; the first, of tau None,
+  without fusion.
   """
   for tau in taus:
     check_tau(tau)

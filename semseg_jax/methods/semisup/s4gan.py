@@ -74,8 +74,7 @@ def gradients(config, modules: Modules, state, batch, rngs):
     rngs: dropout keys of the segmenter's two and the discriminator's four
       passes, by name.
 
-  Returns:
-    ({"network", "discriminator"}, `Outputs`).
+  Returns ({"network", "discriminator"}, `Outputs`).
   """
   c = config.s4gan
   ignore = data.ignore_index(config)
