@@ -90,11 +90,8 @@ def augment_labeled(example: dict, rng: np.random.Generator,
     image, label = image[:, ::-1], flips.mirrored(label, options.mirror)
   if move < options.affine:
     image, label = affine(
-        image,
-        label,
-        shift=(options.shift * shift_x, options.shift * shift_y),
-        scale=1 + options.scale * scale,
-        degrees=options.rotate * angle,
+        image, label, shift=(options.shift * shift_x, options.shift * shift_y),
+        scale=1 + options.scale * scale, degrees=options.rotate * angle,
         border_label=options.border_label)
   strengths = np.array([
       options.brightness, options.contrast, options.saturation, options.hue])

@@ -70,12 +70,8 @@ def make(
     checkpoint_step: int | None = None, extra: dict | None = None) -> Record:
   """A record of scores got just now, on this machine, by this code."""
   return Record(
-      methods=methods,
-      config=config,
-      config_hash=config_hash(config),
-      split=split,
-      checkpoint_step=checkpoint_step,
-      seconds=round(seconds, 3),
+      methods=methods, config=config, config_hash=config_hash(config),
+      split=split, checkpoint_step=checkpoint_step, seconds=round(seconds, 3),
       versions=run_dir.versions(),
       finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
       extra=extra or {})

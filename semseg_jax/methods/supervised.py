@@ -103,13 +103,9 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
             for a, b in zip(real, made, strict=True))
 
   return stage.Stage(
-      steps=c.steps,
-      load_frozen=lambda: segmenter.initial(config),
-      init=init,
-      phases=lambda step: ("step",),
-      rngs=lambda key, phase: key,
-      train_step=train_step,
-      train_data=train_data,
+      steps=c.steps, load_frozen=lambda: segmenter.initial(config), init=init,
+      phases=lambda step: ("step",), rngs=lambda key, phase: key,
+      train_step=train_step, train_data=train_data,
       **segmenter.watched(config, module))
 
 

@@ -135,14 +135,10 @@ def train_batches(config, *, batch_size: int, unlabeled_batch_size: int,
   labeled, unlabeled = train_sources(config)
   return pipeline.train_batches(
       labeled if batch_size else None,
-      unlabeled if unlabeled_batch_size else None,
-      size=shape(config),
-      batch_size=batch_size,
-      unlabeled_batch_size=unlabeled_batch_size,
-      seed=config.seed,
-      augment=augment or augment_options(config),
-      crop=crop_options(config),
-      **stream_rows(config, start_step))
+      unlabeled if unlabeled_batch_size else None, size=shape(config),
+      batch_size=batch_size, unlabeled_batch_size=unlabeled_batch_size,
+      seed=config.seed, augment=augment or augment_options(config),
+      crop=crop_options(config), **stream_rows(config, start_step))
 
 
 def stream_rows(config, start_step: int) -> dict:

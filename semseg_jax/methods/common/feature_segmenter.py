@@ -93,12 +93,9 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
                  opt), {"loss": loss, "learning_rate": rate(state.step)}
 
   return stage.Stage(
-      steps=c.get("steps", 0) or c.epochs * count,
-      load_frozen=load_frozen,
-      init=init,
-      phases=lambda step: ("step",),
-      rngs=lambda key, phase: key if noise else (),
-      train_step=train_step,
+      steps=c.get("steps", 0) or c.epochs * count, load_frozen=load_frozen,
+      init=init, phases=lambda step: ("step",),
+      rngs=lambda key, phase: key if noise else (), train_step=train_step,
       train_data=lambda start: indices(config.seed, count, start))
 
 

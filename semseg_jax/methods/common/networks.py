@@ -108,9 +108,7 @@ def patch_discriminator(config):
     raise ValueError(f"config.patch_discriminator.kind is {c.kind!r}; use "
                      "'patch' or 'projected'")
   return discriminators.PatchDiscriminator(
-      width=c.width,
-      num_layers=c.num_layers,
-      num_scales=c.num_scales,
+      width=c.width, num_layers=c.num_layers, num_scales=c.num_scales,
       dtype=jnp.dtype(config.dtype))
 
 
@@ -132,13 +130,9 @@ def encoder(config):
         dtype=jnp.dtype(config.dtype))
   if c.kind == "fpn":
     return fpn_encoder.FPNEncoder(
-        num_ws=num_ws,
-        style_dim=config.generator.style_dim,
-        stem_width=c.stem_width,
-        blocks=tuple(c.blocks),
-        fpn_channels=c.fpn_channels,
-        head_channels=c.head_channels,
-        head_convs=tuple(c.head_convs) or None,
-        dtype=jnp.dtype(config.dtype))
+        num_ws=num_ws, style_dim=config.generator.style_dim,
+        stem_width=c.stem_width, blocks=tuple(c.blocks),
+        fpn_channels=c.fpn_channels, head_channels=c.head_channels,
+        head_convs=tuple(c.head_convs) or None, dtype=jnp.dtype(config.dtype))
   raise ValueError(
       f"config.encoder.kind is {c.kind!r}; use 'fpn' or 'residual'")

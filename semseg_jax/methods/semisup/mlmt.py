@@ -127,11 +127,8 @@ def make(config, workdir, *, module=None) -> stage.Stage:
             f"mlmt/{k}": v for k, v in metrics.items()}
 
   return stage.Stage(
-      steps=c.steps,
-      load_frozen=lambda: classifiers.initial(config, workdir),
-      init=init,
-      phases=lambda step: ("step",),
-      rngs=lambda key, phase: (),
+      steps=c.steps, load_frozen=lambda: classifiers.initial(config, workdir),
+      init=init, phases=lambda step: ("step",), rngs=lambda key, phase: (),
       train_step=train_step,
       train_data=lambda start: streams.view_batches(config, start),
       validate=class_report.validator(config, module))
