@@ -15,9 +15,8 @@ ARCHIVE = archives.Archive(
     ("portraits/**/*.jpg",))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   spec = datasets.Spec(
       name="anime_faces", licence="none stated: drawings of many hands",
       **few_shot.classes(2, ("unknown",)),

@@ -47,9 +47,8 @@ _CITATION = (
     "Recognition Letters 2009")
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, variant="", **_):
   """See `datasets.load`."""
-  del size, seed
   if variant:
     return _original(data_dir, cache_dir)
   return folder.open_folder(

@@ -7,9 +7,8 @@ from semseg_jax.data import id_lists
 from semseg_jax.data.sets import folder
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, **_):
   """See `datasets.load`."""
-  del size, seed
   return folder.open_folder(
       "ccp_person",
       id_lists.locate("ccp_person", data_dir, "classes.json"),

@@ -31,9 +31,8 @@ _PAGE = "the CelebA project's page (aligned and cropped images, annotations)"
 _NAME = "celeba_landmarks"
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, size=None, variant="", **_):
   """See `datasets.load`."""
-  del seed
   points = () if variant else (_POINTS, _PARTITION)
   archive = archives.Archive(_NAME, _PAGE, (f"{_IMAGES}/*.jpg", *points))
   spec = datasets.Spec(

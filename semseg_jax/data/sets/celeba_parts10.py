@@ -18,9 +18,8 @@ _PARTS = {
     "r_ear": 7, "ear_r": 7, "neck": 8, "neck_l": 8, "cloth": 9}
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   return celebamask_hq.open_download(
       celebamask_hq.spec("celeba_parts10", CLASSES, COLORS),
       {part: _PARTS.get(part, 0) for part in celebamask_hq.PARTS},

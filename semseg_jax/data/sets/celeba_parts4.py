@@ -10,9 +10,8 @@ COLORS = ((0, 0, 0), (132, 112, 255), (227, 207, 87), (142, 142, 56))
 _PARTS = {"l_eye": 1, "r_eye": 1, "mouth": 2, "u_lip": 2, "l_lip": 2, "nose": 3}
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   return celebamask_hq.open_download(
       celebamask_hq.spec("celeba_parts4", CLASSES, COLORS),
       {part: _PARTS.get(part, 0) for part in celebamask_hq.PARTS},

@@ -68,9 +68,8 @@ def spec(name: str = "celebamask_hq", classes=CLASSES, colors=COLORS, flip=()
           "image manipulation, CVPR 2020"))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, size=None, variant="", **_):
   """See `datasets.load`."""
-  del seed
   if variant:
     names = ("background", *PARTS)
     return open_download(

@@ -27,9 +27,8 @@ _PHASES = {"t1_in": "InPhase", "t1_out": "OutPhase"}
 _LIVER = (55, 70)
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   folders = sorted((p.parent for p in root.glob(f"{_T1}/Ground")),
                    key=lambda p: (len(p.parent.name), p.parent.name))

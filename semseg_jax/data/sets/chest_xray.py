@@ -12,9 +12,8 @@ from semseg_jax.data import radiographs
 VARIANTS = radiographs.VARIANTS
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, size=None, variant="", **_):
   """See `datasets.load`."""
-  del seed
   of = lambda name: f"{name}/{variant}" if variant else name
   nih = of("nih_chest_xray")
   return combined.combine(

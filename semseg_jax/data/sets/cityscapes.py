@@ -51,9 +51,8 @@ ARCHIVE = archives.Archive(
                                ("gtFine", "_gtFine_*"))))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, variant="", **_):
   """See `datasets.load`."""
-  del size, seed
   root = ARCHIVE.locate(data_dir)
   splits = {split: _items(root, split) for split in _COUNTS}
   spec = datasets.Spec(

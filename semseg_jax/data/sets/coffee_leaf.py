@@ -8,9 +8,8 @@ from semseg_jax.data import id_lists
 from semseg_jax.data.sets import folder
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, **_):
   """See `datasets.load`."""
-  del size, seed
   return folder.open_folder(
       "coffee_leaf",
       id_lists.locate("coffee_leaf", data_dir, "classes.json"),

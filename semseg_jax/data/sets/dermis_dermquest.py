@@ -20,9 +20,8 @@ ARCHIVE = archives.Archive(
           for atlas in _ATLASES for ending in ("_orig.jpg", "_contour.png")))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   splits = {atlas: [] for atlas in _ATLASES}
   for atlas, items in splits.items():

@@ -7,9 +7,8 @@
 from semseg_jax.data import combined
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   return combined.combine(
       "faces", "celebamask_hq", {"ood_metfaces": ("metfaces", "test")},
       data_dir=data_dir, cache_dir=cache_dir, size=size)

@@ -38,9 +38,8 @@ _COMPLEMENT = re.compile(r"unlabeled_\d+_seed\d+")
 _MASK_SUFFIXES = ("", "_mask", "_label", "_labels", "_seg", "_segmentation")
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, **_):
   """See `datasets.load`; the name is the folder's."""
-  del size, seed
   root = locate(data_dir)
   return open_folder(root.name, root, cache_dir=cache_dir)
 

@@ -22,9 +22,8 @@ ARCHIVE = archives.Archive(
                                (f"_{part}_GroundTruth", "png"))))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   part = lambda name, count: ARCHIVE.items(
       root, f"ISIC2018_Task1-2_{name}_Input/{{id}}.jpg",

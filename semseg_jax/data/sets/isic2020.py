@@ -13,9 +13,8 @@ ARCHIVE = archives.Archive(
     ("**/train/ISIC_*.jpg",))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   items = ARCHIVE.items(root, "**/train/{id}.jpg", expect=33_126)
   return lesions.open_lesions(

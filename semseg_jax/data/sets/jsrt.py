@@ -29,9 +29,8 @@ SIDE = 2048
 _HIGHEST = 4095
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, size=None, variant="", **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   masks = next(root.glob("**/fold1/masks")).parent.parent.relative_to(root)
   items = ARCHIVE.items(root, "**/{id}.IMG", [

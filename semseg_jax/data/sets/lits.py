@@ -27,9 +27,8 @@ ARCHIVE = archives.Archive(
 WINDOW = (-160.0, 240.0)
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   files = {
       path.name.removesuffix(".gz").removesuffix(".nii"): str(path)

@@ -7,9 +7,8 @@ of `chaos`. Each download lies in data_dir/<its data set's name>.
 from semseg_jax.data import combined
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   return combined.combine(
       "liver", "lits",
       {"ood_t1_in": ("chaos", "t1_in"),

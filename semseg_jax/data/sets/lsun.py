@@ -29,9 +29,8 @@ _CLASSES = {
     "car": lambda: few_shot.classes(5)}
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, variant="", **_):
   """See `datasets.load`."""
-  del size, seed
   if not variant:
     raise errors.DataError(
         f"data.name: lsun is {', '.join(VARIANTS)}: write lsun/church")

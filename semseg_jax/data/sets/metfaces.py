@@ -24,9 +24,8 @@ ARCHIVE = archives.Archive(
     ("images/*.png",))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   items = ARCHIVE.items(
       root, "images/{id}.png", ["masks/{id}.png"], optional=True, expect=1336)

@@ -23,9 +23,8 @@ CITATION = (
     "Surgery 2014")
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, size=None, variant="", **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   items = ARCHIVE.items(
       root, "MontgomerySet/CXR_png/{id}.png",

@@ -20,9 +20,8 @@ ARCHIVE = archives.Archive(
 VARIANTS = radiographs.VARIANTS
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, size=None, variant="", **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   flat = (root / "images").is_dir()
   items = ARCHIVE.items(

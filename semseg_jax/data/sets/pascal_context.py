@@ -41,9 +41,8 @@ ARCHIVE = archives.Archive(
      f"{_VOC}/ImageSets/Main/val.txt", "trainval/*.mat", "labels.txt"))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, variant="", **_):
   """See `datasets.load`."""
-  del size, seed
   root = ARCHIVE.locate(data_dir)
   table = _table(root / "labels.txt")
   if variant:

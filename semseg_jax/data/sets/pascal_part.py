@@ -40,9 +40,8 @@ _VOC = "VOCdevkit/VOC2010"
 _SPLITS = {"train_labeled": "train", "test": "val"}
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, variant="", **_):
   """See `datasets.load`."""
-  del size, seed
   if not variant:
     raise errors.DataError(
         f"data.name: pascal_part is {' or '.join(VARIANTS)}: write "

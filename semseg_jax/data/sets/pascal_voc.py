@@ -35,9 +35,8 @@ WITH_SBD = archives.Archive(
     (*_NEEDS, f"{_SBD}/cls/*.mat", f"{_SBD}/train.txt", f"{_SBD}/val.txt"))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0, variant=""):
+def make(*, data_dir=None, cache_dir=None, variant="", **_):
   """See `datasets.load`."""
-  del size, seed
   root = ARCHIVE.locate(data_dir)
   lists = {
       split: id_lists.read(

@@ -15,9 +15,8 @@ ARCHIVE = archives.Archive(
     (f"{_IMAGES}/*.bmp", "**/PH2 Dataset images/*/*_lesion/*_lesion.bmp"))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   root = ARCHIVE.locate(data_dir)
   items = ARCHIVE.items(
       root, f"{_IMAGES}/{{id}}.bmp",

@@ -23,9 +23,8 @@ _COLORS = (
     (140, 100, 60))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, size=None, seed=0, **_):
   """See `datasets.load`; a set without files takes no folders."""
-  del data_dir, cache_dir
   size = size or 64
   spec = datasets.Spec(
       name="scenes", class_names=scene.CLASSES,

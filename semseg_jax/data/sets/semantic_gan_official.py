@@ -25,9 +25,8 @@ from semseg_jax.data.sets import folder
 _NAME = "semantic_gan_official"
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, **_):
   """See `datasets.load`."""
-  del size, seed
   root = id_lists.locate(_NAME, data_dir, "label_data")
   if (root / "classes.json").exists():
     spec = folder.read_spec(_NAME, root)

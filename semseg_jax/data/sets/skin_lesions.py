@@ -8,9 +8,8 @@ lies in data_dir/<its data set's name>.
 from semseg_jax.data import combined
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   return combined.combine(
       "skin_lesions", "isic2018",
       {"unlabeled": ("isic2020", "unlabeled"), "ood_ph2": ("ph2", "test"),

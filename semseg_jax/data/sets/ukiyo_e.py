@@ -15,9 +15,8 @@ ARCHIVE = archives.Archive(
     ("ukiyoe-1024*/**/*.jpg",))
 
 
-def make(*, data_dir=None, cache_dir=None, size=None, seed=0):
+def make(*, data_dir=None, cache_dir=None, size=None, **_):
   """See `datasets.load`."""
-  del seed
   spec = datasets.Spec(
       name="ukiyo_e", licence="CC BY-SA 4.0",
       **few_shot.classes(8, ("unknown",)),
