@@ -40,7 +40,10 @@ def config_of(system, folder):
   return c.lock()
 
 
-@pytest.fixture(scope="module", params=SYSTEMS)
+# api_test.py has the methods of "branch", trained.
+@pytest.fixture(scope="module", params=[
+    pytest.param("branch", marks=pytest.mark.slow),
+    *[name for name in SYSTEMS if name != "branch"]])
 def run(request, tmp_path_factory):
   folder = tmp_path_factory.mktemp(request.param)
   config = config_of(request.param, folder)

@@ -102,10 +102,10 @@ def one_gpu(c: ml_collections.ConfigDict):
 def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   shrink(c, width=8)
-  c.generator.update(style_dim=16, mlp_layers=2, channels_per_resolution=())
+  c.generator.update(style_dim=16, mlp_layers=1, channels_per_resolution=())
   c.image_discriminator.update(kind="stylegan2", channels_per_resolution=())
   c.perceptual.kind = ""  # nothing that has to be installed
-  c.patch_discriminator.update(width=4)
+  c.patch_discriminator.update(width=4, num_layers=2, num_scales=2)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
   c.supervised.update(width=4, levels=2)
   for stage in (c.gan, c.encoder, c.supervised):

@@ -53,4 +53,5 @@ def get_config(arg=""):
     c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
   if a["smoke"]:
     small.smoke(c)
+    c.data.size = 16
   return c

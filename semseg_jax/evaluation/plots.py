@@ -1,4 +1,7 @@
-"""Plots by matplotlib, as arrays: curves, bars, ROC."""
+"""Plots by matplotlib, as arrays: curves, bars, ROC.
+
+matplotlib takes a second to import: only what draws does it.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -7,9 +10,6 @@ from typing import Any
 
 import cycler
 from etils import epath
-import matplotlib
-from matplotlib import figure as mpl
-from matplotlib.backends import backend_agg
 import numpy as np
 
 from semseg_jax.evaluation import figures
@@ -86,6 +86,8 @@ def panel(series: Mapping[str, Curve], *, title: str,
 
   Returns uint8 [height, width, 3].
   """
+  import matplotlib
+
   opened = opened or {}
   colored = list(dict.fromkeys(opened.get(name, name) for name in series))
   with matplotlib.rc_context(STYLE):
@@ -128,6 +130,8 @@ def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
 
   Returns uint8 [height, width, 3].
   """
+  import matplotlib
+
   width = 0.8 / len(series)
   positions = np.arange(len(names))
   with matplotlib.rc_context(STYLE):
@@ -146,6 +150,8 @@ def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
 
 
 def _figure(size):
+  from matplotlib import figure as mpl
+
   figure = mpl.Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI,
                       layout="constrained")
   return figure, figure.add_subplot()
@@ -153,6 +159,8 @@ def _figure(size):
 
 def _pixels(figure) -> np.ndarray:
   """uint8 [H, W, 3]."""
+  from matplotlib.backends import backend_agg
+
   canvas = backend_agg.FigureCanvasAgg(figure)
   canvas.draw()
   return np.array(canvas.buffer_rgba())[..., :3].copy()

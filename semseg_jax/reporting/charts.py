@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import io
 import math
 from typing import Any
 
-import matplotlib
-from matplotlib import figure as figures
 import numpy as np
 
 from semseg_jax.evaluation import plots
@@ -44,9 +43,7 @@ def groups(metrics: Sequence[Mapping]) -> dict[str, dict[str, Curve]]:
 
 def lines(curves: Mapping[str, Curve], *, across: str = "step") -> str:
   """A line for each curve; a logarithmic axis where values span decades."""
-  with matplotlib.rc_context(_STYLE):
-    figure = figures.Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.add_subplot()
+  with _axes() as (figure, axes):
     for name, (x, y) in curves.items():
       axes.plot(x, y, label=name, linewidth=1.8,
                 marker="o" if len(x) < _LINE_AT_LEAST else None)
@@ -61,15 +58,24 @@ def lines(curves: Mapping[str, Curve], *, across: str = "step") -> str:
 
 def scatter(points: Mapping[str, Curve], *, across: str, up: str) -> str:
   """A dot for each point, a colour for each name."""
-  with matplotlib.rc_context(_STYLE):
-    figure = figures.Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.add_subplot()
+  with _axes() as (figure, axes):
     for name, (x, y) in points.items():
       axes.scatter(x, y, s=14, alpha=0.65, linewidths=0, label=name)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     _legend(figure, len(points))
     return _svg(figure)
+
+
+@contextlib.contextmanager
+def _axes():
+  """(figure, axes) in the style of the page."""
+  import matplotlib  # Slow to import: only by what draws.
+  from matplotlib import figure as figures
+
+  with matplotlib.rc_context(_STYLE):
+    figure = figures.Figure(figsize=_SIZE, layout="constrained")
+    yield figure, figure.add_subplot()
 
 
 def _legend(figure, count):

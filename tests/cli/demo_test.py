@@ -69,7 +69,7 @@ def test_images_are_there(demo):
   for split in ("test", "ood_test"):
     results = folder / "eval" / split
     with Image.open(results / "overview.png") as image:
-      assert min(image.size) > 32
+      assert min(image.size) > 16
     for method in METHODS:
       stem = f"{split}_00000_{method.replace('@', '_')}"
       assert (results / "predictions" / f"{stem}_index.png").exists()

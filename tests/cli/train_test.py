@@ -19,7 +19,8 @@ from tests.methods import smoke
 NAMES = [f"p{i}" for i in range(6)]
 
 
-@pytest.mark.parametrize(("script", "flags", "said"), [
+# (script, flags besides config and workdir, the one line that it says)
+COMMANDS = [
     ("train.py", ["--config.gan.stepz=3"], "--config.gan.stepz=3.*'steps'"),
     ("train.py", ["--config.gan.steps=1", "--config.shots.steps=3"],
      "--config.shots"),
@@ -32,12 +33,32 @@ NAMES = [f"p{i}" for i in range(6)]
     ("eval.py", [], "'supervised'.*train.py"),
     ("eval.py", ["--config=configs/absent.py"], "configs/absent.py"),
     ("eval.py", [f"--config={smoke.CONFIG},smoky"], "'smoky'.*smoke"),
-])
-def test_command_line(tmp_path, script, flags, said):
+]
+
+# Each command in a process of its own, all after one import of the package.
+_EACH = """
+import json, os, runpy, sys
+import semseg_jax.experiment
+for i, command in enumerate(json.loads(sys.argv[1])):
+  child = os.fork()
+  if not child:
+    sys.stderr.flush()
+    os.dup2(os.open(f"{sys.argv[2]}/{i}", os.O_CREAT | os.O_WRONLY), 2)
+    sys.argv = command
+    runpy.run_path(command[0], run_name="__main__")
+  print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_command_line(tmp_path):
   workdir = tmp_path / "run"
-  line = smoke.error_of(smoke.start(
-      script, f"--config={smoke.CONFIG}", f"--workdir={workdir}", *flags))
-  assert re.search(said, line), line
+  out = smoke.finish(smoke.start("-c", _EACH, json.dumps([
+      [script, f"--config={smoke.CONFIG}", f"--workdir={workdir}", *flags]
+      for script, flags, _ in COMMANDS]), tmp_path))
+  assert out.split() == ["1"] * len(COMMANDS)
+  for i, (*_, said) in enumerate(COMMANDS):
+    line = smoke.only_error((tmp_path / str(i)).read_text())
+    assert re.search(said, line), line
   assert not workdir.exists()
 
 

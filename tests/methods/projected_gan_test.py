@@ -1,5 +1,7 @@
 """The joint GAN with projected discriminators, on a toy feature network."""
 
+import functools
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -113,11 +115,12 @@ def test_pixels_add_a_head_on_the_image_itself(toy_config):
   scores = {}
   for pixels in (False, True):
     m = modules._replace(features=features._replace(pixels=pixels))
-    dr = joint_networks.init_image_discriminator(m, jax.random.key(0))
+    dr = jax.jit(functools.partial(
+        joint_networks.init_image_discriminator, m))(jax.random.key(0))
+    score = jax.jit(functools.partial(joint_networks.score_image, m))
     # Stripes of one pixel: gone once the image is resized.
     stripes = image.at[:, :, ::2].add(0.5).at[:, :, 1::2].add(-0.5)
-    scores[pixels] = [joint_networks.score_image(m, frozen, dr, x)[0]
-                      for x in (image, stripes)]
+    scores[pixels] = [score(frozen, dr, x)[0] for x in (image, stripes)]
   assert len(scores[True][0]) == len(scores[False][0]) + 1
   plain, striped = (x[0] for x in scores[True])
   assert plain.shape[1:3] == (4, 4)

@@ -15,7 +15,6 @@ from semseg_jax.training import run_dir
 def semantic_gan(*names, fitted: bool = False, **changes):
   """A SemanticGAN config of 16 px with these stages, for `save`."""
   c = toy_faces.get_config("labels=20,smoke" + ",fitted" * fitted)
-  c.data.size = 16
   c.encoder.mean_start = False
   c.inversion.update(steps=2, snapshots=())
   c.stages = names
