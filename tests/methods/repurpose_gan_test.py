@@ -120,7 +120,7 @@ def test_auto_shot_pairs_depend_on_their_index_alone(run):
   assert np.abs(image[0] - image[1]).max() > 0.01
 
 
-def test_auto_shot_trains_and_predicts(run):
+def test_auto_shot_trains(run):
   config, folder = run
   stage = autoshot.make(config, folder)._replace(sample=None)
   assert [stage.phases(s) for s in range(4)] == [
@@ -130,11 +130,10 @@ def test_auto_shot_trains_and_predicts(run):
   np.testing.assert_array_equal(np.sort(indices[:6]), np.arange(6))
   np.testing.assert_array_equal(next(stage.train_data(2))["index"],
                                 indices[8:])
-  loop.train(stage, workdir=folder / "autoshot",
-             options=loop.LoopOptions(), key=jax.random.key(0))
-  images = np.zeros((2, toy.SIZE, toy.SIZE, 3), np.uint8)
-  outputs = autoshot.predictor(config, folder)(images, None)
-  assert outputs["auto_shot"]["logits"].shape == (2, toy.SIZE, toy.SIZE, 7)
+  # What it labels: api_methods_test.py.
+  state = loop.train(stage, workdir=folder / "autoshot",
+                     options=loop.LoopOptions(), key=jax.random.key(0))
+  assert int(state.step) == stage.steps
 
 
 @pytest.mark.parametrize(("changes", "message"), [
