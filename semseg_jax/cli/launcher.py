@@ -80,8 +80,8 @@ def main(argv: Sequence[str] | None = None):
     sys.argv[1:] = config_files(sys.argv[1:])
   else:
     sys.argv[1:] = arguments.as_fields(sys.argv[1:])
-  others = set(flags.FLAGS)
   module = importlib.import_module(f"semseg_jax.cli.{name}")
+  others = set(flags.FLAGS)  # Libraries define flags when they are imported.
   module.define_flags()
   own = [flags.FLAGS[n] for n in flags.FLAGS if n not in others]
   if any(a in ("--help", "-h", "--helpshort") for a in given[1:]):

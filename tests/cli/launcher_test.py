@@ -58,6 +58,7 @@ def test_help_has_an_example_and_the_flags_of_every_command():
   assert "semseg-jax report --workdir=runs/mine" in done.stdout
   assert "--workdir: Folder of the run." in done.stdout
   assert "--files: PNGs to write for each image." in done.stdout
+  assert "grain" not in done.stdout  # flags of a library
 
 
 @pytest.mark.parametrize(("words", "said"), [
