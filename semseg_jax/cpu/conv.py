@@ -64,10 +64,6 @@ def _pointwise(x, w):
   return jnp.einsum("nhwi,io->nhwo", x, w)
 
 
-def _pointwise_fwd(x, w):
-  return _pointwise(x, w), (x, w)
-
-
 def _pointwise_bwd(residuals, g):
   x, w = residuals
   # Positions along one axis: a sum over several becomes a transposed copy in
@@ -77,7 +73,7 @@ def _pointwise_bwd(residuals, g):
           jnp.einsum("po,pi->oi", flat(g), flat(x)).T)
 
 
-_pointwise.defvjp(_pointwise_fwd, _pointwise_bwd)
+_pointwise.defvjp(lambda x, w: (_pointwise(x, w), (x, w)), _pointwise_bwd)
 
 
 # y = correlate(x, w) is bilinear. Its two adjoints are `_input_gradient` (dx)
@@ -96,16 +92,13 @@ def _correlate(x, w, pad):
       x, w, (1, 1), pad, dimension_numbers=_DIMS)
 
 
-def _correlate_fwd(x, w, pad):
-  return _correlate(x, w, pad), (x, w)
-
-
 def _correlate_bwd(pad, residuals, g):
   x, w = residuals
   return _input_gradient(g, w, pad), _weight_gradient(x, g, pad, w.shape[:2])
 
 
-_correlate.defvjp(_correlate_fwd, _correlate_bwd)
+_correlate.defvjp(
+    lambda x, w, pad: (_correlate(x, w, pad), (x, w)), _correlate_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -141,16 +134,14 @@ def _spread(g, w, pad):
       for a in range(kh) for b in range(kw)))
 
 
-def _input_gradient_fwd(g, w, pad):
-  return _input_gradient(g, w, pad), (g, w)
-
-
 def _input_gradient_bwd(pad, residuals, x):
   g, w = residuals
   return _correlate(x, w, pad), _weight_gradient(x, g, pad, w.shape[:2])
 
 
-_input_gradient.defvjp(_input_gradient_fwd, _input_gradient_bwd)
+_input_gradient.defvjp(
+    lambda g, w, pad: (_input_gradient(g, w, pad), (g, w)),
+    _input_gradient_bwd)
 
 
 def _as_it_is(w):
@@ -171,17 +162,15 @@ def _weight_gradient(x, g, pad, size):
       x, g, (1, 1), pad, dimension_numbers=("CHWN", "IHWO", "HWNC"))
 
 
-def _weight_gradient_fwd(x, g, pad, size):
-  return _weight_gradient(x, g, pad, size), (x, g)
-
-
 def _weight_gradient_bwd(pad, size, residuals, cotangent):
   del size
   x, g = residuals
   return _input_gradient(g, cotangent, pad), _correlate(x, cotangent, pad)
 
 
-_weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
+_weight_gradient.defvjp(
+    lambda x, g, pad, size: (_weight_gradient(x, g, pad, size), (x, g)),
+    _weight_gradient_bwd)
 
 
 def wide(positions: int, kernel, dtype, least: int = _WIDE) -> bool:
@@ -252,12 +241,6 @@ def over_taps(x):
   return sum(x[i, j] for i in range(x.shape[0]) for j in range(x.shape[1]))
 
 
-def _over_taps_fwd(x):
-  return over_taps(x), x.shape[:2]
-
-
-def _over_taps_bwd(size, g):
-  return (jnp.broadcast_to(g, (*size, *g.shape)),)
-
-
-over_taps.defvjp(_over_taps_fwd, _over_taps_bwd)
+over_taps.defvjp(
+    lambda x: (over_taps(x), x.shape[:2]),
+    lambda size, g: (jnp.broadcast_to(g, (*size, *g.shape)),))

@@ -45,16 +45,13 @@ def _correlate(x, w, geometry):
   return _sum_of_taps(_padded(x, geometry), w, geometry)
 
 
-def _correlate_fwd(x, w, geometry):
-  return _correlate(x, w, geometry), (x, w)
-
-
 def _correlate_bwd(geometry, residuals, g):
   x, w = residuals
   return _input_gradient(g, w, geometry), _weight_gradient(x, g, geometry)
 
 
-_correlate.defvjp(_correlate_fwd, _correlate_bwd)
+_correlate.defvjp(
+    lambda x, w, geometry: (_correlate(x, w, geometry), (x, w)), _correlate_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -97,16 +94,14 @@ def _seen_by(taps, low, geometry):
            if (a + low - t * d) % s == 0] for a in range(s)]
 
 
-def _input_gradient_fwd(g, w, geometry):
-  return _input_gradient(g, w, geometry), (g, w)
-
-
 def _input_gradient_bwd(geometry, residuals, x):
   g, w = residuals
   return _correlate(x, w, geometry), _weight_gradient(x, g, geometry)
 
 
-_input_gradient.defvjp(_input_gradient_fwd, _input_gradient_bwd)
+_input_gradient.defvjp(
+    lambda g, w, geometry: (_input_gradient(g, w, geometry), (g, w)),
+    _input_gradient_bwd)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -129,17 +124,15 @@ def _weight_gradient(x, g, geometry):
   return jnp.stack([y.sum((0, 1)) for y in sums]).reshape(kh, kw, -1)
 
 
-def _weight_gradient_fwd(x, g, geometry):
-  return _weight_gradient(x, g, geometry), (x, g)
-
-
 def _weight_gradient_bwd(geometry, residuals, cotangent):
   x, g = residuals
   return (_input_gradient(g, cotangent, geometry),
           _correlate(x, cotangent, geometry))
 
 
-_weight_gradient.defvjp(_weight_gradient_fwd, _weight_gradient_bwd)
+_weight_gradient.defvjp(
+    lambda x, g, geometry: (_weight_gradient(x, g, geometry), (x, g)),
+    _weight_gradient_bwd)
 
 
 def _padded(x, geometry):

@@ -10,6 +10,7 @@ from absl import logging
 
 from semseg_jax.data import addresses
 from semseg_jax.data import errors
+from semseg_jax.data import id_lists
 from semseg_jax.data import store
 
 
@@ -36,15 +37,9 @@ class Archive:
     Raises errors.DataError: lists what is missing and where to get it; its kind
     AbsentError where nothing of the download is there.
     """
-    if not data_dir:
-      raise errors.DataError(
-          f"data.data_dir: data set {self.name!r} is read from files; give "
-          f"the folder of the download ({self.source})")
-    root = pathlib.Path(data_dir).expanduser().absolute()
-    if not root.is_dir():
-      raise errors.DataError(
-          f"data.data_dir: there is no folder {root} with the download of "
-          f"{self.name!r} ({self.source})")
+    root = id_lists.root(
+        self.name, data_dir, f"the folder of the download ({self.source})",
+        f" with the download of {self.name!r} ({self.source})")
     missing = {}
     for folder in (root / self.name, root):
       missing[folder] = [

@@ -87,23 +87,34 @@ def read(path: pathlib.Path, root: pathlib.Path | None = None
   return ids
 
 
+def root(name: str, data_dir: str | None,
+         folder: str = "the folder they are in", of: str = "") -> pathlib.Path:
+  """`data_dir`, a folder that is there.
+
+  Args:
+    name: of the data set.
+    folder, of: what it is to be and what it holds, for messages.
+  """
+  if not data_dir:
+    raise errors.DataError(
+        f"data.data_dir: data set {name!r} is read from files; give {folder}")
+  path = pathlib.Path(data_dir).expanduser().absolute()
+  if not path.is_dir():
+    raise errors.DataError(f"data.data_dir: there is no folder {path}{of}")
+  return path
+
+
 def locate(name: str, data_dir: str | None, marker: str) -> pathlib.Path:
   """The data set's folder: `data_dir` or `data_dir`/`name`.
 
   `marker` is a file or folder that lies in every such folder.
   """
-  if not data_dir:
-    raise errors.DataError(
-        f"data.data_dir: data set {name!r} is read from files; give the "
-        "folder they are in")
-  root = pathlib.Path(data_dir).expanduser().absolute()
-  for folder in (root, root / name):
+  path = root(name, data_dir)
+  for folder in (path, path / name):
     if (folder / marker).exists():
       return folder
-  if not root.is_dir():
-    raise errors.DataError(f"data.data_dir: there is no folder {root}")
   raise errors.DataError(
-      f"data.data_dir: no {marker!r} in {root} (nor in {root / name}), so "
+      f"data.data_dir: no {marker!r} in {path} (nor in {path / name}), so "
       f"this is not the data set {name!r}")
 
 

@@ -68,21 +68,23 @@ def draw(curves: Mapping[str, Sequence[Point]], *, title: str,
     title: above the panel.
     published: name -> published points, drawn with open marks.
   """
-  series, opened = {}, {}
-  for name, points in curves.items():
-    if points:
-      series[name] = points
-  for name, points in (published or {}).items():
-    if points:
-      series[f"{name}, published"] = points
-      opened[f"{name}, published"] = name
-  counts = sorted({p.labels for points in series.values() for p in points})
+  published = published or {}
+  counts = {p.labels for part in (curves, published)
+            for points in part.values() for p in points}
+  return panel(
+      curves, published, math.log10, title=title, across="labels",
+      x_ticks={math.log10(count): f"{count:,}" for count in sorted(counts)})
+
+
+def panel(measured, published, place=lambda x: x, **kwargs) -> np.ndarray:
+  """`plots.panel` of points by name; place: where a number of labels stands."""
+  series = {name: points for name, points in measured.items() if points}
+  opened = {f"{name}, published": name
+            for name, points in published.items() if points}
+  series |= {shown: published[name] for shown, name in opened.items()}
   return plots.panel(
-      {name: ([math.log10(p.labels) for p in points],
-              [p.score for p in points])
+      {name: ([place(p.labels) for p in points], [p.score for p in points])
        for name, points in series.items()},
-      title=title, across="labels",
-      x_ticks={math.log10(count): f"{count:,}" for count in counts},
       spreads={name: [p.spread for p in points]
                for name, points in series.items()},
-      opened=opened)
+      opened=opened, **kwargs)

@@ -11,7 +11,6 @@ import re
 import numpy as np
 
 from semseg_jax.evaluation import figures
-from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
 from semseg_jax.tables import collect
 from semseg_jax.tables import definition
@@ -159,24 +158,18 @@ def plot(results: collect.Results) -> np.ndarray | None:
         panels.append(label_curve.draw(
             measured, title=f"{table.title}: {title}", published=published))
     return figures.stack(panels) if panels else None
-  series, spreads, opened = {}, {}, {}
+  measured, published = {}, {}
   for row, cells in zip(table.rows, results.cells, strict=True):
     name = collect.row_name(table, row)
-    measured = [(x, c.mean, c.spread or 0.0) for x, c in enumerate(cells)
-                if c.values]
-    published = [(x, c.published, 0.0) for x, c in enumerate(cells)
-                 if c.published is not None and row.status == "seen"]
-    for label, points in (
-        (name, measured), (f"{name}, published", published)):
-      if points:
-        x, y, spread = zip(*points, strict=True)
-        series[label], spreads[label] = (x, y), spread
-        if points is published:
-          opened[label] = name
-  if not series:
+    measured[name] = [label_curve.Point(x, c.mean, c.spread or 0.0)
+                      for x, c in enumerate(cells) if c.values]
+    published[name] = [label_curve.Point(x, c.published)
+                       for x, c in enumerate(cells)
+                       if c.published is not None and row.status == "seen"]
+  if not any([*measured.values(), *published.values()]):
     return None
-  return plots.panel(
-      series, title=table.title, across="", spreads=spreads, opened=opened,
+  return label_curve.panel(
+      measured, published, title=table.title, across="",
       size=(max(760, 90 * len(table.columns) + 300), 320),
       x_ticks={x: c.name for x, c in enumerate(table.columns)})
 

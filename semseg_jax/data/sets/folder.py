@@ -49,19 +49,20 @@ def locate(data_dir: str | None) -> pathlib.Path:
 
   Raises errors.DataError: there is no such folder.
   """
-  if not data_dir:
-    raise errors.DataError(
-        "data.data_dir: data set 'folder' is read from files; give the folder "
-        "they are in")
-  root = pathlib.Path(data_dir).expanduser().absolute()
-  if not root.is_dir():
-    raise errors.DataError(f"data.data_dir: there is no folder {root}")
+  root = id_lists.root("folder", data_dir)
   below = root / "folder"
   return below if (below / "splits").is_dir() else root
 
 
+def named(name: str, **facts):
+  """`make` of the data set `name`; facts: see `open_folder`."""
+  return lambda *, data_dir=None, cache_dir=None, **_: open_folder(
+      name, id_lists.locate(name, data_dir, "classes.json"),
+      cache_dir=cache_dir, **facts)
+
+
 def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
-                licence: str = "", citation: str = "", flip="",
+                licence: str = "", citation: str = "",
                 extra_splits: dict[str, tuple[str, str]] | None = None,
                 also_unlabeled: tuple[str, ...] = ()) -> datasets.Dataset:
   """A data set from a folder of the layout above.
@@ -69,12 +70,11 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
   Args:
     cache_dir: see `datasets.load`.
     licence, citation: for the spec.
-    flip: the rule where classes.json states none (see `flips.stated`).
     extra_splits: split -> (folder below root of the same layout, its split).
     also_unlabeled: splits whose images join `unlabeled`, without labels.
   """
   files = _Files(root)
-  spec = _spec(name, root, files, licence, citation, flip)
+  spec = _spec(name, root, files, licence, citation)
   splits, lists = {}, {}
   for path in _list_files(root / "splits"):
     if _SUBSET.fullmatch(path.stem):
@@ -111,12 +111,11 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
 
 
 def read_spec(name: str, root: pathlib.Path, licence: str = "",
-              citation: str = "", flip="") -> datasets.Spec:
+              citation: str = "") -> datasets.Spec:
   """The spec of `root`/classes.json.
 
   Args:
     name, licence, citation: of the spec.
-    flip: the rule where the file states none.
 
   Raises errors.DataError: the file is missing or is not as it has to be.
   """
@@ -132,7 +131,7 @@ def read_spec(name: str, root: pathlib.Path, licence: str = "",
     raise errors.DataError(
         f"{path}: 'ignore_index' is {ignore}, but it must be no class: between "
         f"{len(names)} and 255")
-  rule = content.get("flip", flip)
+  rule = content.get("flip")
   return datasets.Spec(
       name=name, class_names=names, colors=colors, ignore_index=ignore,
       channels=channels, licence=licence, citation=citation,
@@ -316,9 +315,9 @@ def _all_images(files):
           for name in files.images.ids]
 
 
-def _spec(name, root, files, licence, citation, flip):
+def _spec(name, root, files, licence, citation):
   if (root / "classes.json").exists() or files.annotated:
-    return read_spec(name, root, licence, citation, flip)
+    return read_spec(name, root, licence, citation)
   # Images alone: there is nothing to name.
   return datasets.Spec(
       name=name, class_names=("background",),

@@ -7,18 +7,12 @@ labels. Left and right lung are classes: images must not be mirrored. Out of
 domain: `ood_window`, films of another intensity window.
 """
 
-from semseg_jax.data import id_lists
 from semseg_jax.data.sets import folder
 
-
-def make(*, data_dir=None, cache_dir=None, **_):
-  """See `datasets.load`."""
-  return folder.open_folder(
-      "wingspan",
-      id_lists.locate("wingspan", data_dir, "classes.json"),
-      cache_dir=cache_dir,
-      licence="MIT (Wingspan); unlabeled films: research use",
-      citation=(
-          "Dong et al.: cardiothoracic ratio estimation, 2019 (Wingspan); "
-          "Wang et al.: ChestX-ray8, CVPR 2017 (unlabeled)"),
-      also_unlabeled=("train_labeled",))
+make = folder.named(
+    "wingspan",
+    licence="MIT (Wingspan); unlabeled films: research use",
+    citation=(
+        "Dong et al.: cardiothoracic ratio estimation, 2019 (Wingspan); "
+        "Wang et al.: ChestX-ray8, CVPR 2017 (unlabeled)"),
+    also_unlabeled=("train_labeled",))
