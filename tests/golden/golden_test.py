@@ -42,7 +42,10 @@ def _checker(case_name):
 
 def pytest_generate_tests(metafunc):
   if "folder" in metafunc.fixturenames:
-    folders = cases.find(metafunc.config.getoption("--golden-dir"))
+    # The longest first: at the end no worker waits long for the other.
+    folders = sorted(
+        cases.find(metafunc.config.getoption("--golden-dir")),
+        key=lambda folder: not folder.name.endswith("train_steps"))
     metafunc.parametrize("folder", folders, ids=[f.name for f in folders])
 
 

@@ -75,6 +75,12 @@ def test_the_run_leaves_latents_samples_and_scores(run):
   assert last["val/score"] == -last["val/latent"]
 
 
+def test_unknown_choice_of_the_best(run):
+  with pytest.raises(ValueError, match="config.encoder.select is 'luck'"):
+    encoder.make(config_of(**{"encoder.select": "luck"}), run[1])
+
+
+@pytest.mark.slow
 def test_the_best_may_be_nearest_to_the_images(run, stage):
   _, folder = run
   _, frozen, state, _ = stage
@@ -84,8 +90,6 @@ def test_the_best_may_be_nearest_to_the_images(run, stage):
       metrics["val/score"],
       -metrics["val/mse"] - 0.8 * metrics["val/perceptual"],
       rtol=1e-5)
-  with pytest.raises(ValueError, match="config.encoder.select is 'luck'"):
-    encoder.make(config_of(**{"encoder.select": "luck"}), folder)
 
 
 def test_inversion_is_not_done_twice(run, monkeypatch):
