@@ -64,6 +64,9 @@ def data(seed) -> ml_collections.ConfigDict:
       allow_overlap=False,  # images that are trained on and scored
       num_labeled=-1,  # labeled images; -1 all
       num_unlabeled=-1,  # unlabeled images; -1 all
+      # How often images of the labeled pool stand among the unlabeled ones,
+      # where they do and are few.
+      pool_repeats=1,
       split_seed=seed,  # which nested subset
       seed=0,  # of procedural data sets
       validation="val",

@@ -32,7 +32,7 @@ _POOLS = ("train_labeled", "train")
 
 
 def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
-           split_seed: int
+           split_seed: int, pool_repeats: int = 1
            ) -> tuple[sources.Source | None, sources.Source | None]:
   """The labeled and the unlabeled source of a run.
 
@@ -41,6 +41,8 @@ def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
     num_labeled: how many labeled images (or volumes); -1 all, 0 none.
     num_unlabeled: how many unlabeled images; -1 all, 0 none.
     split_seed: which of the nested families of subsets.
+    pool_repeats: how often an image of the labeled pool stands in the unlabeled
+      source, where it does.
 
   Returns:
     (labeled, unlabeled), None instead of a stream of no images.
@@ -72,9 +74,20 @@ def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
     for name, volume in zip(pool.ids, pool.volumes, strict=True):
       slices[volume].append(name)
     chosen = [name for volume in chosen for name in slices[volume]]
-  return (
-      sources.by_ids(pool, chosen) if chosen else None,
-      _free(dataset, pool, pool_name, chosen, num_unlabeled, split_seed))
+  unlabeled = _free(
+      dataset, pool, pool_name, chosen, num_unlabeled, split_seed)
+  if unlabeled and pool_repeats != 1:
+    unlabeled = _repeated(unlabeled, set(pool.ids), pool_repeats)
+  return sources.by_ids(pool, chosen) if chosen else None, unlabeled
+
+
+def _repeated(source, ids, times):
+  """`source` with its images of these ids so many times, each at its place."""
+  if times < 1:
+    raise errors.DataError(f"data.pool_repeats={times}: give a count from 1 on")
+  return sources.Subset(source, [
+      i for i, name in enumerate(source.ids)
+      for _ in range(times if name in ids else 1)], labeled=False)
 
 
 def _free(dataset, pool, pool_name, chosen, wanted, seed):

@@ -87,6 +87,23 @@ def test_unlabeled_lists():
   assert {"u6", "u3"} < set(three.ids)
 
 
+def test_pool_repeats():
+  dataset = _dataset(pool="train")  # 12 images, all in the unlabeled pool
+  labeled, once = subsets.select(
+      dataset, num_labeled=2, num_unlabeled=-1, split_seed=0)
+  again, thrice = subsets.select(dataset, num_labeled=2, num_unlabeled=-1,
+                                 split_seed=0, pool_repeats=3)
+  assert again.ids == labeled.ids
+  assert thrice.ids == tuple(x for x in once.ids for _ in range(3))
+  assert not thrice.labeled
+  others = _dataset(unlabeled=7)  # none of the pool among them
+  assert len(subsets.select(others, num_labeled=2, num_unlabeled=-1,
+                            split_seed=0, pool_repeats=3)[1]) == 7
+  with pytest.raises(errors.DataError, match="data.pool_repeats=0"):
+    subsets.select(dataset, num_labeled=2, num_unlabeled=-1, split_seed=0,
+                   pool_repeats=0)
+
+
 def test_nothing_wanted_is_none():
   nothing = subsets.select(
       _dataset(unlabeled=3), num_labeled=0, num_unlabeled=0, split_seed=0)

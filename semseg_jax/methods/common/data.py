@@ -121,8 +121,9 @@ def train_sources(config):
   pass.
   """
   c = config.data
-  pools = subsets.select(dataset(config), num_labeled=c.num_labeled,
-                         num_unlabeled=c.num_unlabeled, split_seed=c.split_seed)
+  pools = subsets.select(
+      dataset(config), num_labeled=c.num_labeled, num_unlabeled=c.num_unlabeled,
+      split_seed=c.split_seed, pool_repeats=c.pool_repeats)
   return tuple(source and sources.sound(source) for source in pools)
 
 
