@@ -28,10 +28,10 @@ QUICK_FLAGS = ("--xla_backend_optimization_level=0",
 
 
 def setup(folder=None) -> None:
-  """XLA's flags, the allocator, the cache of compiled programs, less gc.
+  """XLA's flags, allocator, cache of compiled programs, garbage collection.
 
   Entry points call it before anything imports JAX. What the user has set
-  stays. On accelerators only the cache is set.
+  stays. On accelerators flags and allocator are left as they are.
 
   Args:
     folder: for what is kept between runs; None: `cache_folder()`.

@@ -22,8 +22,8 @@ def platform() -> str:
 def run_once() -> dict[str, int]:
   """Options of `jax.jit` for a program that runs once, such as `init`.
 
-  LLVM takes ten times as long to optimize a network's initialization as it
-  takes to run it.
+  Most of the time before a stage's first step went into optimizing code for one
+  use: a U-Net's initialization compiles in a tenth of the time without.
   """
   return {"xla_backend_optimization_level": 0} if platform() == "cpu" else {}
 
