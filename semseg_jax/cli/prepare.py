@@ -64,6 +64,8 @@ def main(argv):
         size=given.size, broken=given.max_unreadable)
     if not given.max_unreadable:
       datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
+    if names == ["folder"]:
+      notes += folder.unlisted(given.data_dir, dataset)
     print(report(dataset, notes), flush=True)
   except errors.DataError as e:
     raise SystemExit(f"error: {e}") from e

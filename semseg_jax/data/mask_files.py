@@ -16,6 +16,7 @@ from semseg_jax.data import image_files
 READINGS = ("auto", "indices", "colours")
 # Pixels that are shown where a mask is refused.
 _SHOWN = 3
+_ONE_CHANNEL = ("1", "L", "P", *image_files.DEEP_MODES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +207,7 @@ def _samples(content, where):
   """(int [H, W] or uint8 [H, W, 3], palette uint8 [256, 3] or None)."""
   image = image_files.load(content, where)
   _refuse_lossy(image, content, where)
+  _refuse_deep(image, content, where)
   if (count := image_files.frames(image)) > 1:
     raise errors.DataError(
         f"{where}: holds {count} images; a mask file holds one")
@@ -219,7 +221,7 @@ def _samples(content, where):
     image = image.convert({"LA": "L", "PA": "P"}.get(image.mode, "RGB"))
   if image.mode == "RGB":
     return np.asarray(image), None
-  if image.mode not in ("1", "L", "P", "I", "F", *image_files.DEEP_MODES):
+  if image.mode not in _ONE_CHANNEL:
     raise errors.DataError(
         f"{where}: mask is a {image.mode} image; it must hold class indices in "
         "one channel, or the classes' colours in RGB")
@@ -252,7 +254,8 @@ def _largest(image, content):
     bits = image.tag_v2.get(258, (8,))
     bits = bits[0] if isinstance(bits, tuple) else bits
     return (1 << bits) - 1 if image.mode == "L" and bits in (2, 4) else 0
-  if image.format == "PPM" and content[:2] in (b"P2", b"P5"):
+  if image.format == "PPM" and content[:2] in (
+      b"P2", b"P3", b"P5", b"P6"):
     header = b" ".join(
         line.partition(b"#")[0] for line in content[:4096].split(b"\n"))
     numbers = header.split()[1:4]
@@ -268,6 +271,21 @@ def _refuse_lossy(image, content, where):
     raise errors.DataError(
         f"{where}: a mask in a lossy format ({image.format}), which changes "
         "class indices at every edge; save masks as PNG")
+
+
+def _refuse_deep(image, content, where):
+  """Refuses several channels of other than 8 bits, which Pillow rescales."""
+  most = 255
+  if image.format == "PNG" and len(content) > 25 and content[25] in (2, 4, 6):
+    most = (1 << content[24]) - 1
+  elif image.format == "TIFF" and image.mode not in _ONE_CHANNEL:
+    most = (1 << max(image.tag_v2.get(258, (8,)))) - 1
+  elif image.format == "PPM" and image.mode == "RGB":
+    most = _largest(image, content)
+  if most != 255:
+    raise errors.DataError(
+        f"{where}: a mask of several channels with values up to {most}; save "
+        "it in one channel, or in colours of 8 bits a channel")
 
 
 def _palette(image):

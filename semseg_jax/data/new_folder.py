@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 
 from semseg_jax.data import errors
+from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 from semseg_jax.data import voc
@@ -54,27 +55,39 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   drawn = None if masks else layout.find(root)
   if not masks and not drawn:
     layout.refuse_parts(root)
+  layout.refuse_masks_among(root, index)
   notes = list(drawn.notes) if drawn else []
   if masks:
-    mask_files_by_id = image_index.listing(masks)
-    stray = sorted(set(mask_files_by_id) - set(index.ids))
+    files = image_index.listing(masks)
+    by_id = {x: y for x in index.ids if (y := layout.masks_of(files, x))}
+    used = {id(y) for y in by_id.values()}
+    stray = [y[0] for y in files.values() if id(y) not in used]
     if stray:
       raise errors.DataError(
-          f"{mask_files_by_id[stray[0]][0]}: a mask without an image of that "
-          f"name in {index.folder} ({len(stray)} such masks)")
-    labeled = sorted(mask_files_by_id)
+          f"{min(stray)}: a mask without an image of that name in "
+          f"{index.folder} ({len(stray)} such masks)")
+    labeled = sorted(by_id)
+    notes += [f"masks are read from {masks}, annotations of {kind} are not"
+              for kind in layout.kinds(root)]
   else:
-    mask_files_by_id = {}
+    by_id = {}
     labeled = sorted(drawn.items) if drawn else []
   for name in index.ids:
     index.path(name)  # names an id of two files
-  content = _classes(root, index, masks, mask_files_by_id, drawn, classes,
-                     notes)
+  content = None
+  if (root / "classes.json").exists():
+    notes.append(f"{root / 'classes.json'} is kept")
+  else:
+    content = _classes(root, index, masks, by_id, drawn, classes, notes)
   lists = _lists(root, labeled, drawn, split, seed, notes)
   rest = sorted(set(index.ids) - set(labeled))
   if rest:
     # Without their labels the training images count, too.
     lists["unlabeled"] = sorted({*rest, *lists.get("train_labeled", ())})
+  if unread := layout.unread(root, index):
+    notes.append(
+        "not read, as neither images nor annotations of LabelMe, COCO, CVAT "
+        f"(for images) or VOC: {_few(unread)}")
   _save(root, lists, content, notes)
   return notes
 
@@ -110,13 +123,9 @@ def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
 def _lists(root, labeled, drawn, split, seed, notes):
   if not labeled:
     notes.append("no masks and no annotations: all images are unlabeled")
-    if other := layout.others(root):
-      notes.append(
-          f"{other[0]} and {len(other) - 1} other JSON or XML files are not "
-          "annotations of LabelMe, COCO, CVAT (for images) or VOC")
     return {}
   given = drawn.splits if drawn else {
-      k: tuple(v.read_text().split())
+      k: id_lists.read(v)
       for k, v in voc_format.lists(root).items()}
   given = given or _by_folder(labeled)
   if split:
@@ -169,11 +178,10 @@ def _classes(root, index, masks, files, drawn, names, notes):
       notes.append("masks hold 0 and 255: read as classes 0 and 1 ('values' in "
                    "classes.json)")
     else:
-      most = max((v for v in values if v != 255), default=0)
-      if most >= _MOST_CLASSES:
-        raise errors.DataError(
-            f"{masks}: masks hold values up to {most}; name the classes and "
-            f"map the values in {root / 'classes.json'}")
+      indices = [v for v in values if v != 255]
+      most = max(indices, default=0)
+      if most >= max(2 * len(indices), len(names)):
+        raise errors.DataError(_spread(root, masks, values, names))
       names = list(names) or ["background", *(
           f"class{i}" for i in range(1, most + 1))]
   else:
@@ -187,6 +195,17 @@ def _classes(root, index, masks, files, drawn, names, notes):
                   for i, n in enumerate(names)],
       "ignore_index": 255, "channels": channels(index)}
   return content | more
+
+
+def _spread(root, masks, values, names):
+  """What to do with masks whose values are not those of indices."""
+  names = list(names) if len(names) == len(values) else [
+      "background", *(f"class{i}" for i in range(1, len(values)))]
+  example = json.dumps({
+      "classes": names, "values": {str(v): i for i, v in enumerate(values)}})
+  return (f"{masks}: masks hold the values {_few(values)}, too far apart for "
+          f"indices of classes; say in {root / 'classes.json'} what they stand "
+          f"for, such as {example}")
 
 
 def _with_background(names):
@@ -270,10 +289,8 @@ def _save(root, lists, content, notes):
     folder.mkdir(exist_ok=True)
     for name, ids in lists.items():
       (folder / f"{name}.txt").write_text("".join(f"{x}\n" for x in ids))
-    path = root / "classes.json"
-    if path.exists():
-      notes.append(f"{path} is kept")
-    else:
+    if content:
+      path = root / "classes.json"
       path.write_text(json.dumps(content, indent=1) + "\n")
       notes.append(f"wrote {path}")
   except OSError as e:
@@ -281,3 +298,7 @@ def _save(root, lists, content, notes):
         f"--data_dir={root}: lists cannot be written there ({e.strerror}); "
         "make the folder writable or copy it") from e
   notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in lists))
+
+
+def _few(things):
+  return ", ".join(map(str, things[:6])) + (", ..." if len(things) > 6 else "")

@@ -47,12 +47,23 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
   lines = []
   if labeled:
     total = sum(s.pixels for s in labeled.values())
-    for i, name in enumerate(spec.class_names):
-      missing = [k for k, s in labeled.items() if not s.pixels[i]]
-      if not total[i]:
-        lines.append(f"class {name!r} never occurs")
-      elif missing:
-        lines.append(f"class {name!r} does not occur in {', '.join(missing)}")
+    never = [repr(name) for i, name in enumerate(spec.class_names)
+             if not total[i]]
+    if never:
+      lines.append(
+          f"class {never[0]} never occurs" if len(never) == 1 else
+          f"{len(never)} classes never occur: {', '.join(never)}")
+    for split, s in labeled.items():
+      missing = [repr(name) for i, name in enumerate(spec.class_names)
+                 if total[i] and not s.pixels[i]]
+      if missing:
+        lines.append(f"{split}: without class {', '.join(missing)}")
+    if spec.num_classes == 1:
+      lines.append("one class alone: there is nothing to tell apart")
+    if not {"train_labeled", "train"} & set(labeled):
+      lines.append(
+          "no list train_labeled (or train): no image is trained on with its "
+          "mask")
   for split, s in labeled.items():
     share = s.pixels[spec.ignore_index] / max(s.pixels.sum(), 1)
     if share > MOST_IGNORED:
@@ -60,7 +71,8 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
           f"{split}: {spec.ignore_index} = ignored covers {share:.0%} of the "
           "pixels")
   lines += _hint_of_values(spec, labeled)
-  lines += [f"{message}" for message in overlaps(dataset).values()]
+  lines += overlaps(dataset).values()
+  lines += copies(dataset).values()
   turned = {i: None for s in summaries.values() for i in s.turned}
   if turned:
     lines.append(
@@ -89,25 +101,46 @@ def notes(dataset: datasets.Dataset) -> list[str]:
 def overlaps(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
   """{(split, split): message} of splits that should share no image.
 
-  A training split with labels and any split that is scored, and `unlabeled`
-  with one (where it is harmless to some protocols).
+  Any split with one that is scored after it: training images, `unlabeled`
+  (where it is harmless to some protocols), and `val` with `test`.
   """
   of = {name: sources.origins(source)
         for name, source in dataset.splits.items() if len(source)}
+  return {
+      (a, b): f"{_counted(len(ids), 'image stands', 'images stand')} in {a} "
+              f"and in {b}: {_few(ids)}"
+      for (a, b), ids in _shared(of).items()}
+
+
+def copies(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
+  """The same of equal image files with different ids."""
+  of = {name: {f.digest: i for i, f in (sources.facts(source) or {}).items()
+               if f.digest}
+        for name, source in dataset.splits.items() if len(source)}
+  return {
+      (a, b): f"equal files in {a} and in {b}: {_few(pairs)}"
+      for (a, b), ids in _shared(of).items()
+      if (pairs := [x for x in ids if " = " in x])}
+
+
+def _shared(of):
+  """{(split, split): names} of what a scored split has in common with another.
+
+  Args:
+    of: {split: {anything: id}}.
+  """
   scored = [s for s in of if s in ("val", "test") or s.startswith("ood_")]
-  messages = {}
+  shared = {}
   for split in of:
-    if split in scored:
-      continue
     for other in scored:
+      if split in scored and (split, other) != ("val", "test"):
+        continue
       both = of[split].keys() & of[other].keys()
-      if both:
-        ids = sorted(of[split][x] for x in both)
-        messages[split, other] = (
-            f"{_counted(len(both), 'image stands', 'images stand')} in "
-            f"{split} and in {other}: "
-            f"{_few(ids)}")
-  return messages
+      names = [(of[split][x], of[other][x]) for x in both]
+      if names:
+        shared[split, other] = sorted(
+            a if a == b else f"{a} = {b}" for a, b in names)
+  return shared
 
 
 def table(dataset: datasets.Dataset, summaries) -> str:

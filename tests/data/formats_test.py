@@ -139,6 +139,7 @@ def test_labelme_circle_mask_and_ignored(tmp_path):
     (("leaf", "linestrip", [[0, 0], [3, 3], [4, 4]]), "encloses no area"),
     (("leaf", "polygon", [[0, 0], [3, 3]]), "a polygon of 2 points"),
     (("leaf", "cube", [[0, 0], [3, 3]]), "a cube of 2 points"),
+    ((None, "rectangle", [[0, 0], [3, 3]]), "label is None"),
     (("tree", "rectangle", [[0, 0], [3, 3]]), "label 'tree' is no class"),
     (("leaf", "rectangle", [[0, 0], [1e9, 3]]), "far outside"),
     (("leaf", "rectangle", [[0, 0], [float("nan"), 3]]), "far outside"),
@@ -185,7 +186,7 @@ def test_annotations_that_nothing_reads_are_named(tmp_path):
   image(tmp_path, "a.jpg")
   write(tmp_path, "a.xml", "<annotations><track/></annotations>")
   notes = new_folder.write(tmp_path)
-  assert any("a.xml" in n and "not annotations" in n for n in notes)
+  assert any("a.xml" in n and "not read" in n for n in notes)
 
 
 def test_labelme_without_image(tmp_path):
@@ -262,7 +263,7 @@ def changed(content, **more):
 @pytest.mark.parametrize(("content", "message"), [
     (changed(coco_file([(4, LEAF)])), "category 4"),
     (changed(coco_file([(3, LEAF)], ("b.jpg",))), r"lists 'b\.jpg'"),
-    (changed(coco_file([(3, LEAF)], ("../a.jpg",))), "leads out"),
+    (changed(coco_file([(3, LEAF)], ("../b.jpg",))), r"lists '\.\./b\.jpg'"),
     (changed(coco_file([(3, LEAF)], ("a.jpg", "a.jpg"))), "twice"),
     (changed(coco_file([(3, LEAF)]), images=[]), "image 7.*does not list"),
     (changed(coco_file([(3, LEAF)]), categories=[1]), "not a COCO file"),
@@ -272,6 +273,41 @@ def test_coco_files_that_contradict_themselves(tmp_path, content, message):
   write(tmp_path, "i.json", content)
   with pytest.raises(errors.DataError, match=rf"i\.json.*{message}"):
     layout.find(tmp_path)
+
+
+@pytest.mark.parametrize("name", [
+    "../x/a.jpg", "/home/me/a.jpg", "C:\\me\\a.jpg", "https://x.org/y/a.jpg"])
+def test_names_of_other_machines_and_ids_as_text(tmp_path, name):
+  coco(tmp_path)
+  content = coco_file([(3, LEAF), (90, SPOT)], (name,))
+  content["annotations"][0] |= {"image_id": "7", "category_id": 3.0}
+  write(tmp_path, "annotations/instances.json", content)
+  np.testing.assert_array_equal(mask_of(tmp_path), EXPECTED)
+
+
+def test_coordinates_as_fractions_are_refused(tmp_path):
+  labelme(tmp_path, shapes=[
+      ("leaf", "polygon", [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]])])
+  with pytest.raises(errors.DataError, match=r"a\.json.*within \[0, 1\]"):
+    mask_of(tmp_path)
+
+
+def test_background_in_any_case(tmp_path):
+  labelme(tmp_path, shapes=[
+      ("leaf", "rectangle", [[0, 0], [11, 7]]),
+      ("Background", "rectangle", [[0, 0], [11, 3]])])
+  mask = mask_of(tmp_path)
+  assert mask[:4].max() == 0
+  assert mask[4:].min() == 1
+
+
+def test_masks_come_before_annotations_which_is_said(tmp_path):
+  labelme(tmp_path)
+  (tmp_path / "masks").mkdir()
+  assert layout.mask_folder(tmp_path) is None
+  Image.fromarray(EXPECTED).save(tmp_path / "masks/a.png")
+  notes = new_folder.write(tmp_path, split=(1, 0, 0))
+  assert any("annotations of labelme are not" in n for n in notes)
 
 
 def test_coco_splits_boxes_and_empty_images(tmp_path):

@@ -177,6 +177,18 @@ def test_palette_in_the_colours_of_other_classes():
       np.array([0, 2, 1])[DRAWN])
 
 
+@pytest.mark.parametrize("color", [2, 4, 6])
+def test_deep_channels_are_refused(color):
+  count = {2: 3, 4: 2, 6: 4}[color]
+  values = np.repeat(DRAWN, count, axis=1)
+  content = bytearray(png(values, 16, color))
+  # IHDR's width is of pixels, not of samples.
+  content[16:20] = struct.pack(">I", DRAWN.shape[1])
+  content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+  with pytest.raises(errors.DataError, match="values up to 65535"):
+    mask_files.read_indices(bytes(content), "a.png")
+
+
 def test_several_images_in_one_file():
   image = Image.new("L", (4, 3))
   content = encoded(image, "tiff", save_all=True, append_images=[image])

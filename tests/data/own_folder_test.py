@@ -15,6 +15,7 @@ from semseg_jax.data import new_folder
 from semseg_jax.data import statistics
 from semseg_jax.data import subsets
 from semseg_jax.data import transforms
+from semseg_jax.data.sets import folder as folder_set
 
 SPLITS = ("train_labeled", "val", "test")
 MASK = (np.arange(48).reshape(6, 8) % 2).astype(np.uint8)
@@ -299,6 +300,29 @@ def test_ids_in_two_lists_are_named(folder):
   assert messages["train_labeled", "test"].endswith("test: b")
 
 
+def test_equal_files_in_two_lists_are_named(folder):
+  for name, gray in (("a", 1), ("b", 2), ("c", 1)):
+    folder.image(f"{name}.png", gray)
+    folder.mask(f"{name}.png")
+  folder.lists(train_labeled=["a"], val=["b"], test=["c"])
+  dataset = folder.load()
+  assert statistics.overlaps(dataset) == {}
+  assert statistics.copies(dataset) == {
+      ("train_labeled", "test"):
+          "equal files in train_labeled and in test: a = c"}
+
+
+def test_one_class_and_no_training_images_are_said(folder):
+  folder.image("a.png")
+  folder.mask("a.png", 0 * MASK)
+  folder.lists(test=["a"])
+  folder.classes(["ground"])
+  dataset = folder.load()
+  said = "\n".join(statistics.warnings(dataset, statistics.summarize(dataset)))
+  assert "one class alone" in said
+  assert "no list train_labeled" in said
+
+
 def turned(orientation):
   exif = Image.Exif()
   exif[0x112] = orientation
@@ -346,6 +370,60 @@ def test_lists_are_written_once(folder):
   new_folder.write(folder.root, split=(0.5, 0.25, 0.25), seed=0)
   with pytest.raises(errors.DataError, match="another list"):
     new_folder.write(folder.root, split=(0.5, 0.25, 0.25), seed=1)
+
+
+def test_values_that_are_no_indices(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(4):
+    folder.image(f"{i}.png")
+    folder.mask(f"{i}.png", 200 * MASK)
+  with pytest.raises(errors.DataError, match="values 0, 200") as error:
+    new_folder.write(folder.root, split=(0.5, 0.25, 0.25))
+  offered = str(error.value).partition("such as ")[2]
+  folder.path("classes.json").write_text(offered)
+  new_folder.write(folder.root, split=(0.5, 0.25, 0.25))
+  for label in folder.labels().values():
+    np.testing.assert_array_equal(label, MASK)
+
+
+def test_masks_with_a_suffix_and_among_the_images(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(4):
+    folder.image(f"{i}.png")
+    folder.mask(f"{i}_mask.png")
+  new_folder.write(folder.root, split=(0.5, 0.25, 0.25))
+  for label in folder.labels().values():
+    np.testing.assert_array_equal(label, MASK)
+  for path in (folder.root / "masks").iterdir():
+    path.rename(folder.root / "images" / path.name)
+  with pytest.raises(errors.DataError, match=r"0_mask\.png: looks like the mask"
+                     ):
+    new_folder.write(folder.root)
+
+
+def test_what_is_not_read_is_named(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(4):
+    folder.image(f"{i}.png")
+  for name in ("labels/0.txt", "images/x.HEIC", "README.txt"):
+    folder.path(name).write_text("x")
+  note, = (x for x in new_folder.write(folder.root) if "not read" in x)
+  assert "labels/0.txt" in note
+  assert "x.HEIC" in note
+  assert "README" not in note
+  folder.image("9.png")
+  line, = folder_set.unlisted(str(folder.root), folder.load())
+  assert line == "1 images are in no list and not used: 9"
+
+
+def test_lists_of_names_with_spaces(folder):
+  (folder.root / "classes.json").unlink()
+  for name, split in (("a 1", "train"), ("a 2", "val"), ("a 3", "test")):
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png")
+    folder.path(f"ImageSets/Segmentation/{split}.txt").write_text(f"{name}\n")
+  new_folder.write(folder.root)
+  assert folder.load().splits["test"].ids == ("a 3",)
 
 
 @pytest.mark.parametrize("split", [(0.5, 0.5), (0.9, 0.9, 0.9), (2, -1, 0)])

@@ -72,6 +72,7 @@ class Canvas:
     self.width, self.height = size(width, height, where)
     self._indices, self._where = indices, where
     self._mask = np.zeros((self.height, self.width), np.uint8)
+    self._largest = 0.0  # coordinate of a shape
 
   def fill(self, region: np.ndarray, label: str):
     """Gives `label` to the pixels of a bool [H, W]."""
@@ -113,6 +114,8 @@ class Canvas:
     self.fill(xs * xs + ys * ys <= 1, label)
 
   def index(self, label: str) -> int:
+    if label.lower() in (*BACKGROUND, *IGNORED):
+      label = label.lower()
     if label not in self._indices:
       raise errors.DataError(
           f"{self._where}: label {label!r} is no class; there are "
@@ -130,10 +133,19 @@ class Canvas:
       raise errors.DataError(
           f"{self._where}: a shape reaches far outside of the image, which is "
           f"{self.width} x {self.height}")
+    self._largest = max(self._largest, *np.abs(flat).tolist(), 0.0)
     return flat.tolist()
 
   @property
   def mask(self) -> np.ndarray:
+    """What was drawn.
+
+    Raises errors.DataError: all coordinates are fractions.
+    """
+    if 0 < self._largest <= 1 < min(self.width, self.height):
+      raise errors.DataError(
+          f"{self._where}: all shapes lie within [0, 1]; coordinates are "
+          f"pixels, and the image has {self.width} x {self.height}")
     return self._mask
 
 
@@ -209,8 +221,9 @@ def read_json(path):
 
   Raises errors.DataError: it cannot be read.
   """
+  text = _text(path)
   try:
-    return json.loads(_text(path))
+    return json.loads(text)
   except RecursionError as e:
     raise errors.DataError(f"{path}: JSON nested too deeply") from e
   except ValueError as e:
@@ -230,6 +243,15 @@ def read_xml(path) -> ElementTree.Element:
     return ElementTree.fromstring(text.encode())
   except (ElementTree.ParseError, ValueError, RecursionError) as e:
     raise errors.DataError(f"{path}: not valid XML ({e})") from e
+
+
+def relative(name: str) -> pathlib.PurePosixPath:
+  """Path of an image below its folder, as annotations name it; of a path of
+  another machine, or one that leads out of the folder, the last part.
+  """
+  path = pathlib.PurePosixPath(str(name).replace("\\", "/"))
+  leads_out = ".." in path.parts or path.is_absolute() or ":" in str(path)
+  return pathlib.PurePosixPath(path.name) if leads_out else path
 
 
 def _text(path):
@@ -264,10 +286,6 @@ def indices(class_names, ignore_index: int) -> dict[str, int]:
 def below(root: pathlib.Path, name: str, where: str) -> pathlib.Path:
   """`root`/`name`, which must not lead out of the root."""
   parts = pathlib.PurePosixPath(str(name).replace("\\", "/")).parts
-  if parts and (parts[0] == "/" or ":" in parts[0]):
-    raise errors.DataError(
-        f"{where}: {name!r} is a path of one machine, which leads out of the "
-        "folder; write it relative to the folder of images")
   if "\0" in str(name) or ".." in parts or not parts:
     raise errors.DataError(f"{where}: {name!r} leads out of the folder")
   return root.joinpath(*parts)

@@ -58,23 +58,23 @@ def read(root: pathlib.Path, files) -> annotations.Annotations:
 
 def _read_one(path, content, index, items, labels):
   """Adds a file's images to `items`; (ids, boxes, images without any)."""
-  categories = {c["id"]: str(c["name"]) for c in sorted(
-      content["categories"], key=lambda c: c["id"])}
+  categories = {_id(c["id"]): str(c["name"]) for c in sorted(
+      content["categories"], key=lambda c: (len(_id(c["id"])), _id(c["id"])))}
   if len(categories) < len(content["categories"]):
     raise errors.DataError(f"{path}: two categories share an id")
   labels += categories.values()
   of_image = collections.defaultdict(list)
   boxes = 0
   for number, a in enumerate(content.get("annotations", [])):
-    if a["category_id"] not in categories:
+    if _id(a["category_id"]) not in categories:
       raise errors.DataError(
           f"{path}: annotation {a.get('id', number)} is of category "
           f"{a['category_id']}, which the file does not list")
-    of_image[a["image_id"]].append(a)
+    of_image[_id(a["image_id"])].append(a)
     boxes += not a.get("segmentation")
   known = {}
   for image in content["images"]:
-    if image["id"] in known:
+    if _id(image["id"]) in known:
       raise errors.DataError(f"{path}: two images have the id {image['id']}")
     name = _image_id(index, path, str(image["file_name"]))
     if name in items:
@@ -83,16 +83,16 @@ def _read_one(path, content, index, items, labels):
           f"{'it lists twice' if name in known.values() else ''}"
           f"{items[name].file if name not in known.values() else ''}"
           f"{' lists too' if name not in known.values() else ''}")
-    known[image["id"]] = name
+    known[_id(image["id"])] = name
     items[name] = annotations.Annotated(
         index.path(name), str(path), functools.partial(
             _draw, f"{path}, image {image['file_name']}", index.path(name),
-            image.get("width"), image.get("height"), of_image[image["id"]],
+            image.get("width"), image.get("height"), of_image[_id(image["id"])],
             categories))
   stray = set(of_image) - set(known)
   if stray:
     raise errors.DataError(
-        f"{path}: annotations of image {min(map(str, stray))}, which the file "
+        f"{path}: annotations of image {min(stray)}, which the file "
         "does not list")
   empty = sum(not of_image[i] for i in known)
   return list(known.values()), boxes, empty
@@ -103,7 +103,7 @@ def _draw(where, file, width, height, shapes, categories, indices):
       *annotations.stated_size(width, height, file), indices, where)
   size = canvas.height, canvas.width
   for a in sorted(shapes, key=lambda a: not a.get("iscrowd")):
-    label, drawn = categories[a["category_id"]], a.get("segmentation")
+    label, drawn = categories[_id(a["category_id"])], a.get("segmentation")
     what = f"{where}, annotation {a.get('id', '?')}"
     with annotations.parsing(
         f"{what}: neither polygons nor run lengths nor a box"):
@@ -129,8 +129,15 @@ def _draw(where, file, width, height, shapes, categories, indices):
   return canvas.mask
 
 
+def _id(value):
+  """An id as text: some tools write 7, "7" and 7.0 in one file."""
+  if isinstance(value, float) and value.is_integer():
+    value = int(value)
+  return str(value)
+
+
 def _image_id(index, path, file_name):
-  relative = annotations.below(pathlib.Path(), file_name, str(path))
+  relative = annotations.relative(file_name)
   near = (
       path.parent / path.stem, path.parent, path.parent.parent,
       path.parent / "images",

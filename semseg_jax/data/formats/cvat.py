@@ -106,7 +106,7 @@ def _mask(canvas, shape, where):
 
 
 def _image_id(index, path, name):
-  relative = annotations.below(pathlib.Path(), name, str(path))
+  relative = annotations.relative(name)
   folders = (index.folder, path.parent, path.parent / "images")
   known = index.match(path, (f / relative for f in folders),
                       [relative.with_suffix("").as_posix()])

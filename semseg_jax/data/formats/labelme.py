@@ -75,7 +75,11 @@ def draw(path, image, indices) -> np.ndarray:
 
 def _shapes(content, path):
   with annotations.parsing(f"{path}: not a LabelMe file"):
-    return [(str(s["label"]), dict(s)) for s in content["shapes"]]
+    shapes = [(s["label"], dict(s)) for s in content["shapes"]]
+  for label, _ in shapes:
+    if not isinstance(label, str) or not label.strip():
+      raise errors.DataError(f"{path}: a shape whose label is {label!r}")
+  return shapes
 
 
 def _draw_shape(canvas, label, shape, path):

@@ -11,8 +11,12 @@ from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import labelme
 from semseg_jax.data.formats import voc
 
+# What some tools append to the name of a mask.
+_SUFFIXES = ("", "_mask", "_label", "_labels", "_seg", "_segmentation")
 _MASKS = ("masks", "segmentationclass", "segmentationclasspng", "labels",
           "annotations", "mask", "label")
+_PHOTOGRAPHS = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng", ".cr2",
+                ".nef", ".arw", ".psd", ".exr", ".npy")
 _OURS = ("classes.json", "volumes.json")
 _JSON = (labelme, coco)
 _XML = (cvat, voc)
@@ -22,14 +26,40 @@ def mask_folder(root: pathlib.Path) -> pathlib.Path | None:
   """The folder of a data set that holds mask files, if there is one."""
   for name in _MASKS:
     folder = image_index.subfolder(root, (name,))
-    if folder and (name == "masks" or image_index.listing(folder)):
+    if folder and image_index.listing(folder):
       return folder
   return None
 
 
-def others(root: pathlib.Path) -> list[pathlib.Path]:
-  """JSON and XML files that are annotations of no format."""
-  return [p for p in _files(root, (".json", ".xml")) if _kind(p) is None]
+def masks_of(masks, name: str) -> list[str]:
+  """Files of an image's mask in the `image_index.listing` of a folder."""
+  return next((masks[x] for x in _with_suffixes(name) if x in masks), [])
+
+
+def unread(root: pathlib.Path, index: image_index.ImageIndex
+           ) -> list[pathlib.Path]:
+  """Files that look like photographs or annotations and are read as neither.
+
+  JSON and XML files of no format, and what is called as an image is, or as
+  photographs are.
+  """
+  stems = {pathlib.PurePosixPath(x).name for x in index.ids}
+  return [p for p in _files(root, ("",)) if (
+      p.suffix.lower() in _PHOTOGRAPHS
+      or (p.suffix.lower() in (".json", ".xml") and not _known(p))
+      or (p.stem in stems and p.suffix.lower() not in (
+          *image_index.ENDINGS, ".json", ".xml")))]
+
+
+def refuse_masks_among(root: pathlib.Path, index: image_index.ImageIndex
+                       ) -> None:
+  """Raises where a folder of images holds their masks, too."""
+  for name in index.ids:
+    for other in _with_suffixes(name)[1:]:
+      if other in index:
+        raise errors.DataError(
+            f"{index.path(other)}: looks like the mask of {index.path(name)}; "
+            f"move all masks to {root / 'masks'}, or rename what is none")
 
 
 def refuse_parts(root: pathlib.Path) -> None:
@@ -65,12 +95,30 @@ def find(root: pathlib.Path) -> annotations.Annotations | None:
   return None
 
 
+def kinds(root: pathlib.Path) -> list[str]:
+  """Names of the formats of which there are annotations."""
+  return sorted({_known(p) for p in _files(root, (".json", ".xml"))} - {""})
+
+
+def _known(path):
+  """Name of a file's format; "" if it is none or broken."""
+  try:
+    kind = _kind(path)
+  except errors.DataError:
+    return ""
+  return kind.NAME if kind else ""
+
+
 def _kind(path):
   if path.suffix.lower() == ".json":
     content, kinds = annotations.read_json(path), _JSON
   else:
     content, kinds = annotations.read_xml(path), _XML
   return next((k for k in kinds if k.recognises(content)), None)
+
+
+def _with_suffixes(name):
+  return [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
 def _files(root, endings):

@@ -34,8 +34,6 @@ from semseg_jax.data.formats import layout
 _SUBSET = re.compile(r"labeled_\d+_seed\d+|unlabeled_\d+")
 # Complements of label subsets, which `subsets` works out itself.
 _COMPLEMENT = re.compile(r"unlabeled_\d+_seed\d+")
-# What some tools append to the name of a mask.
-_MASK_SUFFIXES = ("", "_mask", "_label", "_labels", "_seg", "_segmentation")
 
 
 def make(*, data_dir=None, cache_dir=None, **_):
@@ -199,6 +197,15 @@ def annotated(root: pathlib.Path) -> bool:
   return _Files(root).annotated
 
 
+def unlisted(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
+  """A line about images of a folder that no list names, if there are any."""
+  used = {x for source in dataset.splits.values() for x in source.ids}
+  rest = [x for x in image_index.ImageIndex(locate(data_dir)).ids
+          if x not in used]
+  return [f"{len(rest)} images are in no list and not used: "
+          f"{', '.join(rest[:3])}{', ...' if rest[3:] else ''}"] if rest else []
+
+
 class _Files:
   """The images of a folder and what belongs to each."""
 
@@ -239,9 +246,8 @@ class _Files:
       raise errors.DataError(
           f"{list_file}: lists {name!r}, which has no {self.drawn.name} "
           "annotations; images without belong into unlabeled.txt")
-    for suffix in _MASK_SUFFIXES:
-      if files := self._masks.get(f"{name}{suffix}"):
-        return image_index.only(files, name)
+    if files := layout.masks_of(self._masks, name):
+      return image_index.only(files, name)
     folder = self.folder or self.root / "masks"
     raise errors.DataError(
         f"{list_file}: lists {name!r}, but there is no file "
@@ -307,6 +313,7 @@ def _all_images(files):
         f"semseg-jax prepare --data_dir={files.root} "
         "--split=0.8,0.1,0.1 --seed=0")
   layout.refuse_parts(files.root)
+  layout.refuse_masks_among(files.root, files.images)
   if not files.images.ids:
     raise errors.DataError(
         f"data.data_dir: {files.root} is not the data set 'folder': it has "

@@ -102,10 +102,12 @@ def check_overlap(config) -> None:
   c = config.data
   splits = dataset(config).splits
   scored = {c.validation, c.in_domain, *c.out_of_domain} & set(splits)
+  for message in statistics.copies(dataset(config)).values():
+    logging.warning("data set %s: %s", c.name, message)
   for (split, other), message in statistics.overlaps(dataset(config)).items():
     if other not in scored:
       continue
-    if split == "unlabeled" or not c.num_labeled or c.allow_overlap:
+    if split in ("unlabeled", "val") or not c.num_labeled or c.allow_overlap:
       logging.warning("data set %s: %s", c.name, message)
     elif splits[split].labeled:
       raise errors.DataError(
