@@ -65,21 +65,29 @@ def read(source: str, beside: tuple[str, ...] = (), usual: str = ""
   if not isinstance(content, Mapping):
     raise ValueError(
         f"{path}: holds a {_kind_of(content)}, not state dicts")
-  inside = [k for k, v in content.items() if isinstance(v, Mapping)
-            and any(isinstance(x, np.ndarray) for x in v.values())]
+  inside, notes = _inside(content), []
+  flat = any("." in str(k) and isinstance(v, np.ndarray)
+             for k, v in content.items())
   if not key and path.endswith((".pkl", ".pickle")) and usual in inside:
     key = usual
+  if not key and len(inside) == 1 and not flat:
+    key, = inside
+    notes.append(f"{path}: read {key!r}")
   if key:
-    if key not in inside:
+    named = inside.get(key) or {
+        k.removeprefix(f"{key}."): v for k, v in content.items()
+        if str(k).startswith(f"{key}.")}
+    if not named:
       raise ValueError(
-          f"{path}: no state dict {key!r}; it has {inside or 'none by name'}")
-    entries = dict(content[key]) | {
+          f"{path}: no state dict {key!r}; it has "
+          f"{list(inside) or _prefixes(content) or 'none by name'}")
+    entries = dict(named) | {
         name: content[name] for name in beside
         if isinstance(content.get(name), np.ndarray)}
     others = {k: v for k, v in content.items()
               if k not in inside and k not in entries
               and _foreign(v) is not None}
-  elif inside:
+  elif inside and not flat:
     raise ValueError(
         f"{path}: holds several state dicts; name one: " +
         ", ".join(f"{path}:{k}" for k in inside))
@@ -88,11 +96,29 @@ def read(source: str, beside: tuple[str, ...] = (), usual: str = ""
   if any(isinstance(v, np.ndarray) for v in entries.values()):
     others |= {k: v for k, v in entries.items() if _is_no_weight(k, v, beside)}
     entries = {k: v for k, v in entries.items() if k not in others}
-  notes = []
   if others:
     names = [f"{k!r} ({_kind_of(v)})" for k, v in others.items()]
     notes.append(f"{path}: skipped {', '.join(names)}")
   return entries, notes
+
+
+def _inside(content, depth: int = 0) -> dict:
+  """{key, with dots where it is nested: state dict} of a checkpoint."""
+  inner = {}
+  for key, value in content.items():
+    if not isinstance(key, str) or not isinstance(value, Mapping):
+      continue
+    if any(isinstance(k, str) and isinstance(x, np.ndarray)
+           for k, x in value.items()):
+      inner[key] = value
+    elif depth < 3:
+      inner |= {f"{key}.{k}": v for k, v in _inside(value, depth + 1).items()}
+  return inner
+
+
+def _prefixes(content):
+  """What the names of a state dict start with."""
+  return sorted({str(k).partition(".")[0] for k in content if "." in str(k)})
 
 
 def _content(path):
@@ -160,7 +186,20 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
     if twice:
       raise ValueError(f"{source}: entry {twice[0]!r} came before, too")
     merged.update(entries)
-  interop.from_torch(kind, merged)
+  try:
+    interop.from_torch(kind, merged)
+  except ValueError as e:
+    if len(prefixes := _prefixes(merged)) > 1 or not prefixes:
+      raise
+    raise ValueError(
+        f"{e}; all names start with {prefixes[0]!r}, which "
+        f"--input=PATH:{prefixes[0]} takes off") from e
+  for name, value in merged.items():
+    if value.dtype.kind not in "biu" and not np.isfinite(
+        value.astype(np.float32)).all():
+      raise ValueError(
+          f"{kind}: entry {name!r} holds numbers that are not finite; the "
+          "network had diverged when it was saved")
   if kind == "stylegan2/generator" and not any(
       n.startswith("noises.") for n in merged):
     notes.append("no noise buffers noises.*: they are drawn anew, always the "
@@ -177,7 +216,8 @@ def define_flags():
   flags.DEFINE_multi_string(
       "input", None,
       "PATH or PATH:KEY of a .pt, .pth, .safetensors or NVIDIA's .pkl file; "
-      "KEY names a state dict inside the checkpoint. Given more than once, the "
+      "KEY names a state dict inside the checkpoint, or what the names of one "
+      "start with. Given more than once, the "
       "entries are merged.")
   flags.DEFINE_string("output", None, "Safetensors file to write.")
   flags.mark_flags_as_required(["kind", "input", "output"])

@@ -33,6 +33,12 @@ _ACTING = ("builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess",
            "webbrowser", "code", "pty", "commands", "operator", "functools")
 
 
+# What a file names from builtins without wanting to act.
+_BUILTINS = ("bool", "bytearray", "bytes", "complex", "dict", "float",
+             "frozenset", "int", "list", "long", "object", "range", "slice",
+             "str", "tuple", "unicode", "xrange", "Ellipsis")
+
+
 class TorchFileError(ValueError):
   """The file is not one that can be read; the message says why."""
 
@@ -122,6 +128,8 @@ class Unpickler(pickle.Unpickler):
     self._file.seek(start)
 
   def find_class(self, module, name):
+    if self._foreign and (module, name) == ("numpy", "dtype"):
+      return _Function(self._dtype)
     if (module, name) in self._types:
       return self._types[module, name]
     if (module, name) in self._functions:
@@ -129,16 +137,25 @@ class Unpickler(pickle.Unpickler):
     dtype = _DTYPES.get(name.removesuffix("Storage"))
     if module == "torch" and name.endswith("Storage") and dtype is not None:
       return _StorageType(dtype)
+    holds = module in ("builtins", "__builtin__") and name in _BUILTINS
     acts = module.partition(".")[0] in _ACTING or "." in name
-    if self._foreign and not acts:
-      key = f"{module}.{name}"
-      if key not in self._stand_ins:
-        self._stand_ins[key] = type(
-            "Foreign", (Foreign,), {"__slots__": (), "kind": key})
-      return self._stand_ins[key]
+    if self._foreign and (holds or not acts):
+      return self._stand_in(f"{module}.{name}")
     raise TorchFileError(
         f"{self._path}: holds {module}.{name}, which is neither a tensor nor a "
         "plain container; it was not run. Save state dicts alone")
+
+  def _stand_in(self, key):
+    if key not in self._stand_ins:
+      self._stand_ins[key] = type(
+          "Foreign", (Foreign,), {"__slots__": (), "kind": key})
+    return self._stand_ins[key]
+
+  def _dtype(self, *args):
+    try:
+      return _NumpyDtype(*args)
+    except ValueError:  # of objects or records, whose array is not read
+      return self._stand_in("numpy.dtype")()
 
   def persistent_load(self, pid):
     if self._storage is None or not isinstance(pid, tuple) or len(pid) < 5:

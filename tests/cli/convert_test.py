@@ -1,5 +1,7 @@
 """Converting checkpoints: the job, its notes and its one-line errors."""
 
+import collections
+import datetime
 import os
 import pathlib
 import subprocess
@@ -84,6 +86,37 @@ def test_errors_say_what_is_wrong(files, kind, sources, message):
   with pytest.raises((OSError, ValueError), match=message):
     convert.convert(kind, [str(files / s) for s in sources], str(output))
   assert not output.exists()
+
+
+@pytest.mark.parametrize(("content", "key"), [
+    (lambda vgg: {"net": vgg, "step": 3}, ""),
+    (lambda vgg: {"a": {"b": vgg}, "step": 3}, ""),
+    (lambda vgg: {"a": {"b": vgg, "c": {"w": vgg["features.0.bias"]}}}, ":a.b"),
+    (lambda vgg: {f"net.{k}": v for k, v in vgg.items()}, ":net"),
+    (lambda vgg: vgg | {"x": {0: vgg["features.0.bias"]}}, ""),
+    *((lambda vgg, x=x: {"net": vgg, "x": x}, "") for x in (
+        frozenset([1]), 1j, slice(3), range(3), np.array([None], object),
+        collections.defaultdict(list, a=[1]), [datetime.date(2020, 1, 1)])),
+])
+def test_state_dicts_within_checkpoints(tmp_path, content, key):
+  writer.save(tmp_path / "a.pt", content(writer.tensors(_vgg() | _lin())))
+  convert.convert("lpips/vgg", [f"{tmp_path}/a.pt{key}"],
+                  str(tmp_path / "a.safetensors"))
+  _, variables = interop.load(tmp_path / "a.safetensors")
+  _, wanted = interop.from_torch("lpips/vgg", _vgg() | _lin())
+  jax.tree.map(np.testing.assert_array_equal, variables, wanted)
+
+
+def test_networks_that_diverged_and_names_with_a_prefix(tmp_path):
+  entries = _vgg() | _lin()
+  writer.save(tmp_path / "a.pt", writer.tensors(
+      {f"net.{k}": v for k, v in entries.items()}))
+  with pytest.raises(ValueError, match="--input=PATH:net takes off"):
+    convert.convert("lpips/vgg", [f"{tmp_path}/a.pt"], f"{tmp_path}/o")
+  entries["features.0.bias"][1] = np.nan
+  writer.save(tmp_path / "a.pt", writer.tensors(entries))
+  with pytest.raises(ValueError, match=r"features\.0\.bias.*not finite"):
+    convert.convert("lpips/vgg", [f"{tmp_path}/a.pt"], f"{tmp_path}/o")
 
 
 def test_foreign_safetensors_are_an_error(tmp_path):
