@@ -68,7 +68,7 @@ def main(argv):
       notes += folder.unlisted(given.data_dir, dataset)
     print(report(dataset, notes), flush=True)
   except errors.DataError as e:
-    raise SystemExit(f"error: {e}") from e
+    raise SystemExit(f"error: {e}{_own_layout(names[0])}") from e
   print(f"\ncache: {store.cache_root(given.cache_dir)}")
   if names == ["folder"]:
     print(_next_command(dataset))
@@ -113,6 +113,16 @@ def _new_lists(name):
         "0.8,0.1,0.1") from e
   return new_folder.write(
       root, split=split, seed=given.seed, classes=given.classes)
+
+
+def _own_layout(name):
+  """What to do where the folder of a named data set is one's own."""
+  root = flags.FLAGS.data_dir
+  if name == "folder" or not root or not (
+      pathlib.Path(root).expanduser() / "classes.json").is_file():
+    return ""
+  return (f". {root} has a classes.json: leave the name out, as in semseg-jax "
+          f"prepare --data_dir={root}")
 
 
 def _next_command(dataset):

@@ -30,6 +30,9 @@ def test_prepare(tmp_path):
   assert done.returncode == 0, done.stderr
   assert re.search(r"train +1 +8 x 8 +0.0 +100.0 +0.0", done.stdout)
   assert "warning: class 'x' never occurs" in done.stdout
+  other = _run("chest_xray", *arguments[1:])
+  assert other.returncode == 1
+  assert f"semseg-jax prepare --data_dir={root}" in other.stderr
   done = _run("folder", f"--manual_dir={root}", f"--cache_dir={tmp_path}")
   assert done.returncode == 0, done.stderr
   (root / "masks/a.png").unlink()
