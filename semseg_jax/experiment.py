@@ -109,9 +109,6 @@ def train(config, workdir, *, overrides=None, only=()):
         rollbacks=config.faults.rollbacks,
         config_json=json.dumps(relevant(config, name)),
         overrides_json=json.dumps(overrides or {}, default=str))
-    if jax.process_index() == 0:
-      plots.plot_metrics(workdir / name / "metrics.jsonl",
-                         workdir / name / "curves.png")
   return workdir
 
 

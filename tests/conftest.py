@@ -3,16 +3,16 @@
 import os
 import pathlib
 
+import pytest
+
+from semseg_jax.cpu import startup
+
 # One compile cache for all workers and the commands that tests start, of small
 # programs, too; tests never need an accelerator.
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache/jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-
-import pytest  # noqa: E402
-
-from semseg_jax.cpu import startup  # noqa: E402
 
 startup.rarely_collect()
 

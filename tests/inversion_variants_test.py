@@ -98,66 +98,7 @@ def test_fresh_noise_differs_by_step_and_image_not_by_chunk(frozen, targets):
       both.losses["mse"][:, 2], alone.losses["mse"][:, 0], rtol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def uneven(frozen, targets):
-  """Six images: every second one is far from all that can be generated."""
-  latents = MEAN + np.random.default_rng(2).normal(size=(NUM_WS, WIDTH))
-  generated = np.einsum("ld,ldhwc->hwc", latents, frozen["basis"])
-  far = np.array([0.0, 2.0, 0.0, 2.0, 0.0, 1.0])[:, None, None, None]
-  return (generated + far * targets[[0, 1, 2, 2, 1, 0]]).astype(np.float32)
-
-
-STOPPING = dict(steps=24, optimizer=optax.sgd(2.0), stop_every=3,
-                stop_below=0.1, snapshots=(0, 3, 6, 9, 12, 15, 18, 21, 24))
-
-
-@pytest.mark.parametrize("segment", [1, 50])
-def test_stopped_images_stay_and_the_others_go_on(frozen, uneven, segment):
-  tool = inverter(batch_size=6, segment=segment, **STOPPING)
-  result = tool.run(frozen, uneven, np.arange(6), KEY, mean=MEAN)
-  endless = inverter(batch_size=6, **STOPPING | dict(stop_every=0)).run(
-      frozen, uneven, np.arange(6), KEY, mean=MEAN)
-  assert (result.steps < 24).tolist() == [False, True] * 3
-  # A chunk of six and one of three, its half.
-  assert tool.compilations()["advance"] == 2
-  for i, n in enumerate(result.steps):
-    np.testing.assert_allclose(
-        result.latents[i], endless.snapshots[n][0][i], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(
-        result.losses["mse"][:n, i], endless.losses["mse"][:n, i], rtol=1e-4,
-        atol=1e-7)
-    assert (result.losses["mse"][n:, i] == result.losses["mse"][n - 1, i]).all()
-    # It stopped when it was due, and not before.
-    total = endless.losses["total"][2:n:3, i]
-    falls = total[1:] <= 0.9 * total[:-1]
-    assert falls[:-1].all()
-    assert falls[-1] == (n == 24)
-    np.testing.assert_array_equal(
-        result.snapshots[24][0][i], result.latents[i])
-
-
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_stopping_does_not_depend_on_the_chunk(frozen, uneven, batch_size):
-  args = frozen, uneven, np.arange(6), KEY
-  expected = inverter(batch_size=6, **STOPPING).run(*args, mean=MEAN)
-  got = inverter(batch_size=batch_size, **STOPPING).run(*args, mean=MEAN)
-  np.testing.assert_array_equal(got.steps, expected.steps)
-  jax.tree.map(lambda a, b: np.testing.assert_allclose(
-      a, b, rtol=1e-4, atol=1e-6), got, expected)
-
-
-def test_a_broken_image_stops(frozen, uneven):
-  broken = uneven[:2].copy()
-  broken[0] = np.nan
-  result = inverter(**STOPPING).run(
-      frozen, broken, np.arange(2), KEY, mean=MEAN)
-  assert result.steps[0] == 3
-  assert np.isfinite(result.latents[1]).all()
-
-
 @pytest.mark.parametrize(("fields", "said"), [
-    (dict(stop_every=-1), "stop_every is -1"),
-    (dict(stop_below=1.0), "stop_below is 1.0"),
     (dict(best_every=7, steps=6), "best_every is 7"),
     (dict(fresh_noise=True, optimize_noise=True), "fresh_noise"),
 ])

@@ -23,9 +23,8 @@ def define_flags():
   flags.DEFINE_string("out", "accelerator", "Folder of the results.")
   flags.DEFINE_list("parts", list(parts.PARTS), "Which parts, in order.")
   flags.DEFINE_bool("tiny", False, "Toy sizes: a rehearsal.")
-  flags.DEFINE_string("golden_dir", "", "Golden cases; empty: those of "
-                      "../shared/golden if they are there, or the checkout's.")
-  flags.DEFINE_string("data", "../shared/data", "Data packs, for part f.")
+  flags.DEFINE_string("golden_dir", "tests/golden/data", "Golden cases.")
+  flags.DEFINE_string("data", "data", "Folder of the data packs, for part f.")
 
 
 def main(argv):

@@ -50,7 +50,7 @@ def pack(runs: pathlib.Path, out: pathlib.Path) -> dict:
 def main():
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--out", required=True, type=pathlib.Path)
-  parser.add_argument("--data", default="../shared/data", type=pathlib.Path)
+  parser.add_argument("--data", default="data", type=pathlib.Path)
   parser.add_argument("--runs", default="runs/accelerator", type=pathlib.Path)
   given = parser.parse_args()
   runs = given.runs

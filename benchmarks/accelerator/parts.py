@@ -64,14 +64,10 @@ def machine(o: Options) -> list[Row]:
 
 
 def golden(o: Options) -> list[Row]:
-  folder = o.golden_dir
-  if not folder:
-    handed = pathlib.Path("../shared/golden")
-    folder = str(handed if handed.exists() else "tests/golden/data")
   count = 1 if o.tiny else 2 * _several(4)
   only = ("--only=modconv",) if o.tiny else ()
   return [Row(f"cases {i + 1} of {count}", (
-      "-m", "benchmarks.accelerator.golden", f"--golden_dir={folder}",
+      "-m", "benchmarks.accelerator.golden", f"--golden_dir={o.golden_dir}",
       f"--share={i}/{count}", *only)) for i in range(count)]
 
 

@@ -124,9 +124,6 @@ def get_config():
       optimize_noise=True, perceptual_weight=1.0, mse_weight=0.1,
       noise_weight=100.0, consistency_weight=1e-3, start_distance_weight=0.0,
       mean_distance_weight=0.01, loss_size=256, batch_size=16,
-      # After every so many steps an image whose loss fell by less than this
-      # share stops; 0: none does, as published.
-      stop_every=0, stop_below=0.02,
       segment=0,  # steps per compiled call; 0 = by platform
       snapshots=(50, 100, 200)))  # steps that are scored besides the encoder
 

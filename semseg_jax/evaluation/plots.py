@@ -5,15 +5,10 @@ matplotlib takes a second to import: only what draws does it.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import math
 from typing import Any
 
 import cycler
-from etils import epath
 import numpy as np
-
-from semseg_jax.evaluation import figures
-from semseg_jax.training import writers
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
@@ -35,35 +30,6 @@ STYLE: Any = {
     "legend.fontsize": 9,
 }
 _DPI = 100
-
-
-def plot_metrics(path, out) -> bool:
-  """Plots the curves of a metrics.jsonl as a PNG.
-
-  Metrics that share the text before their first "/" share a panel.
-
-  Args:
-    path: the metrics.jsonl.
-    out: the PNG to write.
-
-  Returns False if there was nothing to plot (and nothing was written).
-  """
-  groups: dict[str, dict[str, Curve]] = {}
-  for line in writers.read_metrics(path):
-    for name, value in line.items():
-      number = isinstance(value, int | float) and math.isfinite(value)
-      if name not in ("step", "seconds") and number:
-        curves = groups.setdefault(name.split("/")[0], {})
-        steps, values = curves.setdefault(name, ([], []))
-        steps.append(line["step"])
-        values.append(value)
-  if not groups:
-    return False
-  out = epath.Path(out)
-  out.parent.mkdir(parents=True, exist_ok=True)
-  figures.save(out, figures.stack(
-      [panel(curves, title=group) for group, curves in groups.items()]))
-  return True
 
 
 def panel(series: Mapping[str, Curve], *, title: str,

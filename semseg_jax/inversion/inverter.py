@@ -25,15 +25,12 @@ class Result(NamedTuple):
     noise: tuple of [N, h, w, 1].
     snapshots: {steps done: (latents, noise)}.
     losses: {term: [steps, N]} before each step's update, unweighted, and
-      "total", the weighted sum. Empty if no step was done; an image that has
-      stopped keeps its last ones.
-    steps: [N], steps that each image took.
+      "total", the weighted sum. Empty if no step was done.
   """
   latents: np.ndarray
   noise: tuple[np.ndarray, ...]
   snapshots: dict[int, tuple[np.ndarray, tuple[np.ndarray, ...]]]
   losses: dict[str, np.ndarray]
-  steps: np.ndarray
 
 
 class Inverter:
@@ -74,7 +71,6 @@ class Inverter:
             search.advance, networks, self.options, self.learning_rates,
             sharding),
         donate_argnames="state")
-    self._take = jax.jit(search.take)
     self._generate = jax.jit(networks.generate)
 
   def run(self, frozen, targets, indices, key, *, mean=None, noise=None
@@ -147,50 +143,25 @@ class Inverter:
 
   def _run_chunk(self, frozen, targets, indices, noise, key, mean, count):
     task, state = self._begin(frozen, targets, indices, noise, key, mean)
-    chunk = _Chunk(state)
     o = self.options
-    stops = {*o.snapshots, o.steps}
-    if o.stop_every:
-      stops |= set(range(o.stop_every, o.steps, o.stop_every))
     snapshots, logs, done = {}, [], 0
-    for stop in sorted(stops):
-      while done < stop and len(chunk.rows):
+    for stop in sorted({*o.snapshots, o.steps}):
+      while done < stop:
         todo = min(o.segment, stop - done)
         state, terms = self._advance(frozen, task, state, todo)
-        logs.append((terms, todo, chunk.rows))
+        logs.append((terms, todo))
         done += todo
       if stop in o.snapshots:
-        snapshots[stop] = self._latents_and_noise(chunk.merged(state), count)
-      if o.stop_every and len(chunk.rows):
-        task, state = self._compacted(chunk, task, state)
-    final = chunk.merged(state)
+        snapshots[stop] = self._latents_and_noise(state, count)
     if o.best_every:
-      final = final.replace(latent=final.best[1])
-    latents, noise = self._latents_and_noise(final, count)
+      state = state.replace(latent=state.best[1])
+    latents, noise = self._latents_and_noise(state, count)
     # Losses are fetched only now: the steps above run without waiting.
-    taken = np.asarray(final.taken)[:count]
-    losses = _histories(logs, taken, len(chunk.all), o.steps)
-    return Result(latents, noise, snapshots, losses, taken)
-
-  def _compacted(self, chunk, task, state):
-    """A smaller chunk of the images that go on, if that halves it."""
-    running = np.flatnonzero(np.asarray(state.running))
-    size = len(chunk.rows)
-    least = 1 if self._sharding is None else self._sharding.num_devices
-    while size % 2 == 0 and size // 2 >= max(least, len(running)):
-      size //= 2
-    if not len(running):
-      chunk.leave(state, running)
-    elif size < len(chunk.rows):
-      stopped = np.setdiff1d(np.arange(len(chunk.rows)), running)
-      rows = np.concatenate([running, stopped])[:size]
-      chunk.leave(state, rows)
-      task, state = self._take(task, state, rows)
-      if self._sharding is not None:
-        task, state = jax.tree.map(
-            lambda x: jax.device_put(x, self._sharding) if x.ndim else x,
-            (task, state))
-    return task, state
+    losses = {
+        name: np.concatenate([
+            np.asarray(terms[name])[:todo, :count] for terms, todo in logs])
+        for name in (logs[0][0] if logs else ())}
+    return Result(latents, noise, snapshots, losses)
 
   def _on_devices(self, frozen):
     """The variables on the devices, so that no step sends them there again."""
@@ -216,49 +187,6 @@ class Inverter:
       if self._sharding is not None:
         chunk = jax.device_put(chunk, self._sharding)
       yield min(size, total - first), chunk
-
-
-class _Chunk:
-  """Where the images of a chunk are: in the search, or have left it.
-
-  Attributes:
-    all: positions in the chunk; rows: those of the search's images.
-  """
-
-  def __init__(self, state):
-    self.all = self.rows = np.arange(len(state.latent))
-    self._left = None
-
-  def merged(self, state):
-    """The state of all images, stopped ones as they were."""
-    if self._left is None:
-      return state
-
-    def fill(old, new):
-      if new.ndim:
-        old = old.copy()
-        old[self.rows] = np.asarray(new)[:len(self.rows)]
-      return old
-    return jax.tree.map(fill, self._left, state)
-
-  def leave(self, state, rows):
-    """All but the search's `rows` leave it."""
-    self._left = jax.tree.map(np.array, self.merged(state))
-    self.rows = self.rows[rows]
-
-
-def _histories(logs, taken, size, steps):
-  """{term: [steps, N]} of the losses that the segments left."""
-  histories, done, count = {}, 0, len(taken)
-  for terms, todo, rows in logs:
-    for name, values in terms.items():
-      into = histories.setdefault(
-          name, np.zeros((steps, size), np.asarray(values).dtype))
-      into[done:done + todo, rows] = np.asarray(values)[:todo]
-    done += todo
-  last = np.minimum(np.arange(steps)[:, None], np.maximum(taken - 1, 0))
-  return {name: np.take_along_axis(x[:, :count], last, 0)
-          for name, x in histories.items()}
 
 
 def _fetch(tree, count):

@@ -73,12 +73,6 @@ class Options:
     best_every: after every so many steps the latents become the result if the
       loss measured at the beginning of that step is the lowest so far, for
       each image alone; 0: the last latents are the result.
-    stop_every: after every so many steps those images stop whose loss fell
-      by less than `stop_below` of itself since the last time (since the first
-      step: not before the second time). They keep latents and noise, and once
-      half of a chunk has stopped the others go on as a smaller one. 0: every
-      image takes all steps, as in the official code.
-    stop_below: see above; in [0, 1).
     snapshots: numbers of steps after which latents and noise are recorded.
     segment: most steps in one jitted call; None = what suits the platform.
   """
@@ -95,8 +89,6 @@ class Options:
   weights: Weights | None = None
   loss_size: int = 256
   best_every: int = 0
-  stop_every: int = 0
-  stop_below: float = 0.02
   snapshots: tuple[int, ...] = ()
   segment: int | None = None
 
@@ -122,10 +114,6 @@ class Options:
     if self.best_every and not 0 < self.best_every <= self.steps:
       raise ValueError(f"best_every is {self.best_every}; use 0, or 1 to "
                        f"{self.steps} steps")
-    if self.stop_every < 0:
-      raise ValueError(f"stop_every is {self.stop_every}; use 0 or more steps")
-    if not 0 <= self.stop_below < 1:
-      raise ValueError(f"stop_below is {self.stop_below}; a share in [0, 1)")
     outside = [s for s in self.snapshots if not 0 <= s <= self.steps]
     if outside:
       raise ValueError(f"snapshots {outside} are not within 0..{self.steps}")

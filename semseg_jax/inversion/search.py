@@ -36,9 +36,6 @@ class State(struct.PyTreeNode):
   noise: tuple[jax.Array, ...]
   optimizer: optax.OptState
   best: tuple[jax.Array, jax.Array] | None  # Losses [N] and their latents.
-  taken: jax.Array  # [N] int32, steps that each image has taken.
-  running: jax.Array  # [N] bool, False for images that have stopped.
-  before: jax.Array  # [N], loss when last asked whether to stop.
 
 
 def begin(networks, options, sharding, frozen, targets, indices, noise, key,
@@ -62,9 +59,7 @@ def begin(networks, options, sharding, frozen, targets, indices, noise, key,
   target = image_ops.area_reduce(targets, options.loss_size)
   task = Task(target, networks.features(frozen, target), start, indices,
               key if options.fresh_noise else None)
-  state = State(
-      jnp.int32(0), start, noise, None, None, jnp.zeros(count, jnp.int32),
-      jnp.ones(count, bool), jnp.full(count, jnp.inf, jnp.float32))
+  state = State(jnp.int32(0), start, noise, None, None)
   state = state.replace(
       optimizer=(options.optimizer or _ADAM).init(_searched(options, state)))
   if options.best_every:
@@ -119,11 +114,8 @@ def _step(networks, options, rates, frozen, task, state):
   if options.optimize_noise:
     # Adam's moments are left as they are, as in the official code.
     searched["noise"] = noise_ops.normalise_noise(searched["noise"])
-  after = state.replace(
-      step=state.step + 1, taken=state.taken + 1, optimizer=optimizer,
-      **searched)
-  after = _with_best(options, after, terms["total"])
-  return _stopped(options, state, after, terms["total"]), terms
+  state = state.replace(step=state.step + 1, optimizer=optimizer, **searched)
+  return _with_best(options, state, terms["total"]), terms
 
 
 def _with_best(options, state, losses):
@@ -135,31 +127,6 @@ def _with_best(options, state, losses):
   return state.replace(best=(
       jnp.where(better, losses, lowest),
       jnp.where(better[:, None, None], state.latent, latent)))
-
-
-def _stopped(options, state, after, losses):
-  """`after` a step, or as before it for images that have stopped."""
-  if not options.stop_every:
-    return after
-  running = state.running
-
-  def keep(new, old):
-    if not new.ndim:  # Of all images together, such as a count of steps.
-      return new
-    return jnp.where(running.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-  after = jax.tree.map(keep, after, state)
-  due = after.step % options.stop_every == 0
-  # Not a number: stops.
-  falls = losses <= (1 - options.stop_below) * state.before
-  return after.replace(
-      running=running & (falls | ~due),
-      before=jnp.where(due, losses, state.before))
-
-
-def take(task, state, rows):
-  """The images `rows` of a chunk, an array of positions, as a chunk."""
-  return jax.tree.map(lambda x: x[rows] if x.ndim else x, (task, state))
 
 
 def _losses(networks, options, frozen, task, state):

@@ -49,31 +49,6 @@ def cosine_window(learning_rate, final_learning_rate, start, end):
   return schedule
 
 
-def poly(learning_rate, total, power=0.9):
-  """Schedule: learning_rate * (1 - step / total) ** power, 0 from `total` on.
-
-  (DeepLab, Chen et al. 2017, section 4.1.)
-  """
-
-  def schedule(step):
-    xp = _numpy_of(step)
-    return learning_rate * xp.maximum(0.0, 1.0 - step / total) ** power
-
-  return schedule
-
-
-def cosine(learning_rate, final_learning_rate, total):
-  """Schedule: half a cosine from the first rate at 0 to the last at `total`."""
-  span = learning_rate - final_learning_rate
-
-  def schedule(step):
-    xp = _numpy_of(step)
-    share = xp.minimum(1.0, step / total)
-    return final_learning_rate + 0.5 * span * (1 + xp.cos(math.pi * share))
-
-  return schedule
-
-
 def burn_in_ramp(burn_in, slope):
   """Schedule: 0 up to `burn_in`, then `slope` a unit, at most 1.
 

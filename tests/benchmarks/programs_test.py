@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from benchmarks import hypercolumn
 from benchmarks import train_step
 from configs.semantic_gan import toy_faces
 
@@ -47,17 +46,6 @@ def test_what_does_not_fit_ends_the_doubling(monkeypatch):
   rows = list(train_step.rows_of(config(), "gan", ["4"], True, 1, 64))
   assert [r["batch"] for r in rows] == [4, 8, 16]
   assert rows[-1]["error"] == "does not fit"
-
-
-def test_hypercolumns_agree_and_take_less_memory():
-  rows = hypercolumn.measure(pixels=32, widest=128, side=32, rounds=1)
-  assert [(r["kernel"], r["program"], r["form"]) for r in rows] == [
-      (k, p, f) for k in (1, 3) for p in ("value", "gradient")
-      for f in ("plain", "projected")]
-  for plain, projected in zip(rows[::2], rows[1::2], strict=True):
-    assert plain["gap"] < 1e-5
-    assert projected["bytes"] > 0
-    assert projected["flops"] < plain["flops"]
 
 
 @pytest.mark.slow

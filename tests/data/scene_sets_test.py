@@ -165,11 +165,6 @@ def test_pascal_context_broken(download):
   download.fails("pascal_context", "2008_000003.mat", "999")
 
 
-def test_pascal_context_classes_are_sorted():
-  assert len(pascal_context.CLASSES) == 59
-  assert list(pascal_context.CLASSES) == sorted(pascal_context.CLASSES)
-
-
 # --- Cityscapes
 
 

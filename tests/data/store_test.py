@@ -10,7 +10,6 @@ import pytest
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
-from semseg_jax.data import image_files
 
 
 def _load(tree):
@@ -57,17 +56,6 @@ def test_failed_preparation_leaves_nothing(tree):
   assert os.listdir(tree.parent / "cache") == []
 
 
-def test_palette_and_gray_files(tree):
-  indices = np.asarray(Image.open(tree / "masks/p0.png"))
-  palette = Image.fromarray(indices, mode="P")
-  palette.putpalette([7] * 768)
-  palette.save(tree / "masks/p0.png")
-  Image.open(tree / "images/p1.jpg").convert("L").save(tree / "images/p1.jpg")
-  source = _load(tree).splits["train_labeled"]
-  np.testing.assert_array_equal(source[0]["label"], indices)
-  assert source[1]["image"].shape == (12, 16, 3)
-
-
 def _png_header(width, height):
   """A PNG that claims a size and holds nothing."""
   def chunk(kind, body):
@@ -86,41 +74,22 @@ def _resize(path, size):
   Image.open(path).resize(size, Image.Resampling.NEAREST).save(path)
 
 
-def _bad_class(path):
-  mask = np.asarray(Image.open(path)).copy()
-  mask[4, 4] = 3
-  Image.fromarray(mask).save(path)
-
-
 @pytest.mark.parametrize(("file", "spoil", "words"), [
     ("images/p2.jpg", lambda p: p.unlink(), ["p2", "train_labeled.txt"]),
     ("masks/p2.png", lambda p: p.unlink(), ["p2", "train_labeled.txt"]),
-    ("images/p2.jpg", _truncate, ["images/p2.jpg", "readable"]),
-    ("masks/p2.png", _truncate, ["masks/p2.png", "readable"]),
-    ("images/p2.jpg", lambda p: p.write_bytes(b""), ["p2.jpg", "empty"]),
     ("images/p2.jpg", lambda p: p.write_bytes(b"text"),
      ["images/p2.jpg", "no known image format"]),
     ("images/p7.jpg", _truncate, ["images/p7.jpg"]),
     ("masks/p2.png", lambda p: _resize(p, (16, 11)),
      ["masks/p2.png", "16 x 11", "images/p2.jpg", "16 x 12"]),
-    ("masks/p2.png", _bad_class, ["masks/p2.png", "class index 3"]),
-    ("masks/p2.png",
-     lambda p: Image.new("RGB", (16, 12), (9, 9, 200)).save(p),
-     ["masks/p2.png", "(9, 9, 200)", "nearest", "'b'"]),
     ("images/p2.jpg", lambda p: p.write_bytes(_png_header(60_000, 60_000)),
      ["images/p2.jpg"]),
     ("images/p2.jpg", lambda p: p.write_bytes(_png_header(9_100, 9_000)),
      ["images/p2.jpg", "9100 x 9000"]),
     ("classes.json", lambda p: p.unlink(), ["classes.json", "missing"]),
     ("classes.json", lambda p: p.write_text("{"), ["classes.json", "JSON"]),
-    ("classes.json", lambda p: p.write_text("{}"), ["classes.json", "classes"]),
-    ("classes.json",
-     lambda p: p.write_text('{"classes": ["a"], "colours": []}'),
-     ["classes.json", "'colours' needs"]),
     ("splits/val.txt", lambda p: p.write_text("p4\nghost\n"),
      ["val.txt", "ghost"]),
-    ("splits/val.txt", lambda p: p.write_text("p4\np4\n"),
-     ["val.txt", "p4", "twice"]),
 ])
 def test_broken_input_is_named_in_one_line(tree, file, spoil, words):
   spoil(tree / file)
@@ -130,12 +99,6 @@ def test_broken_input_is_named_in_one_line(tree, file, spoil, words):
   assert "\n" not in message
   for word in words:
     assert word in message
-
-
-def test_sixteen_bit_image_is_refused():
-  content = image_files.encode_png(np.zeros((4, 4), np.uint16))
-  with pytest.raises(errors.DataError, match="x.png.*8 bits"):
-    image_files.decode_image(content, 1, "x.png")
 
 
 def test_volumes(tree):

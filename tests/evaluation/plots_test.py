@@ -1,10 +1,7 @@
-import json
-
 from matplotlib import colors
 import numpy as np
 import pytest
 
-from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 
 
@@ -12,26 +9,6 @@ def _pixels(image, index):
   """Where an image has exactly the colour of curve `index`."""
   color = np.round(255 * np.array(colors.to_rgb(plots.COLORS[index])))
   return (image == color).all(-1)
-
-
-def test_curves_of_a_run(tmp_path):
-  lines = [{"step": i, "seconds": i, "loss/g": 1 / (i + 1), "loss/d": None}
-           for i in range(20)]
-  lines += [{"step": 20, "val/miou": 0.5}]
-  path = tmp_path / "metrics.jsonl"
-  path.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 21, "lo')
-  out = tmp_path / "plots" / "curves.png"
-  assert plots.plot_metrics(path, out)
-  figure = figures.read(out)
-  one = plots.panel({"loss/g": ([0], [1])}, title="loss")
-  assert figure.shape == (2 * one.shape[0], *one.shape[1:])  # two panels
-  assert _pixels(figure, 0).any()
-  assert not _pixels(figure, 1).any()  # one curve a panel
-
-
-def test_no_metrics_plot_nothing(tmp_path):
-  assert not plots.plot_metrics(tmp_path / "none.jsonl", tmp_path / "a.png")
-  assert not (tmp_path / "a.png").exists()
 
 
 @pytest.mark.parametrize("sign", [1, -1])

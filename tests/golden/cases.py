@@ -154,6 +154,17 @@ class Case:
     assert not missing, f"{self.name}: not compared: {sorted(missing)}"
 
 
+def nhwc(x) -> np.ndarray:
+  """Maps as the product has them, from PyTorch's layout."""
+  return np.moveaxis(np.asarray(x), 1, -1)
+
+
+def nchw(x) -> np.ndarray:
+  """The other way round; other arrays stay."""
+  x = np.asarray(x)
+  return np.moveaxis(x, -1, 1) if x.ndim == 4 else x
+
+
 def rng_for(text: str) -> np.random.Generator:
   """Generator seeded by the CRC-32 of a text."""
   return np.random.default_rng(zlib.crc32(text.encode()))

@@ -1,7 +1,7 @@
 """Golden checks of EfficientNet-Lite (record_efficientnet.py recorded them)."""
 
+import cases
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,7 +17,7 @@ def random_weights(case):
   module, variables = interop.from_torch(kind, case.state_dict())
   variables = jax.device_put(variables)
   params = variables["params"]
-  image, weight = _nhwc(case.draw("x")), case.draw("g")
+  image, weight = cases.nhwc(case.draw("x")), case.draw("g")
 
   @jax.jit
   def evaluate(params, image):
@@ -29,7 +29,7 @@ def random_weights(case):
 
   (by_weights, by_image), (logits, maps) = evaluate(params, image)
   _check_maps(case, logits, maps)
-  case.check("input_gradient", _nchw(by_image), _TOL)
+  case.check("input_gradient", cases.nchw(by_image), _TOL)
   for key, kernel in (
       ("stem_gradient", by_weights["backbone"]["stem"]["kernel"]),
       ("depthwise_gradient",
@@ -37,7 +37,7 @@ def random_weights(case):
     case.check(key, np.transpose(kernel, (3, 2, 0, 1)), _TOL)
   (_, maps), changed = jax.jit(lambda v, x: module.apply(
       v, x, train=True, mutable=["batch_stats"]))(variables, image)
-  case.check("train_level3", _nchw(maps["level3"]), _TRAIN_TOL)
+  case.check("train_level3", cases.nchw(maps["level3"]), _TRAIN_TOL)
   stats = changed["batch_stats"]["backbone"]["block_3"]["depthwise_bn"]
   for leaf in ("mean", "var"):
     case.check(f"train_running_{leaf}", stats[leaf], _TOL)
@@ -50,22 +50,14 @@ def from_package(case):
   except FileNotFoundError as e:
     pytest.skip(str(e))
   logits, maps = jax.jit(pretrained.module(kind).apply)(
-      variables, _nhwc(case.draw("x")))
+      variables, cases.nhwc(case.draw("x")))
   _check_maps(case, logits, maps)
 
 
 def _check_maps(case, logits, maps):
   case.check("logits", logits, _TOL)
   for level in range(1, 6):
-    case.check(f"level{level}", _nchw(maps[f"level{level}"]), _TOL)
-
-
-def _nhwc(x):
-  return jnp.asarray(x.transpose(0, 2, 3, 1))
-
-
-def _nchw(x):
-  return np.moveaxis(np.asarray(x), -1, 1)
+    case.check(f"level{level}", cases.nchw(maps[f"level{level}"]), _TOL)
 
 
 CHECKS = {

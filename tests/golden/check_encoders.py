@@ -2,6 +2,7 @@
 
 import re
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +27,7 @@ def fpn_encoder(case):
       r"repeated (\d+)x\1", case.manifest["inputs"][name]["doc"])
   if block:
     image = image.repeat(int(block[1]), 2).repeat(int(block[1]), 3)
-  image = _nhwc(image)
+  image = cases.nhwc(image)
 
   @jax.jit
   def evaluate(variables, image):
@@ -39,7 +40,7 @@ def fpn_encoder(case):
 
   variables = jax.device_put(variables)
   features, latents = evaluate(variables, image)
-  outputs = {f"eval/p{4 - i}": _nchw(f) for i, f in enumerate(features)}
+  outputs = {f"eval/p{4 - i}": cases.nchw(f) for i, f in enumerate(features)}
   outputs["eval/styles"] = latents
   latents, changed = train(variables, image)
   outputs["train/styles"] = latents
@@ -57,7 +58,7 @@ def residual_encoder(case):
   kind = case.manifest["networks"][0]["kind"]
   module, variables = interop.from_torch(kind, case.state_dict("e"))
   run = jax.jit(module.apply)
-  image = _nhwc(case.inputs["x"])
+  image = cases.nhwc(case.inputs["x"])
   case.check("styles", run(variables, image), 1e-4)
   if "styles_first_alone" in case.manifest["outputs"]:
     case.check("styles_first_alone", run(variables, image[:1]), 1e-4)
@@ -69,7 +70,7 @@ def lpips(case):
   for group in case.manifest["state"]:
     merged.update(case.state_dict(group))
   module, variables = interop.from_torch(kind, merged)
-  pred, target = (_nhwc(case.inputs[k]) for k in ("pred", "target"))
+  pred, target = (cases.nhwc(case.inputs[k]) for k in ("pred", "target"))
 
   @jax.jit
   def evaluate(variables, pred, target):
@@ -93,20 +94,12 @@ def lpips(case):
     }
 
   outputs = evaluate(variables, pred, target)
-  outputs["g_pred"] = _nchw(outputs["g_pred"])
+  outputs["g_pred"] = cases.nchw(outputs["g_pred"])
   for key in case.manifest["outputs"]:
     if key == "g_pred":  # ReLU and pooling ties: relative L2.
       case.check(key, outputs[key], 1e-3, by="rel_l2")
     else:
       case.check(key, outputs[key], 1e-4)
-
-
-def _nhwc(x):
-  return jnp.asarray(x.transpose(0, 2, 3, 1))
-
-
-def _nchw(x):
-  return np.asarray(x).transpose(0, 3, 1, 2)
 
 
 def _stat_paths(kind, weights, names):

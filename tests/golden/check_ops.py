@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,29 +17,21 @@ from semseg_jax.ops import modulated_conv
 from semseg_jax.ops import resample
 
 
-def nhwc(x):
-  return jnp.asarray(np.asarray(x).transpose(0, 2, 3, 1))
-
-
-def nchw(x):
-  return np.asarray(x).transpose(0, 3, 1, 2)
-
-
 def upfirdn2d(case):
-  x = nhwc(case.inputs["x"])
+  x = cases.nhwc(case.inputs["x"])
   for name, v in case.manifest["variants"].items():
     run = lambda x, name=name, v=v: resample.upfirdn2d(
         x, case.inputs[f"{name}_kernel"], up=v["up"], down=v["down"],
         pad=tuple(v["pad"]))
     y, vjp = jax.vjp(jax.jit(run), x)
-    case.check(name, nchw(y), 1e-5)
+    case.check(name, cases.nchw(y), 1e-5)
     if f"{name}_gx" in case.manifest["outputs"]:
-      case.check(
-          f"{name}_gx", nchw(vjp(nhwc(case.inputs[f"{name}_cot"]))[0]), 1e-5)
+      gradient, = vjp(cases.nhwc(case.inputs[f"{name}_cot"]))
+      case.check(f"{name}_gx", cases.nchw(gradient), 1e-5)
 
 
 def modconv(case):
-  x, latent = nhwc(case.inputs["x"]), jnp.asarray(case.inputs["style"])
+  x, latent = cases.nhwc(case.inputs["x"]), jnp.asarray(case.inputs["style"])
   weights = case.state_dict("m")
   for name, v in case.manifest["variants"].items():
     weight = weights[f"{name}.weight"]
@@ -59,11 +52,12 @@ def modconv(case):
 
       with target.compiling_for(platform):
         y, vjp = jax.vjp(jax.jit(run), *arguments)
-      case.check(name, nchw(y), 2e-5)
+      case.check(name, cases.nchw(y), 2e-5)
       if f"{name}_g_x" not in case.manifest["outputs"]:
         continue
-      g_x, g_latent, g_kernel, g_affine = vjp(nhwc(case.inputs[f"cot_{name}"]))
-      case.check(f"{name}_g_x", nchw(g_x), 2e-5)
+      g_x, g_latent, g_kernel, g_affine = vjp(
+          cases.nhwc(case.inputs[f"cot_{name}"]))
+      case.check(f"{name}_g_x", cases.nchw(g_x), 2e-5)
       case.check(f"{name}_g_style", g_latent, 2e-5)
       case.check(
           f"{name}_g_weight", np.transpose(g_kernel, (3, 2, 0, 1))[None], 2e-5)
@@ -115,7 +109,7 @@ def _gradient_norms(entries, gradients, order):
 
 def _r1(case, tolerance):
   module, variables = _network(case, "stylegan2/discriminator")
-  x = nhwc(case.inputs["r1_x"])
+  x = cases.nhwc(case.inputs["r1_x"])
 
   def penalty(params):
     score = lambda x: module.apply({"params": params}, x)[0].sum()
@@ -132,7 +126,7 @@ def _r1(case, tolerance):
 
 def _path_length(case, settings, tolerance):
   module, variables = _network(case, "stylegan2/generator")
-  z, noise = case.inputs["pl_z"], nhwc(case.inputs["pl_noise"])
+  z, noise = case.inputs["pl_z"], cases.nhwc(case.inputs["pl_noise"])
 
   def penalty(params):
     bound = module.bind({**variables, "params": params})
@@ -160,7 +154,7 @@ def _maps(inputs, side):
   for s in itertools.count():
     maps = []
     while f"{side}_s{s}_f{len(maps)}" in inputs:
-      maps.append(nhwc(inputs[f"{side}_s{s}_f{len(maps)}"]))
+      maps.append(cases.nhwc(inputs[f"{side}_s{s}_f{len(maps)}"]))
     if not maps:
       return scales
     scales.append(maps)

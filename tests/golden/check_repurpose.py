@@ -2,7 +2,7 @@
 
 import re
 
-from cases import normal_input
+import cases
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -18,14 +18,6 @@ from semseg_jax.ops import segmentation_losses
 _NET, _TRAIN, _EXACT = 1e-4, 1e-3, 1e-5
 
 
-def nhwc(x):
-  return jnp.asarray(np.moveaxis(x, 1, -1))
-
-
-def nchw(x):
-  return np.moveaxis(np.asarray(x), -1, 1)
-
-
 def network(case):
   """(kind, module, variables) of the case's only network, sizes checked."""
   (entry,) = case.manifest["networks"]
@@ -39,22 +31,22 @@ def network(case):
 
 def few_shot(case):
   _, module, variables = network(case)
-  logits = jax.jit(module.apply)(variables, (nhwc(case.draw("x")),))
-  case.check("logits", nchw(logits), _NET)
+  logits = jax.jit(module.apply)(variables, (cases.nhwc(case.draw("x")),))
+  case.check("logits", cases.nchw(logits), _NET)
 
 
 def unet(case):
   _, module, variables = network(case)
-  x = nhwc(case.draw("x"))
+  x = cases.nhwc(case.draw("x"))
   apply = jax.jit(lambda v, train: module.apply(
       v, x, train=train, mutable=["intermediates", "batch_stats"],
       capture_intermediates=lambda m, _: m.name == "up0"),
       static_argnames="train")
   logits, captured = apply(variables, train=False)
-  features = nchw(captured["intermediates"]["up0"]["__call__"][0])
+  features = cases.nchw(captured["intermediates"]["up0"]["__call__"][0])
   train_logits, _ = apply(variables, train=True)
-  got = {"features": features, "logits": nchw(logits),
-         "logits_train": nchw(train_logits)}
+  got = {"features": features, "logits": cases.nchw(logits),
+         "logits_train": cases.nchw(train_logits)}
   axes = (0, 2, 3)
   for key in case.manifest["arrays"]:
     name, _, stride = key.partition("_stride")
@@ -75,7 +67,8 @@ def drawn_maps(text):
   lists = {name: [int(x) for x in values.split(",")]
            for name, values in re.findall(r"\b([cr])=\[([^\]]*)\]", text)}
   maps = [
-      nhwc(normal_input(tag.replace("<i>", str(i)), (int(batch), c, r, r)))
+      cases.nhwc(cases.normal_input(
+          tag.replace("<i>", str(i)), (int(batch), c, r, r)))
       for i, (c, r) in enumerate(zip(lists["c"], lists["r"], strict=True))]
   side = re.search(r"(?:stack size|nearest to) (\d+)", text)
   return maps, int(side[1]) if side else max(lists["r"])
@@ -83,10 +76,10 @@ def drawn_maps(text):
 
 def misc(case):
   maps, side = drawn_maps(case.manifest["inputs"]["features"])
-  stacked = nchw(hypercolumn.stack(maps, (side, side), "aligned"))
+  stacked = cases.nchw(hypercolumn.stack(maps, (side, side), "aligned"))
   # The same by the fused form, with the identity as kernel.
   channels = stacked.shape[1]
-  fused = nchw(hypercolumn.convolve(
+  fused = cases.nchw(hypercolumn.convolve(
       maps, jnp.eye(channels)[None, None], (side, side), "aligned"))
   np.testing.assert_allclose(fused, stacked, atol=1e-5)
   target = logits = None
@@ -101,9 +94,9 @@ def misc(case):
       z = samples.latents([int(key.removeprefix("z_seed"))], max(512, count))
       case.check(key, z[0, :count], 1e-7)
     elif key == "ce_logits":
-      logits = nhwc(case.input(key))
+      logits = cases.nhwc(case.input(key))
     elif key == "ce_target":
-      target = nhwc(case.input(key))
+      target = cases.nhwc(case.input(key))
     elif key == "soft_ce":
       case.check(key, segmentation_losses.soft_cross_entropy(logits, target),
                  _EXACT)
@@ -118,7 +111,7 @@ def training(case):
   label = np.asarray(case.draw("labels"), np.int32)
   count = len(label)
   losses, rates = case.arrays["losses"], case.arrays["lr_per_epoch"]
-  stacked = nchw(hypercolumn.stack(maps, (side, side), module.resize))
+  stacked = cases.nchw(hypercolumn.stack(maps, (side, side), module.resize))
   case.check("hyper_mean", stacked.mean((0, 2, 3)), _EXACT)
   corner = case.arrays["hyper_corner"].shape
   case.check("hyper_corner", stacked[0][:, :corner[1], :corner[2]], _EXACT)

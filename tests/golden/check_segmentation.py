@@ -2,6 +2,7 @@
 
 import re
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,14 +46,10 @@ def _exact(case, key, got):
   case.check(key, got, _TABLE_TOL)
 
 
-def _nhwc(x):
-  return jnp.asarray(np.moveaxis(x, 1, -1))
-
-
 def _loss(case, key):
   """(function of NHWC logits, the logits) of one output."""
   binary = "bce" in key or key.endswith("_1ch")
-  logits = _nhwc(case.inputs["logits1" if binary else "logits"])
+  logits = cases.nhwc(case.inputs["logits1" if binary else "logits"])
   label = case.inputs["labels1" if binary else "labels"]
   label = jnp.asarray(label.reshape(logits.shape[:-1]).astype(np.int32))
   target = losses.one_hot(label, logits.shape[-1])
@@ -87,7 +84,7 @@ def _check_noise(case, key):
   names = sorted(
       (k for k in case.inputs if re.fullmatch(r"noise_\d+", k)),
       key=lambda k: int(k[6:]))
-  maps = tuple(_nhwc(case.inputs[k]) for k in names)
+  maps = tuple(cases.nhwc(case.inputs[k]) for k in names)
   norm = re.fullmatch(r"noise_norm_(\d+)", key)
   if norm:
     position = names.index(f"noise_{norm[1]}")
@@ -113,13 +110,13 @@ def _note(case, pattern, default=None):
 def _counted(case, key):
   """Integer outputs: confusion counts, scores and quantised images."""
   if key.startswith("make_image"):
-    return image_ops.to_uint8(_nhwc(case.inputs["image"]))
+    return image_ops.to_uint8(cases.nhwc(case.inputs["image"]))
   mask = re.fullmatch(r"make_mask(\d+)", key)
   if mask:
     name = f"mask_logits{mask[1]}"
     name = name if name in case.inputs else f"logits{mask[1]}"
     name = name if name in case.inputs else "logits"
-    logits = _nhwc(case.inputs[name])
+    logits = cases.nhwc(case.inputs[name])
     binary = logits.shape[-1] == 1
     colors = ((0,), (255,)) if binary else _COLORS[:logits.shape[-1]]
     return image_ops.colorize(image_ops.to_label(logits), colors)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs.semisup import base
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import mlmt
 from semseg_jax.methods.semisup import s4gan
@@ -29,14 +30,6 @@ from semseg_jax.ops import semisup_losses
 from semseg_jax.training import optimizers
 
 
-def nhwc(x):
-  return np.transpose(x, (0, 2, 3, 1))
-
-
-def nchw(x):
-  return np.transpose(x, (0, 3, 1, 2))
-
-
 def logit(score):
   """What a score was the sigmoid of; 0 and 1 give infinities."""
   score = np.asarray(score, np.float64)
@@ -47,13 +40,13 @@ def logit(score):
 def losses(case):
   classes = case.manifest["num_classes"]
   ignore = case.manifest["ignore_label"]
-  logits = nhwc(case.input("logits"))
+  logits = cases.nhwc(case.input("logits"))
   labels = case.input("labels").astype(np.int32)
   entropy, gradient = jax.value_and_grad(
       lambda x: segmentation_losses.cross_entropy(
           x, labels, ignore_index=ignore))(jnp.asarray(logits))
   case.check("ce", entropy, 1e-5)
-  case.check("ce_grad", nchw(gradient), 1e-5)
+  case.check("ce_grad", cases.nchw(gradient), 1e-5)
   onehot = np.asarray(segmentation_losses.one_hot(labels, classes, ignore))
   case.check("onehot_sum_per_class", onehot.sum((0, 1, 2)), 0)
   case.check("onehot_sum_per_pixel", onehot.sum(-1), 0)
@@ -74,17 +67,17 @@ def losses(case):
   chosen = semisup_losses.trusted(
       score[:, 0], case.input("threshold_equal_to_score2"))
   case.check("selected", np.flatnonzero(chosen), 0)
-  case.check("image_scaled", nchw(semisup_losses.scale_to_range(
-      nhwc(case.input("image")))), 1e-5)
+  case.check("image_scaled", cases.nchw(semisup_losses.scale_to_range(
+      cases.nhwc(case.input("image")))), 1e-5)
   student, teacher = case.input("cos_student"), case.input("cos_teacher")
   case.check("cosine_loss", semisup_losses.cosine_consistency(
       student, teacher), 1e-5)
   case.check("mse_of_sigmoids", semisup_losses.squared_consistency(
       student, teacher), 1e-5)
-  small = nhwc(case.input("resize_in"))
+  small = cases.nhwc(case.input("resize_in"))
   for key in case.manifest["arrays"]:
     if match := re.fullmatch(r"resize_(\d+)x(\d+)", key):
-      case.check(key, nchw(resample.resize_aligned(
+      case.check(key, cases.nchw(resample.resize_aligned(
           small, tuple(map(int, match.groups())))), 1e-5)
 
 
@@ -151,7 +144,7 @@ def iterations(case):
     if factor := re.search(r"\* *\[1\.\.\d+\] *\* *([\d.]+)", text):
       steps = np.arange(1, n + 1, dtype=np.float32) * np.float32(factor[1])
       values = np.round(values * steps[:, None, None, None])
-    return nhwc(values)
+    return cases.nhwc(values)
 
   def labels(name, i):
     text = inputs[name].replace("<i>", str(i))
@@ -188,7 +181,7 @@ def iterations(case):
              "real": {"image": image("x_g", i), "label": labels("y_g", i)}}
     for rate, name in (("lr", "lr"), ("lr_D", "lrd")):
       np.testing.assert_allclose(
-          schedules.poly(setup[name], setup["steps"])(i), record[rate],
+          segmenter.poly(setup[name], setup["steps"])(i), record[rate],
           rtol=1e-6)
     computed, outputs = jax.device_get(grads(state, batch, rngs))
     state, metrics = step(state, {}, batch, rngs)
@@ -335,7 +328,7 @@ def evaluation(case):
       unrolled, np.roll(case.input("raw_scores"), 1, axis=1))
 
   tau = float(re.search(r"score >= ([\d.]+)", case.manifest["notes"])[1])
-  logits = nhwc(case.input("fusion_logits")[None])
+  logits = cases.nhwc(case.input("fusion_logits")[None])
   score = case.input("fusion_scores")[None]
   config = base.get_config()
   config.match_official = True
@@ -357,8 +350,9 @@ def schedule_tables(case):
     if key == "mlmt_cosine_lr_per_epoch":
       mlmt_config.update(epochs=len(table), steps=7 * len(table))
       rate = mlmt.learning_rate(mlmt_config)
-      np.testing.assert_allclose(
-          [rate(7 * e) for e in range(len(table))], table, rtol=1e-9)
+      with jax.enable_x64(True):
+        np.testing.assert_allclose(
+            [rate(7 * e) for e in range(len(table))], table, rtol=1e-9)
     elif key == "mlmt_consistency_weight_per_epoch":
       mlmt_config.update(epochs=len(table), steps=7 * len(table))
       weight = mlmt.consistency_weight(mlmt_config)
@@ -369,9 +363,10 @@ def schedule_tables(case):
         if name == "iterations":
           continue
         start, total = re.fullmatch(r"base([\d.e-]+)_of(\d+)", name).groups()
-        rate = schedules.poly(float(start), int(total))
-        np.testing.assert_allclose(
-            [rate(i) for i in table["iterations"]], values, rtol=1e-9)
+        rate = segmenter.poly(float(start), int(total))
+        with jax.enable_x64(True):
+          np.testing.assert_allclose(
+              [rate(i) for i in table["iterations"]], values, rtol=1e-9)
     elif key == "ema_alpha_by_step":
       for step, alpha in table.items():
         np.testing.assert_allclose(schedules.ema_decay(

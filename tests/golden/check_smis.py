@@ -67,12 +67,12 @@ def smis_generator(case):
   wplus = latents.at[:, int(first):int(last) + 1].add(cases.evaluate(shift))
   for suffix, latent in (("", latents), ("_wplus", wplus)):
     image, feature = synthesize(variables, latent)
-    case.check(f"image{suffix}", _nchw(image), 1e-4)
+    case.check(f"image{suffix}", cases.nchw(image), 1e-4)
     for key in case.manifest["arrays"]:
       match = re.fullmatch(rf"feature{suffix}_stride(\d+)", key)
       if match:
         step = int(match[1])
-        case.check(key, _nchw(feature[:, ::step, ::step]), 1e-4)
+        case.check(key, cases.nchw(feature[:, ::step, ::step]), 1e-4)
       elif not suffix and key in ("feature_mean", "feature_std"):
         statistic = getattr(feature, key.partition("_")[2])
         case.check(key, statistic((0, 1, 2)), 1e-4)
@@ -99,7 +99,7 @@ def smis_pseudo_dense(case):
     computed = prototypes.dense(known, annotation, classes)
     return computed.vectors, prototypes.label_dense(computed, test)
 
-  vectors, label = run(_nhwc(known), annotation, _nhwc(test))
+  vectors, label = run(cases.nhwc(known), annotation, cases.nhwc(test))
   case.check("representative_vectors", vectors, 1e-5)
   _check_labels(case, "labels", label)
 
@@ -123,7 +123,7 @@ def smis_pseudo_sparse(case):
   size = case.manifest["feature_size"]
   capacity = prototypes.annotated_cells(annotation, size)
   computed = jax.jit(prototypes.sparse, static_argnums=2)(
-      _nhwc(known), annotation, capacity)
+      cases.nhwc(known), annotation, capacity)
   counts = np.bincount(np.asarray(computed.classes), minlength=classes)
   # The original also counts the unknown cells, whose vectors it never uses.
   counts[0] = prototypes.cells(annotation, size).size - capacity
@@ -134,7 +134,7 @@ def smis_pseudo_sparse(case):
     if match := re.fullmatch(r"class(\d+)_vectors", key):
       case.check(key, computed.vectors[computed.classes == int(match[1])], 1e-5)
     elif match := re.fullmatch(r"labels_top(\d+)_thr(.+)", key):
-      label = label_sparse(computed, _nhwc(test), classes, k=int(match[1]),
+      label = label_sparse(computed, cases.nhwc(test), classes, k=int(match[1]),
                            threshold=float(match[2]))
       _check_labels(case, key, label)
 
@@ -142,7 +142,7 @@ def smis_pseudo_sparse(case):
 def lpips_alex(case):
   module, variables = interop.from_torch(
       case.manifest["networks"][0]["kind"], case.state_dict())
-  x, y = (_nhwc(case.input(k)) for k in ("x", "y"))
+  x, y = (cases.nhwc(case.input(k)) for k in ("x", "y"))
   distance = jax.jit(module.apply)(variables, x, y)
   case.check("per_image", distance, 1e-4)
   case.check("distance", distance.mean(), 1e-4)
@@ -179,14 +179,6 @@ def _check_labels(case, key, label):
   size = case.manifest["arrays"][key]["shape"][-1]
   got = np.asarray(prototypes.enlarge(label, size))[:, None]
   case.check(key, got, 0)
-
-
-def _nhwc(x):
-  return jnp.asarray(np.moveaxis(np.asarray(x), 1, -1))
-
-
-def _nchw(x):
-  return np.moveaxis(np.asarray(x), -1, 1)
 
 
 CHECKS = {f.__name__: f for f in (

@@ -2,6 +2,7 @@
 
 import re
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,15 +10,6 @@ import numpy as np
 from semseg_jax import interop
 from semseg_jax.interop import stylegan2 as interop_stylegan2
 from semseg_jax.models import stylegan2
-
-
-def nhwc(x):
-  return jnp.asarray(np.asarray(x).transpose(0, 2, 3, 1))
-
-
-def nchw(x):
-  x = np.asarray(x, np.float32)
-  return x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
 
 
 def network(case, index=0):
@@ -43,7 +35,7 @@ def generator(case):
 
   def check(key, value):
     if key in outputs:
-      case.check(key, nchw(value), tolerance)
+      case.check(key, cases.nchw(value), tolerance)
 
   def check_sample(mode, latents):
     keys = [f"{mode}_img", f"{mode}_seg", f"{mode}_latent"]
@@ -75,9 +67,9 @@ def generator(case):
     check_sample("wplus", jnp.asarray(inputs["wplus"]))
 
   if "wplus_g_latent" in outputs:
-    cotangents = [nhwc(inputs["cot_img"])]
+    cotangents = [cases.nhwc(inputs["cot_img"])]
     if module.label_channels:
-      cotangents.append(nhwc(inputs["cot_seg"]))
+      cotangents.append(cases.nhwc(inputs["cot_seg"]))
 
     @jax.jit
     def gradient(variables, latents, cotangents):
@@ -118,19 +110,20 @@ def image_discriminator(case):
     suffix = key.removeprefix("x")
     # Large inputs are stored small: every pixel is to be repeated.
     repeat = module.size // x.shape[-1]
-    x = jnp.repeat(jnp.repeat(nhwc(x), repeat, 1), repeat, 2)
+    x = jnp.repeat(jnp.repeat(cases.nhwc(x), repeat, 1), repeat, 2)
     logits, features = apply(variables, x)
     got = {f"logit{suffix}": logits[:, None],
-           f"stddev{suffix}": nchw(features["stddev"]),
-           f"feat{suffix}/convs.0": nchw(features["from_image"]),
-           f"feat{suffix}/final_conv": nchw(features["final"])}
+           f"stddev{suffix}": cases.nchw(features["stddev"]),
+           f"feat{suffix}/convs.0": cases.nchw(features["from_image"]),
+           f"feat{suffix}/final_conv": cases.nchw(features["final"])}
     resolution = module.size
     while resolution > 4:
       i = (module.size // resolution).bit_length()
-      got[f"feat{suffix}/convs.{i}"] = nchw(features[f"block{resolution}"])
+      got[f"feat{suffix}/convs.{i}"] = cases.nchw(
+          features[f"block{resolution}"])
       resolution //= 2
     if f"gx{suffix}" in case.manifest["outputs"]:
-      _check_gradient(case, f"gx{suffix}", nchw(gradient(variables, x)))
+      _check_gradient(case, f"gx{suffix}", cases.nchw(gradient(variables, x)))
     for name, value in got.items():
       if name in case.manifest["outputs"]:
         case.check(name, value, 1e-4)
@@ -153,11 +146,11 @@ def patch_discriminator(case):
   module, variables = network(case)
   outputs = case.manifest["outputs"]
   entries = interop_stylegan2.patch_discriminator_entries(module)
-  x = nhwc(case.inputs["x"])
+  x = cases.nhwc(case.inputs["x"])
 
   def check(key, value):
     if key in outputs:
-      case.check(key, nchw(value), 2e-4)
+      case.check(key, cases.nchw(value), 2e-4)
 
   def check_maps(mode, scales):
     for s, maps in enumerate(scales):

@@ -5,6 +5,7 @@ encoder iterations. Weights are traced back to the original names by importing
 a state dict of element numbers (`Names`).
 """
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,10 +16,6 @@ from semseg_jax.methods import gan as gan_stage
 from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.semantic_gan import encoder as encoder_stage
-
-
-def nhwc(x):
-  return np.transpose(x, (0, 2, 3, 1))
 
 
 class Names:
@@ -113,15 +110,15 @@ def gan_steps(case):
         "z": np.stack([z0, z1]),
         "index": np.int32(
             modules.generator.num_ws if index is None else index),
-        "noise": tuple(nhwc(case.inputs[f"call{n:02d}_noise{i}"])
+        "noise": tuple(cases.nhwc(case.inputs[f"call{n:02d}_noise{i}"])
                        for i in range(count))}
 
   log, sums = [], []
   values = {}
   for i in range(s["start_iter"], s["iter"]):
     batch = {
-        "unlabeled": {"image": nhwc(case.inputs[f"it{i}_real_img"])},
-        "labeled": {"image": nhwc(case.inputs[f"it{i}_seg_img"]),
+        "unlabeled": {"image": cases.nhwc(case.inputs[f"it{i}_real_img"])},
+        "labeled": {"image": cases.nhwc(case.inputs[f"it{i}_seg_img"]),
                     "label": labels(case.inputs[f"it{i}_seg_mask"])}}
     for phase in stage.phases(i):
       none = {f"augment_{k}": () for k in ("real", "fake", "pair",
@@ -132,7 +129,7 @@ def gan_steps(case):
         none.update(g=rngs(i, "g"))
       if phase == "path":
         n, _ = calls[i, "path"]
-        none.update(path=rngs(i, "path"), image_noise=nhwc(
+        none.update(path=rngs(i, "path"), image_noise=cases.nhwc(
             case.inputs[f"call{n:02d}_plnoise"]))
       state, metrics = step(state, {}, batch, none, phase=phase)
       values.update(jax.device_get(metrics))
@@ -244,15 +241,16 @@ def encoder_steps(case):
   log, sums = [], []
   for i in range(s["start_iter"], s["iter"]):
     batch = {
-        "unlabeled": {"image": nhwc(case.inputs[f"it{i}_img"])},
-        "labeled": {"image": nhwc(case.inputs[f"it{i}_seg_img"]),
+        "unlabeled": {"image": cases.nhwc(case.inputs[f"it{i}_img"])},
+        "labeled": {"image": cases.nhwc(case.inputs[f"it{i}_seg_img"]),
                     "label": labels(case.inputs[f"it{i}_seg_mask"])}}
     values = {}
     for phase in stage.phases(i):
       stream = phase.partition("_")[0]
       prefix = f"it{i}_{'label' if stream == 'labeled' else 'unlabel'}_noise"
       count = len([k for k in case.inputs if k.startswith(prefix)])
-      noise = tuple(nhwc(case.inputs[f"{prefix}{n}"]) for n in range(count))
+      noise = tuple(
+          cases.nhwc(case.inputs[f"{prefix}{n}"]) for n in range(count))
       state, metrics = step(state, frozen, batch, {"noise": noise},
                             phase=phase)
       values.update(jax.device_get(metrics))

@@ -92,10 +92,6 @@ def test_names_of_torchvision():
   assert len(entries) == 218
 
 
-def test_numbers_of_entries_of_the_official_code():
-  assert len(_entries("s4gan/deeplabv2")[0]) == 632
-
-
 @pytest.mark.parametrize("name", ["s4gan/deeplabv2", "wide_resnet38"])
 def test_old_files_have_no_counters(name):
   entries, _, _ = _entries(name)

@@ -116,10 +116,3 @@ def test_other_taps_are_an_error():
   name = "to_segs.1.upsample.kernel"
   with pytest.raises(ValueError, match=name + ".*other taps"):
     interop.from_torch("stylegan2/generator", {**state, name: TAPS})
-
-
-@pytest.mark.parametrize("kind", [
-    "stylegan2/discriminator", "semantic_gan/patch_discriminator"])
-def test_empty_state_dict_is_an_error(kind):
-  with pytest.raises(ValueError, match="is missing"):
-    interop.from_torch(kind, {})

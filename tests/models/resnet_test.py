@@ -106,31 +106,6 @@ def test_training(depth):
     assert (np.abs(g).max() > 0) != is_norm, path
 
 
-def test_running_statistics():
-  """0.9 of the old, 0.1 of the batch's mean and unbiased variance."""
-  module, image, variables = _network()
-  (_, maps), changed = jax.jit(
-      lambda v, x: module.apply(v, x, train=True, capture_intermediates=True,
-                                mutable=["batch_stats", "intermediates"]))(
-          variables, image)
-  before = changed["intermediates"]["stem"]["__call__"][0]
-  stats = changed["batch_stats"]["stem_bn"]
-  np.testing.assert_allclose(
-      stats["mean"], 0.1 * before.mean((0, 1, 2)), atol=1e-6)
-  np.testing.assert_allclose(
-      stats["var"], 0.9 + 0.1 * before.reshape(-1, 2).var(0, ddof=1),
-      rtol=1e-5)
-  assert maps["maxpool"].shape == (3, 9, 10, 2)
-
-
-def test_evaluation_uses_them():
-  module, image, variables = _network()
-  evaluate = jax.jit(module.apply)
-  alone, _ = evaluate(variables, image[:1])
-  together, _ = evaluate(variables, image)
-  np.testing.assert_allclose(together[:1], alone, atol=1e-5)
-
-
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_classifier_pools_the_last_map(pooling):
   module = resnet.Classifier(
@@ -143,20 +118,6 @@ def test_classifier_pools_the_last_map(pooling):
   fc = variables["params"]["fc"]
   np.testing.assert_allclose(
       logits, pooled @ fc["kernel"] + fc["bias"], atol=1e-5)
-
-
-def test_bfloat16():
-  module = resnet.Classifier(4, 18, dtype=jnp.bfloat16, **_TINY)
-  image = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
-  variables = jax.jit(module.init)(jax.random.key(1), image)
-  assert all(p.dtype == jnp.float32
-             for p in jax.tree.leaves(variables["params"]))
-  logits, maps = jax.jit(module.apply)(variables, image)
-  assert logits.shape == (2, 4)
-  assert logits.dtype == jnp.float32
-  assert maps["layer4"].dtype == jnp.bfloat16
-  exact, _ = jax.jit(module.clone(dtype=jnp.float32).apply)(variables, image)
-  np.testing.assert_allclose(logits, exact, atol=0.1)
 
 
 @pytest.mark.parametrize(("options", "message"), [

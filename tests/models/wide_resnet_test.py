@@ -13,16 +13,6 @@ def _network(**options):
   return module, image, jax.jit(module.init)(jax.random.key(1), image)
 
 
-def test_sizes():
-  module = wide_resnet.WideResNet38(width=2)
-  (last, maps), _ = jax.eval_shape(
-      module.init_with_output, jax.random.key(0), jnp.zeros((1, 65, 64, 3)))
-  assert last.shape == (1, 9, 8, 128)
-  assert [m.shape[1:] for m in maps.values()] == [
-      (65, 64, 2), (33, 32, 4), (17, 16, 8), (9, 8, 16), (9, 8, 32),
-      (9, 8, 64), (9, 8, 128)]
-
-
 def test_training_and_dropout():
   module, image, variables = _network()
 
@@ -46,11 +36,3 @@ def test_training_and_dropout():
   _, (other, other_maps, _) = train(variables, jax.random.key(1))
   np.testing.assert_array_equal(maps["mod5"], other_maps["mod5"])
   assert np.abs(x - other).max() > 0
-
-
-def test_last_map_is_a_residual_sum():
-  """No activation at the end; none before the shortcuts of equal width."""
-  module, image, variables = _network()
-  x, maps = jax.jit(module.apply)(variables, image)
-  assert x.min() < 0
-  np.testing.assert_array_equal(x, maps["mod7"])

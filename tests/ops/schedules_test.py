@@ -30,15 +30,9 @@ def test_cosine_window_by_hand():
     schedules.cosine_window(1.0, 0.2, 5, 5)
 
 
-def test_poly_by_hand():
-  rate = schedules.poly(2.0, 10, power=2)
-  np.testing.assert_allclose(rate(np.array([0, 5, 10, 11])), [2, 0.5, 0, 0])
-
-
 @pytest.mark.parametrize("schedule", [
     lambda step: schedules.ramp(step, 20, 0.1),
     schedules.cosine_window(1e-3, 1e-5, 5, 15),
-    schedules.poly(0.1, 20),
 ])
 def test_traced_equals_numpy(schedule):
   steps = np.arange(21)

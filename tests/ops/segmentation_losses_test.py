@@ -66,14 +66,6 @@ def test_dice_is_zero_for_the_truth_and_one_for_its_opposite():
   np.testing.assert_allclose(losses.dice_loss(-sure, target), 1, atol=1e-6)
 
 
-def test_dice_weight_of_ones_is_no_weight():
-  logits, label = _random_pair(4)
-  target = losses.one_hot(label, 4)
-  np.testing.assert_allclose(
-      losses.dice_loss(logits, target, weight=jnp.ones(4)),
-      losses.dice_loss(logits, target), rtol=1e-6)
-
-
 def test_one_hot_of_a_binary_label_marks_class_one():
   label = np.array([[[0, 1, 255]]], np.uint8)
   np.testing.assert_array_equal(

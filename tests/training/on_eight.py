@@ -8,13 +8,12 @@ import pathlib
 import sys
 
 import jax
+import numpy as np
+
+from semseg_jax.training import loop
+from semseg_jax.training import mesh as mesh_lib
 
 jax.config.update("jax_num_cpu_devices", 8)
-
-import numpy as np  # noqa: E402
-
-from semseg_jax.training import loop  # noqa: E402
-from semseg_jax.training import mesh as mesh_lib  # noqa: E402
 
 
 def train_toy(workdir, kind):

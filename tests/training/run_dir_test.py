@@ -34,6 +34,15 @@ def test_files_may_move_and_other_splits_be_scored(tmp_path):
     run_dir.check(tmp_path, {"data": moved | {"name": "toy_faces"}})
 
 
+def test_a_field_that_a_former_version_had(tmp_path):
+  former = {"inversion": {"stop_every": 0, "stop_below": 0.02}}
+  run_dir.prepare(tmp_path, CONFIG | former, {})
+  run_dir.check(tmp_path, CONFIG | {"inversion": {}})
+  run_dir.prepare(tmp_path / "a", {"inversion": {"stop_every": 9}}, {})
+  with pytest.raises(run_dir.ConfigMismatchError, match="stop_every: 9 there"):
+    run_dir.check(tmp_path / "a", {"inversion": {}})
+
+
 def test_every_other_change_is_listed(tmp_path):
   run_dir.prepare(tmp_path, CONFIG, {})
   other = {"gan": {"steps": 20, "lr": 0.2, "betas": (0.0, 0.99)}, "new": None}

@@ -15,7 +15,6 @@ def options(config, snapshots) -> inversion.Options:
           noise=c.noise_weight, encoder=c.consistency_weight,
           start=c.mean_distance_weight if mean else c.start_distance_weight),
       loss_size=c.loss_size, snapshots=snapshots,
-      stop_every=c.stop_every, stop_below=c.stop_below,
       segment=c.segment or None)
 
 

@@ -53,21 +53,24 @@ def pairs(channels, field: str) -> tuple[tuple[int, int], ...] | None:
   return table or None
 
 
+def _sizes(config, block: str) -> dict:
+  """What StyleGAN2's networks have in common, by the widths of a block."""
+  c = config[block]
+  return dict(
+      size=config.data.size, image_channels=config.data.channels,
+      channel_multiplier=c.channel_multiplier, max_channels=c.max_channels,
+      channels=pairs(c.channels_per_resolution,
+                     f"{block}.channels_per_resolution"),
+      dtype=jnp.dtype(config.dtype))
+
+
 def generator(config) -> stylegan2.Generator:
   """The StyleGAN2 generator with the label branch that `config` describes."""
   c = config.generator
   return stylegan2.Generator(
-      size=config.data.size,
-      style_dim=c.style_dim,
-      mlp_layers=c.mlp_layers,
-      image_channels=config.data.channels,
-      label_channels=branch_channels(config),
-      channel_multiplier=c.channel_multiplier,
-      max_channels=c.max_channels,
-      channels=pairs(c.channels_per_resolution,
-                     "generator.channels_per_resolution"),
-      dtype=jnp.dtype(config.dtype),
-      remat=config.remat)
+      style_dim=c.style_dim, mlp_layers=c.mlp_layers,
+      label_channels=branch_channels(config), remat=config.remat,
+      **_sizes(config, "generator"))
 
 
 def image_discriminator(config):
@@ -85,14 +88,7 @@ def image_discriminator(config):
     raise ValueError(f"config.image_discriminator.kind is {c.kind!r}; use "
                      "'stylegan2' or 'projected'")
   return discriminators.ImageDiscriminator(
-      size=config.data.size,
-      image_channels=config.data.channels,
-      channel_multiplier=c.channel_multiplier,
-      max_channels=c.max_channels,
-      channels=pairs(c.channels_per_resolution,
-                     "image_discriminator.channels_per_resolution"),
-      dtype=jnp.dtype(config.dtype),
-      remat=config.remat)
+      remat=config.remat, **_sizes(config, "image_discriminator"))
 
 
 def patch_discriminator(config):
@@ -118,16 +114,8 @@ def encoder(config):
   num_ws = generator(config).num_ws
   if c.kind == "residual":
     return residual_encoder.ResidualEncoder(
-        size=config.data.size,
-        image_channels=config.data.channels,
-        num_ws=num_ws,
-        style_dim=config.generator.style_dim,
-        channel_multiplier=config.image_discriminator.channel_multiplier,
-        max_channels=config.image_discriminator.max_channels,
-        channels=pairs(
-            config.image_discriminator.channels_per_resolution,
-            "image_discriminator.channels_per_resolution"),
-        dtype=jnp.dtype(config.dtype))
+        num_ws=num_ws, style_dim=config.generator.style_dim,
+        **_sizes(config, "image_discriminator"))
   if c.kind == "fpn":
     return fpn_encoder.FPNEncoder(
         num_ws=num_ws, style_dim=config.generator.style_dim,

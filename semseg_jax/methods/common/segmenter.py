@@ -24,7 +24,6 @@ from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import unet
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import resample
-from semseg_jax.ops import schedules
 from semseg_jax.training import checkpoint
 from semseg_jax.training import optimizers
 
@@ -184,6 +183,11 @@ def official_repeats(params):
   return flax.traverse_util.path_aware_map(count, params)
 
 
+def poly(learning_rate: float, steps: int) -> optax.Schedule:
+  """DeepLab's decay to 0 (Chen et al. 2017, section 4.1)."""
+  return optax.polynomial_schedule(learning_rate, 0.0, 0.9, steps)
+
+
 def optimizer(c, group_tree, repeat_tree=None, *, block: str,
               backbone_factor: float = 1.0) -> optax.GradientTransformation:
   """SGD with poly decay, the head at `c.head_factor` times the rate; or AdamW
@@ -202,7 +206,7 @@ def optimizer(c, group_tree, repeat_tree=None, *, block: str,
   if c.optimizer == "sgd":
     factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
     return optimizers.sgd(
-        schedules.poly(c.learning_rate, c.steps), momentum=c.momentum,
+        poly(c.learning_rate, c.steps), momentum=c.momentum,
         weight_decay=c.weight_decay, repeats=repeat_tree,
         factors=lambda params: jax.tree.map(
             lambda name: factor[name], group_tree(params)))

@@ -9,7 +9,6 @@ import optax
 
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
-from semseg_jax.ops import schedules
 from semseg_jax.training import stage
 
 
@@ -33,7 +32,7 @@ def optimizers(c, groups, repeats=None, *, block: str,
       "network": segmenter.optimizer(
           c, groups, repeats, block=block, backbone_factor=backbone_factor),
       "discriminator": optax.adam(
-          schedules.poly(c.discriminator_learning_rate, c.steps),
+          segmenter.poly(c.discriminator_learning_rate, c.steps),
           b1=0.9, b2=0.99)}
 
 

@@ -40,7 +40,8 @@ def epoch_of(c):
 
 def learning_rate(c) -> optax.Schedule:
   """Cosine over epochs."""
-  rate = schedules.cosine(c.learning_rate, c.final_learning_rate, c.epochs)
+  rate = optax.cosine_decay_schedule(
+      c.learning_rate, c.epochs, c.final_learning_rate / c.learning_rate)
   return lambda step: rate(epoch_of(c)(step))
 
 
