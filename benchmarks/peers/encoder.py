@@ -48,10 +48,6 @@ class Trainer:
       logs |= self._half(name, batch[name], noise[name])
     return logs
 
-  def set_rate(self, name, rate):
-    for group in self.optimizers[name].param_groups:
-      group["lr"] = rate
-
   def _half(self, name, batch, noise):
     o, image = self.o, batch["image"]
     with self.autocast():

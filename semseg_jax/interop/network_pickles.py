@@ -27,12 +27,7 @@ class Attributes(dict):
 
 
 class Network(dict):
-  """A network's state dict: names to arrays.
-
-  Attributes:
-    class_name: of the network, as the file states it.
-  """
-  class_name = ""
+  """A network's state dict: names to arrays."""
 
 
 def load(path) -> dict[str, Any]:
@@ -117,7 +112,6 @@ class _Reader:
       return Attributes(state)
     network = Network()
     _collect(network, state, "", 0)
-    network.class_name = str(meta.get("class_name"))
     return network
 
 

@@ -46,25 +46,11 @@ class TensorBoardWriter(interface.MetricWriter):
       self._writer.add_images(
           name, np.asarray(value), step, dataformats="NHWC")
 
-  def write_texts(self, step, texts):
-    for name, value in texts.items():
-      self._writer.add_text(name, value, step)
+  def _unused(self, *args, **kwargs):
+    raise NotImplementedError("runs write scalars and images")
 
-  def write_histograms(self, step, arrays, num_buckets=None):
-    for name, value in arrays.items():
-      self._writer.add_histogram(name, np.asarray(value), step)
-
-  def write_hparams(self, hparams):
-    self._writer.add_text("config", f"```\n{hparams}\n```", 0)
-
-  def write_summaries(self, step, values, metadata=None):
-    raise NotImplementedError("raw summaries need TensorFlow")
-
-  def write_videos(self, step, videos):
-    raise NotImplementedError("nothing here makes videos")
-
-  def write_audios(self, step, audios, *, sample_rate):
-    raise NotImplementedError("nothing here makes sound")
+  write_audios = write_histograms = write_hparams = _unused
+  write_summaries = write_texts = write_videos = _unused
 
   def flush(self):
     self._writer.flush()

@@ -70,8 +70,10 @@ def _draw_group(entries: dict, salt: str) -> dict[str, np.ndarray]:
   return {name: arrays[name] for name in entries}
 
 
-class Case:
-  """One folder: `manifest`, `inputs` by key, and the expected outputs."""
+class _Folder:
+  """What all layouts have in common; `kind` is the manifest's key of what is
+  to be used, as input or as output."""
+  kind = "arrays"
 
   def __init__(self, folder):
     self.folder = pathlib.Path(folder)
@@ -79,9 +81,32 @@ class Case:
     self.manifest = json.loads((self.folder / "manifest.json").read_text())
     with np.load(self.folder / "io.npz") as z:
       self.arrays = {k: z[k] for k in z.files}
+    self.used = set()
+
+  def check(self, key: str, got, tol: float, *, by: str = "error"):
+    """Asserts that `got` is within `tol`; 0 asks for equality.
+
+    Args:
+      by: "error", or "rel_l2" of a `Case`.
+    """
+    value = getattr(self, by)(key, got)
+    assert value <= tol, f"{self.name}:{key}: {by} {value:.3g} > {tol:.3g}"
+    self.used.add(key)
+
+  def check_complete(self):
+    """Asserts that everything was compared, or taken as input."""
+    missing = set(self.manifest[self.kind]) - self.used
+    assert not missing, f"{self.name}: not compared: {sorted(missing)}"
+
+
+class Case(_Folder):
+  """One folder: `manifest`, `inputs` by key, and the expected outputs."""
+  kind = "outputs"
+
+  def __init__(self, folder):
+    super().__init__(folder)
     self.inputs = {
         k[3:]: v for k, v in self.arrays.items() if k.startswith("in/")}
-    self.compared = set()
 
   def state_dict(self, group: str) -> dict[str, np.ndarray]:
     """A network's state dict, redrawn; raises if the sums do not match."""
@@ -141,17 +166,6 @@ class Case:
         x.astype(np.float64)).reshape(len(x), -1).sum(1))
     return np.max([norm(a - b) / np.maximum(norm(b), 1e-30)
                    for a, b in pairs], 0)
-
-  def check(self, key: str, got, tol: float, *, by: str = "error"):
-    """Asserts that `got` is within `tol`; `by` is "error" or "rel_l2"."""
-    value = getattr(self, by)(key, got)
-    assert value <= tol, f"{self.name}:{key}: {by} {value:.3g} > {tol:.3g}"
-    self.compared.add(key)
-
-  def check_complete(self):
-    """Asserts that every output of the manifest has been compared."""
-    missing = set(self.manifest["outputs"]) - self.compared
-    assert not missing, f"{self.name}: not compared: {sorted(missing)}"
 
 
 def nhwc(x) -> np.ndarray:
@@ -242,20 +256,12 @@ def evaluate(expression: str):
   return value(ast.parse(expression.strip(), mode="eval").body)
 
 
-class EntriesCase:
+class EntriesCase(_Folder):
   """A folder of the second layout: `manifest` and stored arrays by key.
 
   Every array of the manifest is an input (taken by `input`) or an output
   (compared by `check`).
   """
-
-  def __init__(self, folder):
-    self.folder = pathlib.Path(folder)
-    self.name = self.folder.name
-    self.manifest = json.loads((self.folder / "manifest.json").read_text())
-    with np.load(self.folder / "io.npz") as z:
-      self.arrays = {k: z[k] for k in z.files}
-    self.used = set()
 
   def state_dict(self, prefix: str = "") -> dict[str, np.ndarray]:
     """Entries below `prefix`, redrawn, the prefix left out of their names."""
@@ -284,33 +290,18 @@ class EntriesCase:
     gap = np.nan_to_num(np.abs(got - want)).max()
     return float(gap / max(np.nan_to_num(np.abs(want)).max(), 1e-30))
 
-  def check(self, key: str, got, tol: float):
-    """Asserts that `got` agrees within `tol`; 0 asks for equality."""
-    value = self.error(key, got)
-    assert value <= tol, f"{self.name}:{key}: error {value:.3g} > {tol:.3g}"
-    self.used.add(key)
 
-  def check_complete(self):
-    """Asserts that every array was taken as input or compared."""
-    missing = set(self.manifest["arrays"]) - self.used
-    assert not missing, f"{self.name}: not compared: {sorted(missing)}"
-
-
-class TableCase:
+class TableCase(_Folder):
   """A folder with tables of numbers in schedules.json."""
 
   def __init__(self, folder):
     self.folder = pathlib.Path(folder)
     self.name = self.folder.name
     self.tables = json.loads((self.folder / "schedules.json").read_text())
+    self.manifest = {self.kind: self.tables}
     self.used = set()
 
   def table(self, key: str):
     """The table `key`, marked as compared."""
     self.used.add(key)
     return self.tables[key]
-
-  def check_complete(self):
-    """Asserts that every table was compared."""
-    missing = set(self.tables) - self.used
-    assert not missing, f"{self.name}: not compared: {sorted(missing)}"

@@ -214,7 +214,7 @@ def _check_mask(case, key, got):
   assert got.shape == expected.shape, (key, got.shape, expected.shape)
   differs = (got != expected).reshape(*expected.shape[:2], -1).any(-1)
   assert differs.mean() <= 0.01, f"{key}: {differs.mean():.2%} differ"
-  case.compared.add(key)
+  case.used.add(key)
 
 
 CHECKS = {"invert": invert}

@@ -139,7 +139,7 @@ def _check_gradient(case, key, value):
   errors = case.sample_errors(key, value)
   assert np.median(errors) <= 2e-5, (key, errors)
   assert errors.max() <= 5e-3, (key, errors)
-  case.compared.add(key)
+  case.used.add(key)
 
 
 def patch_discriminator(case):

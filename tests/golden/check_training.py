@@ -177,7 +177,7 @@ def expect_rows(case, key, got, *, first, later):
   np.testing.assert_allclose(
       got[1:], expected[1:], rtol=later, atol=later * 1e-2,
       err_msg=f"{case.name}:{key}, later iterations")
-  case.compared.add(key)
+  case.used.add(key)
 
 
 def check_sums(case, rows, *left_out, tol=1e-4, noise_tol=2e-3):
@@ -200,7 +200,7 @@ def check_sums(case, rows, *left_out, tol=1e-4, noise_tol=2e-3):
           absolute[:, j], 1e-12)
       assert gap.max() <= limit, (
           f"{case.name}:{key} {name}: relative {gap.max():.3g} > {limit}")
-    case.compared.add(key)
+    case.used.add(key)
 
 
 def encoder_steps(case):

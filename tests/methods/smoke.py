@@ -54,13 +54,6 @@ def kill_when(process, reached):
   process.communicate()
 
 
-def error_of(process) -> str:
-  """The one line of a process that ends with an error the user can mend."""
-  _, err = process.communicate(timeout=300)
-  assert process.returncode == 1, (process.returncode, err[-4000:])
-  return only_error(err)
-
-
 def only_error(text: str) -> str:
   assert "Traceback" not in text, text[-4000:]
   lines = [x for x in text.splitlines() if x.startswith("error: ")]

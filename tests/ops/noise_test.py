@@ -40,13 +40,6 @@ def test_gradient_stays_within_the_image():
     assert g[1].any()
 
 
-def test_normalised_maps_have_mean_0_and_unbiased_deviation_1():
-  for maps in noise.normalise_noise(_maps(2)):
-    flat = np.asarray(maps, np.float64).reshape(2, -1)
-    np.testing.assert_allclose(flat.mean(1), 0, atol=1e-6)
-    np.testing.assert_allclose(flat.std(1, ddof=1), 1, rtol=1e-5)
-
-
 def test_odd_map_is_an_error():
   with pytest.raises(ValueError, match="9"):
     noise.noise_regulariser((np.zeros((1, 9, 9, 1), np.float32),))

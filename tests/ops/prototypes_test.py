@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -120,20 +119,6 @@ def test_labels_depend_on_direction_and_image_alone():
   both = prototypes.label_dense(dense, features)
   alone = prototypes.label_dense(dense, 7.0 * features[1:])
   np.testing.assert_array_equal(both[1:], alone)
-
-
-def test_the_whole_is_one_program():
-  features, label = random_features(0)
-
-  @jax.jit
-  def run(features, label):
-    dense = prototypes.dense(features, label, CLASSES)
-    sparse = prototypes.sparse(features, label, 4)
-    return (prototypes.label_dense(dense, features),
-            prototypes.label_sparse(sparse, features, CLASSES, k=2,
-                                    threshold=0.5))
-
-  assert all(x.dtype == jnp.int32 for x in run(features, label))
 
 
 def test_sizes_must_divide():

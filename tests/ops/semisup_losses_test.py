@@ -61,14 +61,6 @@ def test_scale_to_range():
   assert not np.any(losses.scale_to_range(np.full((1, 2, 2, 3), 7.0)))
 
 
-def test_feature_matching_compares_means():
-  x = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
-  np.testing.assert_allclose(
-      losses.feature_matching(x, x[::-1]), 0, atol=1e-6)
-  np.testing.assert_allclose(
-      losses.feature_matching(x, x + 2), 2, rtol=1e-5)
-
-
 @pytest.mark.parametrize("distance", [
     losses.squared_consistency, losses.cosine_consistency])
 def test_consistency_is_zero_where_equal(distance):
