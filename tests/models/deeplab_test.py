@@ -1,4 +1,4 @@
-"""DeepLab: published counts, branches, groups of parameters, precision."""
+"""DeepLab: branches and sizes."""
 
 import jax
 import jax.numpy as jnp
@@ -35,28 +35,6 @@ def test_branches_are_summed():
   np.testing.assert_allclose(parts[0] + parts[1], first, atol=1e-5)
 
 
-def test_groups_agree_with_gradients():
-  """Exactly the frozen parameters have none."""
-  module, image, variables = _network(frozen_affine=True, used_branches=1)
-
-  @jax.jit
-  def gradients(variables):
-    def loss(params):
-      (logits, _), _ = module.apply(
-          {**variables, "params": params}, image, train=True,
-          mutable=["batch_stats"])
-      return jnp.square(logits - 1).mean()
-
-    return jax.grad(loss)(variables["params"])
-
-  groups = deeplab.parameter_groups(module, variables["params"])
-  flat = jax.tree_util.tree_leaves_with_path(gradients(variables))
-  for (path, g), group in zip(flat, jax.tree.leaves(groups), strict=True):
-    assert (np.abs(g).max() > 0) == (group != "frozen"), path
-    assert group == "frozen" or (
-        (group == "backbone") == (path[0].key == "backbone")), path
-
-
 @pytest.mark.parametrize(("output_stride", "size"), [(8, 8), (16, 4), (32, 2)])
 def test_output_strides(output_stride, size):
   module = deeplab.DeepLabV2(3, output_stride=output_stride, **_TINY)
@@ -77,29 +55,6 @@ def test_v3_plus_sizes(options, early, late):
   assert maps["aspp"].shape == (2, *late, 20)
   assert maps["deep"].shape == (2, *late, 4)
   assert maps["fine"].shape == (2, *early, 3)
-
-
-def test_v3_plus_trains_as_a_whole():
-  module = deeplab.DeepLabV3Plus(
-      5, 18, width=2, blocks=(1, 1, 1, 1), features=4, fine_features=3)
-  image = jax.random.normal(jax.random.key(0), (2, 33, 26, 3))
-  variables = jax.jit(module.init)(jax.random.key(1), image)
-
-  @jax.jit
-  def gradients(variables):
-    def loss(params):
-      (logits, _), _ = module.apply(
-          {**variables, "params": params}, image, train=True,
-          mutable=["batch_stats"])
-      return jnp.square(logits - 1).mean()
-
-    return jax.grad(loss)(variables["params"])
-
-  grads = gradients(variables)
-  groups = deeplab.parameter_groups(module, grads)
-  assert set(jax.tree.leaves(groups)) == {"backbone", "head"}
-  for path, g in jax.tree_util.tree_leaves_with_path(grads):
-    assert np.abs(g).max() > 0, path
 
 
 @pytest.mark.parametrize("options", [

@@ -1,4 +1,4 @@
-"""The pSp encoder at narrow widths: shapes, statistics, gradients, mean."""
+"""The pSp encoder at narrow widths: shapes, mean, refusals."""
 
 import jax
 import jax.numpy as jnp
@@ -45,26 +45,6 @@ def test_mean_is_added(narrow):
   np.testing.assert_allclose(
       apply({**variables, "mean": {"latents": mean}}, x),
       apply(variables, x) + mean, rtol=1e-5, atol=1e-6)
-
-
-def test_training_moves_statistics_and_reaches_every_parameter(narrow):
-  module, variables = narrow
-  x = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
-
-  @jax.jit
-  def step(variables):
-    def loss(params):
-      latents, changed = module.apply(
-          {**variables, "params": params}, x, train=True,
-          mutable=["batch_stats"])
-      return jnp.square(latents - 1).sum(), changed
-    return jax.grad(loss, has_aux=True)(variables["params"])
-
-  gradients, changed = step(variables)
-  for path, g in jax.tree_util.tree_leaves_with_path(gradients):
-    assert (g != 0).any(), jax.tree_util.keystr(path)
-  assert (changed["batch_stats"]["stem_bn"]["mean"] != 0).any()
-  assert changed["batch_stats"]["body_0"]["bn1"]["count"] == 1
 
 
 def test_other_sizes_are_refused(narrow):

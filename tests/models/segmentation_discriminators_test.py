@@ -47,19 +47,9 @@ def test_dropout_is_of_whole_channels_and_in_training_only():
 @pytest.mark.parametrize("size", [(32, 32), (41, 65)])
 def test_one_verdict_per_pixel(size):
   module = discriminators.PixelDiscriminator(width=4)
-  label = jax.nn.softmax(jax.random.normal(jax.random.key(0), (2, *size, 5)))
-  variables = jax.jit(module.init)(jax.random.key(1), label)
-
-  @jax.jit
-  def run(params, label):
-    logits = module.apply({"params": params}, label)
-    return jnp.square(logits - 1).mean(), logits
-
-  grads, logits = jax.grad(run, (0, 1), has_aux=True)(
-      variables["params"], label)
+  logits, _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0), jnp.zeros((2, *size, 5)))
   assert logits.shape == (2, *size)
-  for path, g in jax.tree_util.tree_leaves_with_path(grads):
-    assert np.abs(g).max() > 0, path
 
 
 @pytest.mark.parametrize(("module", "side"), [
