@@ -1,16 +1,12 @@
-"""Records of measurements, and the page and plot made of them."""
+"""Records of measurements, and the page made of them."""
 
 import json
 import os
 import pathlib
 import re
 
-import numpy as np
-
 from benchmarks.compare import settings as settings_lib
 
-_NAMES = {"original": "PyTorch, original's way", "best": "PyTorch, best eager",
-          "best_compiled": "PyTorch, best compiled", "ours": "semseg_jax"}
 _HEAD = ("size", "batch", "width", "dtype", "semseg_jax, ms",
          *(f"{side}, ratio" for side in settings_lib.SIDES[1:]),
          "images/s", "GFLOP", "of matmul", "of copy",
@@ -58,12 +54,11 @@ def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
       r["settings"]["batch"], json.dumps(r["settings"])))
   path.write_text(json.dumps(records, indent=1) + "\n")
   page = folder / f"{name}.md"
-  plotted = plot(records, folder / f"{name}.png")
-  page.write_text(markdown(name, records, plotted))
+  page.write_text(markdown(name, records))
   return page
 
 
-def markdown(name: str, records, plotted: bool) -> str:
+def markdown(name: str, records) -> str:
   """The page: a table for each case."""
   versions = sorted({v for r in records for v in r["versions"]})
   flags = sorted({r["flags"] for r in records})
@@ -78,8 +73,6 @@ def markdown(name: str, records, plotted: bool) -> str:
       "outputs before timing. With `--compiled` no cold compilation is timed, "
       "with `--cpu_time` processor seconds are counted.",
       ""]
-  if plotted:
-    text += [f"![images a second]({name}.png)", ""]
   for case in settings_lib.CASES:
     rows = [r for r in records if r["settings"]["case"] == case]
     if not rows:
@@ -152,44 +145,3 @@ def _profile(r) -> list[str]:
       "| share |", "|---|---|---|---|---|---|---|",
       *(f"| {' | '.join(map(str, row))} | {time * 1e3:.1f} | "
         f"{time / total:.1%} |" for *row, time in profile["longest"]), ""]
-
-
-def plot(records, path: pathlib.Path) -> bool:
-  """A bar for each side of each record: its time over semseg_jax's.
-
-  Where batches of one case and size were measured, panels below show images a
-  second against the batch.
-  """
-  from semseg_jax.evaluation import figures
-  from semseg_jax.evaluation import plots
-  sides = [n for n in settings_lib.SIDES
-           if any(n in r["seconds"] for r in records)]
-  name = lambda s: f"{s['case']}, {s['size']}".replace("_", " ")
-  groups, panels = {}, {}
-  for r in records:
-    s, times = r["settings"], r["seconds"]
-    label = name(s)
-    while label in groups:
-      label += f", {s['width']}"
-    groups[label] = [times[n]["median"] / times["ours"]["median"]
-                     if n in times else float("nan") for n in sides]
-    title = f"{s['case']}, {s['size']} px, width {s['width']}, {s['dtype']}"
-    for side, t in times.items():
-      x, y = panels.setdefault(title, {}).setdefault(_NAMES[side], ([], []))
-      x.append(s["batch"])
-      y.append(r["work"] / t["median"])
-  if not groups:
-    return False
-  image = [plots.bars(
-      {_NAMES[n]: [v[i] for v in groups.values()]
-       for i, n in enumerate(sides)}, names=list(groups), level=1.0,
-      title="time over semseg_jax's: above the line semseg_jax is faster",
-      size=(max(760, 145 * len(groups)), 320))]
-  image += [plots.panel(
-      {k: tuple(np.asarray(v)[:, np.argsort(v[0])].tolist())
-       for k, v in series.items()},
-      title=f"{title}: images (x steps) a second", across="batch")
-              for title, series in panels.items()
-              if max(len(x) for x, _ in series.values()) > 1]
-  figures.save(path, figures.stack(image))
-  return True
