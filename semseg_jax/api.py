@@ -141,8 +141,9 @@ class Model:
     """Labels images of any sizes.
 
     Args:
-      images: a list of uint8 arrays [H, W, C] or [H, W], or one array of them.
-        Colour becomes gray, or gray colour, as the model needs it.
+      images: a list of uint8 arrays [H, W, C] or [H, W] or of Pillow's images,
+        one of them, or one array [N, H, W, C]. Colour becomes gray, or gray
+        colour, as the model needs it.
       method: a key of `methods`; None: `default_method`.
       steps: of inversion; None: the config's.
       batch_size: images per call of the networks; None: the config's.

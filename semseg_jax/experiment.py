@@ -17,6 +17,7 @@ import numpy as np
 from semseg_jax import method_scores
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
+from semseg_jax.data import errors
 from semseg_jax.data import fingerprint
 from semseg_jax.data import sources as data_sources
 from semseg_jax.evaluation import figures
@@ -65,6 +66,11 @@ def check_data(config):
       x.labeled for x in dataset.splits.values()):
     splits = set()  # images alone: nothing is scored
   datasets.verify(dataset, sorted(splits))
+  for name in sorted(splits):
+    if not dataset.splits[name].labeled:
+      raise errors.DataError(
+          f"split {name!r} of data set {dataset.spec.name!r} has no masks, so "
+          "it cannot be scored")
   data.check_overlap(config)
   data.train_sources(config)
 
@@ -81,6 +87,7 @@ def train(config, workdir, *, overrides=None, only=()):
   Raises:
     ValueError, DataError: bad config or data, before training starts.
   """
+  checks.values(config)
   check_data(config)
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.

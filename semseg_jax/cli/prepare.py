@@ -24,6 +24,7 @@ from semseg_jax.data import new_folder
 from semseg_jax.data import statistics
 from semseg_jax.data import store
 from semseg_jax.data.sets import folder
+from semseg_jax.training import console
 
 
 def define_flags():
@@ -49,6 +50,7 @@ def define_flags():
 
 
 def main(argv):
+  console.setup()
   given = flags.FLAGS
   names = [*argv[1:], *([given.name] if given.name else [])]
   if not names and given.data_dir:

@@ -1,6 +1,11 @@
 """Images that a user has as arrays."""
 
+import os
+
 import numpy as np
+from PIL import Image
+
+from semseg_jax.data import image_files
 
 
 class Images:
@@ -20,15 +25,32 @@ class Images:
 
 def as_images(images, channels: int) -> list[np.ndarray]:
   """A list of uint8 [H, W, channels] of what `Model.segment` takes."""
-  if isinstance(images, np.ndarray) and images.ndim in (2, 3) and (
-      images.ndim == 2 or images.shape[-1] in (1, 3)):
+  if hasattr(images, "__array__") and not isinstance(images, Image.Image):
+    images = np.asarray(images)  # of JAX, too
+  if isinstance(images, np.ndarray) and images.ndim == 3 and (
+      images.shape[-1] not in (1, 3)) and (
+          channels == 3 or images.shape[-1] == 4):
+    raise ValueError(
+        f"an array of shape {images.shape} is no image; give [H, W, 3] without "
+        "transparency, channels last, or several images as a list")
+  if isinstance(images, Image.Image | str | os.PathLike) or (
+      isinstance(images, np.ndarray) and (
+          images.ndim == 2 or images.ndim == 3 and images.shape[-1] in (1, 3))):
     images = [images]
-  if not len(images):
+  images = list(images)
+  if not images:
     raise ValueError("no images")
-  return [_as_image(np.asarray(x), channels, i) for i, x in enumerate(images)]
+  return [_as_image(x, channels, i) for i, x in enumerate(images)]
 
 
 def _as_image(image, channels, number):
+  if isinstance(image, str | os.PathLike):
+    raise TypeError(
+        f"image {number} is a path; open it, as with PIL.Image.open, or label "
+        "files with semseg-jax label")
+  if isinstance(image, Image.Image):
+    return image_files.as_array(image, channels, f"image {number}")
+  image = np.asarray(image)
   if image.dtype != np.uint8:
     raise TypeError(
         f"image {number} has dtype {image.dtype}; give uint8 in [0, 255] (of "

@@ -51,6 +51,11 @@ def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
       count := frames(image)) > 1:
     raise errors.DataError(
         f"{where}: holds {count} images; store each in a file of its own")
+  return as_array(image, channels, where)
+
+
+def as_array(image: Image.Image, channels: int, where: str) -> np.ndarray:
+  """uint8 [H, W, channels] of Pillow's image; see `decode_image`."""
   image = upright(image)
   if image.mode in DEEP_MODES:
     raise errors.DataError(

@@ -52,7 +52,7 @@ class ImageFolder(ImageFiles):
     """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
     folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
-      raise errors.DataError(f"{folder}: no such folder of images")
+      raise errors.DataError(f"{folder}: no such image or folder of images")
     files = sorted(f for f in folder.iterdir() if _is_image(f))
     if not files:
       raise errors.DataError(
@@ -72,7 +72,15 @@ def find(text: str, channels: int) -> ImageFiles:
   """
   path = pathlib.Path(text).expanduser()
   if path.is_file() and not _is_image(path):
-    lines = (x.strip() for x in path.read_text().splitlines())
+    try:
+      text = path.read_text(encoding="utf-8-sig")
+      if "\0" in text:
+        raise ValueError
+    except ValueError:
+      raise errors.DataError(
+          f"{path}: neither an image ({', '.join(image_index.ENDINGS)}) nor a "
+          "text file with a path a line") from None
+    lines = (x.strip() for x in text.splitlines())
     files = [path.parent / x for x in lines if x]
     if not files:
       raise errors.DataError(f"{path}: lists no image")

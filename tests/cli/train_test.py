@@ -152,11 +152,28 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"data.num_unlabeled": 1}, "there are 1 unlabeled images"),
     ({"inversion.snapshots": (2, 9)}, "config.inversion.snapshots has 9"),
     ({"data.ignore_index": 250}, "config.data.ignore_index is 250.*255"),
+    # Values that no run can mean.
+    ({"seed": -1}, "seed is -1: give 0 or more"),
+    ({"supervised.batch_size": 0}, "config.supervised.batch_size is 0"),
+    ({"supervised.learning_rate": float("nan")},
+     "config.supervised.learning_rate is nan"),
+    ({"gan.style_mixing_prob": 2.0}, "config.gan.style_mixing_prob is 2.0"),
+    ({"gan.augment.policy": ("colour",)}, "config.gan.augment.policy.*color"),
+    ({"dtype": "bf16"}, "config.dtype is 'bf16'.*bfloat16"),
+    ({"stages": ()}, "config.stages is empty"),
+    ({"data.in_domain": "train_labeled"}, "'train_labeled'.*allow_overlap"),
 ])
 def test_config(data, tmp_path, capsys, changes, said):
   line = error(on_folder(data, **changes), tmp_path / "run", capsys)
   assert re.search(said, line), line
   assert not (tmp_path / "run").exists()
+
+
+def test_images_without_masks_cannot_be_scored(data, tmp_path, capsys):
+  (data / "splits/unlabeled.txt").write_text("p5\n")
+  line = error(on_folder(data, **{"data.in_domain": "unlabeled"}),
+               tmp_path / "run", capsys)
+  assert re.search("'unlabeled'.*cannot be scored", line), line
 
 
 def test_labeled_images_that_are_scored_too(data, tmp_path, capsys):

@@ -40,7 +40,7 @@ def test_broken_file_is_named(tmp_path):
 
 
 def test_bad_folders(tmp_path):
-  with pytest.raises(errors.DataError, match="no such folder"):
+  with pytest.raises(errors.DataError, match="no such image or folder"):
     image_folder.ImageFolder(tmp_path / "none", 3)
   with pytest.raises(errors.DataError, match="no image"):
     image_folder.ImageFolder(tmp_path, 3)
@@ -62,5 +62,11 @@ def test_patterns_and_lists_name_files_in_several_folders(tmp_path):
   assert image_folder.find(str(listed), 3).ids == ("b/c/1", "a/1")
   assert image_folder.find(f"{tmp_path}/a", 1).ids == ("1",)
   assert image_folder.find(f"{tmp_path}/a/1.png", 1).ids == ("1",)
+  listed.write_bytes(b"\xef\xbb\xbfa/1.png\r\n")
+  assert image_folder.find(str(listed), 3)[0]["id"] == "1"
   with pytest.raises(errors.DataError, match="matches no image"):
     image_folder.find(f"{tmp_path}/*.gif", 3)
+  for content in (b"\0\0", b"\xff"):
+    listed.write_bytes(content)
+    with pytest.raises(errors.DataError, match=r"list\.txt: neither"):
+      image_folder.find(str(listed), 3)

@@ -4,14 +4,25 @@ A stage's own `make` checks what it alone knows; here is what would show only
 after hours: in evaluation, or when a GAN is first watched.
 """
 
+from collections.abc import Mapping
+import math
+
 from etils import epath
+import ml_collections
 
 from semseg_jax.methods.common import data
+from semseg_jax.ops import augment
 
 # Parts of the images that Inception's score is averaged over.
 _INCEPTION_SPLITS = 10
 # Of a sample, by which precision and recall are judged.
 _NEIGHBORS = 3
+_DTYPES = ("float32", "bfloat16", "float16", "float64")
+# Of which -1 means all.
+_COUNTS_OR_ALL = ("num_labeled", "num_unlabeled")
+_POSITIVE = ("batch_size", "width", "levels", "style_dim", "max_channels",
+             "fpn_channels", "head_channels", "stem_width", "num_scales",
+             "num_layers", "num_microbatches")
 # Samples of a group in the image discriminator's minibatch deviation.
 _GROUP = 4
 
@@ -28,6 +39,50 @@ def check(config, stages) -> None:
     _monitor(config)
   if "inversion" in config:
     _snapshots(config.inversion)
+
+
+def values(config) -> None:
+  """Raises for a field whose value no run can mean.
+
+  Raises ValueError: names the first one and what it may be.
+  """
+  if not config.get("stages", ("",)):
+    raise ValueError("config.stages is empty: name at least one stage")
+  for name, value in _numbers(config, "config"):
+    last = name.rpartition(".")[2]
+    if math.isnan(value):
+      wrong = "give a number"
+    elif value < 0 and last not in _COUNTS_OR_ALL:
+      wrong = "give 0 or more"
+    elif not value and last in _POSITIVE:
+      wrong = "give 1 or more"
+    elif value > 1 and last.endswith("_prob"):
+      wrong = "a probability is at most 1"
+    else:
+      continue
+    raise ValueError(f"{name} is {value}: {wrong}")
+  if (dtype := config.get("dtype", _DTYPES[0])) not in _DTYPES:
+    raise ValueError(
+        f"config.dtype is {dtype!r}; use one of {', '.join(_DTYPES)}")
+  policies = config.get("gan", {}).get("augment", {})
+  for name in ("policy", "pair_policy"):
+    unknown = set(policies.get(name, ())) - set(augment.GROUPS)
+    if unknown:
+      raise ValueError(
+          f"config.gan.augment.{name} has {min(unknown)!r}; choose from "
+          f"{', '.join(augment.GROUPS)}")
+
+
+def _numbers(config, name):
+  """(name, number) of all fields, also of those within tuples."""
+  if isinstance(config, Mapping | ml_collections.ConfigDict):
+    for key, value in config.items():
+      yield from _numbers(value, f"{name}.{key}")
+  elif isinstance(config, tuple | list):
+    for value in config:
+      yield from _numbers(value, name)
+  elif isinstance(config, int | float) and not isinstance(config, bool):
+    yield name, config
 
 
 def labels(config, stage: str) -> None:

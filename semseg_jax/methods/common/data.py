@@ -102,6 +102,11 @@ def check_overlap(config) -> None:
   c = config.data
   splits = dataset(config).splits
   scored = {c.validation, c.in_domain, *c.out_of_domain} & set(splits)
+  for pool in {"train_labeled", "train"} & scored:
+    if c.num_labeled and splits[pool].labeled and not c.allow_overlap:
+      raise errors.DataError(
+          f"data set {c.name!r}: split {pool!r} is trained on and scored: "
+          "score another, or set config.data.allow_overlap=True")
   for message in statistics.copies(dataset(config)).values():
     logging.warning("data set %s: %s", c.name, message)
   for (split, other), message in statistics.overlaps(dataset(config)).items():
