@@ -3,7 +3,8 @@
   pip install "semseg_jax[fuzz]"
   python tests/fuzz_atheris.py TARGET -runs=100000
 
-TARGET: torch, safetensors, pickle, mask, ids, labelme, coco, xml or config.
+TARGET: torch, safetensors, pickle, mask, ids, labelme, coco, xml, classes,
+labelmap or config.
 
 Any exception but the one that a reader documents is a finding; so is an input
 that takes seconds or gigabytes (libFuzzer's -timeout, -rss_limit_mb). The
@@ -32,6 +33,8 @@ with atheris.instrument_imports(include=["semseg_jax", "configs", "pickle"]):
   from semseg_jax.data import mask_files
   from semseg_jax.data.formats import annotations
   from semseg_jax.data.formats import layout
+  from semseg_jax.data.formats import voc
+  from semseg_jax.data.sets import folder
   from semseg_jax.interop import network_pickles
   from semseg_jax.interop import torch_files
 
@@ -58,12 +61,21 @@ def annotated(name):
   def target(data):
     (root / name).write_bytes(data)
     try:
-      folder = layout.find(root)
-      for item in folder.items.values() if folder else ():
+      drawn = layout.find(root)
+      for item in drawn.items.values() if drawn else ():
         item.draw(annotations.indices(("background", "leaf"), 255))
     except errors.DataError:
       pass
   return target
+
+
+def classes(data):
+  (FOLDER / "classes.json").write_bytes(data)
+  try:
+    spec = folder.read_spec("fuzz", FOLDER)
+    folder.read_legend(FOLDER, spec)
+  except errors.DataError:
+    pass
 
 
 def config(data):
@@ -96,7 +108,8 @@ def masks():
 
 # What reads, and valid inputs to start from.
 TARGETS = {
-    "torch": (on_file(torch_files.load, torch_files.TorchFileError),
+    "torch": (on_file(lambda path: torch_files.load(path, foreign=True),
+                      torch_files.TorchFileError),
               torch_files_of_both_kinds),
     "safetensors": (
         on_file(torch_files.load_safetensors, torch_files.TorchFileError),
@@ -124,6 +137,11 @@ TARGETS = {
         b"4</height></size><object><name>leaf</name><bndbox><xmin>0</xmin>"
         b"<ymin>0</ymin><xmax>3</xmax><ymax>3</ymax></bndbox></object>"
         b"</annotation>"]),
+    "classes": (classes, lambda: [
+        b'{"classes": ["a", "b"], "colours": [[0, 0, 0], [9, 9, 9]], "values": '
+        b'{"0": 0, "255": 1}, "ignore_index": 255, "flip": {"a": "b"}}']),
+    "labelmap": (on_file(voc.label_map, errors.DataError),
+                 lambda: [b"# name:r,g,b::\nleaf:0,176,0::\n"]),
     "config": (config, lambda: [b"labels=3,smoke", b"rate=1e-3,name=a"]),
 }
 

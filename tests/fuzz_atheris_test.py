@@ -16,7 +16,7 @@ HARNESS = pathlib.Path(__file__).with_name("fuzz_atheris.py")
                     "has a wheel for this Python")
 @pytest.mark.parametrize(
     "target", ["torch", "safetensors", "pickle", "mask", "ids", "labelme",
-               "coco", "xml", "config"])
+               "coco", "xml", "classes", "labelmap", "config"])
 def test_no_input_fails(target):
   process = subprocess.run(
       (sys.executable, str(HARNESS), target, "-runs=20000", "-seed=1",
