@@ -285,6 +285,14 @@ def test_names_of_other_machines_and_ids_as_text(tmp_path, name):
   np.testing.assert_array_equal(mask_of(tmp_path), EXPECTED)
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "x/.."])
+def test_images_without_a_name(tmp_path, name):
+  image(tmp_path, "a.jpg")
+  write(tmp_path, "i.json", coco_file([(3, LEAF)], (name,)))
+  with pytest.raises(errors.DataError, match=r"i\.json: .*without a name"):
+    layout.find(tmp_path)
+
+
 def test_coordinates_as_fractions_are_refused(tmp_path):
   labelme(tmp_path, shapes=[
       ("leaf", "polygon", [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]])])

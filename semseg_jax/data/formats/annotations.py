@@ -245,13 +245,18 @@ def read_xml(path) -> ElementTree.Element:
     raise errors.DataError(f"{path}: not valid XML ({e})") from e
 
 
-def relative(name: str) -> pathlib.PurePosixPath:
+def relative(name: str, where: str) -> pathlib.PurePosixPath:
   """Path of an image below its folder, as annotations name it; of a path of
   another machine, or one that leads out of the folder, the last part.
+
+  Raises errors.DataError: it is empty.
   """
   path = pathlib.PurePosixPath(str(name).replace("\\", "/"))
   leads_out = ".." in path.parts or path.is_absolute() or ":" in str(path)
-  return pathlib.PurePosixPath(path.name) if leads_out else path
+  path = pathlib.PurePosixPath(path.name) if leads_out else path
+  if path.name in ("", ".."):
+    raise errors.DataError(f"{where}: an image without a name ({name!r})")
+  return path
 
 
 def _text(path):

@@ -137,7 +137,7 @@ def _id(value):
 
 
 def _image_id(index, path, file_name):
-  relative = annotations.relative(file_name)
+  relative = annotations.relative(file_name, str(path))
   near = (
       path.parent / path.stem, path.parent, path.parent.parent,
       path.parent / "images",

@@ -106,7 +106,7 @@ def _mask(canvas, shape, where):
 
 
 def _image_id(index, path, name):
-  relative = annotations.relative(name)
+  relative = annotations.relative(name, str(path))
   folders = (index.folder, path.parent, path.parent / "images")
   known = index.match(path, (f / relative for f in folders),
                       [relative.with_suffix("").as_posix()])

@@ -112,7 +112,7 @@ def _draw_object(canvas, thing, where):
 
 def _image_id(index, path, tree):
   named = tree.findtext("filename") or path.stem
-  relative = annotations.relative(named)
+  relative = annotations.relative(named, str(path))
   name = index.match(
       path, (f / relative for f in (path.parent, index.folder)),
       (relative.with_suffix("").as_posix(), relative.as_posix(), path.stem))
