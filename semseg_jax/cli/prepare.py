@@ -59,6 +59,7 @@ def main(argv):
     raise SystemExit(
         f"error: name one data set, not {names}; there are "
         f"{', '.join(datasets.names())}")
+  before = _written()
   try:
     notes = _new_lists(names[0])
     dataset = datasets.load(
@@ -70,6 +71,8 @@ def main(argv):
       notes += folder.unlisted(given.data_dir, dataset)
     print(report(dataset, notes), flush=True)
   except errors.DataError as e:
+    for path in _written() - before:  # they would refuse the mended folder
+      path.unlink()
     raise SystemExit(f"error: {e}{_own_layout(names[0])}") from e
   print(f"\ncache: {store.cache_root(given.cache_dir)}")
   if names == ["folder"]:
@@ -115,6 +118,12 @@ def _new_lists(name):
         "0.8,0.1,0.1") from e
   return new_folder.write(
       root, split=split, seed=given.seed, classes=given.classes)
+
+
+def _written():
+  """The files that `new_folder.write` writes, as far as they are there."""
+  root = pathlib.Path(flags.FLAGS.data_dir or "").expanduser()
+  return {*root.glob("splits/*.txt"), *root.glob("classes.json")}
 
 
 def _own_layout(name):

@@ -2,11 +2,17 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 from PIL import Image
+
+
+def _made(folder):
+  folder.mkdir(parents=True)
+  return folder
 
 
 def _run(*arguments):
@@ -30,6 +36,14 @@ def test_prepare(tmp_path):
   assert done.returncode == 0, done.stderr
   assert re.search(r"train +1 +8 x 8 +0.0 +100.0 +0.0", done.stdout)
   assert "warning: class 'x' never occurs" in done.stdout
+  spoiled = tmp_path / "spoiled"
+  shutil.copytree(root / "images", spoiled / "images")
+  Image.fromarray(np.ones((4, 4), np.uint8)).save(
+      _made(spoiled / "masks") / "a.png")
+  failed = _run(f"--data_dir={spoiled}", "--split=1,0,0", arguments[2])
+  assert "mask is 4 x 4" in failed.stderr
+  # Nothing that would refuse the folder once it is mended.
+  assert not list(spoiled.rglob("*.txt")) + list(spoiled.rglob("*.json"))
   other = _run("chest_xray", *arguments[1:])
   assert other.returncode == 1
   assert f"semseg-jax prepare --data_dir={root}" in other.stderr
