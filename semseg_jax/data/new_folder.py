@@ -60,8 +60,7 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   if masks:
     files = image_index.listing(masks)
     by_id = {x: y for x in index.ids if (y := layout.masks_of(files, x))}
-    used = {id(y) for y in by_id.values()}
-    stray = [y[0] for y in files.values() if id(y) not in used]
+    stray = {x for y in files.values() for x in y}.difference(*by_id.values())
     if stray:
       raise errors.DataError(
           f"{min(stray)}: a mask without an image of that name in "

@@ -105,6 +105,7 @@ def test_names_of_files_and_lines(folder, image, mask, line, name):
 @pytest.mark.parametrize(("images", "masks", "line", "words"), [
     (["a.jpg", "a.png"], ["a.png"], "a", ["a.jpg", "a.png", "both"]),
     (["a.png"], ["a.png", "a.tif"], "a", ["masks/a.png", "a.tif"]),
+    (["a.png"], ["a.png", "a_mask.png"], "a", ["/a.png", "a_mask.png", "both"]),
     (["a.png"], ["a.jpg"], "a", ["a.jpg", "lossy"]),
     (["a.png"], ["b.png"], "a", ["test.txt", "'a'", "masks/a.png"]),
     (["b.png"], ["a.png"], "a", ["test.txt", "'a'", "no file"]),

@@ -33,7 +33,7 @@ def mask_folder(root: pathlib.Path) -> pathlib.Path | None:
 
 def masks_of(masks, name: str) -> list[str]:
   """Files of an image's mask in the `image_index.listing` of a folder."""
-  return next((masks[x] for x in _with_suffixes(name) if x in masks), [])
+  return [file for x in _with_suffixes(name) for file in masks.get(x, ())]
 
 
 def unread(root: pathlib.Path, index: image_index.ImageIndex
