@@ -181,6 +181,8 @@ def _classes(root, index, masks, files, drawn, names, notes):
       most = max(indices, default=0)
       if most >= max(2 * len(indices), len(names)):
         raise errors.DataError(_spread(root, masks, values, names))
+      if most == len(names) > 0:
+        names = _with_background(names)
       names = list(names) or ["background", *(
           f"class{i}" for i in range(1, most + 1))]
   else:
@@ -252,6 +254,8 @@ def _of_colors(seen, names, colors, notes):
   if names and set(seen) <= set(known[:len(names)]):
     return list(names), dict(zip(names, known, strict=False))
   ordered = sorted(seen, key=lambda c: (c != (0, 0, 0), c))
+  if names and ordered[0] == (0, 0, 0) and len(ordered) == len(names) + 1:
+    names = _with_background(names)
   if names and len(names) != len(ordered):
     raise errors.DataError(
         f"--classes: {len(names)} names, but the masks have {len(ordered)} "

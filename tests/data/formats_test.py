@@ -300,6 +300,13 @@ def test_coordinates_as_fractions_are_refused(tmp_path):
     mask_of(tmp_path)
 
 
+def test_what_labelme_exports_beside_a_file_is_no_image(tmp_path):
+  labelme(tmp_path)
+  image(tmp_path, "a_json/label.png")
+  assert "unlabeled.txt" not in " ".join(
+      new_folder.write(tmp_path, split=(1, 0, 0)))
+
+
 def test_background_in_any_case(tmp_path):
   labelme(tmp_path, shapes=[
       ("leaf", "rectangle", [[0, 0], [11, 7]]),

@@ -387,6 +387,17 @@ def test_values_that_are_no_indices(folder):
     np.testing.assert_array_equal(label, MASK)
 
 
+@pytest.mark.parametrize("drawn", [
+    MASK, np.stack([200 * MASK, 0 * MASK, 0 * MASK], 2)])
+def test_names_without_the_background(folder, drawn):
+  (folder.root / "classes.json").unlink()
+  folder.image("a.png")
+  folder.mask("a.png", drawn)
+  new_folder.write(folder.root, split=(1, 0, 0), classes=["leaf"])
+  assert folder.load().spec.class_names == ("background", "leaf")
+  np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
+
+
 def test_masks_with_a_suffix_and_among_the_images(folder):
   (folder.root / "classes.json").unlink()
   for i in range(4):
