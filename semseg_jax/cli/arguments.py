@@ -193,6 +193,8 @@ def _is_a_field(given: str, argv) -> bool:
 def _cause(error, argv) -> str:
   """What was wrong, in one line."""
   text = str(error)
+  if absent := re.search(r"Flag (--\w+) must have a value other", text):
+    return f"{absent[1]} is missing"
   lines = [line.strip() for line in text.splitlines() if line.strip()]
   if isinstance(error, AttributeError | KeyError):
     # ml_collections names the last part of an unknown field, and a like one.

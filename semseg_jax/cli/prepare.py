@@ -14,6 +14,7 @@ lists, and classes.json where that is missing.
 """
 
 import pathlib
+import re
 import shlex
 
 from absl import flags
@@ -73,7 +74,9 @@ def main(argv):
   except errors.DataError as e:
     for path in _written() - before:  # they would refuse the mended folder
       path.unlink()
-    raise SystemExit(f"error: {e}{_own_layout(names[0])}") from e
+    # The flags here are fields of a config there.
+    text = re.sub(r"^data\.(data_dir|name):", r"--\1:", str(e))
+    raise SystemExit(f"error: {text}{_own_layout(names[0])}") from e
   print(f"\ncache: {store.cache_root(given.cache_dir)}")
   if names == ["folder"]:
     print(_next_command(dataset))

@@ -63,6 +63,7 @@ def test_help_has_an_example_and_the_flags_of_every_command():
 
 @pytest.mark.parametrize(("words", "said"), [
     (["trian"], "no command 'trian'"),
+    (["export"], "--\\w+ is missing"),
     (["report"], "--workdir"),
     (["report", "--workdri=x"], "workdri"),
     (["report", "--workdir=x", "y"], "'y'"),

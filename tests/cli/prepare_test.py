@@ -54,6 +54,8 @@ def test_prepare(tmp_path):
   assert failed.returncode == 1
   assert "error: " in failed.stderr
   assert "Traceback" not in failed.stderr
+  assert "error: --data_dir: there is no folder" in _run(
+      "--data_dir=/nowhere").stderr
   unnamed = _run()
   assert unnamed.returncode
   assert "celebamask_hq, " in unnamed.stdout + unnamed.stderr
