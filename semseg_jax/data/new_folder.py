@@ -179,7 +179,7 @@ def _classes(root, index, masks, files, drawn, names, notes):
     else:
       indices = [v for v in values if v != 255]
       most = max(indices, default=0)
-      if most >= max(2 * len(indices), len(names)):
+      if values[0] < 0 or most >= max(2 * len(indices), len(names)):
         raise errors.DataError(_spread(root, masks, values, names))
       if most == len(names) > 0:
         names = _with_background(names)
@@ -270,7 +270,7 @@ def _of_colors(seen, names, colors, notes):
 
 def channels(index) -> int:
   """1 where a look at some images shows gray ones alone, else 3."""
-  for name in index.ids[:20]:
+  for name in index.ids[::max(1, len(index.ids) // 20)]:
     path = index.path(name)
     image = image_files.load(image_files.read_bytes(path), path)
     if image.mode not in ("1", "L", "LA"):

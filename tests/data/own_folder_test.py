@@ -398,6 +398,18 @@ def test_names_without_the_background(folder, drawn):
   np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
 
 
+def test_negative_values_and_one_colour_image_among_gray_ones(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(30):
+    Image.new("L", (8, 6)).save(folder.path(f"images/{i:02}.png"))
+  assert folder.load().spec.channels == 1
+  folder.image("29.png")
+  assert folder.load().spec.channels == 3
+  folder.mask("29.tif", MASK.astype(np.int32) - 1)
+  with pytest.raises(errors.DataError, match="values -1, 0"):
+    new_folder.write(folder.root, split=(1, 0, 0))
+
+
 def test_masks_with_a_suffix_and_among_the_images(folder):
   (folder.root / "classes.json").unlink()
   for i in range(4):
