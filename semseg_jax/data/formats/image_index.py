@@ -90,7 +90,7 @@ def listing(folder: pathlib.Path, without=()) -> dict[str, list[str]]:
   for here, folders, names in os.walk(folder, followlinks=True):
     folders[:] = sorted(
         f for f in folders if not f.startswith(".") and not (
-            # <image>_json: a mask and its picture, as LabelMe exported them.
+            # <image>_json: a mask and its image, as LabelMe exported them.
             without and (f.lower() in without or f.endswith("_json"))))
     below = os.path.relpath(here, folder).replace(os.sep, "/")
     prefix = "" if below == "." else f"{below}/"
