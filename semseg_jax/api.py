@@ -227,7 +227,7 @@ class Model:
           self.config, self.workdir, truncation=truncation, seed=seed,
           needed_by="sampling")
       batches = [draw(i) for i in range(-(-n // distilled.BATCH))]
-      images, labels, _ = (
+      images, labels, *_ = (
           np.concatenate(x)[:n] for x in zip(*batches, strict=True))
       return Samples(images, labels.astype(np.int32))
     generator = trained.load(self.config, self.workdir, "sampling")

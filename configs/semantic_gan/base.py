@@ -57,7 +57,11 @@ def get_config():
       # the pairs that Dm sees; () = off as in the paper. target > 0 adapts the
       # strength (ADA) to Dr's mean sign.
       augment=dict(policy=(), pair_policy=(), strength=1.0, target=0.0,
-                   images=500_000.0, maximum=0.8)))
+                   images=500_000.0, maximum=0.8),
+      # Ours: G is trained to reconstruct real images, too, by an encoder that
+      # is trained with it, so that it drops none of them. weight 0: off.
+      reconstruction=dict(weight=0.0, every=1, spread_weight=1.0,
+                          learning_rate=1e-3)))
 
   for network in ("image_discriminator", "patch_discriminator"):
     c.gan[f"{network}_learning_rate"] = c.gan.get_oneway_ref("learning_rate")
@@ -103,6 +107,7 @@ def get_config():
   # `hypercolumn` and `few_shot`) to the inverted labeled images.
   c.labels = ml_collections.ConfigDict(dict(
       head="branch",
+      heads=1,  # as many segmenters, averaged (DatasetGAN: 10)
       copies=0,  # augmented copies of each labeled image to fit to, too
       # Of "fitted": folder of another run with `gan` and `encoder`, trained
       # with data.num_labeled=0; it serves any number of labels. "": this run.

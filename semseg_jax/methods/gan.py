@@ -20,6 +20,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import joint_losses
 from semseg_jax.methods.common import joint_networks
+from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import rngs as rngs_lib
 from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
@@ -28,6 +29,8 @@ from semseg_jax.training import stage
 # Blocks of the config that the result depends on.
 FIELDS = ("gan", "generator", "image_discriminator", "labels",
           "num_microbatches", "patch_discriminator")
+# Besides, where the config asks for reconstructions.
+RECONSTRUCTION_FIELDS = ("encoder", "perceptual")
 _BETAS = (0.0, 0.99)
 
 
@@ -41,6 +44,7 @@ class State(struct.PyTreeNode):
   # Variables of Dr: "params", projected also "spectral".
   image_discriminator: Any
   patch_discriminator: Any  # {"params", "spectral"} of Dm; {} without labels
+  encoder: Any  # variables of E; {} without reconstructions
   optimizers: dict[str, Any]  # optax states by network name
   mean_path_length: jax.Array  # float32 scalar, running mean
   # Float32 scalar in [0, 1], probability of augmentation.
@@ -64,13 +68,20 @@ def make(config, workdir, *,
         c.batch_size, config.num_microbatches, "config.gan.batch_size")
   # The data set's ignore index is set in a step, when the data is there.
   gan = joint_losses.Gan(
-      modules, _with_allowed_flips(config), 0, config.num_microbatches)
+      modules, _with_allowed_flips(config), 0, config.num_microbatches,
+      perceptual_lib.make(config, workdir, "stage 'gan'")
+      if modules.encoder else None)
   tx = adams(gan)
   phase_functions = {
       "d": discriminator_phase, "g": generator_phase, "path": path_phase,
-      "ema": ema_phase, "r1": functools.partial(
+      "reconstruction": reconstruction_phase, "ema": ema_phase, "r1": functools.partial(
           r1_phase, match_official=config.match_official)}
   files = None if workdir is None else config.pretrained
+
+  def load_frozen():
+    frozen = joint_networks.load_frozen(modules, files)
+    return frozen | ({"perceptual": gan.perceptual.load()}
+                     if modules.encoder else {})
 
   def train_step(state, frozen, batch, rngs, *, phase):
     return phase_functions[phase](
@@ -79,7 +90,7 @@ def make(config, workdir, *,
 
   return stage.Stage(
       steps=c.steps,
-      load_frozen=lambda: joint_networks.load_frozen(modules, files),
+      load_frozen=load_frozen,
       init=lambda key, frozen: init(gan, tx, key),
       phases=lambda step: phases(gan, step),
       rngs=rngs_lib.of_phases(c, modules.generator),
@@ -114,7 +125,9 @@ def phases(gan, step: int) -> tuple[str, ...]:
   r1 = every["image_discriminator"] or every["patch_discriminator"]
   due = lambda interval: interval and step % interval == 0
   return ("d", *(["r1"] if due(r1) else []), "g",
-          *(["path"] if due(every["generator"]) else []), "ema")
+          *(["path"] if due(every["generator"]) else []),
+          *(["reconstruction"] if gan.modules.encoder and due(
+              gan.options.reconstruction.every) else []), "ema")
 
 
 def regularization_intervals(gan) -> dict[str, int]:
@@ -135,14 +148,18 @@ def adams(gan) -> dict[str, optax.GradientTransformation]:
   rates = {"generator": c.learning_rate,
            "image_discriminator": c.image_discriminator_learning_rate,
            "patch_discriminator": c.patch_discriminator_learning_rate}
-  return {name: optimizers.lazy_adam(
+  tx = {name: optimizers.lazy_adam(
       rates[name], betas=_BETAS, ratio=every / (every + 1) if every else 1.0)
-          for name, every in regularization_intervals(gan).items()}
+        for name, every in regularization_intervals(gan).items()}
+  if gan.modules.encoder:
+    tx["encoder"] = optax.adam(c.reconstruction.learning_rate)
+  return tx
 
 
 def init(gan, tx, key) -> State:
   """The first state."""
   g_key, dr_key, dm_key = jax.random.split(key, 3)
+  encoder = joint_networks.init_encoder(gan.modules, jax.random.fold_in(key, 3))
   generator = gan.modules.generator
   g = generator.init(g_key, jnp.zeros((1, generator.style_dim)))
   dr = joint_networks.init_image_discriminator(gan.modules, dr_key)
@@ -150,6 +167,8 @@ def init(gan, tx, key) -> State:
   params = {"generator": g["params"], "image_discriminator": dr["params"]}
   if dm:
     params["patch_discriminator"] = dm["params"]
+  if encoder:
+    params["encoder"] = encoder["params"]
   return State(
       step=jnp.zeros((), jnp.int32),
       generator=g["params"],
@@ -158,6 +177,7 @@ def init(gan, tx, key) -> State:
       noise=g["noise"],
       image_discriminator=dr,
       patch_discriminator=dm,
+      encoder=encoder,
       optimizers={name: tx[name].init(p) for name, p in params.items()},
       mean_path_length=jnp.zeros(()),
       augment_strength=jnp.float32(gan.options.augment.strength))
@@ -226,6 +246,24 @@ def path_phase(gan, tx, frozen, state, batch, rngs):
       rngs)
   return step_generator(
       tx, state, gradients).replace(mean_path_length=mean), metrics
+
+
+def reconstruction_phase(gan, tx, frozen, state, batch, rngs):
+  """One step of G and E on reconstructions of real images."""
+  def loss(params, data):
+    return joint_losses.reconstruction_loss(gan, frozen, state, params, *data)
+
+  params = {"generator": state.generator, "encoder": state.encoder["params"]}
+  gradients, (changed, metrics) = microbatches.grad(
+      loss, gan.num_microbatches)(
+          params, (batch, rngs), (0, rngs_lib.axes(rngs)))
+  state = step_generator(tx, state, gradients["generator"])
+  deltas, opt = tx["encoder"].update(
+      gradients["encoder"], state.optimizers["encoder"], params["encoder"])
+  return state.replace(
+      encoder={**state.encoder, **changed,
+               "params": optax.apply_updates(params["encoder"], deltas)},
+      optimizers={**state.optimizers, "encoder": opt}), metrics
 
 
 def ema_phase(gan, tx, frozen, state, batch, rngs):

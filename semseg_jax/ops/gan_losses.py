@@ -149,3 +149,18 @@ def _float32(scores):
 def _over_scales(maps, loss):
   scores = _float32([scale[-1] for scale in maps])
   return sum(jnp.mean(loss(x)) for x in scores) / len(scores)
+
+
+def energy_distance(x, y):
+  """2 E|x - y| - E|x - x'| - E|y - y'| of two samples [N, D] and [M, D].
+
+  Szekely and Rizzo 2013; unbiased, hence below 0 at times.
+  """
+  def mean(a, b, pairs):
+    gaps = jnp.square(a[:, None] - b[None]).sum(-1)
+    # A sample's distance to itself has no gradient and is no pair.
+    return jnp.sqrt(gaps + 1e-8).sum() / pairs
+
+  n, m = len(x), len(y)
+  return (2 * mean(x, y, n * m) - mean(x, x, n * (n - 1))
+          - mean(y, y, m * (m - 1)))

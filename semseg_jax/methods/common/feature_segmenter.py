@@ -51,7 +51,8 @@ def example(config, generator):
       tuple(jnp.zeros((1, h, w, 1)) for h, w in generator.noise_shapes))
 
 
-def build(config, module, example, count: int, load_frozen) -> stage.Stage:
+def build(config, module, example, count: int, load_frozen, *,
+          heads: int = 1) -> stage.Stage:
   """The stage for any network and feature maps.
 
   Args:
@@ -62,6 +63,8 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     count: how many labeled images there are.
     load_frozen: () -> {"maps": tuple of [count, h, w, C], "label":
       [count, S, S] class indices}.
+    heads: segmenters trained side by side from other first parameters and with
+      other noise; with more than one the parameters have them as first axis.
   """
   c = config.few_shot
   rate = learning_rate(config, count)
@@ -71,7 +74,9 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
   def init(key, frozen):
     del frozen
     zeros = jax.tree.map(lambda x: jnp.zeros((1, *x.shape[1:])), example)
-    params = module.init(key, zeros)["params"]
+    first = lambda key: module.init(key, zeros)["params"]
+    params = first(key) if heads == 1 else jax.vmap(first)(
+        jax.random.split(key, heads))
     return State(jnp.zeros((), jnp.int32), params, tx.init(params))
 
   def train_step(state, frozen, batch, rngs, *, phase):
@@ -79,15 +84,21 @@ def build(config, module, example, count: int, load_frozen) -> stage.Stage:
     # The same image on every device.
     pick = lambda x: jax.lax.dynamic_index_in_dim(x, batch["index"][0])
     maps, label = jax.tree.map(pick, (frozen["maps"], frozen["label"]))
-    if noise:
-      maps = perturbed(rngs, maps, noise)
 
-    def loss_fn(params):
+    def loss_fn(params, key):
+      seen = perturbed(key, maps, noise) if noise else maps
       return segmentation_losses.cross_entropy(
-          apply(module, params, maps), label,
+          apply(module, params, seen), label,
           ignore_index=data.ignore_index(config))
 
-    loss, gradients = jax.value_and_grad(loss_fn)(state.segmenter)
+    gradient = jax.value_and_grad(loss_fn)
+    if heads > 1:
+      keys = jax.random.split(rngs, heads) if noise else None
+      loss, gradients = jax.vmap(gradient, (0, 0 if noise else None))(
+          state.segmenter, keys)
+      loss = loss.mean()
+    else:
+      loss, gradients = gradient(state.segmenter, rngs)
     deltas, opt = tx.update(gradients, state.optimizer, state.segmenter)
     return State(state.step + 1, optax.apply_updates(state.segmenter, deltas),
                  opt), {"loss": loss, "learning_rate": rate(state.step)}
@@ -126,16 +137,23 @@ def learning_rate(config, count: int):
   return lambda step: start * c.decay ** (step // count // c.decay_epochs)
 
 
-def load(config, workdir, generator, stage_name: str, needed_by: str):
+def load(config, workdir, generator, stage_name: str, needed_by: str, *,
+         heads: int = 1):
   """The trained segmenter's parameters of a run's stage.
+
+  Args:
+    heads: see `build`.
+    others: the config, the run's folder, its generator, the stage, who asks.
 
   Raises FileNotFoundError: the stage has no checkpoint.
   """
   module, maps = network(config), example(config, generator)
+  first = lambda key: module.init(key, jax.tree.map(
+      lambda x: jnp.zeros(x.shape, x.dtype), maps))["params"]
   params = jax.eval_shape(
-      lambda key: module.init(key, jax.tree.map(
-          lambda x: jnp.zeros(x.shape, x.dtype), maps))["params"],
-      jax.random.key(0))
+      first if heads == 1 else jax.vmap(first),
+      jax.random.key(0) if heads == 1 else jax.random.split(
+          jax.random.key(0), heads))
   return trained.restored(
       workdir, stage_name, {"segmenter": params}, needed_by)["segmenter"]
 
@@ -145,9 +163,51 @@ def apply(module, params, maps):
   return module.apply({"params": params}, maps)
 
 
-def labeler(config, generator):
-  """labels_of(params, features) -> logits, from all of a generator's maps."""
+def labeler(config, generator, *, heads: int = 1):
+  """labels_of(params, features) -> logits, from all of a generator's maps.
+
+  Logits of several heads are logarithms of their mean probability.
+  """
+  logits_of = head_logits(config, generator, heads=heads)
+  return lambda params, features: mean_logits(logits_of(params, features))
+
+
+def head_logits(config, generator, *, heads: int = 1):
+  """logits_of(params, features) -> [heads, N, S, S, K], of each head."""
   module = network(config)
   names = hypercolumns.names(config, generator)
-  return lambda params, features: apply(
-      module, params, tuple(features[n] for n in names))
+
+  def logits_of(params, features):
+    maps = tuple(features[n] for n in names)
+    if heads == 1:
+      return apply(module, params, maps)[None]
+    # One after the other: side by side they take as many times the memory.
+    return jax.lax.map(lambda p: apply(module, p, maps), params)
+
+  return logits_of
+
+
+def mean_logits(logits):
+  """Logits [N, S, S, K] of the mean probability of heads [heads, ...]."""
+  if len(logits) == 1:
+    return logits[0]
+  if logits.shape[-1] == 1:
+    return jax.scipy.special.logit(jnp.clip(
+        jax.nn.sigmoid(logits).mean(0), 1e-6, 1 - 1e-6))
+  return jax.nn.logsumexp(jax.nn.log_softmax(logits), 0) - jnp.log(len(logits))
+
+
+def disagreement(logits):
+  """Jensen-Shannon divergence [N, S, S] of heads' labels, in nats.
+
+  H(mean_h p_h) - mean_h H(p_h), the uncertainty of Kuo et al. (2018) that
+  DatasetGAN (Zhang et al., CVPR 2021, section 3.2) filters samples by.
+
+  Args:
+    logits: [heads, N, S, S, K].
+  """
+  if logits.shape[-1] == 1:
+    logits = jnp.concatenate([logits, jnp.zeros_like(logits)], -1)
+  p = jax.nn.softmax(logits)
+  entropy = lambda p: -jax.scipy.special.xlogy(p, p).sum(-1)
+  return entropy(p.mean(0)) - entropy(p).mean(0)

@@ -33,6 +33,7 @@ class Gan(NamedTuple):
   options: Any  # the config's block `gan`
   ignore_index: int  # label of pixels without one
   num_microbatches: int  # parts that a batch is split into
+  perceptual: Any = None  # the distance of reconstructions
 
 
 def discriminator_loss(gan, frozen, state, params, batch, rngs):
@@ -143,6 +144,42 @@ def path_length_loss(gan, frozen, state, params, batch, rngs):
   weight = gan.options.path_length_weight * gan.options.path_every
   return weight * penalty, (
       mean, {"g/path": penalty, "g/path_length": lengths.mean()})
+
+
+def reconstruction_loss(gan, frozen, state, params, batch, rngs):
+  """E[d(x, G(E(x)))] + |E(G(z)) - w|^2 + energy distance of w and E(x).
+
+  Ours. A generator that has to reconstruct every real image cannot drop any, as
+  the discriminator allows it to (Larsen et al., ICML 2016, for GANs with an
+  encoder). One latent, E's mean over layers, stands for an image. The second
+  term teaches E alone. The third (Szekely & Rizzo 2013) teaches the mapping
+  alone to sample what reconstructs real images.
+  """
+  c, generator = gan.options.reconstruction, gan.modules.generator
+  image = data.to_float(batch["unlabeled"]["image"])
+  g, e = params["generator"], {**state.encoder, "params": params["encoder"]}
+  latents, changed = nets.encode(gan.modules, e, image)
+  latents = latents.mean(1)
+  again = render(gan, g, latents, rngs["reconstruction_noise"])
+  features = lambda x: gan.perceptual.features(frozen["perceptual"], x)
+  distance = gan.perceptual.distance(
+      frozen["perceptual"], features(again), features(image)).mean()
+  mse = jnp.square(again - image).mean()
+
+  mapped = generator.apply({"params": g}, rngs["many_z"], method="mapping")
+  spread = gan_losses.energy_distance(mapped, latents)
+  loss = c.weight * (10 * distance + mse) + c.spread_weight * spread
+  return loss, (changed, {
+      "g/reconstruction_perceptual": distance, "g/reconstruction_mse": mse,
+      "g/energy_distance": spread})
+
+
+def render(gan, params, latents, noise):
+  """Images of latents [N, D]."""
+  generator = gan.modules.generator
+  return generator.apply(
+      {"params": params}, stylegan2.broadcast_latents(
+          latents, generator.num_ws), noise, method="synthesize")[0].image
 
 
 def penalty_weight(gan) -> float:

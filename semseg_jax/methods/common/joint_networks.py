@@ -4,6 +4,7 @@ Both discriminators may look at pixels or, projected (Sauer et al., NeurIPS
 2021), at the maps of a pretrained network, which no training changes.
 """
 
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ class Modules(NamedTuple):
   patch_discriminator: discriminators.PatchDiscriminator | _PROJECTED
   # What projected discriminators see of an image, else None.
   features: projected_features.ProjectedFeatures | None = None
+  encoder: Any = None  # E; None: G makes samples alone
 
   @property
   def labeled(self) -> bool:
@@ -53,6 +55,8 @@ def make(config) -> Modules:
       networks.patch_discriminator(config))
   if modules.projected or (modules.labeled and modules.pair_projected):
     modules = modules._replace(features=projected_features.make(config))
+  if config.gan.reconstruction.weight:
+    modules = modules._replace(encoder=networks.encoder(config))
   return modules
 
 
@@ -121,6 +125,22 @@ def init_pair_discriminator(modules, key) -> dict:
     seen = (modules.features.zeros(image), label)
   return dict(modules.patch_discriminator.init(
       key, *seen, update_stats=False))
+
+
+def init_encoder(modules, key) -> dict:
+  """E's first variables; {} without reconstructions."""
+  if not modules.encoder:
+    return {}
+  return dict(modules.encoder.init(key, _image(modules), train=False))
+
+
+def encode(modules, variables, image):
+  """Latents [N, num_ws, D] of images while E is trained; changed statistics."""
+  if "batch_stats" not in variables:
+    return modules.encoder.apply(variables, image, train=True), {}
+  latents, changed = modules.encoder.apply(
+      variables, image, train=True, mutable=["batch_stats"])
+  return latents, dict(changed)
 
 
 def score_maps(maps) -> list[jax.Array]:

@@ -64,6 +64,12 @@ def of_phases(c, generator):
       return {"path": fake(m), "image_noise": jax.random.normal(
           next(keys), (m, generator.size, generator.size,
                        generator.image_channels))}
+    if phase == "reconstruction":
+      z_key, noise_key = jax.random.split(key)
+      return {"reconstruction_noise": stylegan2.random_noise(
+          noise_key, n, generator.noise_shapes),
+              "many_z": jax.random.normal(
+                  z_key, (8 * n, generator.style_dim))}
     return ()
 
   return rngs

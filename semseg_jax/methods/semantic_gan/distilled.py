@@ -47,27 +47,28 @@ def pairs(config, workdir) -> sources.Source:
   """Samples with their labels, the least certain left out.
 
   `config.distilled`: `num_samples` are sampled from `config.seed`; the share
-  `keep` with the largest mean probability of the label stays, and in those
-  pixels below `min_probability` are ignored.
+  `keep` with the least mean uncertainty stays (where the heads disagree; of one
+  head, or a branch, what its probability lacks to 1), and in those pixels whose
+  label's probability is below `min_probability` are ignored.
   """
   c = config.distilled
   sample = sampler(config, workdir, truncation=c.truncation)
   batches = [sample(i) for i in range(-(-c.num_samples // BATCH))]
-  image, label, certain = (
+  image, label, certain, uncertain = (
       np.concatenate(x)[:c.num_samples] for x in zip(*batches, strict=True))
-  mean = certain.mean((1, 2))
-  kept = np.sort(np.argsort(-mean, kind="stable")[
+  mean = uncertain.mean((1, 2))
+  kept = np.sort(np.argsort(mean, kind="stable")[
       :max(1, round(c.keep * len(mean)))])
   label = np.where(certain < c.min_probability, data.ignore_index(config),
                    label).astype(np.uint8)[kept]
-  logging.info("distilled: %d of %d samples, mean probability %.3f of %.3f",
+  logging.info("distilled: %d of %d samples, mean uncertainty %.4f of %.4f",
                len(kept), len(mean), mean[kept].mean(), mean.mean())
   return sources.InMemory(image[kept], label)
 
 
 def sampler(config, workdir, *, truncation: float = 1.0,
             seed: int | None = None, needed_by: str = "stage 'distilled'"):
-  """sample(number) -> (uint8 images, labels, probabilities of the labels).
+  """sample(number) -> (uint8 images, labels, their probability, uncertainty).
 
   Args:
     truncation: psi; 1 truncates nothing.
@@ -79,8 +80,10 @@ def sampler(config, workdir, *, truncation: float = 1.0,
   fitted = config.labels.head == "fitted"
   if fitted:
     frozen["head"] = feature_segmenter.load(
-        config, workdir, generator, "label_head", needed_by)
-    labels_of = feature_segmenter.labeler(config, generator)
+        config, workdir, generator, "label_head", needed_by,
+        heads=config.labels.heads)
+    logits_of = feature_segmenter.head_logits(
+        config, generator, heads=config.labels.heads)
   psi = truncation
 
   @jax.jit
@@ -98,14 +101,18 @@ def sampler(config, workdir, *, truncation: float = 1.0,
         stylegan2.broadcast_latents(w, generator.num_ws),
         stylegan2.random_noise(noise_key, BATCH, generator.noise_shapes),
         method="synthesize")
-    logits = labels_of(frozen["head"], maps) if fitted else generated.logits
+    every = logits_of(frozen["head"], maps) if fitted else (
+        generated.logits[None])
+    logits = feature_segmenter.mean_logits(every)
     label = image_ops.to_label(logits)
     if logits.shape[-1] == 1:
       p = jax.nn.sigmoid(logits[..., 0])
       certain = jnp.maximum(p, 1 - p)
     else:
       certain = jax.nn.softmax(logits).max(-1)
-    return image_ops.to_uint8(generated.image), label, certain
+    uncertain = (1 - certain if len(every) == 1 else
+                 feature_segmenter.disagreement(every))
+    return image_ops.to_uint8(generated.image), label, certain, uncertain
 
   key = jax.random.key(config.seed if seed is None else seed)
   return lambda number: jax.device_get(

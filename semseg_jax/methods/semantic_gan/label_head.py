@@ -4,7 +4,9 @@ For `labels.head = "fitted"`: the generator is trained on images alone, the few
 labeled images are inverted into it, and a small segmenter of its feature maps
 is fitted to their labels by cross entropy, as in DatasetGAN (Zhang et al., CVPR
 2021, section 3) and EditGAN (Ling et al., NeurIPS 2021, section 3.1). Augmented
-copies of the labeled images, inverted too, may be fitted besides.
+copies of the labeled images, inverted too, may be fitted besides. Several heads
+(`labels.heads`, 10 in DatasetGAN) are averaged, and where they disagree a
+sample's label is uncertain.
 """
 
 import functools
@@ -41,6 +43,11 @@ def make(config, workdir) -> stage.Stage:
   module = feature_segmenter.network(config)
   if not config.few_shot.steps:
     raise ValueError("config.few_shot.steps is 0: the head needs updates")
+  heads = config.labels.heads
+  if heads < 1:
+    raise ValueError(f"config.labels.heads is {heads}; at least 1")
+  labels_of = feature_segmenter.labeler(config, generator, heads=heads)
+  layers = hypercolumns.names(config, generator)
 
   def load_frozen():
     images, labels = examples(config)
@@ -50,7 +57,7 @@ def make(config, workdir) -> stage.Stage:
         jax.random.key(config.seed),
         mean=labeling.start(config, generator, frozen))
     extract = jax.jit(hypercolumns.extractor(
-        config, generator, hypercolumns.names(config, generator)))
+        config, generator, layers))
     return {"maps": hypercolumns.stacked(
         extract, frozen["generator"], inverted.latents, inverted.noise),
             "label": jnp.asarray(labels), "image": jnp.asarray(images),
@@ -59,7 +66,8 @@ def make(config, workdir) -> stage.Stage:
 
   @jax.jit
   def label(params, maps):
-    return image_ops.to_label(feature_segmenter.apply(module, params, maps))
+    return image_ops.to_label(labels_of(
+        params, dict(zip(layers, maps, strict=True))))
 
   def sample(state, frozen, key):
     del key
@@ -80,7 +88,7 @@ def make(config, workdir) -> stage.Stage:
   # The count of labeled images is known only once the data set is read.
   return feature_segmenter.build(
       config, module, feature_segmenter.example(config, generator), 1,
-      load_frozen)._replace(sample=sample, train_data=train_data)
+      load_frozen, heads=heads)._replace(sample=sample, train_data=train_data)
 
 
 def examples(config):

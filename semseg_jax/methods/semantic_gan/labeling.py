@@ -120,10 +120,12 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
     frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
 
   head = head and config.labels.head == "fitted"
-  labels_of = feature_segmenter.labeler(config, generator) if head else None
+  labels_of = feature_segmenter.labeler(
+      config, generator, heads=config.labels.heads) if head else None
   if head:
     frozen["head"] = feature_segmenter.load(
-        config, workdir, generator, "label_head", NEEDED_BY)
+        config, workdir, generator, "label_head", NEEDED_BY,
+        heads=config.labels.heads)
 
   def encode(frozen, image):
     return encoder.apply(frozen["encoder"], image, train=False)
