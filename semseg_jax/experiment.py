@@ -28,8 +28,10 @@ from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.reporting import report
+from semseg_jax.training import checkpoint
 from semseg_jax.training import console
 from semseg_jax.training import exits
+from semseg_jax.training import exported
 from semseg_jax.training import loop
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import run_dir
@@ -117,6 +119,40 @@ def train(config, workdir, *, overrides=None, only=()):
         config_json=json.dumps(relevant(config, name)),
         overrides_json=json.dumps(overrides or {}, default=str))
   return workdir
+
+
+def adopt(config, workdir, model, names) -> None:
+  """Stages of another run or exported file as finished stages of this one.
+
+  Args:
+    config: this run's.
+    workdir: its folder; stages that it has already stay as they are.
+    model: the other's folder, file or name as a shipped model.
+    names: of the stages.
+
+  Raises:
+    ValueError: the other's config differs in what a stage depends on.
+    FileNotFoundError: it lacks a stage.
+  """
+  place = exported.place(model)
+  there = configured(exported.read_meta(place)["config"] if exported.is_file(
+      place) else run_dir.described(place)[0]).copy_and_resolve_references()
+  there.unlock()
+  for block, name in (("data", "data_dir"), ("data", "cache_dir"),
+                      ("labels", "run")):  # where, not what
+    there[block][name] = config[block][name]
+  for name in names:
+    if run_dir.done_step(workdir / name) is not None:
+      continue
+    relevant_now = relevant(config, name)
+    if lines := run_dir.refused(relevant(there, name), relevant_now):
+      raise ValueError(
+          f"{model}: its stage {name!r} is of another config:\n{lines}")
+    step, arrays = checkpoint.read(place / name / "ckpt")
+    run_dir.prepare(workdir / name, relevant_now, {"adopted": str(model)})
+    with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
+      checkpoints.save(step, arrays, {"adopted": str(model)})
+    run_dir.write_done(workdir / name, step)
 
 
 def _joined(plain: dict, workdir) -> dict:

@@ -7,8 +7,8 @@
 
 Arguments: labels, unlabeled, seed, long (about three times the steps, and more
 test images), fitted (64 px; a generator of images alone and fitted labels), run
-(of "fitted": folder or exported file of a run with labels=0), match_official,
-smoke.
+(of "fitted": folder, exported file or shipped name of a run with labels=0),
+demo (fitted, few steps and images), match_official, smoke.
 """
 
 from configs.semantic_gan import base
@@ -20,7 +20,7 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   c, a = experiments.start(
       arg, "toy_faces", labels=20, unlabeled=2000, long=False, fitted=False,
-      run="")
+      demo=False, run="")
   small.shrink(c, width=64)
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)
@@ -40,14 +40,20 @@ def get_config(arg=""):
     c.encoder.update(steps=1600, decay_start=800, decay_end=1600)
     c.inversion.update(snapshots=(25, 50, 100), steps=100)
     c.evaluation.limit = 200
-  if a["fitted"]:
+  if a["fitted"] or a["demo"]:
     small.two_cores(c)
     c.data.num_unlabeled = -1  # rendered: there are as many as wanted
     # Colors are what the faces differ in, and Dr cannot memorize 1,500 of them.
     c.gan.augment.update(policy=("translation",), strength=0.6)
     c.supervised.update(width=12, levels=4)
     c.distilled.num_samples = 2000
+    c.inversion.update(steps=50, snapshots=(25, 50))
     base.fit_labels(c, a["run"])
+  if a["demo"]:
+    c.stages = ("supervised", "label_head", "distilled")
+    # On 20 images it gains no more than .01 by 400 steps more.
+    c.supervised.steps = 600
+    c.evaluation.update(limit=48, num_visualized=8)
   if not a["labels"]:
     # Plain StyleGAN2, and what other runs need of it.
     c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)

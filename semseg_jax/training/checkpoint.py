@@ -211,6 +211,19 @@ def restore_all(directory, *, step: int) -> dict[str, Any]:
   return jax.tree.map(np.asarray, saved)
 
 
+def read(directory) -> tuple[int, dict[str, Any]]:
+  """(step, the whole state) of the best checkpoint, also in an exported file.
+
+  Raises FileNotFoundError: there is none.
+  """
+  step = best(directory)
+  if step is None:
+    raise FileNotFoundError(f"no checkpoint in {directory}")
+  if there := exported.split(directory):
+    return step, exported.read_all(*there)
+  return step, restore_all(directory, step=step)
+
+
 def score_of(directory) -> float | None:
   """Validation score of the best checkpoint; None without one."""
   step = best(directory)

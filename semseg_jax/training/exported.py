@@ -4,6 +4,7 @@
 `checkpoint` reads it by the functions below.
 """
 
+import functools
 import importlib.resources
 import json
 from typing import Any
@@ -122,6 +123,20 @@ def read(file, stage: str, abstract):
       arrays[name] = jax.numpy.asarray(value, leaf.dtype)
   return jax.tree.unflatten(
       jax.tree.structure(abstract), list(arrays.values()))
+
+
+def read_all(file, stage: str) -> dict[str, Any]:
+  """A stage's arrays as nested dicts, floats as float32."""
+  tree: dict[str, Any] = {}
+  with safetensors.safe_open(str(file), "np") as opened:
+    for name in opened.keys():
+      owner, *path, last = name.split("/")
+      if owner == stage:
+        value = opened.get_tensor(name)
+        node = functools.reduce(lambda d, k: d.setdefault(k, {}), path, tree)
+        node[last] = value.astype(
+            np.float32) if value.dtype == np.float16 else value
+  return tree
 
 
 def _flat(tree) -> dict[str, Any]:

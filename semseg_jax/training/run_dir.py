@@ -65,15 +65,18 @@ def check(folder, config: dict) -> None:
   path = folder / "config.json"
   if not path.exists():
     return
-  differing = differences(json.loads(path.read_text()), _as_on_disk(config))
-  refused = [d for d in differing if d[0].split(".")[-1] not in CHANGEABLE]
-  if refused:
-    lines = "\n".join(
-        f"  {name}: {old} there, {new} now" for name, old, new in refused)
+  if lines := refused(json.loads(path.read_text()), _as_on_disk(config)):
     raise ConfigMismatchError(
         f"{folder} holds a run with another config:\n{lines}\n"
         "Give the new run its own --workdir, set these fields back to "
         f"continue the old one, or delete {folder} to start again.")
+
+
+def refused(old: dict, new: dict) -> str:
+  """A line for each field that differs and is not in CHANGEABLE."""
+  return "\n".join(f"  {name}: {there} there, {now} now"
+                   for name, there, now in differences(old, new)
+                   if name.split(".")[-1] not in CHANGEABLE)
 
 
 def prepare(folder, config: dict, overrides: dict, *,

@@ -160,6 +160,15 @@ def load_encoder(config, workdir, needed_by: str):
 
   From the checkpoint that was best on validation; the newest without labels.
   """
+  return _load_encoder(config, workdir, "encoder", needed_by, checkpoint.best)
+
+
+def load_first_encoder(config, workdir, needed_by: str):
+  """The variables of the encoder that the stage `gan` trained with G."""
+  return _load_encoder(config, workdir, "gan", needed_by)
+
+
+def _load_encoder(config, workdir, stage, needed_by, step=None):
   module = networks.encoder(config)
   size = config.data.size
   abstract = dict(jax.eval_shape(
@@ -167,5 +176,5 @@ def load_encoder(config, workdir, needed_by: str):
           key, jnp.zeros((1, size, size, config.data.channels)), train=False),
       jax.random.key(0)))
   return trained.restored(
-      run_of_images(config, workdir), "encoder", {"encoder": abstract},
-      needed_by, step=checkpoint.best)["encoder"]
+      run_of_images(config, workdir), stage, {"encoder": abstract},
+      needed_by, step=step)["encoder"]

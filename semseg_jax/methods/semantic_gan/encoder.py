@@ -68,16 +68,24 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
 
   def load_frozen():
-    return {"generator": trained.load_ema(config, workdir, "stage 'encoder'"),
-            "perceptual": perceptual.load()}
+    frozen = {"generator": trained.load_ema(config, workdir, "stage 'encoder'"),
+              "perceptual": perceptual.load()}
+    if config.gan.reconstruction.weight:
+      frozen["first"] = trained.load_first_encoder(
+          config, workdir, "stage 'encoder'")
+    return frozen
 
   def mapping(frozen, z):
     return generator.apply(frozen["generator"], z, method="mapping")
 
   def init(key, frozen):
-    variables = dict(encoder.init(
-        key, jnp.zeros((1, size, size, channels)), train=False))
-    if c.mean_start:
+    if "first" in frozen:  # trained beside the generator
+      # Its own buffers: the state is donated.
+      variables = jax.tree.map(jnp.copy, dict(frozen["first"]))
+    else:
+      variables = dict(encoder.init(
+          key, jnp.zeros((1, size, size, channels)), train=False))
+    if c.mean_start and "first" not in frozen:
       z = jax.random.normal(key, (MEAN_SAMPLES, generator.style_dim))
       variables["params"] = started_at(
           variables["params"], mapping(frozen, z).mean(0))
