@@ -1,9 +1,10 @@
 """Stage `gan`: joint training of images and labels (SemanticGAN, section 3).
 
 Li et al., "Semantic Segmentation with Generative Models", CVPR 2021. One
-iteration is the phases d (Dr and Dm), r1, g, path, ema; their losses are in
-`methods/common/joint_losses.py`. With `data.num_labeled=0` the label branch and
-Dm are absent and this is StyleGAN2, or Projected GAN, on images alone.
+iteration is the phases d (Dr and Dm), r1, g, path, reconstruction (ours, off in
+the paper's configs), ema; their losses are in `methods/common/joint_losses.py`.
+With `data.num_labeled=0` the label branch and Dm are absent and this is
+StyleGAN2, or Projected GAN, on images alone.
 """
 
 import functools
@@ -29,8 +30,6 @@ from semseg_jax.training import stage
 # Blocks of the config that the result depends on.
 FIELDS = ("gan", "generator", "image_discriminator", "labels",
           "num_microbatches", "patch_discriminator")
-# Besides, where the config asks for reconstructions.
-RECONSTRUCTION_FIELDS = ("encoder", "perceptual")
 _BETAS = (0.0, 0.99)
 
 
@@ -52,12 +51,16 @@ class State(struct.PyTreeNode):
 
 
 def make(config, workdir, *,
-         modules: joint_networks.Modules | None = None) -> stage.Stage:
+         modules: joint_networks.Modules | None = None,
+         perceptual=None) -> stage.Stage:
   """The stage that `config` describes; nothing is read before training.
 
   Args:
     workdir: the run's folder; None: `load_frozen` gives shapes alone.
     modules: networks to train instead of those the config describes.
+    perceptual: the distance of reconstructions; None: the config's.
+
+  Raises ValueError: a field is out of range, or the fields do not fit.
   """
   c = config.gan
   modules = modules or joint_networks.make(config)
@@ -69,8 +72,8 @@ def make(config, workdir, *,
   # The data set's ignore index is set in a step, when the data is there.
   gan = joint_losses.Gan(
       modules, _with_allowed_flips(config), 0, config.num_microbatches,
-      perceptual_lib.make(config, workdir, "stage 'gan'")
-      if modules.encoder else None)
+      perceptual or (reconstruction_distance(config, workdir)
+                     if modules.encoder else None))
   tx = adams(gan)
   phase_functions = {
       "d": discriminator_phase, "g": generator_phase, "path": path_phase,
@@ -99,6 +102,16 @@ def make(config, workdir, *,
           config, batch_size=c.batch_size, unlabeled_batch_size=c.batch_size,
           start_step=start),
       sample=grids.sampler(config, modules.generator))
+
+
+def reconstruction_distance(config, workdir):
+  """The perceptual distance of real images and their reconstructions."""
+  if perceptual_lib.kind(config) == "discriminator":
+    raise ValueError(
+        "config.gan.reconstruction.weight needs a distance that is there before "
+        "Dr is trained: set config.perceptual.kind to 'efficientnet' or "
+        "'lpips_vgg'")
+  return perceptual_lib.make(config, workdir, "stage 'gan'")
 
 
 def _with_allowed_flips(config):

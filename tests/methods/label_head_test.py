@@ -8,6 +8,7 @@ import pytest
 
 from semseg_jax.methods import gan
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import distilled
@@ -116,7 +117,52 @@ def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):
   assert rows["distilled"]["logits"].shape == (2, 8, 8, 7)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_heads_are_averaged_and_their_disagreement_is_uncertainty(channels):
+  logits = np.random.default_rng(0).normal(
+      0, 3, (4, 2, 5, 5, channels)).astype(np.float32)
+  two = np.concatenate([logits, 0 * logits], -1) if channels == 1 else logits
+  p = np.exp(two) / np.exp(two).sum(-1, keepdims=True)
+  mean = feature_segmenter.mean_logits(logits)
+  mean = np.concatenate([mean, 0 * mean], -1) if channels == 1 else mean
+  np.testing.assert_allclose(jax.nn.softmax(mean), p.mean(0), atol=1e-5)
+  entropy = lambda p: -(p * np.log(p)).sum(-1)
+  np.testing.assert_allclose(
+      feature_segmenter.disagreement(logits),
+      entropy(p.mean(0)) - entropy(p).mean(0), atol=1e-4)
+  same = np.repeat(logits[:1], 3, 0)
+  np.testing.assert_allclose(
+      feature_segmenter.disagreement(same), 0, atol=1e-5)
+
+
+def test_several_heads_from_fit_to_samples(fitted, tmp_path):
+  config = fitted[0].copy_and_resolve_references()
+  config.labels.heads = 3
+  stage = label_head.make(config, tmp_path)
+  frozen = stage.load_frozen()
+  state = stage.init(jax.random.key(0), frozen)
+  step = jax.jit(stage.train_step, static_argnames="phase")
+  first = state.segmenter
+  for i, batch in enumerate(itertools.islice(stage.train_data(0), 3)):
+    state, _ = step(state, frozen, batch, stage.rngs(
+        jax.random.key(i), "step"), phase="step")
+  for before, after in zip(*map(jax.tree.leaves, (first, state.segmenter)),
+                           strict=True):
+    assert len(after) == 3
+    assert all((a != b).any() for a, b in zip(before, after, strict=True))
+  save(stage, state, tmp_path / "label_head")
+  image, label, certain, uncertain = distilled.sampler(config, tmp_path)(0)
+  assert image.shape[1:] == (8, 8, 3)
+  assert label.shape == certain.shape == uncertain.shape == image.shape[:3]
+  assert (uncertain > 0).any()
+  images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
+  rows = labeling.predictor(config, tmp_path)(images, np.arange(4))
+  assert rows["inversion"]["logits"].shape == (4, 8, 8, 7)
+
+
 @pytest.mark.parametrize(("changes", "message"), [
+    ({"labels.head": "fitted", "labels.heads": 0, "data.num_labeled": 2},
+     "labels.heads is 0"),
     ({"labels.head": "branch"}, "no stage 'label_head'"),
     ({"labels.head": "fitted", "data.num_labeled": 0}, "num_labeled")])
 def test_what_cannot_be_fitted_names_the_field(

@@ -71,3 +71,18 @@ def test_path_length_of_a_linear_generator():
   # flows through the updated mean.
   value, slope = jax.value_and_grad(lambda s: penalty(s, 0.0, 0.25)[0])(3.0)
   np.testing.assert_allclose(slope, 2 * value / 3.0, rtol=1e-4)
+
+
+def test_energy_distance_is_that_of_pairs():
+  rng = np.random.default_rng(0)
+  x, y = (rng.normal(m, 1, (n, 3)).astype(np.float32)
+          for m, n in ((0, 5), (1, 4)))
+  gap = lambda a, b: np.linalg.norm(a[:, None] - b[None], axis=-1)
+  others = lambda a: gap(a, a)[~np.eye(len(a), dtype=bool)].mean()
+  np.testing.assert_allclose(
+      gan_losses.energy_distance(x, y),
+      2 * gap(x, y).mean() - others(x) - others(y), rtol=2e-3)
+  gradient = jax.grad(gan_losses.energy_distance)(x, y)
+  assert np.isfinite(gradient).all()
+  # Downhill is towards the others, whose mean is larger.
+  assert gradient.mean() < 0
