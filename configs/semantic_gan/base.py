@@ -58,10 +58,10 @@ def get_config():
       # strength (ADA) to Dr's mean sign.
       augment=dict(policy=(), pair_policy=(), strength=1.0, target=0.0,
                    images=500_000.0, maximum=0.8),
-      # Ours: G is trained to reconstruct real images, too, by an encoder that
-      # is trained with it, so that it drops none of them. weight 0: off.
-      reconstruction=dict(weight=0.0, every=1, spread_weight=1.0,
-                          learning_rate=1e-3)))
+      # Ours: G is trained to reconstruct real images, too, with an encoder
+      # beside it, so that it drops none. perceptual_weight 0: off.
+      reconstruction=dict(perceptual_weight=0.0, mse_weight=1.0, every=1,
+                          spread_weight=1.0, learning_rate=1e-3)))
 
   for network in ("image_discriminator", "patch_discriminator"):
     c.gan[f"{network}_learning_rate"] = c.gan.get_oneway_ref("learning_rate")

@@ -108,8 +108,8 @@ def reconstruction_distance(config, workdir):
   """The perceptual distance of real images and their reconstructions."""
   if perceptual_lib.kind(config) == "discriminator":
     raise ValueError(
-        "config.gan.reconstruction.weight needs a distance that is there before "
-        "Dr is trained: set config.perceptual.kind to 'efficientnet' or "
+        "config.gan.reconstruction.perceptual_weight needs a distance that is "
+        "there before Dr is trained: set config.perceptual.kind to 'efficientnet' or "
         "'lpips_vgg'")
   return perceptual_lib.make(config, workdir, "stage 'gan'")
 

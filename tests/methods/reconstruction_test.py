@@ -14,7 +14,7 @@ from semseg_jax.training import loop
 PIXELS = perceptual_lib.Perceptual(
     "pixels", dict, lambda variables, image: image,
     lambda variables, a, b: jnp.square(a - b).mean((1, 2, 3)))
-FIELDS = {"gan.reconstruction.weight": 1.0, "data.num_labeled": 0}
+FIELDS = {"gan.reconstruction.perceptual_weight": 1.0, "data.num_labeled": 0}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_every_so_many_iterations_before_the_average(toy_config):
   assert "reconstruction" in phases(2, **rare)
   assert "reconstruction" not in phases(1, **rare)
   assert "reconstruction" not in phases(
-      1, **{"gan.reconstruction.weight": 0.0})
+      1, **{"gan.reconstruction.perceptual_weight": 0.0})
 
 
 def test_generator_and_encoder_learn_to_reconstruct(trained, toy_batch):

@@ -147,13 +147,13 @@ def path_length_loss(gan, frozen, state, params, batch, rngs):
 
 
 def reconstruction_loss(gan, frozen, state, params, batch, rngs):
-  """E[d(x, G(E(x)))] + |E(G(z)) - w|^2 + energy distance of w and E(x).
+  """d(x, G(E(x))) + |x - G(E(x))|^2 + energy distance of E(x) and w, weighted.
 
   Ours. A generator that has to reconstruct every real image cannot drop any, as
-  the discriminator allows it to (Larsen et al., ICML 2016, for GANs with an
-  encoder). One latent, E's mean over layers, stands for an image. The second
-  term teaches E alone. The third (Szekely & Rizzo 2013) teaches the mapping
-  alone to sample what reconstructs real images.
+  its discriminator allows it to (Larsen et al., ICML 2016, have an encoder in a
+  GAN for this). One latent, E's mean over layers, stands for an image. The last
+  term (Szekely and Rizzo 2013; Tolstikhin et al., ICLR 2018, match codes and
+  prior so) makes what the mapping samples like what real images are encoded as.
   """
   c, generator = gan.options.reconstruction, gan.modules.generator
   image = data.to_float(batch["unlabeled"]["image"])
@@ -168,7 +168,8 @@ def reconstruction_loss(gan, frozen, state, params, batch, rngs):
 
   mapped = generator.apply({"params": g}, rngs["many_z"], method="mapping")
   spread = gan_losses.energy_distance(mapped, latents)
-  loss = c.weight * (10 * distance + mse) + c.spread_weight * spread
+  loss = (c.perceptual_weight * distance + c.mse_weight * mse
+          + c.spread_weight * spread)
   return loss, (changed, {
       "g/reconstruction_perceptual": distance, "g/reconstruction_mse": mse,
       "g/energy_distance": spread})

@@ -55,7 +55,7 @@ def make(config) -> Modules:
       networks.patch_discriminator(config))
   if modules.projected or (modules.labeled and modules.pair_projected):
     modules = modules._replace(features=projected_features.make(config))
-  if config.gan.reconstruction.weight:
+  if config.gan.reconstruction.perceptual_weight:
     modules = modules._replace(encoder=networks.encoder(config))
   return modules
 

@@ -70,7 +70,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   def load_frozen():
     frozen = {"generator": trained.load_ema(config, workdir, "stage 'encoder'"),
               "perceptual": perceptual.load()}
-    if config.gan.reconstruction.weight:
+    if config.gan.reconstruction.perceptual_weight:
       frozen["first"] = trained.load_first_encoder(
           config, workdir, "stage 'encoder'")
     return frozen
