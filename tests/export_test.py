@@ -3,6 +3,7 @@
 import importlib
 import json
 
+from etils import epath
 import jax
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ import pytest
 from configs.semantic_gan import toy_faces
 import semseg_jax
 from semseg_jax import api
+from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.cli import export
 from semseg_jax.cli import label
@@ -19,6 +21,7 @@ from semseg_jax.interop import pretrained
 from semseg_jax.interop import torch_files
 from semseg_jax.methods.common import generator
 from semseg_jax.methods.common import networks
+from semseg_jax.training import run_dir
 from tests.methods import untrained
 
 
@@ -149,3 +152,32 @@ def test_another_runs_generator_is_taken_along(tmp_path):
       "gan", "label_head", "distilled"}
   images.rename(tmp_path / "away")
   assert list(api.load(path).methods) == ["encoder", "inversion", "distilled"]
+
+
+def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):
+  run, path = tmp_path / "run", tmp_path / "x.safetensors"
+  config = untrained.semantic_gan("gan", "label_head", "distilled", fitted=True)
+  untrained.save(config, run)
+  api.load(run).export(path, methods=("distilled",))
+  config.stages = ("distilled",)
+  config.log.log_every = 3  # what a result does not depend on
+  new = epath.Path(tmp_path / "new")
+  adopt = lambda config, names: experiment.adopt(config, new, path, names)
+  adopt(config, ("distilled",))
+  assert run_dir.done_step(new / "distilled") == 1
+  labels = {}
+  for name, folder in (("old", run), ("new", new)):
+    run_dir.describe(
+        folder, json.loads(config.to_json_best_effort()),
+        experiment.dataset_facts(config))
+    labels[name] = api.load(folder).segment(images, "distilled").labels[0]
+  np.testing.assert_array_equal(labels["old"], labels["new"])
+  files = lambda: sorted((tmp_path / "new/distilled").rglob("*"))
+  before = files()
+  adopt(config, ("distilled",))
+  assert files() == before
+  config.supervised.width += 1
+  with pytest.raises(ValueError, match=r"supervised.width: 4 there, 5 now"):
+    adopt(config, ("label_head", "distilled"))
+  with pytest.raises(FileNotFoundError, match="no checkpoint"):
+    adopt(config, ("encoder",))

@@ -4,11 +4,12 @@
 
 Trains the supervised baseline on 20 labeled procedural faces, takes the rest
 from the shipped model `toy_faces` (its generator and encoder have seen images
-alone, its label head and distilled segmenter the same 20 labels), labels unseen
-images in and out of domain with all of them, prints one table and writes it to
-table.json. With other labels or seeds head and segmenter are trained, too; the
-variants `short` and `long` train everything from scratch. With several seeds
-the table holds mean and spread. Run again after an interruption: it continues.
+alone, its label head and distilled segmenter the same 20 labels), and labels
+unseen images in and out of domain with all of them. Prints one table and writes
+it to table.json, and some images with their labels to domains.png. With other
+labels or seeds head and segmenter are trained, too; the variants `short` and
+`long` train everything from scratch. With several seeds the table holds mean
+and spread. Run again after an interruption: it continues.
 """
 
 import pathlib
@@ -16,10 +17,14 @@ import pathlib
 from absl import flags
 
 from semseg_jax import experiment
+from semseg_jax.evaluation import figures
+from semseg_jax.reporting import domains
+from semseg_jax.reporting import run_folder
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
 MODEL = "toy_faces"
+METHODS = ("supervised", "encoder", "inversion", "distilled")  # of the figure
 
 
 def define_flags():
@@ -28,8 +33,8 @@ def define_flags():
   flags.DEFINE_list("seeds", ["0"], "Seeds; one run each.")
   flags.DEFINE_enum(
       "variant", "shipped", ["shipped", "short", "long", "smoke"],
-      "shipped: with the shipped generator; from scratch: short (minutes on two "
-      "cores), long (three times the steps), smoke (a test).")
+      "shipped: with the shipped generator; from scratch: short (minutes on "
+      "two cores), long (three times the steps), smoke (a test).")
   flags.DEFINE_integer("labels", 20, "Labeled images.")
 
 
@@ -52,6 +57,8 @@ def main(argv):
                      names=("label_head", "distilled"))
     experiment.run(experiment.train, config, folder)
     results.append(experiment.run(experiment.evaluate, config, folder))
+    figures.save(folder / "domains.png", domains.draw(
+        run_folder.read(folder), METHODS if given.variant == "shipped" else ()))
   experiment.write_table(results, config, workdir)
 
 

@@ -77,7 +77,8 @@ def make(config, workdir, *,
   tx = adams(gan)
   phase_functions = {
       "d": discriminator_phase, "g": generator_phase, "path": path_phase,
-      "reconstruction": reconstruction_phase, "ema": ema_phase, "r1": functools.partial(
+      "reconstruction": reconstruction_phase, "ema": ema_phase,
+      "r1": functools.partial(
           r1_phase, match_official=config.match_official)}
   files = None if workdir is None else config.pretrained
 
@@ -109,8 +110,8 @@ def reconstruction_distance(config, workdir):
   if perceptual_lib.kind(config) == "discriminator":
     raise ValueError(
         "config.gan.reconstruction.perceptual_weight needs a distance that is "
-        "there before Dr is trained: set config.perceptual.kind to 'efficientnet' or "
-        "'lpips_vgg'")
+        "there before Dr is trained: set config.perceptual.kind to "
+        "'efficientnet' or 'lpips_vgg'")
   return perceptual_lib.make(config, workdir, "stage 'gan'")
 
 
