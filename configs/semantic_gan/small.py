@@ -105,6 +105,7 @@ def smoke(c: ml_collections.ConfigDict):
   c.generator.update(style_dim=16, mlp_layers=1, channels_per_resolution=())
   c.image_discriminator.update(kind="stylegan2", channels_per_resolution=())
   c.perceptual.kind = ""  # nothing that has to be installed
+  c.gan.reconstruction.perceptual_weight = 0.0
   c.patch_discriminator.update(width=4, num_layers=2, num_scales=2)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
   c.supervised.update(width=4, levels=2)
