@@ -48,12 +48,13 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
   exported.write(path, trees | ({"files": files} if files else {}), {
       "config": plain, "dataset": model.dataset, "steps": steps,
       "scores": {k: v for k, v in model.methods.items() if k in methods},
-      "files": metadata, "record": record(model.workdir)}, dtype=dtype)
+      "files": metadata, "record": record(config, model.workdir)}, dtype=dtype)
 
 
-def record(workdir) -> dict:
+def record(config, workdir) -> dict:
   """How a run was made, and its results: {"commands", "results", "versions"}.
 
+  `commands` are first those of the run with its generator, if it is another's;
   `results` is {split: {method: mean IoU}} of its evaluations.
   """
   results = {}
@@ -61,7 +62,12 @@ def record(workdir) -> dict:
     methods = json.loads(path.read_text())["methods"]
     results[path.parent.name] = {
         k: round(v["miou"], 4) for k, v in methods.items()}
-  return {"commands": [x["command"] for x in run_dir.commands(workdir)],
+  places = [workdir]
+  if other := config.get("labels", {}).get("run", ""):
+    places.insert(0, exported.place(other))
+  return {"commands": [x["command"] for place in places
+                       if not exported.is_file(place)
+                       for x in run_dir.commands(place)],
           "results": results,
           "versions": json.loads((workdir / "versions.json").read_text())}
 
