@@ -12,6 +12,7 @@ labels or seeds head and segmenter are trained, too; the variants `short` and
 and spread. Run again after an interruption: it continues.
 """
 
+import json
 import pathlib
 
 from absl import flags
@@ -65,4 +66,5 @@ def main(argv):
 def knows(config) -> bool:
   """Whether the shipped model was fitted to the labels of `config`."""
   data = exported.read_meta(exported.place(MODEL))["config"]["data"]
-  return not run_dir.differences(data, config.data.to_dict())
+  return not run_dir.refused(data, json.loads(
+      config.data.to_json_best_effort()))
