@@ -114,7 +114,7 @@ def test_the_shipped_stages_are_those_of_the_demo(tmp_path):
 
 
 def test_the_shipped_model_labels_faces_of_both_styles():
-  """By the encoder, ahead of chance and of the baseline's 0.43 out of domain."""
+  """By the encoder, ahead of the baseline's 0.43 out of domain."""
   model = semseg_jax.load(command.MODEL)
   dataset = datasets.load("toy_faces", size=64, seed=0)
   for split, least in (("test", 0.5), ("ood_test", 0.45)):
