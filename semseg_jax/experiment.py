@@ -110,6 +110,10 @@ def train(config, workdir, *, overrides=None, only=()):
         **config.log.to_dict(),
         best_metric=stage.validate and stage_table.of(
             config, name).best_metric)
+    if model := run_dir.adopted(workdir / name):
+      logging.info("stage %s (%d of %d): of %s", name, number + 1, len(names),
+                   model)
+      continue
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
                  len(names), stage.steps)
     loop.train(
@@ -123,6 +127,9 @@ def train(config, workdir, *, overrides=None, only=()):
 
 def adopt(config, workdir, model, names) -> None:
   """Stages of another run or exported file as finished stages of this one.
+
+  `train` leaves them alone: an exported file holds what results are made from,
+  which is not enough to train on.
 
   Args:
     config: this run's.
@@ -149,10 +156,10 @@ def adopt(config, workdir, model, names) -> None:
       raise ValueError(
           f"{model}: its stage {name!r} is of another config:\n{lines}")
     step, arrays = checkpoint.read(place / name / "ckpt")
-    run_dir.prepare(workdir / name, relevant_now, {"adopted": str(model)})
+    run_dir.prepare(workdir / name, relevant_now, {})
     with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
-      checkpoints.save(step, arrays, {"adopted": str(model)})
-    run_dir.write_done(workdir / name, step)
+      checkpoints.save(step, arrays, {})
+    run_dir.write_done(workdir / name, step, adopted=str(model))
 
 
 def _joined(plain: dict, workdir) -> dict:

@@ -176,6 +176,9 @@ def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):
   before = files()
   adopt(config, ("distilled",))
   assert files() == before
+  assert run_dir.adopted(new / "distilled") == str(path)
+  experiment.train(config, new)  # leaves it alone
+  assert {p for p in files() if p not in before} == set()
   config.supervised.width += 1
   with pytest.raises(ValueError, match=r"supervised.width: 4 there, 5 now"):
     adopt(config, ("label_head", "distilled"))

@@ -214,9 +214,15 @@ def done_step(folder) -> int | None:
   return json.loads(path.read_text())["step"] if path.exists() else None
 
 
-def write_done(folder, step: int) -> None:
+def adopted(folder) -> str | None:
+  """Which model the stage in `folder` was taken from; None: trained here."""
+  path = epath.Path(folder) / "DONE"
+  return json.loads(path.read_text()).get("adopted") if path.exists() else None
+
+
+def write_done(folder, step: int, **more) -> None:
   """Marks the stage in `folder` as finished after `step` steps."""
-  write_json(epath.Path(folder) / "DONE", {"step": step})
+  write_json(epath.Path(folder) / "DONE", {"step": step, **more})
 
 
 def _git_revision() -> str | None:
