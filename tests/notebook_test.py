@@ -1,12 +1,10 @@
-"""The notebook's cells on a run's folder."""
+"""The notebook's cells, as they are, on the shipped model."""
 
 import json
 import pathlib
 
 import numpy as np
 from PIL import Image
-
-from tests.methods import untrained
 
 PATH = (pathlib.Path(__file__).resolve().parents[1]
         / "examples/segment_your_images.ipynb")
@@ -22,15 +20,14 @@ def test_outputs_are_stripped():
              for x in cells())
 
 
-def test_cells_run_on_a_run(tmp_path, monkeypatch):
+def test_cells_run_on_the_shipped_model(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   monkeypatch.setenv("MPLBACKEND", "agg")
-  untrained.save(untrained.semantic_gan(
-      "gan", "encoder", "label_head", fitted=True), tmp_path / "runs/mine")
   names = {}
   for number, cell in enumerate(cells()):
     source = "".join(cell["source"])
     exec(compile(source, f"cell {number}", "exec"), names)
   assert len(names["result"].labels) == 4
+  assert set(np.unique(names["result"].labels)) >= {0, 1, 2}  # parts are there
   written = np.asarray(Image.open(tmp_path / "labels/0_index.png"))
   np.testing.assert_array_equal(written, names["result"].labels[0])

@@ -47,6 +47,12 @@ def test_example_runs_from_an_empty_directory(
   assert "samples (4, 16, 16, 3) (4, 16, 16)" in done.stdout
 
 
+def test_the_shipped_model_is_installed(installed, tmp_path):
+  done = run(installed, tmp_path, "-c", "import semseg_jax\n"
+             "print(list(semseg_jax.load('toy_faces').methods))")
+  assert done.stdout == "['encoder', 'inversion', 'distilled']\n", done.stderr
+
+
 def test_command_finds_its_configs_anywhere(installed, tmp_path):
   done = run(installed, tmp_path, "-m", "semseg_jax", "train",
              "--config=semantic_gan/toy_faces:labels=20,smoke",
