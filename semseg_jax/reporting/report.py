@@ -144,7 +144,8 @@ def _stage(stage):
   last = stage.metrics[-1] if stage.metrics else {}
   return {
       "name": stage.name,
-      "done": stage.done,
+      "state": (f"of {stage.adopted}" if stage.adopted else "finished"
+                if stage.done is not None else "not finished"),
       "steps": stage.done if stage.done is not None else last.get("step", 0),
       "seconds": last.get("seconds"),
       "compiled": sum(x["seconds"] for x in stage.compiled.values()),

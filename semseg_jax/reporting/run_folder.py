@@ -18,12 +18,14 @@ class Stage(NamedTuple):
   """A stage's folder.
 
   done: steps after which it was finished; None: it was not.
+  adopted: the model that it was taken from; None: trained here.
   compiled: phase -> {"seconds", "flops"}.
   metrics: the lines of metrics.jsonl.
   samples: name -> [(step, file)] by step.
   """
   name: str
   done: int | None
+  adopted: str | None
   config: dict
   overrides: dict
   versions: dict
@@ -82,6 +84,7 @@ def _stages(workdir) -> list[Stage]:
   return [
       Stage(
           name=folder.name, done=run_dir.done_step(folder),
+          adopted=run_dir.adopted(folder),
           config=_json(folder / "config.json"),
           overrides=_json(folder / "overrides.json"),
           versions=_json(folder / "versions.json"),
