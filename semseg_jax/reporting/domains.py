@@ -6,7 +6,7 @@ from semseg_jax.evaluation import figures
 from semseg_jax.ops import image_ops
 from semseg_jax.reporting import run_folder
 
-_IMAGES = 6  # of each split
+_IMAGES = 4  # of each split, so that a page shows them large
 _TILE = 96
 
 

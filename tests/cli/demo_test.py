@@ -71,7 +71,7 @@ def test_images_are_there(demo):
         path = folder / stage / "samples" / f"{name}_{step:07}.png"
         assert np.asarray(Image.open(path)).std() > 0, path
   with Image.open(folder / "domains.png") as image:
-    assert min(image.size) > 5 * 96  # six images a split, five methods
+    assert min(image.size) > 5 * 96  # five methods, four images a split
   report = (folder / "report.html").read_text()
   assert all(f"<th>{method}</th>" in report for method in METHODS)
   for split in ("test", "ood_test"):
