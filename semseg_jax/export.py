@@ -62,12 +62,12 @@ def record(config, workdir) -> dict:
     methods = json.loads(path.read_text())["methods"]
     results[path.parent.name] = {
         k: round(v["miou"], 4) for k, v in methods.items()}
-  places = [workdir]
+  runs = [workdir]
   if other := config.get("labels", {}).get("run", ""):
-    places.insert(0, exported.place(other))
-  return {"commands": [x["command"] for place in places
-                       if not exported.is_file(place)
-                       for x in run_dir.commands(place)],
+    runs.insert(0, exported.place(other))
+  return {"commands": [x["command"] for run in runs
+                       if not exported.is_file(run)
+                       for x in run_dir.commands(run)],
           "results": results,
           "versions": json.loads((workdir / "versions.json").read_text())}
 
