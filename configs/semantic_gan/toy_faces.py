@@ -55,7 +55,7 @@ def get_config(arg=""):
     c.stages = ("supervised", "label_head", "distilled")
     # On 20 images it gains no more than .01 by 400 steps more.
     c.supervised.steps = 600
-    c.evaluation.update(limit=48, num_visualized=8)
+    c.evaluation.update(limit=32, num_visualized=8)
   if not a["labels"]:
     # Plain StyleGAN2, and what other runs need of it.
     c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
