@@ -147,7 +147,8 @@ def adopt(config, workdir, model, names) -> None:
   there.unlock()
   for block, name in (("data", "data_dir"), ("data", "cache_dir"),
                       ("labels", "run")):  # where, not what
-    there[block][name] = config[block][name]
+    if block in there:
+      there[block][name] = config[block][name]
   for name in names:
     if run_dir.done_step(workdir / name) is not None:
       continue
@@ -157,8 +158,9 @@ def adopt(config, workdir, model, names) -> None:
           f"{model}: its stage {name!r} is of another config:\n{lines}")
     step, arrays = checkpoint.read(place / name / "ckpt")
     run_dir.prepare(workdir / name, relevant_now, {})
-    with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
-      checkpoints.save(step, arrays, {})
+    if not checkpoint.exists(workdir / name / "ckpt"):  # interrupted after it
+      with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
+        checkpoints.save(step, arrays, {})
     run_dir.write_done(workdir / name, step, adopted=str(model))
 
 
@@ -241,6 +243,7 @@ def relevant(config, name: str) -> dict:
            *definition.fields}
   if config.num_microbatches == 1:  # what runs from before the field had
     names.discard("num_microbatches")
+  names -= set(definition.unused(config))
   return {name: plain[name] for name in sorted(names)}
 
 
@@ -371,38 +374,3 @@ def _predictor(config, workdir):
     return methods
 
   return predict
-
-
-def write_table(results, config, workdir):
-  """The table of one or several seeds: text on stdout and table.json.
-
-  Args:
-    results: what `evaluate` returned, one per seed.
-    config: of any of them, for the splits' names.
-    workdir: where table.json and table.md go.
-
-  Returns:
-    The rows: method, in_domain_miou and, where there are such splits,
-    out_of_domain_miou (means over seeds and splits), their spreads (standard
-    deviation over seeds) where there are several seeds, and the number of
-    seeds.
-  """
-  domains = {"in_domain": (config.data.in_domain,),
-             "out_of_domain": config.data.out_of_domain}
-  rows = []
-  for method in results[0][config.data.in_domain]:
-    row = {"method": method}
-    for domain, names in domains.items():
-      if not names:
-        continue
-      values = [np.mean([r[n][method]["miou"] for n in names])
-                for r in results]
-      row[f"{domain}_miou"] = round(float(np.mean(values)), 4)
-      if len(results) > 1:
-        row[f"{domain}_spread"] = round(float(np.std(values, ddof=1)), 4)
-        row[f"{domain}_seeds"] = [round(float(v), 4) for v in values]
-    rows.append(row | {"seeds": len(results)})
-  tables.write(epath.Path(workdir), rows, [
-      {k: v for k, v in row.items() if not isinstance(v, list)}
-      for row in rows])
-  return rows

@@ -51,6 +51,7 @@ class Definition:
       `load_frozen`.
     fields: blocks of the config that the trained result depends on. A stage
       that can split its batches names "num_microbatches".
+    unused: config -> those of `fields` that this config makes no use of.
     predictor: (config, workdir) -> `Predict` of the trained stage, or None.
     labeler: `predictor` for new images, if that keeps results in the run's
       folder; None: the same.
@@ -69,6 +70,7 @@ class Definition:
   """
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
+  unused: Callable[[Any], tuple[str, ...]] = lambda config: ()
   predictor: Callable[[Any, Any], Predict] | None = None
   labeler: Callable[[Any, Any], Predict] | None = None
   combiner: Callable[[Any, Any], Callable[..., dict]] | None = None
@@ -146,8 +148,8 @@ _FULLY_SUPERVISED = Definition(
     predictor=fully_supervised.predictor, rows=_own_row,
     effective=fully_supervised.effective)
 _GAN = Definition(
-    _monitored_gan, gan.FIELDS, summary=joint_model.summary, best_metric=None,
-    parts=_gan_parts)
+    _monitored_gan, gan.FIELDS, unused=gan.unused, summary=joint_model.summary,
+    best_metric=None, parts=_gan_parts)
 
 METHODS = {
     "semantic_gan": {

@@ -19,6 +19,7 @@ from absl import flags
 
 from semseg_jax import experiment
 from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import tables
 from semseg_jax.reporting import domains
 from semseg_jax.reporting import run_folder
 from semseg_jax.training import exported
@@ -60,7 +61,7 @@ def main(argv):
     results.append(experiment.run(experiment.evaluate, config, folder))
     figures.save(folder / "domains.png", domains.draw(
         run_folder.read(folder), METHODS if given.variant == "shipped" else ()))
-  experiment.write_table(results, config, workdir)
+  tables.write_results(results, config, workdir)
 
 
 def knows(config) -> bool:

@@ -16,6 +16,7 @@ from ml_collections import config_flags
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
+from semseg_jax.evaluation import tables
 
 
 def main(argv):
@@ -34,7 +35,7 @@ def main(argv):
     folder = workdir / f"seed{seed}"
     experiment.run(experiment.train, config, folder)
     results.append(experiment.run(experiment.evaluate, config, folder))
-  experiment.write_table(results, config, workdir)
+  tables.write_results(results, config, workdir)
 
 
 def define_flags():

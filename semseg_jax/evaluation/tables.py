@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from etils import epath
+import numpy as np
+
 from semseg_jax.evaluation import pretraining
 from semseg_jax.training import run_dir
 
@@ -124,3 +127,38 @@ def _line(row, widths, numeric, separator):
   return separator.join(
       cell.rjust(w) if right else cell.ljust(w)
       for cell, w, right in zip(row, widths, numeric, strict=True))
+
+
+def write_results(results, config, workdir):
+  """The table of one or several seeds: text on stdout and table.json.
+
+  Args:
+    results: what `experiment.evaluate` returned, one per seed.
+    config: of any of them, for the splits' names.
+    workdir: where table.json and table.md go.
+
+  Returns:
+    The rows: method, in_domain_miou and, where there are such splits,
+    out_of_domain_miou (means over seeds and splits), their spreads (standard
+    deviation over seeds) where there are several seeds, and the number of
+    seeds.
+  """
+  domains = {"in_domain": (config.data.in_domain,),
+             "out_of_domain": config.data.out_of_domain}
+  rows = []
+  for method in results[0][config.data.in_domain]:
+    row = {"method": method}
+    for domain, names in domains.items():
+      if not names:
+        continue
+      values = [np.mean([r[n][method]["miou"] for n in names])
+                for r in results]
+      row[f"{domain}_miou"] = round(float(np.mean(values)), 4)
+      if len(results) > 1:
+        row[f"{domain}_spread"] = round(float(np.std(values, ddof=1)), 4)
+        row[f"{domain}_seeds"] = [round(float(v), 4) for v in values]
+    rows.append(row | {"seeds": len(results)})
+  write(epath.Path(workdir), rows, [
+      {k: v for k, v in row.items() if not isinstance(v, list)}
+      for row in rows])
+  return rows

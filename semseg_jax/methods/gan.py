@@ -29,7 +29,7 @@ from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
 FIELDS = ("gan", "generator", "image_discriminator", "labels",
-          "num_microbatches", "patch_discriminator")
+          "num_microbatches", "patch_discriminator", "perceptual")
 _BETAS = (0.0, 0.99)
 
 
@@ -48,6 +48,11 @@ class State(struct.PyTreeNode):
   mean_path_length: jax.Array  # float32 scalar, running mean
   # Float32 scalar in [0, 1], probability of augmentation.
   augment_strength: jax.Array
+
+
+def unused(config) -> tuple[str, ...]:
+  """Blocks of FIELDS that count for reconstructions alone."""
+  return () if config.gan.reconstruction.perceptual_weight else ("perceptual",)
 
 
 def make(config, workdir, *,

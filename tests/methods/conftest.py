@@ -8,6 +8,7 @@ import pytest
 from configs.semantic_gan import base
 from configs.semantic_gan import small
 from semseg_jax.methods.common import data
+from semseg_jax.training import loop
 
 SIZE, BATCH = 8, 4
 
@@ -91,5 +92,29 @@ def all_finite():
   def check(tree):
     for path, x in jax.tree_util.tree_leaves_with_path(tree):
       assert jnp.isfinite(x).all(), jax.tree_util.keystr(path)
+
+  return check
+
+
+@pytest.fixture
+def resumed(tmp_path, toy_batch):
+  """resumed(stage, config, state, phases) -> state after three iterations,
+  having checked that a run cut after the first ends in the same bits."""
+
+  def check(stage, config, state, phases):
+    stage = stage._replace(
+        init=lambda key, frozen: jax.tree.map(jnp.array, state),
+        phases=lambda step: phases, sample=None,
+        train_data=lambda start: (
+            toy_batch(config, seed=s) for s in range(start, 100)))
+    run = lambda name, steps: jax.device_get(loop.train(
+        stage._replace(steps=steps), workdir=tmp_path / name,
+        options=loop.LoopOptions(log_every=1, checkpoint_every=1),
+        key=jax.random.key(3)))
+    whole = run("whole", 3)
+    run("parts", 1)
+    parts = run("parts", 3)
+    jax.tree.map(np.testing.assert_array_equal, whole, parts)
+    return parts
 
   return check

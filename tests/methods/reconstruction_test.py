@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from semseg_jax import experiment
 from semseg_jax.methods import gan
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.training import checkpoint
-from semseg_jax.training import loop
 
 PIXELS = perceptual_lib.Perceptual(
     "pixels", dict, lambda variables, image: image,
@@ -80,20 +80,16 @@ def test_stage_encoder_goes_on_from_the_encoder_beside_the_generator(
 
 
 @pytest.mark.slow
-def test_resume_is_exact(trained, toy_batch, tmp_path):
+def test_resume_is_exact(trained, resumed):
   config, stage, state, _ = trained
-  stage = stage._replace(
-      init=lambda key, frozen: jax.tree.map(jnp.copy, state),
-      phases=lambda step: ("reconstruction", "ema"), sample=None,
-      train_data=lambda start: (
-          toy_batch(config, seed=s) for s in range(start, 100)))
-  run = lambda name, steps: jax.device_get(loop.train(
-      stage._replace(steps=steps), workdir=tmp_path / name,
-      options=loop.LoopOptions(log_every=1, checkpoint_every=1),
-      key=jax.random.key(3)))
-  whole = run("whole", 3)
-  run("parts", 1)
-  jax.tree.map(np.testing.assert_array_equal, whole, run("parts", 3))
+  resumed(stage, config, state, ("reconstruction", "ema"))
+
+
+def test_another_distance_is_another_run(toy_config):
+  """Only where the generator is trained with it."""
+  blocks = lambda **c: experiment.relevant(toy_config(**c), "gan")
+  assert "perceptual" in blocks(**FIELDS)
+  assert "perceptual" not in blocks(**{"data.num_labeled": 0})
 
 
 def test_needs_a_distance_from_elsewhere(toy_config):

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import joint_networks as nets
+from semseg_jax.methods.common import networks
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import augment
 from semseg_jax.ops import gan_losses
@@ -158,7 +159,7 @@ def reconstruction_loss(gan, frozen, state, params, batch, rngs):
   c, generator = gan.options.reconstruction, gan.modules.generator
   image = data.to_float(batch["unlabeled"]["image"])
   g, e = params["generator"], {**state.encoder, "params": params["encoder"]}
-  latents, changed = nets.encode(gan.modules, e, image)
+  latents, changed = networks.encode(gan.modules.encoder, e, image, train=True)
   latents = latents.mean(1)
   again = render(gan, g, latents, rngs["reconstruction_noise"])
   features = lambda x: gan.perceptual.features(frozen["perceptual"], x)

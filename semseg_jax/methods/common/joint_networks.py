@@ -134,15 +134,6 @@ def init_encoder(modules, key) -> dict:
   return dict(modules.encoder.init(key, _image(modules), train=False))
 
 
-def encode(modules, variables, image):
-  """Latents [N, num_ws, D] of images while E is trained; changed statistics."""
-  if "batch_stats" not in variables:
-    return modules.encoder.apply(variables, image, train=True), {}
-  latents, changed = modules.encoder.apply(
-      variables, image, train=True, mutable=["batch_stats"])
-  return latents, dict(changed)
-
-
 def score_maps(maps) -> list[jax.Array]:
   """The score map of each scale, of the layers' outputs by scale."""
   return [scale[-1] for scale in maps]

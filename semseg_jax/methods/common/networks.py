@@ -124,3 +124,21 @@ def encoder(config):
         head_convs=tuple(c.head_convs) or None, dtype=jnp.dtype(config.dtype))
   raise ValueError(
       f"config.encoder.kind is {c.kind!r}; use 'fpn' or 'residual'")
+
+
+def encode(module, variables, image, *, train: bool):
+  """Latents [N, num_ws, D] of images by an encoder.
+
+  Args:
+    module: from `encoder`.
+    variables: {"params"} and, with batch normalization, {"batch_stats"}.
+    image: [N, S, S, C] in [-1, 1].
+    train: takes the batch's statistics.
+
+  Returns (latents, what of the variables the pass has changed).
+  """
+  if train and "batch_stats" in variables:
+    latents, changed = module.apply(
+        variables, image, train=True, mutable=["batch_stats"])
+    return latents, dict(changed)
+  return module.apply(variables, image, train=train), {}

@@ -85,25 +85,17 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     else:
       variables = dict(encoder.init(
           key, jnp.zeros((1, size, size, channels)), train=False))
-    if c.mean_start and "first" not in frozen:
-      z = jax.random.normal(key, (MEAN_SAMPLES, generator.style_dim))
-      variables["params"] = started_at(
-          variables["params"], mapping(frozen, z).mean(0))
+      if c.mean_start:
+        z = jax.random.normal(key, (MEAN_SAMPLES, generator.style_dim))
+        variables["params"] = started_at(
+            variables["params"], mapping(frozen, z).mean(0))
     return State(
         step=jnp.zeros((), jnp.int32), encoder=variables,
         optimizers={k: t.init(variables["params"]) for k, t in tx.items()})
 
-  def encode(variables, image, train):
-    if "batch_stats" not in variables:
-      return encoder.apply(variables, image, train=train), {}
-    if not train:
-      return encoder.apply(variables, image, train=False), {}
-    latents, changed = encoder.apply(
-        variables, image, train=True, mutable=["batch_stats"])
-    return latents, dict(changed)
-
   def reconstruction(frozen, params, stats, image, noise, train):
-    latents, changed = encode({"params": params, **stats}, image, train)
+    latents, changed = networks.encode(
+        encoder, {"params": params, **stats}, image, train=train)
     sample, _ = generator.apply(
         frozen["generator"], latents, noise, method="synthesize")
     target = perceptual.features(frozen["perceptual"], image)
@@ -136,7 +128,8 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     sample, _ = generator.apply(
         frozen["generator"], latents, rngs["generated_noise"],
         method="synthesize")
-    predicted, _ = encode({"params": params, **stats}, sample.image, train)
+    predicted, _ = networks.encode(
+        encoder, {"params": params, **stats}, sample.image, train=train)
     return jnp.square(predicted - latents).mean()
 
   def labeled_loss(params, stats, frozen, batch, rngs, train):
