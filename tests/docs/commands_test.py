@@ -1,8 +1,8 @@
 """Every command that a page shows can be parsed: names, flags, config fields.
 
 Bash itself expands variables, loops and arrays of a page's blocks, in order.
-Functions in the place of the commands write down what they are given; nothing is
-run.
+Functions in the place of the commands write down what they are given: nothing
+is run.
 """
 
 import ast
