@@ -8,7 +8,7 @@ RUNS ?= runs
 DATA ?=
 NEEDS_DATA = $(if $(DATA),,$(error give the folder of the data packs: make $@ DATA=packs))
 
-.PHONY: demo demo-train demo-seeds train-models test test-all lint docs leaf accelerator clean
+.PHONY: setup demo demo-train demo-seeds train-models test test-all lint docs leaf accelerator clean
 
 $(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,9 @@ DOCS_STAMP := $(VENV)/.installed-docs
 $(DOCS_STAMP): $(STAMP) requirements-docs.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	touch $@
+
+# The environment alone.
+setup: $(STAMP)
 
 # Labels procedural faces of two styles by a baseline trained on 20 labels and by
 # the shipped model, and prints a table.
