@@ -8,9 +8,11 @@
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
 power of two; images are resized to it), classes (with the background; 2 is
 binary), channels (3, or 1 for gray images). Others: labels (-1 all, 0 none:
-plain StyleGAN2), unlabeled, seed, ood (out-of-domain splits, such as
-ood=ood_test or ood=ood_a+ood_b), cpu (narrow), match_official, smoke. Without
-`cpu`: settings for one GPU below 256 px, the published ones from there on.
+images alone), unlabeled, seed, ood (out-of-domain splits, such as ood=ood_test
+or ood=ood_a+ood_b), fitted (a generator of images alone, a head fitted to the
+labeled ones, a distilled segmenter), run (of "fitted": folder of a run with
+labels=0), cpu (narrow), match_official, smoke. Without `cpu`: settings for one
+GPU below 256 px, the published ones from there on.
 """
 
 from configs import common
@@ -22,7 +24,8 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(
       arg, size=0, classes=0, channels=0, labels=-1, unlabeled=-1, seed=0,
-      ood="", cpu=False, match_official=False, smoke=False)
+      ood="", fitted=False, run="", cpu=False, match_official=False,
+      smoke=False)
   if not a["labels"]:
     a["classes"] = a["classes"] or 2  # images alone have none
   missing = [n for n in ("size", "classes", "channels") if not a[n]]
@@ -37,11 +40,14 @@ def get_config(arg=""):
       channels=a["channels"], num_labeled=a["labels"],
       num_unlabeled=a["unlabeled"],
       out_of_domain=tuple(filter(None, a["ood"].split("+"))))
+  if a["fitted"]:
+    base.fit_labels(c, a["run"])
   if not a["labels"]:
-    c.stages = ("gan",)
+    c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
   if a["cpu"]:
     small.two_cores(c)
     c.data.size = a["size"]
+    c.distilled.num_samples = 2000
   elif a["size"] < 256:
     small.one_gpu(c)
   if a["smoke"]:

@@ -114,7 +114,8 @@ def _count(field, wanted, available, split):
     raise errors.DataError(f"{field}={wanted}: give a count, 0 or -1 for all")
   if wanted > available:
     raise errors.DataError(
-        f"{field}={wanted}: split {split!r} has only {available} images")
+        f"{field}={wanted}: split {split!r} has only {available} images; "
+        "-1 takes all")
   return wanted
 
 
