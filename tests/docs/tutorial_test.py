@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -79,7 +80,7 @@ def test_the_folder_of_the_page_is_accepted(checkout):
 
 def test_every_block_of_the_page_names_what_exists():
   page = _PAGE.read_text()
-  commands = "\n".join(b for i in range(2, 7) for b in blocks(page, i))
+  commands = "\n".join(b for i in range(2, 8) for b in blocks(page, i))
   for name in re.findall(r"^semseg-jax (\w+)", commands, re.MULTILINE):
     assert (_ROOT / f"semseg_jax/cli/{name}.py").exists()
   for path, arguments in re.findall(r"=(configs/\S+\.py):(\S+)", commands):
@@ -92,18 +93,37 @@ def test_the_page_leads_to_labeled_images(checkout):
   page = _PAGE.read_text()
   (trial,) = blocks(page, 3)
   printed = run(trial, checkout)
-  assert "supervised" in printed
-  assert "inversion" in printed
+  for method in ("supervised", "inversion", "distilled"):
+    assert method in printed
   report = (checkout / "runs/try/report.html").read_text()
   assert "leaf" in report
-  # The page labels with the run of section 4: here with that of section 3.
-  (label,) = blocks(page, 6)
-  variables = "\n".join(x for x in trial.splitlines() if re.match(r"\w+=", x))
+  # Section 4 trains for an hour: its run is that of section 3 here.
+  shutil.copytree(checkout / "runs/try", checkout / "runs/mine")
   (checkout / "new_images").mkdir()
   Image.fromarray(np.zeros((33, 47, 3), np.uint8)).save(
       checkout / "new_images/a.png")
-  run(label.replace("runs/mine", "runs/try"), checkout, variables)
-  out = checkout / "new_labels"
-  assert np.asarray(Image.open(out / "a_index.png")).shape == (33, 47)
-  told = json.loads((out / "labels-00000-of-00001.json").read_text())
-  assert "a" in told["confidence"]
+  run("\n".join(blocks(page, 6) + blocks(page, 7)), checkout)
+  for out in ("new_labels", "labels_of_the_file"):
+    mask = np.asarray(Image.open(checkout / out / "a_index.png"))
+    assert mask.shape == (33, 47)
+    told = checkout / out / "labels-00000-of-00001.json"
+    assert "a" in json.loads(told.read_text())["confidence"]
+  # The README's lines of Python, on the same run.
+  (lines,) = re.findall(
+      r"^```python\n(.*?)^```", (_ROOT / "README.md").read_text(),
+      re.DOTALL | re.MULTILINE)
+  run("python - <<'END'\nimport numpy as np\n"
+      "images = [np.zeros((40, 50, 3), np.uint8)]\n"
+      f"{lines}\nassert result.labels[0].shape == (40, 50)\nEND", checkout)
+  assert (checkout / "model.safetensors").exists()
+
+
+def test_the_readme_shows_the_commands_of_the_page():
+  readme = (_ROOT / "README.md").read_text()
+  (shown,) = [b for b in re.findall(
+      r"^```\n(.*?)^```", readme, re.DOTALL | re.MULTILINE) if "prepare" in b]
+  words = " ".join(shown.replace("\\\n", " ").split())
+  for number in (2, 4, 6):
+    for line in " ".join(
+        blocks(_PAGE.read_text(), number)).replace("\\\n", " ").splitlines():
+      assert " ".join(line.split()) in words, line
