@@ -35,9 +35,7 @@ def make(published, labels: int):
         match_official=False, smoke=False)
     c = base.get_config()
     like = published.get_config(f"labels={a['labels']}")
-    # Plain values: fields of `like` may be references.
-    c.data.update({k: v for k, v in like.data.to_dict().items()
-                   if k != "split_seed"})
+    c.data.update(_data(like))
     c.data.num_unlabeled = a["unlabeled"]
     for stage in (c.supervised, c.adv_ssl, c.mean_teacher):
       stage.color.update(like.supervised.color)
@@ -48,3 +46,46 @@ def make(published, labels: int):
     return small.smoke(c) if a["smoke"] else c
 
   return get_config
+
+
+def make_small(published, labels: int):
+  """`get_config` of a data set of our own at 64 px, on two cores.
+
+  The U-Net (or, with `backbone`, DeepLabv3+) has data, augmentation, steps and
+  schedule of `published`'s stage `supervised`; so has Mean Teacher.
+
+  Args:
+    published: the module of SemanticGAN's config of the same data.
+    labels: their number by default.
+  """
+  def get_config(arg=""):
+    """Config of the experiment; see the module's docstring for `arg`."""
+    a = common.parse_arg(arg, **base.arguments(
+        method="mean_teacher", labels=labels), unlabeled=-1, network="unet")
+    like = published.get_config(
+        f"labels={a['labels']},unlabeled={a['unlabeled']},seed={a['seed']},cpu")
+    c = base.get_config()
+    c.data.update(_data(like))
+    for block in ("log", "segmenter", "supervised"):
+      c[block].update(like[block])
+    c.segmenter.network = a["network"]
+    steps, batch = c.supervised.steps, c.supervised.batch_size
+    c.mean_teacher.update(
+        {k: c.supervised[k] for k in (
+            "optimizer", "learning_rate", "weight_decay", "steps",
+            "batch_size", "color")},
+        unlabeled_batch_size=batch, rampup=3 * steps // 10, ema_decay=0.99)
+    base.choose_method(c, a)
+    if c.segmenter.network != "unet":
+      # Small images: 8 x 8 coarse maps of 64 px.
+      c.segmenter.update(depth=18, width=16, features=64, fine_features=24,
+                         output_stride=8)
+    return small.smoke(c) if a["smoke"] else c
+
+  return get_config
+
+
+def _data(like):
+  """Block `data` of another config, but for what follows this one's seed."""
+  # Plain values: fields of `like` may be references.
+  return {k: v for k, v in like.data.to_dict().items() if k != "split_seed"}

@@ -166,6 +166,25 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
            {"note": "an upper bound on labels, not a competitor"}))]
 
 
+def small_baseline_rows(name, unlabeled):
+  """DeepLabv3+ with ImageNet's features and Mean Teacher, beside the U-Net.
+
+  Args:
+    name: of the data set's config in configs/semisup.
+    unlabeled: the setting, for the table.
+  """
+  config = f"configs/semisup/{name}.py"
+  return [
+      dict(name=row, setting=setting, config=config, method=method,
+           arguments=arguments, baseline=True)
+      for row, setting, method, arguments in (
+          ("DeepLabv3+", "labeled only", "supervised",
+           {"method": "supervised", "network": "deeplabv3plus"}),
+          ("DeepLabv3+ on EfficientNet-Lite", "labeled only", "supervised",
+           {"method": "supervised", "backbone": "efficientnet_lite0"}),
+          ("Mean Teacher, U-Net", unlabeled, "mean_teacher", {}))]
+
+
 def fitted_head_rows(config, unlabeled, **arguments):
   """`joint_model_rows` and the segmenter distilled from the generator.
 
