@@ -160,8 +160,9 @@ METHODS = {
             encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion,
             rows=_inversion_rows, parts=_part("encoder")),
         "label_head": Definition(
-            label_head.make, label_head.FIELDS, predictor=labeling.predictor,
-            rows=_inversion_rows, best_metric=None, parts=_part("segmenter")),
+            label_head.make, label_head.FIELDS, unused=label_head.unused,
+            predictor=labeling.predictor, rows=_inversion_rows,
+            best_metric=None, parts=_part("segmenter")),
         "distilled": _segmenter(distilled, "distilled"),
     },
     "repurpose_gan": {

@@ -108,7 +108,9 @@ def get_config():
   c.labels = ml_collections.ConfigDict(dict(
       head="branch",
       heads=1,  # as many segmenters, averaged (DatasetGAN: 10)
-      copies=0,  # augmented copies of each labeled image to fit to, too
+      # What a head is fitted to: "true" labels of the labeled images, or those
+      # of the stage "supervised" of their reconstructions.
+      targets="true",
       # Of "fitted": folder of another run with `gan` and `encoder`, trained
       # with data.num_labeled=0; it serves any number of labels. "": this run.
       run=""))
@@ -122,6 +124,7 @@ def get_config():
   # samples, too.
   c.distilled = ml_collections.ConfigDict(dict(
       num_samples=10_000, keep=0.8, min_probability=0.6, truncation=1.0,
+      agreement=False,  # only pixels that "supervised" labels the same
       steps=c.supervised.get_ref("steps")))
 
   c.inversion = ml_collections.ConfigDict(dict(

@@ -18,8 +18,10 @@ import jax
 CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
      "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers"))
-# Fields of former versions: values at which a run without them is the same.
-_DROPPED = {"inversion.stop_every": 0, "inversion.stop_below": 0.02}
+# Fields that some versions lack: values that mean the same as their absence.
+_NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
+            "labels.copies": 0, "labels.targets": "true",
+            "distilled.agreement": False}
 _COMMANDS = "commands.json"
 # What `prepare` writes, and the programs compiled for it.
 _RECORDS = ("config.json", "overrides.json", "versions.json", "compile.json")
@@ -189,7 +191,7 @@ def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:
     a, b = old.get(name), new.get(name)
     if isinstance(a, dict) and isinstance(b, dict):
       differing += differences(a, b, f"{field}.")
-    elif field in _DROPPED and {a, b} <= {None, _DROPPED[field]}:
+    elif field in _NEUTRAL and {a, b} <= {None, _NEUTRAL[field]}:
       continue
     elif a != b or (name in old) != (name in new):
       shown = lambda d, x, name=name: json.dumps(x) if name in d else "absent"

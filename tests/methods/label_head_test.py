@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from semseg_jax.methods import gan
+from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
@@ -40,7 +41,7 @@ def fitted(toy_config, images_run, tmp_path_factory):
   """(config, folder, frozen, state, losses) of a fitted head."""
   config = toy_config(**{
       "labels.head": "fitted", "labels.run": str(images_run),
-      "labels.copies": 1, "data.num_labeled": 2, "data.num_classes": 7,
+      "data.num_labeled": 2, "data.num_classes": 7,
       "few_shot.steps": 60, "few_shot.learning_rate": 1e-2,
       "distilled.num_samples": 40, "distilled.keep": 0.5,
       "distilled.min_probability": 0.3})
@@ -63,14 +64,38 @@ def test_head_is_fitted_to_the_inverted_labeled_images(fitted):
   config, _, frozen, _, losses = fitted
   labeled, _ = data.train_sources(config)
   assert len(labeled) == 2
-  # Two images and an augmented copy of each.
-  assert frozen["label"].shape == (4, 8, 8)
+  assert frozen["label"].shape == (2, 8, 8)
   np.testing.assert_array_equal(frozen["image"][0].shape, (8, 8, 3))
   originals = {labeled[i]["image"].tobytes() for i in range(2)}
-  assert {np.asarray(x).tobytes() for x in frozen["image"][:2]} == originals
-  assert not {np.asarray(x).tobytes()
-              for x in frozen["image"][2:]} & originals
+  assert {np.asarray(x).tobytes() for x in frozen["image"]} == originals
   assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
+
+
+@pytest.fixture(scope="module")
+def with_segmenter(fitted, tmp_path_factory):
+  """(config, folder) of the fitted head and an untrained `supervised`."""
+  config, fitted_folder, *_ = fitted
+  folder = tmp_path_factory.mktemp("both")
+  (folder / "label_head").symlink_to(fitted_folder / "label_head")
+  network = supervised.make(config, folder)
+  save(network, network.init(jax.random.key(3), {}), folder / "supervised")
+  return config, folder
+
+
+def test_head_may_be_fitted_to_labels_of_the_reconstructions(
+    fitted, with_segmenter, tmp_path):
+  config = fitted[0].copy_and_resolve_references()
+  config.labels.targets = "supervised"
+  with pytest.raises(FileNotFoundError, match=r"labels\.targets.*supervised"):
+    label_head.make(config, tmp_path).load_frozen()
+  frozen = label_head.make(config, with_segmenter[1]).load_frozen()
+  predict = segmenter.restored(config, with_segmenter[1], "supervised")
+  np.testing.assert_array_equal(
+      frozen["label"], predict(frozen["reconstruction"]).argmax(-1))
+  assert np.any(frozen["label"] != fitted[2]["label"])
+  config.labels.targets = "guessed"
+  with pytest.raises(ValueError, match=r"labels\.targets.*'guessed'"):
+    label_head.make(config, tmp_path)
 
 
 def test_inversion_takes_the_heads_labels(fitted):
@@ -98,6 +123,24 @@ def test_distilled_pairs_are_the_most_certain_samples(fitted):
   every.distilled.min_probability = 1.1
   label = distilled.pairs(every, folder)[0]["label"]
   assert np.all(label == data.ignore_index(config))
+
+
+def test_distilled_may_keep_only_what_the_segmenter_labels_the_same(
+    fitted, with_segmenter):
+  config, folder = fitted[0].copy_and_resolve_references(), with_segmenter[1]
+  config.distilled.update(keep=1.0, min_probability=0.0, num_samples=8)
+  plain = distilled.pairs(config, folder)
+  config.distilled.agreement = True
+  agreed = distilled.pairs(config, folder)
+  predict = segmenter.restored(config, folder, "supervised")
+  ignored = 0
+  for a, b in ((plain[i], agreed[i]) for i in range(8)):
+    np.testing.assert_array_equal(a["image"], b["image"])
+    same = predict(a["image"][None]).argmax(-1)[0] == a["label"]
+    np.testing.assert_array_equal(b["label"], np.where(
+        same, a["label"], data.ignore_index(config)))
+    ignored += np.sum(~same)
+  assert 0 < ignored < 8 * 64
 
 
 def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):

@@ -250,11 +250,11 @@ def variables_of(config, workdir, stage_name: str, needed_by: str,
 
 
 def restored(config, workdir, stage_name: str, module=None, *,
-             name: str = "network"):
+             name: str = "network", needed_by: str = "evaluation"):
   """predict(images) -> logits of the variables that `variables_of` finds."""
   module = module or build(config)
   variables = variables_of(
-      config, workdir, stage_name, "evaluation", module, name=name)
+      config, workdir, stage_name, needed_by, module, name=name)
   logits = _logits_of(config, module)
   return lambda images: jax.device_get(logits(variables, images))
 

@@ -6,6 +6,11 @@ labels are least certain are left out. The few real labeled images are trained
 on beside them, with the augmentation of the baseline `supervised`, whose
 network and schedule it shares. Needs neither generator nor inversion
 afterwards.
+
+With `distilled.agreement` (ours; co-training, Blum and Mitchell, COLT 1998) the
+trained stage `supervised` labels the samples, too, and pixels that the two
+label differently are ignored: one sees images, the other the generator's
+features, so that their errors differ.
 """
 
 import functools
@@ -21,6 +26,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import segmenter
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.training import stage
@@ -49,11 +55,19 @@ def pairs(config, workdir) -> sources.Source:
   `config.distilled`: `num_samples` are sampled from `config.seed`; the share
   `keep` with the least mean uncertainty stays (where the heads disagree; of one
   head, or a branch, what its probability lacks to 1), and in those pixels whose
-  label's probability is below `min_probability` are ignored.
+  label's probability is below `min_probability`, or, with `agreement`, that the
+  stage `supervised` labels differently, are ignored.
   """
   c = config.distilled
   sample = sampler(config, workdir, truncation=c.truncation)
   batches = [sample(i) for i in range(-(-c.num_samples // BATCH))]
+  if c.agreement:
+    predict = segmenter.restored(config, workdir, "supervised",
+                                 needed_by="config.distilled.agreement")
+    batches = [
+        (image, label,
+         np.where(image_ops.to_label(predict(image)) == label, certain, -1.0),
+         uncertain) for image, label, certain, uncertain in batches]
   image, label, certain, uncertain = (
       np.concatenate(x)[:c.num_samples] for x in zip(*batches, strict=True))
   mean = uncertain.mean((1, 2))

@@ -3,13 +3,15 @@
 For `labels.head = "fitted"`: the generator is trained on images alone, the few
 labeled images are inverted into it, and a small segmenter of its feature maps
 is fitted to their labels by cross entropy, as in DatasetGAN (Zhang et al., CVPR
-2021, section 3) and EditGAN (Ling et al., NeurIPS 2021, section 3.1). Augmented
-copies of the labeled images, inverted too, may be fitted besides. Several heads
-(`labels.heads`, 10 in DatasetGAN) are averaged, and where they disagree a
+2021, section 3) and EditGAN (Ling et al., NeurIPS 2021, section 3.1). Several
+heads (`labels.heads`, 10 in DatasetGAN) are averaged, and where they disagree a
 sample's label is uncertain.
-"""
 
-import functools
+A reconstruction is not its image: outlines lie some pixels off, and a head
+fitted to the true labels learns labels beside the parts. With `labels.targets =
+"supervised"` (ours) the stage `supervised`, which knows the labeled images by
+heart, labels their reconstructions, and these labels are fitted.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +23,7 @@ from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import networks
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.ops import image_ops
 from semseg_jax.training import stage
@@ -28,7 +31,15 @@ from semseg_jax.training import stage
 # Blocks of the config that the result depends on.
 FIELDS = ("encoder", "few_shot", "gan", "generator", "hypercolumn",
           "image_discriminator", "inversion", "labels", "perceptual",
-          "supervised")
+          "segmenter", "supervised")
+TARGETS = ("true", "supervised")
+
+
+def unused(config) -> tuple[str, ...]:
+  """Those of FIELDS that this config makes no use of."""
+  # Runs of former versions lack the field.
+  true = config.labels.get("targets", "true") == "true"
+  return ("segmenter",) if true else ()
 
 
 def make(config, workdir) -> stage.Stage:
@@ -46,6 +57,9 @@ def make(config, workdir) -> stage.Stage:
   heads = config.labels.heads
   if heads < 1:
     raise ValueError(f"config.labels.heads is {heads}; at least 1")
+  if config.labels.targets not in TARGETS:
+    raise ValueError(f"config.labels.targets is {config.labels.targets!r}; "
+                     f"choose one of {TARGETS}")
   labels_of = feature_segmenter.labeler(config, generator, heads=heads)
   layers = hypercolumns.names(config, generator)
 
@@ -56,13 +70,18 @@ def make(config, workdir) -> stage.Stage:
         frozen, image_ops.from_uint8(images), np.arange(len(images)),
         jax.random.key(config.seed),
         mean=labeling.start(config, generator, frozen))
+    reconstruction = image_ops.to_uint8(
+        inverter.render(frozen, inverted.latents, inverted.noise)[0])
+    if config.labels.targets == "supervised":
+      labels = image_ops.to_label(segmenter.restored(
+          config, workdir, "supervised",
+          needed_by="config.labels.targets = 'supervised'")(reconstruction))
     extract = jax.jit(hypercolumns.extractor(
         config, generator, layers))
     return {"maps": hypercolumns.stacked(
         extract, frozen["generator"], inverted.latents, inverted.noise),
             "label": jnp.asarray(labels), "image": jnp.asarray(images),
-            "reconstruction": jnp.asarray(image_ops.to_uint8(
-                inverter.render(frozen, inverted.latents, inverted.noise)[0]))}
+            "reconstruction": jnp.asarray(reconstruction)}
 
   @jax.jit
   def label(params, maps):
@@ -82,8 +101,7 @@ def make(config, workdir) -> stage.Stage:
 
   def train_data(start):
     labeled, _ = data.train_sources(config)
-    count = len(labeled) * (1 + config.labels.copies)
-    return feature_segmenter.indices(config.seed, count, start)
+    return feature_segmenter.indices(config.seed, len(labeled), start)
 
   # The count of labeled images is known only once the data set is read.
   return feature_segmenter.build(
@@ -92,18 +110,9 @@ def make(config, workdir) -> stage.Stage:
 
 
 def examples(config):
-  """The labeled images, then `labels.copies` augmented ones of each.
-
-  Returns (images uint8 [n, S, S, C], labels int32 [n, S, S]).
-  """
+  """The labeled images: (uint8 [n, S, S, C], labels int32 [n, S, S])."""
   labeled, _ = data.train_sources(config)
-  batches = functools.partial(
-      data.source_batches, config, labeled, batch_size=len(labeled),
-      start_step=0)
-  plain = next(batches(augment=data.no_augmentation()))["labeled"]
-  parts = [plain]
-  changed = batches(augment=data.augment_options(
-      config, **config.supervised.color.to_dict()))
-  parts += [next(changed)["labeled"] for _ in range(config.labels.copies)]
-  return tuple(np.concatenate([p[k] for p in parts])
-               for k in ("image", "label"))
+  batch = next(data.source_batches(
+      config, labeled, batch_size=len(labeled), start_step=0,
+      augment=data.no_augmentation()))["labeled"]
+  return batch["image"], batch["label"]
