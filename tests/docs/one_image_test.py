@@ -1,0 +1,52 @@
+"""docs/one_image.md: what it starts from fits together."""
+
+import json
+import pathlib
+import re
+import shutil
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from semseg_jax.cli import arguments
+from semseg_jax.data import painted
+from semseg_jax.methods.common import generator
+from semseg_jax.training import exported
+from tests.docs import tutorial_test as tutorial
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_CONFIG = f"{_ROOT}/configs/repurpose_gan/toy_faces.py:shipped"
+
+
+def test_the_config_takes_the_shipped_generator(tmp_path):
+  config = arguments.load_config(_CONFIG)
+  loaded = generator.load(config, tmp_path, "the test")
+  assert loaded.module.size == config.data.size
+  assert np.isfinite(loaded.mean).all()
+  assert "gan" not in config.stages
+
+
+def test_the_annotation_has_every_class(tmp_path):
+  shutil.copy(_ROOT / "examples/one_face.json", tmp_path / "000002.json")
+  Image.new("RGB", (64, 64)).save(tmp_path / "000002.png")
+  told = exported.read_meta(exported.place("toy_faces"))["dataset"]
+  (tmp_path / "classes.json").write_text(json.dumps(
+      {"classes": told["class_names"], "colours": told["colors"]}))
+  assert painted.names(tmp_path) == ("000002",)
+  label = painted.read(
+      tmp_path, "000002", painted.spec(tmp_path, 7))["label"]
+  assert set(np.unique(label)) == set(range(7))
+
+
+@pytest.mark.slow
+def test_the_page_leads_from_one_annotation_to_scores(tmp_path):
+  for name in ("configs", "semseg_jax", "examples"):
+    (tmp_path / name).symlink_to(_ROOT / name)
+  page = (_ROOT / "docs/one_image.md").read_text()
+  section = page[page.index("## Try it"):page.index("## 1.")]
+  (commands,) = re.findall(
+      r"^```\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+  printed = tutorial.run(commands, tmp_path)
+  assert "inversion" in printed
+  assert (tmp_path / "runs/face/eval/ood_test/overview.png").exists()
