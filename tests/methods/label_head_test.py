@@ -86,8 +86,12 @@ def test_head_may_be_fitted_to_labels_of_the_reconstructions(
     fitted, with_segmenter, tmp_path):
   config = fitted[0].copy_and_resolve_references()
   config.labels.targets = "supervised"
-  with pytest.raises(FileNotFoundError, match=r"labels\.targets.*supervised"):
-    label_head.make(config, tmp_path).load_frozen()
+  config.distilled.agreement = True
+  for stages in (("label_head", "distilled", "supervised"), ("gan",)):
+    config.stages = stages
+    for module in label_head, distilled:
+      with pytest.raises(ValueError, match="needs the stage 'supervised'"):
+        module.make(config, tmp_path)
   frozen = label_head.make(config, with_segmenter[1]).load_frozen()
   predict = segmenter.restored(config, with_segmenter[1], "supervised")
   np.testing.assert_array_equal(

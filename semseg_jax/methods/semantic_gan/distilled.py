@@ -22,6 +22,7 @@ import numpy as np
 
 from semseg_jax.data import sources
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
@@ -43,6 +44,9 @@ def make(config, workdir) -> stage.Stage:
   c = config.distilled
   if not 0 < c.keep <= 1:
     raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
+  if c.agreement:
+    checks.trained_before(config, workdir, "distilled", "supervised",
+                          "config.distilled.agreement")
   merged = config.copy_and_resolve_references().unlock()
   merged.supervised.steps = c.steps
   extra = functools.cache(lambda: pairs(config, workdir))

@@ -60,6 +60,9 @@ def make(config, workdir) -> stage.Stage:
   if config.labels.targets not in TARGETS:
     raise ValueError(f"config.labels.targets is {config.labels.targets!r}; "
                      f"choose one of {TARGETS}")
+  if config.labels.targets == "supervised":
+    checks.trained_before(config, workdir, "label_head", "supervised",
+                          "config.labels.targets = 'supervised'")
   labels_of = feature_segmenter.labeler(config, generator, heads=heads)
   layers = hypercolumns.names(config, generator)
 
