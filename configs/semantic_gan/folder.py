@@ -42,6 +42,9 @@ def get_config(arg=""):
       out_of_domain=tuple(filter(None, a["ood"].split("+"))))
   if a["fitted"]:
     base.fit_labels(c, a["run"])
+    if a["labels"] == -1:
+      # With all labels it would be `supervised` once more.
+      c.stages = tuple(s for s in c.stages if s != "fully_supervised")
   if not a["labels"]:
     c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
   if a["cpu"]:
