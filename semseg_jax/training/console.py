@@ -8,6 +8,7 @@ import os
 import pathlib
 import sys
 import time
+import warnings
 
 from absl import flags
 from absl import logging
@@ -41,6 +42,8 @@ def setup() -> None:
     logging.set_verbosity(logging.INFO)
     handler.addFilter(_wanted)
     handler.setFormatter(_Plain())
+  for name in _SILENT:
+    warnings.filterwarnings("ignore", module=rf"{name}\.")
 
 
 def verbose() -> bool:

@@ -12,7 +12,7 @@ from semseg_jax.training import console
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SPEAKER = """
-import logging, sys
+import logging, sys, warnings
 from absl import app, flags
 from absl import logging as absl_logging
 from semseg_jax.training import console
@@ -32,6 +32,8 @@ def main(argv):
   say("/x/jax/_src/xla_bridge.py", logging.WARNING, "jax-warning")
   say("/x/orbax/checkpoint/manager.py", logging.WARNING, "orbax-warning")
   say("/x/orbax/checkpoint/manager.py", logging.ERROR, "orbax-error")
+  warnings.warn_explicit(
+      "orbax-warns", UserWarning, "a.py", 1, module="orbax.checkpoint.arrays")
 
 app.run(main)
 """
@@ -51,7 +53,8 @@ def test_only_what_a_user_can_act_on_is_printed():
 
 def test_everything_is_printed_on_request():
   said = _said("--verbosity=1")
-  for text in ("ours-debug", "no-tpu", "orbax-warning", "orbax-error"):
+  for text in ("ours-debug", "no-tpu", "orbax-warning", "orbax-error",
+               "orbax-warns"):
     assert text in said
 
 
