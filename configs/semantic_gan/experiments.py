@@ -65,8 +65,7 @@ def fitted(c, a):
   c.gan.augment.update(policy=("color", "translation", "cutout"), strength=0.6)
   size(c, a)
   if a["cpu"]:
-    # Without it samples are of few kinds (chest_xray: recall .03, then .47).
-    c.gan.reconstruction.update(perceptual_weight=10.0, mse_weight=10.0)
+    small.varied(c)
     # Levels that see most of an image, and narrow, as the images are small.
     c.supervised.update(width=16, levels=4)
     c.distilled.update(num_samples=2000)

@@ -51,6 +51,8 @@ def get_config(arg=""):
     small.two_cores(c)
     c.data.size = a["size"]
     c.distilled.num_samples = 2000
+    if a["fitted"]:
+      small.varied(c)
   elif a["size"] < 256:
     small.one_gpu(c)
   if a["smoke"]:

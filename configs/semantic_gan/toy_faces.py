@@ -45,8 +45,7 @@ def get_config(arg=""):
     c.data.num_unlabeled = -1  # rendered: there are as many as wanted
     # Colors are what the faces differ in, and Dr cannot memorize 1,500 of them.
     c.gan.augment.update(policy=("translation",), strength=0.6)
-    # Without it all samples wear one haircut and look one way.
-    c.gan.reconstruction.update(perceptual_weight=10.0, mse_weight=10.0)
+    small.varied(c)
     c.supervised.update(width=12, levels=4)
     c.distilled.num_samples = 2000
     c.inversion.update(steps=50, snapshots=(25, 50))
