@@ -69,5 +69,8 @@ def fitted(c, a):
     # Levels that see most of an image, and narrow, as the images are small.
     c.supervised.update(width=16, levels=4)
     c.distilled.update(num_samples=2000)
+    if a["labels"]:
+      # Few labels are known by heart early.
+      c.log.eval_every = 100
   # Images alone, for other runs.
   return finish(c, a, without_labels=("gan", "encoder"))

@@ -186,15 +186,29 @@ def small_baseline_rows(name, unlabeled):
 
 
 def fitted_head_rows(config, unlabeled, **arguments):
-  """`joint_model_rows` and the segmenter distilled from the generator.
+  """A U-Net, SemanticGAN with fitted labels, the segmenter distilled from it.
 
-  One generator and encoder, trained on images alone, serve all columns.
+  One generator and encoder, trained on images alone, serve all columns and
+  seeds.
+
+  Args:
+    config: file of the config in configs/semantic_gan.
+    unlabeled: the setting, for the table.
+    **arguments: of the config.
   """
-  rows = joint_model_rows(config, unlabeled, **arguments)
-  rows.insert(-1, dict(
-      name="SemanticGAN, distilled", setting=unlabeled, config=config,
-      arguments=arguments, method="distilled"))
-  return rows
+  images_alone = {"config": config, "field": "labels.run",
+                  "arguments": {**arguments, "labels": 0, "seed": 0}}
+  run = dict(
+      config=config, arguments=arguments,
+      overrides={"stages": ("supervised", "label_head", "distilled")},
+      needs=tuple({"stage": stage, **images_alone}
+                  for stage in ("gan", "encoder")))
+  return [
+      dict(name="U-Net", setting="labeled only", method="supervised",
+           baseline=True, **run)] + [
+      dict(name=f"SemanticGAN, {method}", setting=unlabeled, method=method,
+           **run)
+      for method in ("encoder", "inversion", "distilled")]
 
 
 def semisup_methods(config, **arguments):

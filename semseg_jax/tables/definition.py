@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import math
 from typing import Any
+from typing import NamedTuple
 
 STATUSES = ("seen", "recalled")
 UNITS = {"fraction": 1.0, "percent": 100.0}
@@ -45,8 +46,9 @@ class Row:
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   # Fields that name a file of converted weights, by file name.
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  # Stages that this row's runs take over from another run with the same seed,
-  # each {"stage", "config", "arguments"}.
+  # Stages that this row's runs take over from another run, each {"stage",
+  # "config", "arguments"}: with the same seed unless the arguments have one; as
+  # a link, unless a "field" of the config takes the other run's folder.
   needs: tuple[Mapping[str, Any], ...] = ()
   # The command that scores a run and leaves its records.
   evaluate: str = "eval.py"
@@ -88,6 +90,13 @@ class Table:
     return UNITS[self.unit]
 
 
+class Need(NamedTuple):
+  """A stage of another run; see `Row.needs`."""
+  stage: str
+  run: "Run"
+  field: str = ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
   """One training with its evaluation; equal runs of tables are done once."""
@@ -96,7 +105,7 @@ class Run:
   arguments: tuple[tuple[str, Any], ...] = ()
   overrides: tuple[tuple[str, Any], ...] = ()  # sorted (field, value) pairs
   files: tuple[tuple[str, str], ...] = ()  # sorted (field, file name) pairs
-  needs: tuple[tuple[str, "Run"], ...] = ()  # (stage, run it comes from) pairs
+  needs: tuple[Need, ...] = ()
   evaluate: str = "eval.py"  # the command that scores it
   # Sorted (field, value) pairs, changed for this command alone.
   scoring: tuple[tuple[str, Any], ...] = ()
@@ -161,10 +170,15 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
   """The run behind a cell; None where there are published numbers only."""
   if not row.config:
     return None
-  with_seed = lambda arguments: (*_pairs(arguments), ("seed", seed))
+  # As last, unless it is given.
+  with_seed = lambda arguments: tuple(
+      {**dict(_pairs(arguments)), "seed": arguments.get("seed", seed)}.items())
+  # Which stages of it are trained, `jobs` knows.
+  overrides = {k: v for k, v in row.overrides.items() if k != "stages"}
   needs = tuple(
-      (n["stage"], Run(n["config"], with_seed(n.get("arguments", {})),
-                       _pairs(row.overrides), _pairs(row.files)))
+      Need(n["stage"], Run(n["config"], with_seed(n.get("arguments", {})),
+                           _pairs(overrides), _pairs(row.files)),
+           n.get("field", ""))
       for n in row.needs)
   return Run(row.config, with_seed({**row.arguments, **column.arguments}),
              _pairs(row.overrides), _pairs(row.files), needs, row.evaluate,
@@ -179,8 +193,8 @@ def runs(table: Table) -> dict[Run, tuple[str, ...]]:
     run = run_of(row, column, seed)
     if run is None:
       continue
-    for _, needed in run.needs:
-      splits_of.setdefault(needed, {})
+    for need in run.needs:
+      splits_of.setdefault(need.run, {})
     splits_of.setdefault(run, {})[column.split] = None
   return {run: tuple(splits) for run, splits in splits_of.items()}
 

@@ -183,8 +183,8 @@ def jobs(tables: Sequence[definition.Table]) -> list[Job]:
     for run, scored in definition.runs(table).items():
       first.setdefault(run, table)
       splits.setdefault(run, {}).update(dict.fromkeys(scored))
-      for stage, other in run.needs:
-        stages.setdefault(other, {})[stage] = None
+      for need in run.needs:
+        stages.setdefault(need.run, {})[need.stage] = None
   return [
       Job(run, table, tuple(splits[run]),
           () if splits[run] else tuple(stages[run]))
@@ -214,7 +214,7 @@ def commands(tables: Sequence[definition.Table], folders: Folders, *,
       continue
     if command:
       left.add(job.run)
-      if not (ready and any(other in left for _, other in job.run.needs)):
+      if not (ready and any(n.run in left for n in job.run.needs)):
         lines.append(command)
   return lines, list(problems)
 
@@ -236,11 +236,14 @@ def line(job: Job, folders: Folders) -> str:
     return ""
   folder = folders.root / run.folder
   changed = overrides(run, folders, job.table)
+  links = [n for n in run.needs if not n.field]
+  changed |= {n.field: str(folders.root / n.run.folder)
+              for n in run.needs if n.field}
   parts = []
   if not is_trained:
-    if run.needs:
+    if links:
       parts.append(["mkdir", "-p", str(folder)])
-    for stage, other in run.needs:
+    for stage, other, _ in links:
       target = os.path.relpath(folders.root / other.folder / stage, folder)
       parts.append(["ln", "-sfn", target, str(folder / stage)])
     only = [] if stages == tuple(plain["stages"]) else [

@@ -28,6 +28,18 @@ def test_rows_without_a_config_have_no_run():
   assert definition.run_of(table.rows[1], table.columns[0], 0) is None
 
 
+def test_a_needed_run_with_a_seed_serves_all_seeds():
+  row = dict(
+      name="r", config="configs/m/set.py", method="x",
+      needs=({"stage": "gan", "config": "configs/m/set.py", "field": "a.run",
+              "arguments": {"labels": 0, "seed": 0}},))
+  table = definition.parse("toy", fields(rows=[row], seeds=(2, 3)))
+  needed, *others = definition.runs(table)
+  assert needed.argument == "labels=0,seed=0"
+  assert [r.needs for r in others] == 2 * [
+      (definition.Need("gan", needed, "a.run"),)]
+
+
 def test_needed_runs_come_first_with_the_same_seed():
   row = dict(
       name="r", config="configs/m/set.py", method="x", arguments={"fast": True},
@@ -35,8 +47,9 @@ def test_needed_runs_come_first_with_the_same_seed():
       needs=({"stage": "gan", "config": "configs/m/set.py"},))
   table = definition.parse("toy", fields(rows=[row], seeds=(2,)))
   needed, run = definition.runs(table)
-  assert run.needs == (("gan", needed),)
+  assert run.needs == (definition.Need("gan", needed),)
   assert needed.argument == "seed=2"
+  assert needed.overrides == (("data.name", "c"),)
   assert run.argument == "fast,labels=5,seed=2"
   assert run.folder == "m/set/fast,labels=5,seed=2,stages=a+b"
 

@@ -186,6 +186,18 @@ def test_links_lead_to_the_needed_stage(tmp_path):
   assert (folder / "DONE").read_text() == "{}"
 
 
+def test_a_field_may_name_the_needed_runs_folder(tmp_path):
+  table = toy.table(rows=[dict(
+      name="r", config=toy.TOY_FACES, method="x",
+      needs=({"stage": "gan", "config": toy.TOY_FACES, "field": "labels.run",
+              "arguments": {"labels": 0, "seed": 0}},))])
+  lines, _ = runs.commands([table], toy.folders(tmp_path))
+  folder = tmp_path / "semantic_gan/toy_faces/labels=0,seed=0"
+  assert lines[0].endswith(f"--workdir={folder}")  # all of its own stages
+  assert f"--config.labels.run={folder}" in lines[1].split()
+  assert "ln -sfn" not in lines[1]
+
+
 def test_missing_config_is_named_beside_the_other_lines(tmp_path):
   table = toy.table(rows=[
       dict(name="a", config="configs/nobody/set.py", method="x"),
