@@ -1,0 +1,164 @@
+"""Folders as people bring them: classes, values of masks, flips."""
+
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from semseg_jax.data import errors
+from semseg_jax.data import flips
+from semseg_jax.data import new_folder
+from semseg_jax.data import statistics
+from semseg_jax.data import transforms
+from tests.data import own_folder
+
+MASK = own_folder.MASK
+
+
+@pytest.fixture
+def folder(tmp_path):
+  return own_folder.Folder(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(("content", "names"), [
+    ({"classes": {"0": "ground", "1": "leaf"}}, ("ground", "leaf")),
+    ({"classes": {"leaf": 1, "ground": 0}}, ("ground", "leaf")),
+    ({"classes": ["a", "b"], "ignore_index": "250"}, ("a", "b")),
+])
+def test_ways_of_naming_classes(folder, content, names):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(test=["a"])
+  folder.path("classes.json").write_text(json.dumps(content))
+  assert folder.load().spec.class_names == names
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ({"classes": ["a", "a"]}, "two classes are called 'a'"),
+    ({"classes": {"0": "a", "2": "b"}}, "no class has the index 1"),
+    ({"classes": {"a": 0, "b": 0}}, "two classes have the index 0"),
+    ({"classes": "ab"}, "needs 'classes'"),
+    ({"classes": [{"name": "a"}]}, "needs 'classes'"),
+    ({"classes": []}, "needs 'classes'"),
+    ({"classes": ["a", "b"], "ignore_index": 1}, "'ignore_index' is 1.*class"),
+    ({"classes": ["a", "b"], "ignore_index": 2.5}, "'ignore_index' is 2.5"),
+    ({"classes": ["a", "b"], "ignore_index": None}, "'ignore_index' is None"),
+    ({"classes": ["a", "b"], "colours": [[0, 0, 0]]}, "2 classes, but 1 col"),
+    ({"classes": ["a", "b"], "colours": ["#000", "#fff"]}, "'colours' needs"),
+    ({"classes": ["a", "b"], "colours": [[0, 0, 0], [.5, 1, 0]]},
+     "'colours' needs"),
+    ({"classes": ["a", "b"], "ignored_index": 3}, "'ignore_index' is meant"),
+    ({"classes": ["a", "b"], "channels": 4}, "'channels' is 4"),
+])
+def test_mistakes_in_classes_json(folder, content, message):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(test=["a"])
+  folder.path("classes.json").write_text(json.dumps(content))
+  with pytest.raises(errors.DataError, match=rf"classes\.json: .*{message}"):
+    folder.load()
+
+
+def test_colours_of_two_classes_cannot_be_told_apart(folder):
+  folder.image("a.png")
+  folder.lists(test=["a"])
+  folder.classes(colours=[[9, 0, 0], [9, 0, 0]])
+  folder.mask("a.png")
+  np.testing.assert_array_equal(folder.labels()["a"], MASK)
+  folder.mask("a.png", np.full((6, 8, 3), (9, 0, 0), np.uint8))
+  with pytest.raises(errors.DataError, match="'ground' and 'leaf' the same"):
+    folder.load()
+
+
+def test_masks_of_0_and_255(folder):
+  folder.image("a.png")
+  folder.mask("a.png", 255 * MASK)
+  folder.lists(train_labeled=["a"])
+  dataset = folder.load()
+  said = "\n".join(statistics.warnings(dataset, statistics.summarize(dataset)))
+  assert "'leaf' never occurs" in said
+  assert "255 = ignored covers 50% of the pixels" in said
+  assert '"values": {"0": 0, "255": 1}' in said
+  folder.classes(values={"0": 0, "255": 1})
+  np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
+
+
+def test_one_class_and_no_training_images_are_said(folder):
+  folder.image("a.png")
+  folder.mask("a.png", 0 * MASK)
+  folder.lists(test=["a"])
+  folder.classes(["ground"])
+  dataset = folder.load()
+  said = "\n".join(statistics.warnings(dataset, statistics.summarize(dataset)))
+  assert "one class alone" in said
+  assert "no list train_labeled" in said
+
+
+def test_values_that_are_no_indices(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(4):
+    folder.image(f"{i}.png")
+    folder.mask(f"{i}.png", 200 * MASK)
+  with pytest.raises(errors.DataError, match="values 0, 200") as error:
+    new_folder.write(folder.root, split=(0.5, 0.25, 0.25))
+  offered = str(error.value).partition("such as ")[2]
+  folder.path("classes.json").write_text(offered)
+  new_folder.write(folder.root, split=(0.5, 0.25, 0.25))
+  for label in folder.labels().values():
+    np.testing.assert_array_equal(label, MASK)
+
+
+@pytest.mark.parametrize("drawn", [
+    MASK, np.stack([200 * MASK, 0 * MASK, 0 * MASK], 2)])
+def test_names_without_the_background(folder, drawn):
+  (folder.root / "classes.json").unlink()
+  folder.image("a.png")
+  folder.mask("a.png", drawn)
+  new_folder.write(folder.root, split=(1, 0, 0), classes=["leaf"])
+  assert folder.load().spec.class_names == ("background", "leaf")
+  np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
+
+
+def test_negative_values_and_one_colour_image_among_gray_ones(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(30):
+    Image.new("L", (8, 6)).save(folder.path(f"images/{i:02}.png"))
+  assert folder.load().spec.channels == 1
+  folder.image("29.png")
+  assert folder.load().spec.channels == 3
+  folder.mask("29.tif", MASK.astype(np.int32) - 1)
+  with pytest.raises(errors.DataError, match="values -1, 0"):
+    new_folder.write(folder.root, split=(1, 0, 0))
+
+
+@pytest.mark.parametrize(("names", "stated", "rule"), [
+    (("ground", "leaf"), None, (0, 1)),
+    (("skin", "left_eye", "right_eye"), None, None),
+    (("skin", "leftEye", "rightEye"), None, None),
+    (("skin", "l_eye", "r_eye"), {"l_eye": "r_eye"}, (0, 2, 1)),
+    (("skin", "l_eye", "r_eye"), "horizontal", (0, 1, 2)),
+    (("ground", "leaf"), "none", None),
+    (("u_lip", "l_lip"), None, (0, 1)),
+])
+def test_flips_follow_the_data_set(folder, names, stated, rule):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(train_labeled=["a"])
+  folder.classes(names, **({"flip": stated} if stated else {}))
+  dataset = folder.load()
+  assert dataset.spec.flip == rule
+  example = dataset.splits["train_labeled"][0]
+  options = transforms.AugmentOptions(
+      flip_labeled=1.0, mirror=dataset.spec.flip)
+  label = transforms.augment_labeled(
+      example, np.random.default_rng(0), options)["label"]
+  expected = MASK if rule is None else np.asarray(
+      rule, np.uint8)[MASK[:, ::-1]]
+  np.testing.assert_array_equal(label, expected)
+
+
+def test_rules_that_are_no_exchange():
+  for value in ("vertical", {"a": "c"}, {"a": "b", "b": "d"}):
+    with pytest.raises(errors.DataError, match="flip"):
+      flips.stated(value, ("a", "b", "d"), "classes.json")
