@@ -71,7 +71,7 @@ def fitted(c, a):
     c.supervised.update(width=16, levels=4)
     c.distilled.update(num_samples=2000)
     if a["labels"]:
-      # Few labels are known by heart early.
+      # Few labels are memorized early.
       c.log.eval_every = 100
   # Images alone, for other runs.
   return finish(c, a, without_labels=("gan", "encoder"))

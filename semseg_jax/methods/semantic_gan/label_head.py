@@ -9,8 +9,8 @@ sample's label is uncertain.
 
 A reconstruction is not its image: outlines lie some pixels off, and a head
 fitted to the true labels learns labels beside the parts. With `labels.targets =
-"supervised"` (ours) the stage `supervised`, which knows the labeled images by
-heart, labels their reconstructions, and these labels are fitted.
+"supervised"` (ours) the stage `supervised`, which has memorized the labeled
+images, labels their reconstructions, and these labels are fitted.
 """
 
 import jax
