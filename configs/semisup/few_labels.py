@@ -51,8 +51,9 @@ def make(published, labels: int):
 def make_small(published, labels: int):
   """`get_config` of a data set of our own at 64 px, on two cores.
 
-  The U-Net (or, with `backbone`, DeepLabv3+) has data, augmentation, steps and
-  schedule of `published`'s stage `supervised`; so has Mean Teacher.
+  The U-Net (with `network` or `backbone` DeepLabv3+) has data, augmentation,
+  loss, steps and schedule of `published`'s stage `supervised`; so has Mean
+  Teacher, but for the loss, which is cross entropy without Dice.
 
   Args:
     published: the module of SemanticGAN's config of the same data.
@@ -60,8 +61,12 @@ def make_small(published, labels: int):
   """
   def get_config(arg=""):
     """Config of the experiment; see the module's docstring for `arg`."""
-    a = common.parse_arg(arg, **base.arguments(
-        method="mean_teacher", labels=labels), unlabeled=-1, network="unet")
+    a = common.parse_arg(
+        arg, method="mean_teacher", labels=labels, unlabeled=-1, seed=0,
+        network="unet", backbone="", match_official=False, smoke=False)
+    if a["method"] not in ("supervised", "mean_teacher"):
+      raise ValueError(f"config argument method={a['method']!r}: choose "
+                       "supervised or mean_teacher")
     like = published.get_config(
         f"labels={a['labels']},unlabeled={a['unlabeled']},seed={a['seed']},cpu")
     c = base.get_config()

@@ -167,7 +167,7 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
 
 
 def small_baseline_rows(name, unlabeled):
-  """DeepLabv3+ with ImageNet's features and Mean Teacher, beside the U-Net.
+  """DeepLabv3+ without and with ImageNet features, and Mean Teacher.
 
   Args:
     name: of the data set's config in configs/semisup.

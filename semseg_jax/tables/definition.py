@@ -173,13 +173,16 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
   # As last, unless it is given.
   with_seed = lambda arguments: tuple(
       {**dict(_pairs(arguments)), "seed": arguments.get("seed", seed)}.items())
-  # Which stages of it are trained, `jobs` knows.
-  overrides = {k: v for k, v in row.overrides.items() if k != "stages"}
+  def needed(config, arguments):
+    # Which stages of it are trained, `jobs` knows.
+    own = ("stages", *(("data.num_labeled",) if "labels" in arguments else ()))
+    overrides = {k: v for k, v in row.overrides.items() if k not in own}
+    return Run(config, with_seed(arguments), _pairs(overrides),
+               _pairs(row.files))
+
   needs = tuple(
-      Need(n["stage"], Run(n["config"], with_seed(n.get("arguments", {})),
-                           _pairs(overrides), _pairs(row.files)),
-           n.get("field", ""))
-      for n in row.needs)
+      Need(n["stage"], needed(n["config"], n.get("arguments", {})),
+           n.get("field", "")) for n in row.needs)
   return Run(row.config, with_seed({**row.arguments, **column.arguments}),
              _pairs(row.overrides), _pairs(row.files), needs, row.evaluate,
              _pairs(row.scoring))

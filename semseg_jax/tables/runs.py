@@ -237,7 +237,8 @@ def line(job: Job, folders: Folders) -> str:
   folder = folders.root / run.folder
   changed = overrides(run, folders, job.table)
   links = [n for n in run.needs if not n.field]
-  changed |= {n.field: str(folders.root / n.run.folder)
+  # The run keeps the path, so it must not depend on where one stands.
+  changed |= {n.field: str((folders.root / n.run.folder).resolve())
               for n in run.needs if n.field}
   parts = []
   if not is_trained:

@@ -31,11 +31,13 @@ def test_rows_without_a_config_have_no_run():
 def test_a_needed_run_with_a_seed_serves_all_seeds():
   row = dict(
       name="r", config="configs/m/set.py", method="x",
+      overrides={"data.num_labeled": 10, "gan.steps": 4},
       needs=({"stage": "gan", "config": "configs/m/set.py", "field": "a.run",
               "arguments": {"labels": 0, "seed": 0}},))
   table = definition.parse("toy", fields(rows=[row], seeds=(2, 3)))
   needed, *others = definition.runs(table)
   assert needed.argument == "labels=0,seed=0"
+  assert needed.overrides == (("gan.steps", 4),)
   assert [r.needs for r in others] == 2 * [
       (definition.Need("gan", needed, "a.run"),)]
 

@@ -44,7 +44,7 @@ def make(config, workdir) -> stage.Stage:
   c = config.distilled
   if not 0 < c.keep <= 1:
     raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
-  if c.agreement:
+  if c.get("agreement", False):  # absent in runs of former versions
     checks.trained_before(config, workdir, "distilled", "supervised",
                           "config.distilled.agreement")
   merged = config.copy_and_resolve_references().unlock()
@@ -63,11 +63,13 @@ def pairs(config, workdir) -> sources.Source:
   stage `supervised` labels differently, are ignored.
   """
   c = config.distilled
-  sample = sampler(config, workdir, truncation=c.truncation)
-  batches = [sample(i) for i in range(-(-c.num_samples // BATCH))]
-  if c.agreement:
+  agreement = c.get("agreement", False)
+  if agreement:
     predict = segmenter.restored(config, workdir, "supervised",
                                  needed_by="config.distilled.agreement")
+  sample = sampler(config, workdir, truncation=c.truncation)
+  batches = [sample(i) for i in range(-(-c.num_samples // BATCH))]
+  if agreement:
     batches = [
         (image, label,
          np.where(image_ops.to_label(predict(image)) == label, certain, -1.0),

@@ -37,9 +37,11 @@ TARGETS = ("true", "supervised")
 
 def unused(config) -> tuple[str, ...]:
   """Those of FIELDS that this config makes no use of."""
-  # Runs of former versions lack the field.
-  true = config.labels.get("targets", "true") == "true"
-  return ("segmenter",) if true else ()
+  return ("segmenter",) if _targets(config) == "true" else ()
+
+
+def _targets(config) -> str:
+  return config.labels.get("targets", "true")  # absent in former versions
 
 
 def make(config, workdir) -> stage.Stage:
@@ -57,10 +59,11 @@ def make(config, workdir) -> stage.Stage:
   heads = config.labels.heads
   if heads < 1:
     raise ValueError(f"config.labels.heads is {heads}; at least 1")
-  if config.labels.targets not in TARGETS:
-    raise ValueError(f"config.labels.targets is {config.labels.targets!r}; "
-                     f"choose one of {TARGETS}")
-  if config.labels.targets == "supervised":
+  targets = _targets(config)
+  if targets not in TARGETS:
+    raise ValueError(f"config.labels.targets is {targets!r}; choose one of "
+                     f"{TARGETS}")
+  if targets == "supervised":
     checks.trained_before(config, workdir, "label_head", "supervised",
                           "config.labels.targets = 'supervised'")
   labels_of = feature_segmenter.labeler(config, generator, heads=heads)
@@ -68,6 +71,10 @@ def make(config, workdir) -> stage.Stage:
 
   def load_frozen():
     images, labels = examples(config)
+    if targets == "supervised":
+      relabel = segmenter.restored(
+          config, workdir, "supervised",
+          needed_by="config.labels.targets = 'supervised'")
     inverter, frozen = labeling.make_inverter(config, workdir, head=False)
     inverted = inverter.run(
         frozen, image_ops.from_uint8(images), np.arange(len(images)),
@@ -75,10 +82,8 @@ def make(config, workdir) -> stage.Stage:
         mean=labeling.start(config, generator, frozen))
     reconstruction = image_ops.to_uint8(
         inverter.render(frozen, inverted.latents, inverted.noise)[0])
-    if config.labels.targets == "supervised":
-      labels = image_ops.to_label(segmenter.restored(
-          config, workdir, "supervised",
-          needed_by="config.labels.targets = 'supervised'")(reconstruction))
+    if targets == "supervised":
+      labels = image_ops.to_label(relabel(reconstruction))
     extract = jax.jit(hypercolumns.extractor(
         config, generator, layers))
     return {"maps": hypercolumns.stacked(
