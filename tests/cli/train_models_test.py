@@ -41,6 +41,8 @@ def test_records_are_those_of_the_tables(monkeypatch):
   folders = runs.Folders(pathlib.Path("runs"), str(data))
   wanted = {}
   for run in definition.runs(table):
+    if "semantic_gan" not in run.config:  # the table's other baselines
+      continue
     plain = runs.plain_config(run, folders, table)
     wanted[plain["data"]["num_labeled"], plain["seed"]] = plain
   jobs = train_models.jobs("chest_xray", pathlib.Path("there"), data,
