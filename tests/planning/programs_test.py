@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from configs.semantic_gan import chest_xray
 from configs.semantic_gan import coffee_leaf
 from configs.semisup import scenes
 from semseg_jax.cpu import target
@@ -47,6 +48,14 @@ def test_a_later_stage_needs_no_trained_one(config, mesh):
   phases = programs.training(config, "encoder", mesh)
   assert phases
   assert (phases[0].lower().cost_analysis() or {}).get("flops", 0) > 0
+
+
+@pytest.mark.parametrize("stage", ["label_head", "distilled"])
+def test_stages_of_a_fitted_head_need_no_trained_one(stage, mesh):
+  fitted = programs.blank(chest_xray.get_config("labels=2,smoke"))
+  (step,) = programs.training(fitted, stage, mesh)
+  assert step.phase == "step"
+  assert (step.lower().cost_analysis() or {}).get("flops", 0) > 0
 
 
 def test_inversion_is_one_step_of_a_chunk(config, mesh):

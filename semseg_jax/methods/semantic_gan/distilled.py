@@ -63,6 +63,8 @@ def pairs(config, workdir) -> sources.Source:
   stage `supervised` labels differently, are ignored.
   """
   c = config.distilled
+  if workdir is None:  # nothing is trained: pairs of the same kind, to plan
+    return data.train_sources(config)[0]
   agreement = c.get("agreement", False)
   if agreement:
     predict = segmenter.restored(config, workdir, "supervised",

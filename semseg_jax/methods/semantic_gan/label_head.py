@@ -45,7 +45,7 @@ def _targets(config) -> str:
 
 
 def make(config, workdir) -> stage.Stage:
-  """The stage that `config` describes."""
+  """The stage that `config` describes; without `workdir` its shapes alone."""
   if config.labels.head != "fitted":
     raise ValueError(
         f"config.labels.head is {config.labels.head!r}, so there is no stage "
@@ -71,6 +71,12 @@ def make(config, workdir) -> stage.Stage:
 
   def load_frozen():
     images, labels = examples(config)
+    if workdir is None:  # nothing is trained: shapes, for planning
+      maps = jax.tree.map(
+          lambda x: jax.ShapeDtypeStruct((len(images), *x.shape[1:]), x.dtype),
+          feature_segmenter.example(config, generator))
+      return {"maps": maps, "label": labels, "image": images,
+              "reconstruction": images}
     if targets == "supervised":
       relabel = segmenter.restored(
           config, workdir, "supervised",
