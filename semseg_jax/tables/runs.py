@@ -205,7 +205,7 @@ def commands(tables: Sequence[definition.Table], folders: Folders, *,
 
   Raises RecordMismatchError: a record that is there is of another config.
   """
-  lines, problems, left = [], {}, set()
+  left, problems = [], {}
   for job in jobs(tables):
     try:
       command = line(job, folders)
@@ -213,9 +213,14 @@ def commands(tables: Sequence[definition.Table], folders: Folders, *,
       problems[str(error)] = None
       continue
     if command:
-      left.add(job.run)
-      if not (ready and any(n.run in left for n in job.run.needs)):
-        lines.append(command)
+      left.append((job, command))
+  # A run that is not scored is there for those that need it alone.
+  wanted = {need.run for job, _ in left for need in job.run.needs}
+  left = [(job, command) for job, command in left
+          if job.splits or job.run in wanted]
+  waiting = {job.run for job, _ in left}
+  lines = [command for job, command in left
+           if not (ready and any(n.run in waiting for n in job.run.needs))]
   return lines, list(problems)
 
 

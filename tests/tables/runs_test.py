@@ -171,6 +171,23 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
   assert runs.commands([table], where, ready=True)[0] == lines[1:]
 
 
+def test_a_needed_run_without_records_is_left_out_where_nobody_waits(tmp_path):
+  table = toy.table(rows=[dict(
+      name="r", config=toy.TOY_FACES, method="x",
+      needs=({"stage": "gan", "config": toy.TOY_FACES, "field": "labels.run",
+              "arguments": {"labels": 0, "seed": 0}},))])
+  toy.finish(table, toy.folders(tmp_path / "mine"))
+  where = toy.folders(tmp_path / "tables",
+                      elsewhere=records.below([tmp_path / "mine"]))
+  assert runs.commands([table], where) == ([], [])
+  record = next((tmp_path / "mine").rglob("labels=10*/eval/test/record.json"))
+  record.unlink()
+  where = toy.folders(where.root, elsewhere=records.below([tmp_path / "mine"]))
+  lines, _ = runs.commands([table], where)
+  assert [("labels=0" in x, "labels=10" in x) for x in lines] == [
+      (True, False), (True, True)]
+
+
 def test_links_lead_to_the_needed_stage(tmp_path):
   where = toy.folders(tmp_path)
   table = toy.table(rows=[dict(name="r", config=toy.TOY_FACES, method="x",
