@@ -8,7 +8,7 @@ RUNS ?= runs
 DATA ?=
 NEEDS_DATA = $(if $(DATA),,$(error give the folder of the data packs: make $@ DATA=packs))
 
-.PHONY: setup demo demo-train demo-seeds train-models test test-all lint docs leaf accelerator clean
+.PHONY: setup demo demo-train demo-seeds train-models test test-all lint docs accelerator clean
 
 $(STAMP): requirements.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,12 +35,6 @@ demo-train: $(STAMP)
 # Three seeds, longer; resumable: run it again after an interruption.
 demo-seeds: $(STAMP)
 	$(BIN)/semseg-jax demo --workdir=$(RUNS)/demo-seeds --seeds=0,1,2 --variant=long
-
-# The same on real leaves (needs the data packs).
-leaf: $(STAMP)
-	$(NEEDS_DATA)
-	$(BIN)/python train.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
-	$(BIN)/python eval.py --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu --config.data.data_dir=$(DATA)/coffee_leaf --workdir=$(RUNS)/leaf10
 
 # The published models, in the background of other work, for hours; resumable:
 # run it again after an interruption. RUNS/models/LOG.md says what ran when.

@@ -26,7 +26,7 @@ def get_config():
       allow_label_branch=False)
 
   c.shots = ml_collections.ConfigDict(dict(
-      count=5,  # annotated images: the paper has 1 and 5; -1 all
+      count=5,  # annotated images of the labeled pool; 1 and 5 in the paper
       # Instead of the labeled pool: images/ and masks/ to be inverted, or
       # painted samples of `sample`, whose latents are known.
       folder="",
