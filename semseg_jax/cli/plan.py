@@ -6,7 +6,7 @@
 
 Needs libtpu (pip install "semseg_jax[plan]"), no TPU and no data. Without
 --topology: FLOPs and bytes of the programs as lowered for a GPU, whose memory
-is known only to its own compiler. docs/clusters.md explains the columns.
+is known only to its own compiler. docs/plan.md explains the columns.
 """
 
 import json

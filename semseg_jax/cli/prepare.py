@@ -142,13 +142,12 @@ def _own_layout(name):
 def _next_command(dataset):
   """The command that trains on the folder."""
   spec = dataset.spec
-  labels = "-1" if any(s.labeled and len(s) for s in dataset.splits.values()
-                       ) else "0"
+  labeled = any(s.labeled and len(s) for s in dataset.splits.values())
   root = pathlib.Path(flags.FLAGS.data_dir)
   config = ("configs/semantic_gan/folder.py:size=64,"
             f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
-            f"labels={labels}")
-  return "next (with ,cpu behind the labels where there is no GPU): " + (
+            f"{'fitted' if labeled else 'labels=0'},cpu")
+  return "next (without cpu on a GPU): " + (
       shlex.join([
           "semseg-jax", "train", f"--config={config}",
           f"--config.data.data_dir={root}", f"--workdir=runs/{spec.name}"]))

@@ -83,7 +83,7 @@ def test_lists_and_classes_are_written(checkout):
       "test": "5", "train_labeled": "24", "unlabeled": "30", "val": "5"}
   assert "warning" not in printed
   (next_command,) = re.findall(r"semseg-jax train (\S+)", printed)
-  assert "classes=3,channels=3,labels=-1" in next_command
+  assert "classes=3,channels=3,fitted,cpu" in next_command
   # The page's table is the one that is printed.
   assert re.search(r"```text\n(my_photos: .*)", _PAGE)[1] in printed
 
