@@ -1,9 +1,11 @@
 """Trained models as a library: load, segment, sample, export.
 
-  import semseg_jax
-  model = semseg_jax.load("runs/mine")  # or an exported model.safetensors
-  result = model.segment(images, method="inversion", steps=100)
-  result.labels  # one int32 [H, W] per image, at its own size
+For example:
+
+    import semseg_jax
+    model = semseg_jax.load("runs/mine")  # or an exported model.safetensors
+    result = model.segment(images, method="inversion", steps=100)
+    result.labels  # one int32 [H, W] per image, at its own size
 """
 
 from collections.abc import Sequence
@@ -66,7 +68,8 @@ class Model:
 
   Attributes:
     config: the run's resolved config, locked.
-    class_names, colors: of the labels; colors uint8 [K, 3].
+    class_names: of the labels.
+    colors: uint8 [K, 3], of the labels.
     dataset: what `run_dir.describe` kept of the data set.
   """
 

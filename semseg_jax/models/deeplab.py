@@ -79,7 +79,8 @@ class DeepLabV3Plus(nn.Module):
     depth: 18, 34, 50 or 101 for a ResNet, 38 for the wide one.
     backbone: "efficientnet_lite0" to "efficientnet_lite4" instead of them.
     output_stride: 8 or 16; the wide ResNet has 8.
-    width, blocks: of the trunk, see `resnet.ResNet`.
+    width: of the trunk, see `resnet.ResNet`.
+    blocks: of the trunk, too.
     features: channels of the pyramid's branches and of the decoder.
     fine_features: channels of the early map in the decoder.
     dropout: see `wide_resnet.WideResNet38`.
