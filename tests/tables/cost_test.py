@@ -1,7 +1,10 @@
 """What tables cost: operations of each phase, and how often it runs."""
 
+import ml_collections
 import pytest
 
+from semseg_jax.cpu import target
+from semseg_jax.planning import programs
 from semseg_jax.tables import cost
 from semseg_jax.tables import definition
 from semseg_jax.tables import runs
@@ -14,6 +17,19 @@ def test_rows_state_hours_at_the_given_rate():
   assert row["PFLOP of one run"] == "3.6"
   assert row["GPU-hours of all"] == "1"
   assert row["of its stages"] == "gan 3, encoder 0.6"
+
+
+def test_work_is_that_of_a_gpu(monkeypatch):
+  class Lowered:
+    def cost_analysis(self):
+      return {"flops": 1.0 if target.platform() == "gpu" else 0.5}
+
+  program = programs.Program(
+      "gan", "d", per_step=1.0, steps=3, batch=4, lower=Lowered)
+  monkeypatch.setattr(programs, "training", lambda *_: [program])
+  monkeypatch.setattr(programs, "blank", lambda config: config)
+  config = ml_collections.ConfigDict()
+  assert cost.of_run(config, ["gan"]).stages == {"gan": 3.0}
 
 
 @pytest.mark.slow
