@@ -160,7 +160,7 @@ METHODS = {
             encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion,
             rows=_inversion_rows, parts=_part("encoder")),
         "label_head": Definition(
-            label_head.make, label_head.FIELDS, unused=label_head.unused,
+            label_head.make, label_head.FIELDS,
             predictor=labeling.predictor, rows=_inversion_rows,
             best_metric=None, parts=_part("segmenter")),
         "distilled": _segmenter(distilled, "distilled"),

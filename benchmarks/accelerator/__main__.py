@@ -22,6 +22,9 @@ def define_flags():
   flags.DEFINE_float("minutes", 10.0, "All of it ends before.")
   flags.DEFINE_string("out", "accelerator", "Folder of the results.")
   flags.DEFINE_list("parts", list(parts.PARTS), "Which parts, in order.")
+  flags.DEFINE_integer(
+      "together", 0, "Comparisons of part d that get ready at the same time, "
+      "up to 16 GiB of the device's memory each; 0: by the number of cores.")
   flags.DEFINE_bool("tiny", False, "Toy sizes: a rehearsal.")
   flags.DEFINE_string("golden_dir", "tests/golden/data", "Golden cases.")
   flags.DEFINE_string("data", "data", "Folder of the data packs, for part f.")
@@ -40,6 +43,8 @@ def main(argv):
   run = runner.Runner(options.out, 60 * given.minutes)
   for i, name in enumerate(given.parts):
     part = parts.PARTS[name]
+    if part.in_turns and given.together:
+      part = part._replace(together=given.together)
     left = sum(parts.PARTS[x].share for x in given.parts[i:])
     run.part(name, part, part.rows(options), part.share / left)
   return int(not run.measured)

@@ -58,15 +58,16 @@ def main():
              if f.name.startswith(given.only)]
   for folder in folders[index::count]:
     for precision in ("highest", "default"):
-      case, started = tests.cases.load(folder), time.monotonic()
-      row = {"case": case.name, "precision": precision}
+      started = time.monotonic()
+      row = {"case": folder.name, "precision": precision}
       try:
+        case = tests.cases.load(folder)
         with jax.default_matmul_precision(precision):
           if hasattr(case, "check"):
             row |= deviations(case, tests._checker(case.name))
           else:
             tests._checker(case.name)(case)
-      except Exception as error:  # The other cases go on.
+      except (Exception, SystemExit) as error:  # The other cases go on.
         row["error"] = f"{type(error).__name__}: {error}"[:300]
       row["seconds"] = round(time.monotonic() - started, 1)
       print(json.dumps(row), flush=True)

@@ -22,6 +22,7 @@ from absl import flags
 from benchmarks.compare import report
 from benchmarks.compare import run
 from benchmarks.compare import settings as settings_lib
+from benchmarks.compare import turns
 
 _CASE = flags.DEFINE_enum("case", None, settings_lib.CASES, "What to compare.")
 _SIZES = flags.DEFINE_list("size", ["64"], "Sides of the images.")
@@ -59,6 +60,9 @@ _JSON = flags.DEFINE_bool(
 _COMPILED = flags.DEFINE_string(
     "compiled", "", "Folder that keeps compiled programs for later runs; "
     "empty: all are compiled anew, so that the time is known.")
+_TURNS = flags.DEFINE_string(
+    "turns", "", "COUNT:FOLDER, the same for COUNT comparisons that start "
+    "together: all get ready at once, then they are timed in turns.")
 flags.mark_flag_as_required("case")
 
 
@@ -71,7 +75,8 @@ def main(argv):
         f"--sides={','.join(sorted(unknown))}: choose of "
         f"{', '.join(settings_lib.SIDES)}")
   sides = [n for n in settings_lib.SIDES[1:] if n in _SIDES.value]
-  folders = ("--out", "--compiled")  # Of this machine.
+  folders = ("--out", "--compiled", "--turns")  # Of this machine.
+  turn = turns.Turns.parse(_TURNS.value)
   command = shlex.join(["python", "-m", "benchmarks.compare", *(
       a for a in sys.argv[1:] if not a.startswith(folders))])
   records = []
@@ -85,7 +90,7 @@ def main(argv):
       try:
         records.append(run.measure(
             s, sides, _ROUNDS.value, _SECONDS.value, _SLACK.value,
-            _COMPILED.value) | {"command": command})
+            _COMPILED.value, turn) | {"command": command})
       except RuntimeError as error:
         print(f"{s.case}, {size} px, batch {batch}: {error}", file=sys.stderr)
         return 1

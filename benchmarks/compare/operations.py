@@ -4,6 +4,7 @@ import collections
 import pathlib
 import re
 import tempfile
+from typing import NamedTuple
 
 import jax
 from jax import profiler
@@ -19,6 +20,7 @@ _MOVES = {"copy", "transpose", "reshape", "bitcast", "broadcast", "slice",
           "pad", "concatenate", "dynamic-slice", "dynamic-update-slice",
           "reverse", "convert", "parameter", "constant", "iota", "tuple",
           "get-tuple-element"}
+_CALLS = {"convolution": "conv_general_dilated", "dot": "dot_general"}
 # They last as long as what they hold, which is listed itself.
 _HOLDERS = {"while", "conditional", "call"}
 _LINE = re.compile(
@@ -50,6 +52,8 @@ def described(text: str) -> dict[str, tuple[str, str, str]]:
     if op not in _HOLDERS:
       ops = inside[called] if op in ("fusion", "custom-call") and called else {
           op}
+      if op == "custom-call":  # Of cuDNN or cuBLAS: what asked for it.
+        ops = ops | {x for x, of in _CALLS.items() if of in source}
       known[name] = (_kind(ops), result, _scope(source))
   return known
 
@@ -68,9 +72,20 @@ def _scope(source: str) -> str:
   return "/".join(parts[-2:]) + back
 
 
-def seconds(run) -> dict[tuple[str, str], float]:
-  """{(module, operation): seconds}, all its events of one call of `run`."""
-  total = collections.Counter()
+class Spent(NamedTuple):
+  """Seconds of one call of a function.
+
+  Attributes:
+    operations: {(module, operation): seconds}.
+    kernels: {name: (seconds, launches)} of an accelerator; empty on CPU.
+  """
+  operations: dict[tuple[str, str], float]
+  kernels: dict[str, tuple[float, int]]
+
+
+def seconds(run) -> Spent:
+  """What the profiler sees of one call of `run`."""
+  total, kernels = collections.Counter(), {}
   with tempfile.TemporaryDirectory() as folder:
     with profiler.trace(folder):
       jax.block_until_ready(run())
@@ -79,10 +94,15 @@ def seconds(run) -> dict[tuple[str, str], float]:
         for line in plane.lines:
           for event in line.events:
             stats = dict(event.stats)
+            if plane.name.startswith("/device:") and (
+                line.name.startswith("Stream")):
+              time, launches = kernels.get(event.name, (0.0, 0))
+              kernels[event.name] = (
+                  time + event.duration_ns / 1e9, launches + 1)
             if "hlo_op" in stats:
               key = str(stats["hlo_module"]), str(stats["hlo_op"])
               total[key] += event.duration_ns / 1e9
-  return total
+  return Spent(total, kernels)
 
 
 def table(run, programs, longest: int = 12) -> dict[str, list]:
@@ -95,8 +115,9 @@ def table(run, programs, longest: int = 12) -> dict[str, list]:
 
   Returns:
     "kinds": [kind, seconds]; "longest": [program, scope in the source, kind,
-    operations, result of the longest of them, seconds]; both with the longest
-    first. Empty where the profiler names no operations.
+    operations, result of the longest of them, seconds]; "kernels": [name,
+    launches, seconds], of accelerators; all with the longest first. Empty where
+    the profiler names none.
 
   Raises:
     ValueError: modules share a name, so that their operations cannot be told
@@ -110,7 +131,8 @@ def table(run, programs, longest: int = 12) -> dict[str, list]:
       raise ValueError(f"{name!r} and {modules[module][0]!r} are both {module}")
     modules[module] = (name, described(text))
   kinds, scopes = collections.Counter(), collections.defaultdict(list)
-  for (module, op), time in seconds(run).items():
+  spent = seconds(run)
+  for (module, op), time in spent.operations.items():
     name, known = modules.get(module, (module, {}))
     if op not in known:
       continue  # A holder, or a program that is not asked about.
@@ -120,5 +142,9 @@ def table(run, programs, longest: int = 12) -> dict[str, list]:
   rows = [[*key, len(runs), max(runs)[1], sum(t for t, _ in runs)]
           for key, runs in scopes.items()]
   rows.sort(key=lambda row: -row[-1])
+  kernels = [[k, n, t] for k, (t, n) in spent.kernels.items()]
+  kernels.sort(key=lambda row: -row[-1])
   return {"kinds": [list(x) for x in kinds.most_common()],
-          "longest": rows[:longest]}
+          "longest": rows[:longest], "kernels": kernels[:2 * longest],
+          "launches": sum(n for _, n, _ in kernels),
+          "busy": sum(t for _, _, t in kernels)}

@@ -1,5 +1,6 @@
 """Records of measurements, and the page made of them."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -44,6 +45,12 @@ def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
   folder.mkdir(parents=True, exist_ok=True)
   name = machine(record["device"])
   path = folder / f"{name}.json"
+  with (folder / f".{name}.lock").open("w") as lock:  # Of others' records.
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return _add(folder, name, path, record)
+
+
+def _add(folder, name, path, record):
   records = json.loads(path.read_text()) if path.exists() else []
   whole = lambda r: {"cpu_time": False} | r["settings"]
   records = [r for r in records if whole(r) != whole(record)]
@@ -134,6 +141,8 @@ def _cells(r):
 def _profile(r) -> list[str]:
   """Where the time goes: a line of kinds, a table of the longest scopes."""
   profile = r.get("profile")
+  if profile and profile.get("kernels"):
+    return _kernels(r["settings"], profile)
   if not profile or not profile["kinds"]:
     return []
   s, total = r["settings"], sum(t for _, t in profile["kinds"])
@@ -145,3 +154,13 @@ def _profile(r) -> list[str]:
       "| share |", "|---|---|---|---|---|---|---|",
       *(f"| {' | '.join(map(str, row))} | {time * 1e3:.1f} | "
         f"{time / total:.1%} |" for *row, time in profile["longest"]), ""]
+
+
+def _kernels(s, profile) -> list[str]:
+  """The same on an accelerator, by kernels."""
+  return [
+      f"Kernels of one run ({s['size']} px, batch {s['batch']}, {s['dtype']}): "
+      f"{profile['launches']} launches, {1e3 * profile['busy']:.2f} ms in all. "
+      "The longest:", "", "| kernel | launches | ms |", "|---|---|---|",
+      *(f"| {name[:72]} | {launches} | {1e3 * time:.2f} |"
+        for name, launches, time in profile["kernels"][:12]), ""]

@@ -1,5 +1,6 @@
 """One comparison: processes, agreement, timing in turns."""
 
+import contextlib
 import dataclasses
 import functools
 import multiprocessing
@@ -50,7 +51,8 @@ class Side:
 
 
 def measure(s: settings_lib.Settings, sides, rounds: int,
-            seconds=float("inf"), slack=1.0, compiled="") -> dict:
+            seconds=float("inf"), slack=1.0, compiled="",
+            turn=None) -> dict:
   """The record of one comparison.
 
   Args:
@@ -61,6 +63,7 @@ def measure(s: settings_lib.Settings, sides, rounds: int,
     slack: multiplies the tolerances of agreement.
     compiled: folder of compiled programs; "": one of this run's own, and the
       sides start one after the other so that compilations are timed alone.
+    turn: entered while the sides are timed; see `turns`.
 
   Raises:
     RuntimeError: our side cannot run the case, or no peer can or agrees; the
@@ -105,9 +108,10 @@ def measure(s: settings_lib.Settings, sides, rounds: int,
         side.close()
       if len(running) == 1:
         raise RuntimeError("; ".join(notes) or "no side to compare with")
-      once = sum(side.described["run"] for side in running)
-      rounds = int(min(rounds, max(3, seconds / once)))
-      measured = record(s, running, rounds) | {"gap": gap, "notes": notes}
+      with turn or contextlib.nullcontext():
+        once = sum(side.ask("run") for side in running)
+        rounds = int(min(rounds, max(3, seconds / once)))
+        measured = record(s, running, rounds) | {"gap": gap, "notes": notes}
       if compiled:  # The others were starting at the same time.
         measured["compile"][0] = dict.fromkeys(measured["compile"][0])
       return measured

@@ -63,7 +63,6 @@ class Ours:
         lambda: None)
     import jax
 
-    from benchmarks.compare import operations
     from benchmarks.compare import ours
     self.jax, self.s = jax, s
     program = ours.make(s, root)
@@ -71,7 +70,7 @@ class Ours:
     cache = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
     num_cached = lambda: len(list(cache.glob("*"))) if cache.exists() else 0
     # The second time from the cache, if the first did not find all there.
-    for _ in range(2):
+    for _ in range(2 if cache.is_relative_to(root) else 1):
       if cached and None not in cached.values():
         break
       jax.clear_caches()
@@ -89,7 +88,10 @@ class Ours:
           cached[name] = lap.seconds
           cold.setdefault(name, None)
         counts = lap.result.cost_analysis() or {}
-        cost["flops"] += times * counts.get("flops", float("nan"))
+        # What cuDNN does is not counted in a compiled program.
+        whole = counts if jax.default_backend() == "cpu" else (
+            low.cost_analysis() or {})
+        cost["flops"] += times * whole.get("flops", float("nan"))
         cost["bytes"] += times * counts.get("bytes accessed", float("nan"))
     self.cost, self.compile_seconds = cost, [cold, cached]
     run = program.start(compiled)
@@ -99,7 +101,18 @@ class Ours:
     matmul, copy = self._peaks()
     self.commands = {"run": lambda: _lap(run, s.cpu_time).seconds,
                      "matmul": matmul, "copy": copy,
-                     "profile": lambda: operations.table(run, compiled)}
+                     "profile": self._profile(run, compiled)}
+
+  def _profile(self, run, compiled):
+    from benchmarks.compare import operations
+
+    def table():
+      try:
+        return operations.table(run, compiled)
+      except Exception as error:  # The times are worth more than this.
+        print(f"no profile: {error}", file=sys.stderr)
+        return {"kinds": [], "longest": []}
+    return table
 
   def _present(self, outputs):
     return {k: _channels_first(np.asarray(v, np.float32))
@@ -215,7 +228,7 @@ def _lap(function, cpu_time=False) -> Lap:
 
 def sizes(cpu: bool) -> tuple[int, int]:
   """(side of the peak's matrices, bytes of its copied array)."""
-  return (2048, 64 * _MIB) if cpu else (8192, 1024 * _MIB)
+  return (2048, 64 * _MIB) if cpu else (8192, 256 * _MIB)
 
 
 def _channels_first(x):

@@ -108,9 +108,6 @@ def get_config():
   c.labels = ml_collections.ConfigDict(dict(
       head="branch",
       heads=1,  # as many segmenters, averaged (DatasetGAN: 10)
-      # What a head is fitted to: "true" labels of the labeled images, or those
-      # of the stage "supervised" of their reconstructions.
-      targets="true",
       # Of "fitted": folder of another run with `gan` and `encoder`, trained
       # with data.num_labeled=0; it serves any number of labels. "": this run.
       run=""))

@@ -66,7 +66,9 @@ def apply(folder=None, *, flag: str = CPU_FLAG) -> str:
   Returns what was done, in words; also logged.
   """
   if not _on_cpu():
-    message = "not on CPU: nothing is set"
+    given = os.environ.get("XLA_FLAGS")
+    message = "not on CPU: nothing is set" + (
+        f"; XLA_FLAGS={given}" if given else "")
   else:
     if "XLA_FLAGS" in os.environ:
       message = "XLA_FLAGS is set by the user: left as it is"

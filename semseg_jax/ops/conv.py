@@ -1,7 +1,9 @@
 """Convolutions of one stride along both axes, and those that resample."""
 
+import functools
 import math
 
+import jax
 from jax import lax
 import jax.numpy as jnp
 
@@ -31,8 +33,84 @@ def conv2d(x, kernel, *, stride=1, padding=0):
 
 @target.on_cpu(cpu_conv.conv2d)
 def _correlate(x, kernel, stride, pad):
+  if stride > 1:
+    return _strided(x, kernel, stride, pad)
+  return lax.conv_general_dilated(
+      x, kernel, (1, 1), pad, dimension_numbers=_DIMS)
+
+
+# A strided correlation and its two adjoints, each of whose derivatives is one
+# of the three again. JAX's own rules give the same numbers, but the kernel's
+# gradient of `_input_gradient` as a correlation with a kernel as large as the
+# map, which no library for GPUs knows as the gradient that it is.
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _strided(x, kernel, stride, pad):
   return lax.conv_general_dilated(
       x, kernel, (stride, stride), pad, dimension_numbers=_DIMS)
+
+
+def _strided_bwd(stride, pad, residuals, g):
+  x, kernel = residuals
+  return (_input_gradient(g, kernel, stride, pad, x.shape[1:3]),
+          _kernel_gradient(x, g, stride, pad, kernel.shape[:2]))
+
+
+_strided.defvjp(
+    lambda x, kernel, stride, pad: (
+        _strided(x, kernel, stride, pad), (x, kernel)), _strided_bwd)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _input_gradient(g, kernel, stride, pad, size):
+  """Gradient of `_strided` with respect to a map of `size`."""
+  back = tuple(
+      (k - 1 - lo, n + lo - (m - 1) * stride - 1)
+      for (lo, _), k, n, m in zip(
+          pad, kernel.shape[:2], size, g.shape[1:3], strict=True))
+  turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+  return lax.conv_general_dilated(
+      g, turned, (1, 1), back, lhs_dilation=(stride, stride),
+      dimension_numbers=_DIMS)
+
+
+def _input_gradient_bwd(stride, pad, size, residuals, x):
+  del size
+  g, kernel = residuals
+  return (_strided(x, kernel, stride, pad),
+          _kernel_gradient(x, g, stride, pad, kernel.shape[:2]))
+
+
+_input_gradient.defvjp(
+    lambda g, kernel, stride, pad, size: (
+        _input_gradient(g, kernel, stride, pad, size), (g, kernel)),
+    _input_gradient_bwd)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _kernel_gradient(x, g, stride, pad, size):
+  """Gradient of `_strided` with respect to a kernel of `size`."""
+  around = tuple(
+      (lo, k + (m - 1) * stride - n - lo)
+      for (lo, _), k, n, m in zip(
+          pad, size, x.shape[1:3], g.shape[1:3], strict=True))
+  return lax.conv_general_dilated(
+      x, g, (1, 1), around, rhs_dilation=(stride, stride),
+      dimension_numbers=("CHWN", "IHWO", "HWNC"))
+
+
+def _kernel_gradient_bwd(stride, pad, size, residuals, kernel):
+  del size
+  x, g = residuals
+  return (_input_gradient(g, kernel, stride, pad, x.shape[1:3]),
+          _strided(x, kernel, stride, pad))
+
+
+_kernel_gradient.defvjp(
+    lambda x, g, stride, pad, size: (
+        _kernel_gradient(x, g, stride, pad, size), (x, g)),
+    _kernel_gradient_bwd)
 
 
 @target.on_cpu(cpu_conv.upsample_conv)
@@ -49,9 +127,9 @@ def upsample_conv(x, kernel):
   Source: StyleGAN2, appendix B; filter [1, 3, 3, 1].
   """
   k = kernel.shape[0]
-  y = lax.conv_general_dilated(
-      x, jnp.flip(kernel, (0, 1)), (1, 1), ((k - 1, k - 1),) * 2,
-      lhs_dilation=(2, 2), dimension_numbers=_DIMS)
+  y = _input_gradient(
+      x, kernel.swapaxes(2, 3), 2, ((0, 0), (0, 0)),
+      tuple(2 * n + k - 2 for n in x.shape[1:3]))
   excess = 3 - k  # Of the filter over the kernel; splits as in StyleGAN2.
   return _padded_blur(y, ((excess + 1) // 2 + 1, excess // 2 + 1), 4.0)
 

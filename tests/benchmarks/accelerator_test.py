@@ -56,6 +56,31 @@ def test_a_row_is_ended_at_its_limit_with_all_it_started(tmp_path):
   assert lines[1]["error"].startswith("cut after")
 
 
+def test_comparisons_get_ready_together_and_take_turns(tmp_path):
+  text = """
+import sys, time
+from benchmarks.compare import turns
+flag = [x for x in sys.argv if x.startswith("--turns=")][0]
+turn = turns.Turns.parse(flag.partition("=")[2])
+if "fails" in sys.argv:
+  raise ValueError("no")
+ready = time.time()
+with turn:
+  start = time.time(); time.sleep(0.3)
+  print("{\\"ready\\": %f, \\"start\\": %f, \\"end\\": %f}" % (
+      ready, start, time.time()))
+"""
+  rows = [parts.Row(name, ("-c", text, name), least=0.0)
+          for name in ("one", "two", "fails")]
+  r = runner.Runner(tmp_path, 60.0)
+  r.part("d", parts.Part(None, 1.0, 3, in_turns=True), rows, 1.0)
+  lines = sorted((x for x in records(tmp_path) if "start" in x),
+                 key=lambda x: x["start"])
+  assert len(lines) == 2
+  assert max(x["ready"] for x in lines) <= lines[0]["start"]
+  assert lines[0]["end"] <= lines[1]["start"]
+
+
 def test_without_time_rows_are_left_out(tmp_path):
   row = parts.Row("row", ("-c", "print('{}')"), least=5.0)
   _, lines = run(tmp_path, row, seconds=1.0)

@@ -53,4 +53,12 @@ def test_programs_need_names_of_their_own(compiled):
 def test_other_programs_are_left_out(compiled):
   run, args = compiled
   table = operations.table(lambda: run(*args), {})
-  assert table == {"kinds": [], "longest": []}
+  assert table["kinds"] == table["longest"] == table["kernels"] == []
+
+
+def test_what_a_library_computes_is_known_by_its_source():
+  line = ('  %cudnn-conv.1 = (bf16[2,8]{1,0}, u8[16]{0}) custom-call(%a, %b), '
+          'metadata={op_name="jit(f)/conv8/conv_general_dilated"}')
+  known = operations.described(f"HloModule m\nENTRY %main {{\n{line}\n}}\n")
+  assert known["cudnn-conv.1"] == (
+      "convolutions", "(bf16[2,8], u8[16])", "conv8/conv_general_dilated")

@@ -6,11 +6,6 @@ is fitted to their labels by cross entropy, as in DatasetGAN (Zhang et al., CVPR
 2021, section 3) and EditGAN (Ling et al., NeurIPS 2021, section 3.1). Several
 heads (`labels.heads`, 10 in DatasetGAN) are averaged, and where they disagree a
 sample's label is uncertain.
-
-A reconstruction is not its image: outlines lie some pixels off, and a head
-fitted to the true labels learns labels beside the parts. With `labels.targets =
-"supervised"` (ours) the stage `supervised`, which has memorized the labeled
-images, labels their reconstructions, and these labels are fitted.
 """
 
 import jax
@@ -23,7 +18,6 @@ from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import networks
-from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.ops import image_ops
 from semseg_jax.training import stage
@@ -31,17 +25,7 @@ from semseg_jax.training import stage
 # Blocks of the config that the result depends on.
 FIELDS = ("encoder", "few_shot", "gan", "generator", "hypercolumn",
           "image_discriminator", "inversion", "labels", "perceptual",
-          "segmenter", "supervised")
-TARGETS = ("true", "supervised")
-
-
-def unused(config) -> tuple[str, ...]:
-  """Those of FIELDS that this config makes no use of."""
-  return ("segmenter",) if _targets(config) == "true" else ()
-
-
-def _targets(config) -> str:
-  return config.labels.get("targets", "true")  # absent in former versions
+          "supervised")
 
 
 def make(config, workdir) -> stage.Stage:
@@ -59,13 +43,6 @@ def make(config, workdir) -> stage.Stage:
   heads = config.labels.heads
   if heads < 1:
     raise ValueError(f"config.labels.heads is {heads}; at least 1")
-  targets = _targets(config)
-  if targets not in TARGETS:
-    raise ValueError(f"config.labels.targets is {targets!r}; choose one of "
-                     f"{TARGETS}")
-  if targets == "supervised":
-    checks.trained_before(config, workdir, "label_head", "supervised",
-                          "config.labels.targets = 'supervised'")
   labels_of = feature_segmenter.labeler(config, generator, heads=heads)
   layers = hypercolumns.names(config, generator)
 
@@ -77,10 +54,6 @@ def make(config, workdir) -> stage.Stage:
           feature_segmenter.example(config, generator))
       return {"maps": maps, "label": labels, "image": images,
               "reconstruction": images}
-    if targets == "supervised":
-      relabel = segmenter.restored(
-          config, workdir, "supervised",
-          needed_by="config.labels.targets = 'supervised'")
     inverter, frozen = labeling.make_inverter(config, workdir, head=False)
     inverted = inverter.run(
         frozen, image_ops.from_uint8(images), np.arange(len(images)),
@@ -88,8 +61,6 @@ def make(config, workdir) -> stage.Stage:
         mean=labeling.start(config, generator, frozen))
     reconstruction = image_ops.to_uint8(
         inverter.render(frozen, inverted.latents, inverted.noise)[0])
-    if targets == "supervised":
-      labels = image_ops.to_label(relabel(reconstruction))
     extract = jax.jit(hypercolumns.extractor(
         config, generator, layers))
     return {"maps": hypercolumns.stacked(
