@@ -58,6 +58,13 @@ def _summary(values) -> Timing:
   return Timing(median, min(values), len(values), spread)
 
 
+def processor_seconds_of(run) -> float:
+  """The same in seconds of this process on all cores."""
+  start = time.process_time()
+  run()
+  return time.process_time() - start
+
+
 def flops(compiled) -> float:
   """Floating point operations that the compiler counts in a program."""
   return (compiled.cost_analysis() or {}).get("flops", float("nan"))

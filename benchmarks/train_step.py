@@ -10,7 +10,8 @@ run. Stage "inversion" is a whole search of `config.inversion.steps`.
       --config=configs/semantic_gan/celebamask_hq.py:labels=30
 
 --doubling goes on with twice the batch until it does not fit; --rounds=0
-compiles and runs nothing.
+compiles and runs nothing; --cpu_time counts processor seconds, on a machine
+that does other work (then keep to one core: taskset -c 0).
 """
 
 import functools
@@ -118,7 +119,8 @@ def inversion(config) -> list[Case]:
                time.monotonic() - started, flops * c.steps)]
 
 
-def measure(config, name: str, rounds: int, side: int) -> list[dict]:
+def measure(config, name: str, rounds: int, side: int,
+            clock=timing.seconds_of) -> list[dict]:
   """A row for each phase of a stage and one for its mean step.
 
   Args:
@@ -126,6 +128,7 @@ def measure(config, name: str, rounds: int, side: int) -> list[dict]:
     name: one of its stages, or "inversion".
     rounds: counted runs of each phase.
     side: of the matrices whose product gives the peak.
+    clock: of `timing`.
   """
   config = programs.blank(config)
   with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +141,8 @@ def measure(config, name: str, rounds: int, side: int) -> list[dict]:
     return rows
   product, work = timing.product(side, jnp.dtype(config.dtype))
   times = timing.interleave(
-      {c.phase: c.run for c in cases} | {"product": product}, rounds)
+      {c.phase: c.run for c in cases} | {"product": product}, rounds,
+      clock=clock)
   peak = work / times["product"].median
   for row, case in zip(rows, cases, strict=True):
     seconds = times[case.phase].median
@@ -164,11 +168,11 @@ def batches(config, name: str, given, doubling: bool):
     asked = asked[1:] or ([2 * asked[0]] if doubling else [])
 
 
-def rows_of(config, name, given, doubling, rounds, side):
+def rows_of(config, name, given, doubling, rounds, side, clock):
   """Yields the rows of `measure` for each batch; ends where memory does."""
   for scaled in batches(config, name, given, doubling):
     try:
-      yield from measure(scaled, name, rounds, side)
+      yield from measure(scaled, name, rounds, side, clock)
     except jax.errors.JaxRuntimeError as error:
       if "RESOURCE_EXHAUSTED" not in str(error):
         raise
@@ -183,9 +187,10 @@ def main(argv):
   given = flags.FLAGS
   said = startup.apply()  # As in training; JAX has not started yet.
   device, shown = jax.devices()[0], []
+  clock = timing.processor_seconds_of if given.cpu_time else timing.seconds_of
   for name in given.stage or given.config.stages:
     for row in rows_of(given.config, name, given.batch, given.doubling,
-                       given.rounds, given.matmul):
+                       given.rounds, given.matmul, clock):
       shown.append(row)
       if given.json:
         print(json.dumps(row), flush=True)
@@ -207,6 +212,7 @@ def define_flags():
   flags.DEFINE_bool("doubling", False, "Twice the batch until memory ends.")
   flags.DEFINE_integer("rounds", 5, "Counted runs of each phase.")
   flags.DEFINE_integer("matmul", 2048, "Side of the peak's matrices.")
+  flags.DEFINE_bool("cpu_time", False, "Processor seconds; for one core.")
   flags.DEFINE_bool("json", False, "A line of JSON for each row.")
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from benchmarks import timing
 from benchmarks import train_step
 from configs.semantic_gan import toy_faces
 
@@ -37,13 +38,15 @@ def test_batches_are_doubled_from_what_was_asked():
 
 
 def test_what_does_not_fit_ends_the_doubling(monkeypatch):
-  def measure(c, name, rounds, side):
+  def measure(c, name, rounds, side, clock):
+    assert clock is timing.processor_seconds_of
     if c.gan.batch_size > 8:
       raise train_step.jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: of 1 G")
     return [{"batch": c.gan.batch_size}]
 
   monkeypatch.setattr(train_step, "measure", measure)
-  rows = list(train_step.rows_of(config(), "gan", ["4"], True, 1, 64))
+  rows = list(train_step.rows_of(
+      config(), "gan", ["4"], True, 1, 64, timing.processor_seconds_of))
   assert [r["batch"] for r in rows] == [4, 8, 16]
   assert rows[-1]["error"] == "does not fit"
 
