@@ -53,9 +53,10 @@ def get_config():
   sgd = dict(optimizer="sgd",  # or "adamw"
              learning_rate=2.5e-4, momentum=0.9, weight_decay=5e-4,
              head_factor=10.0,  # of "sgd": the classifier's rate / the trunk's
+             dice_weight=0.0,  # ours: beside the labels' cross entropy
              color=no_color)  # largest changes of labeled images' colours
   c.supervised = ml_collections.ConfigDict(dict(
-      sgd, steps=40_000, batch_size=10, dice_weight=0.0,
+      sgd, steps=40_000, batch_size=10,
       width=64, levels=4,  # these two: of the U-Net
       synthetic=""))  # folder of synthetic pairs to train on besides
   c.s4gan = ml_collections.ConfigDict(dict(

@@ -111,6 +111,21 @@ def test_steps_lower_the_loss_and_train_both(adversarial_run, name):
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
+def test_dice_is_added_to_the_labels_loss(adversarial_run, name):
+  first = adversarial_run(name)[0][1]
+  module = {"s4gan": s4gan, "adv_ssl": adv_ssl}[name]
+  config = toy(**{f"{name}.dice_weight": 2.0, f"{name}.self_training_start": 3})
+  batch = toy_batch()
+  if name == "adv_ssl":
+    del batch["real"]
+  _, weighted = run(module.make(config, None), batch, 1)[0]
+  assert first["s/dice"] > 0.1
+  np.testing.assert_allclose(weighted["s/dice"], first["s/dice"], rtol=1e-4)
+  np.testing.assert_allclose(
+      weighted["s/loss"], first["s/loss"] + 2 * first["s/dice"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
 def test_self_training_starts_late(adversarial_run, name):
   for i, (_, metrics) in enumerate(adversarial_run(name)):
     assert metrics["s/selected"] == (1.0 if i >= 3 else 0.0)

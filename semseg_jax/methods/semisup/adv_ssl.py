@@ -12,6 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.methods import supervised
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
@@ -63,8 +64,8 @@ def make(config, workdir) -> stage.Stage:
       logits, variables = segmenter.apply(
           module, variables, image["labeled"], train=True, key=rngs[0])
       fake = jax.nn.softmax(logits)
-      entropy = segmentation_losses.cross_entropy(
-          logits, label, ignore_index=data.ignore_index(config))
+      entropy, dice = supervised.label_losses(
+          logits, label, data.ignore_index(config))
       fooling = semisup_losses.score_loss(
           judge(state.discriminator, fake), True, known)
       free, variables = segmenter.apply(
@@ -75,11 +76,12 @@ def make(config, workdir) -> stage.Stage:
           jax.nn.sigmoid(score), c.threshold) & (
               state.step >= c.self_training_start)
       training = semisup_losses.self_training(free, trusted)
-      loss = (entropy + c.labeled_adversarial_weight * fooling
+      loss = (entropy + c.dice_weight * dice
+              + c.labeled_adversarial_weight * fooling
               + c.unlabeled_adversarial_weight * free_fooling
               + c.self_training_weight * training)
       return loss, (variables, fake, {
-          "s/loss": loss, "s/cross_entropy": entropy,
+          "s/loss": loss, "s/cross_entropy": entropy, "s/dice": dice,
           "s/adversarial": fooling, "s/unlabeled_adversarial": free_fooling,
           "s/self_training": training,
           "s/selected": trusted.mean(dtype=jnp.float32),

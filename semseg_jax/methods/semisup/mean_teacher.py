@@ -82,17 +82,17 @@ def make(config, workdir, *, module=None) -> stage.Stage:
           module, {**state.student, "params": params},
           segmenter.normalized(config, known["image"]), train=True,
           key=rngs["labeled"])
-      entropy = supervised.label_losses(
-          logits, known["label"], data.ignore_index(config))[0]
+      entropy, dice = supervised.label_losses(
+          logits, known["label"], data.ignore_index(config))
       guess, student = segmenter.apply(
           module, student, noisy(free["strong"], rngs["student_noise"]),
           train=True, key=rngs["student"])
       gap = semisup_losses.pixel_consistency(
           guess, jax.lax.stop_gradient(answer))
-      loss = entropy + weight * gap
+      loss = entropy + c.dice_weight * dice + weight * gap
       return loss, (student, {
-          "loss": loss, "cross_entropy": entropy, "consistency": gap,
-          "consistency_weight": weight})
+          "loss": loss, "cross_entropy": entropy, "dice": dice,
+          "consistency": gap, "consistency_weight": weight})
 
     gradients, (student, metrics) = jax.grad(loss_fn, has_aux=True)(
         state.student["params"])

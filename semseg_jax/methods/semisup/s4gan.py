@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from semseg_jax.methods import supervised
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
@@ -99,8 +100,8 @@ def gradients(config, modules: Modules, state, batch, rngs):
     logits, variables = segmenter.apply(
         modules.segmenter, variables, image["labeled"], train=True,
         key=rngs["labeled"])
-    entropy = segmentation_losses.cross_entropy(
-        logits, batch["labeled"]["label"], ignore_index=ignore)
+    entropy, dice = supervised.label_losses(
+        logits, batch["labeled"]["label"], ignore)
     logits, variables = segmenter.apply(
         modules.segmenter, variables, image["unlabeled"], train=True,
         key=rngs["unlabeled"])
@@ -114,12 +115,13 @@ def gradients(config, modules: Modules, state, batch, rngs):
     real = judge(
         state.discriminator, *real_pair(logits.shape[-1]), rngs["real"])
     matching = semisup_losses.feature_matching(real[1], features)
-    loss = (entropy + c.feature_matching_weight * matching
+    loss = (entropy + c.dice_weight * dice
+            + c.feature_matching_weight * matching
             + c.self_training_weight * trusted)
     return loss, (fake, Outputs(
         variables, (score, features), real, selected,
         (real_scaled.min(), real_scaled.max()), {
-            "s/loss": loss, "s/cross_entropy": entropy,
+            "s/loss": loss, "s/cross_entropy": entropy, "s/dice": dice,
             "s/feature_matching": matching, "s/self_training": trusted,
             "s/selected": selected.mean(dtype=jnp.float32)}))
 
