@@ -30,4 +30,7 @@ def get_config(arg=""):
     small.one_gpu(c)
   if a["ratio"] < 1:
     a["labels"] = -2
-  return base.finish(c, a, POOL)
+  base.finish(c, a, POOL)
+  if a["cpu"] and a["backbone"] and not a["smoke"]:
+    small.on_features(c)
+  return c
