@@ -45,9 +45,12 @@ def add(folder: pathlib.Path, record: dict) -> pathlib.Path:
   folder.mkdir(parents=True, exist_ok=True)
   name = machine(record["device"])
   path = folder / f"{name}.json"
-  with (folder / f".{name}.lock").open("w") as lock:  # Of others' records.
-    fcntl.flock(lock, fcntl.LOCK_EX)
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # Others may add theirs.
     return _add(folder, name, path, record)
+  finally:
+    os.close(descriptor)
 
 
 def _add(folder, name, path, record):
