@@ -65,11 +65,6 @@ def processor_seconds_of(run) -> float:
   return time.process_time() - start
 
 
-def flops(compiled) -> float:
-  """Floating point operations that the compiler counts in a program."""
-  return (compiled.cost_analysis() or {}).get("flops", float("nan"))
-
-
 def product(side: int, dtype, precision=None):
   """(run, FLOPs) of a product of random square matrices."""
   import jax

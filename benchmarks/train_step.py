@@ -113,7 +113,8 @@ def inversion(config) -> list[Case]:
   mean = None if c.start == "encoder" else np.zeros(
       config.generator.style_dim, np.float32)
   args = frozen, target, np.arange(c.batch_size), jax.random.key(0)
-  flops = timing.flops(inverter.lower_step(*args, mean=mean).compile())
+  step = inverter.lower_step(*args, mean=mean)
+  flops = phases.flops(step, step.compile()) or math.nan
   run = lambda: inverter.run(*args, mean=mean)
   return [Case("search", 1.0, c.batch_size, run,
                time.monotonic() - started, flops * c.steps)]

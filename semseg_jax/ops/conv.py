@@ -54,7 +54,7 @@ def _strided(x, kernel, stride, pad):
 def _strided_bwd(stride, pad, residuals, g):
   x, kernel = residuals
   return (_input_gradient(g, kernel, stride, pad, x.shape[1:3]),
-          _kernel_gradient(x, g, stride, pad, kernel.shape[:2]))
+          _weight_gradient(x, g, stride, pad, kernel.shape[:2]))
 
 
 _strided.defvjp(
@@ -79,7 +79,7 @@ def _input_gradient_bwd(stride, pad, size, residuals, x):
   del size
   g, kernel = residuals
   return (_strided(x, kernel, stride, pad),
-          _kernel_gradient(x, g, stride, pad, kernel.shape[:2]))
+          _weight_gradient(x, g, stride, pad, kernel.shape[:2]))
 
 
 _input_gradient.defvjp(
@@ -89,7 +89,7 @@ _input_gradient.defvjp(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _kernel_gradient(x, g, stride, pad, size):
+def _weight_gradient(x, g, stride, pad, size):
   """Gradient of `_strided` with respect to a kernel of `size`."""
   around = tuple(
       (lo, k + (m - 1) * stride - n - lo)
@@ -100,17 +100,17 @@ def _kernel_gradient(x, g, stride, pad, size):
       dimension_numbers=("CHWN", "IHWO", "HWNC"))
 
 
-def _kernel_gradient_bwd(stride, pad, size, residuals, kernel):
+def _weight_gradient_bwd(stride, pad, size, residuals, kernel):
   del size
   x, g = residuals
   return (_input_gradient(g, kernel, stride, pad, x.shape[1:3]),
           _strided(x, kernel, stride, pad))
 
 
-_kernel_gradient.defvjp(
+_weight_gradient.defvjp(
     lambda x, g, stride, pad, size: (
-        _kernel_gradient(x, g, stride, pad, size), (x, g)),
-    _kernel_gradient_bwd)
+        _weight_gradient(x, g, stride, pad, size), (x, g)),
+    _weight_gradient_bwd)
 
 
 @target.on_cpu(cpu_conv.upsample_conv)

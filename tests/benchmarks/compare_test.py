@@ -1,6 +1,7 @@
 """The comparison with the peers; speed is not tested."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -110,3 +111,11 @@ def test_side_by_side(tmp_path):
   assert set(record["seconds"]) == {"ours", "original", "best"}
   assert record["flops"] > 0
   assert record["gap"] < 1e-3
+
+
+def test_pages_of_results_are_those_of_their_records():
+  pages = sorted(pathlib.Path(run.__file__).parents[1].glob("results/*.md"))
+  assert pages
+  for page in pages:
+    records = json.loads(page.with_suffix(".json").read_text())
+    assert report.markdown(page.stem, records) == page.read_text(), page

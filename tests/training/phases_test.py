@@ -3,6 +3,7 @@
 import json
 import threading
 
+import jax
 import numpy as np
 import pytest
 
@@ -63,3 +64,19 @@ def test_tracing_goes_on_while_a_phase_is_compiled(compile_names):
 def test_what_fails_in_a_compilation_is_raised(compile_names):
   with pytest.raises(RuntimeError, match="out of registers"):
     compile_names("a", "broken")
+
+
+class Counted:
+  def __init__(self, count):
+    self._count = count
+
+  def cost_analysis(self):
+    return self._count
+
+
+def test_operations_on_a_gpu_are_counted_before_compilation(monkeypatch):
+  lowered, compiled = Counted({"flops": 8.0}), Counted({"flops": 2.0})
+  assert phases.flops(lowered, compiled) == 2.0
+  monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+  assert phases.flops(lowered, compiled) == 8.0
+  assert phases.flops(Counted(None), compiled) is None
