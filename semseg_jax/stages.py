@@ -222,8 +222,8 @@ def of(config, name: str) -> Definition:
   stages = METHODS[config.method]
   if name not in stages:
     raise ValueError(
-        f"config.stages names {name!r}, which method {config.method!r} does "
-        f"not have; choose from {', '.join(stages)}")
+        f"--stage or config.stages: method {config.method!r} has no stage "
+        f"{name!r}; choose from {', '.join(stages)}")
   return stages[name]
 
 

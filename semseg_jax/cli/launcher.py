@@ -54,7 +54,7 @@ COMMANDS = {
     "plan": Command("memory and time on accelerators that are not here",
                     "compile"),
     "report": Command("one page about a run; several runs in a plot", ""),
-    "demo": Command("the embedded data set from scratch to a table"),
+    "demo": Command("the shipped model beside a U-Net, in a table"),
     "train_models": Command("train the published models", configs=True),
 }
 

@@ -1,6 +1,6 @@
 """Image-level class scores: their use on segmentation logits, their quality.
 
-The fusion of s4GAN + MLMT (Mittal et al. 2019, section 3.3), average precision
+The fusion of s4GAN + MLMT (Mittal et al. 2021, section 3.3), average precision
 and ROC curves. NumPy or JAX arrays where not said otherwise.
 """
 

@@ -1,6 +1,6 @@
 """Losses of semi-supervised segmentation with adversaries and mean teachers.
 
-s4GAN and MLMT (Mittal et al. 2019, "Semi-Supervised Semantic Segmentation with
+s4GAN and MLMT (Mittal et al. 2021, "Semi-Supervised Semantic Segmentation with
 High- and Low-Level Consistency"), AdvSSL (Hung et al. 2018). All are means in
 float32; nothing is gathered, so that shapes never depend on values.
 """

@@ -1,6 +1,6 @@
 """Fusion: segmentations lose the classes that MLMT does not see in an image.
 
-Mittal et al. 2019, section 3.3: class c is deactivated where the teacher's
+Mittal et al. 2021, section 3.3: class c is deactivated where the teacher's
 score is at most tau. `match_official` multiplies logits by 0 instead, where a
 class that is switched off still wins if all others are negative.
 """

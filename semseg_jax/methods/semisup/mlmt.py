@@ -1,7 +1,7 @@
 """Stage `mlmt`: a multi-label mean teacher, which classes an image shows.
 
 Mittal, Tatarchenko, Brox: "Semi-Supervised Semantic Segmentation with High- and
-Low-Level Consistency", TPAMI 2019, section 3.2. A classifier learns from the
+Low-Level Consistency", TPAMI 2021, section 3.2. A classifier learns from the
 classes of labeled images; on unlabeled ones its answer to a strong view has
 to be that of its average over time, the teacher (Tarvainen and Valpola 2017),
 to a weak view. The teacher's scores remove classes from segmentations

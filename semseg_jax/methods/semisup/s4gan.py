@@ -1,7 +1,7 @@
 """Stage `s4gan`: a segmenter trained by labels, a discriminator and itself.
 
 Mittal, Tatarchenko, Brox: "Semi-Supervised Semantic Segmentation with High- and
-Low-Level Consistency", TPAMI 2019, section 3.1. A discriminator judges images
+Low-Level Consistency", TPAMI 2021, section 3.1. A discriminator judges images
 with their segmentations. Where it takes a prediction for a label, the
 prediction becomes a label (self-training); its features of predictions and
 labels are brought together (feature matching).
