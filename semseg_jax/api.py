@@ -80,6 +80,10 @@ class Model:
     self.colors = np.asarray(dataset["colors"], np.uint8)
     self._scores, self._predictors = scores, {}
 
+  def __repr__(self):
+    return (f"<Model {self.workdir}: methods {', '.join(self._rows)}; classes "
+            f"{', '.join(self.class_names)}>")
+
   @property
   def spec(self) -> datasets.Spec:
     """Names, colours and flips of the labels, without the data set."""
@@ -154,8 +158,9 @@ class Model:
         None: 0, 1, ...
 
     Raises:
-      TypeError: an image is not uint8. ValueError: no such method, no image, or
-        an image of another shape.
+      TypeError: an image is not uint8. ValueError: no such method, no image,
+        an image of another shape, fewer numbers than images, or a batch of
+        none.
     """
     rows = self._rows
     method = method or self.default_method
@@ -164,9 +169,13 @@ class Model:
                        f"choose from {', '.join(rows)}")
     if steps is not None and "inversion" not in method:
       raise ValueError(f"steps is of inversion; method is {method!r}")
+    if batch_size is not None and batch_size < 1:
+      raise ValueError(f"batch_size is {batch_size}; give 1 or more")
     prepared = arrays.as_images(images, self.config.data.channels)
     source = arrays.Images(prepared)
     numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
+    if len(numbers) != len(source):
+      raise ValueError(f"{len(numbers)} numbers for {len(source)} images")
     size, predict = self._predictor(rows[method], method, steps, batch_size)
     fill = data.padding(self.config)
     labels, confidence, reconstructions = [], [], []
@@ -219,8 +228,10 @@ class Model:
       truncation: psi of the truncation trick; 1: none.
 
     Raises:
-      ValueError: the run has no generator.
+      ValueError: the run has no generator, or n is below 1.
     """
+    if n < 1:
+      raise ValueError(f"n is {n}; give 1 or more")
     if "generator" not in self.config:
       raise ValueError(f"{self.workdir} has no generator to sample from")
     if (self.config.method == "semantic_gan"

@@ -125,6 +125,22 @@ def test_unknown_method_lists_the_trained_ones(model, images):
     model.segment(images, "supervised", steps=3)
 
 
+def test_numbers_out_of_range_are_refused(images):
+  model = semseg_jax.load("toy_faces")
+  for batch_size in (0, -1):
+    with pytest.raises(ValueError, match="batch_size"):
+      model.segment(images, batch_size=batch_size)
+  with pytest.raises(ValueError, match="1 numbers for 5 images"):
+    model.segment(images, numbers=[3])
+  with pytest.raises(ValueError, match="n is 0"):
+    model.sample(0)
+
+
+def test_a_model_shows_what_it_can_do():
+  shown = repr(semseg_jax.load("toy_faces"))
+  assert "methods encoder, inversion, distilled; classes background," in shown
+
+
 def test_what_is_no_model_is_said(tmp_path):
   with pytest.raises(FileNotFoundError, match="no run folder"):
     semseg_jax.load("nothing_like_it")

@@ -70,6 +70,16 @@ def join(given=flags.FLAGS) -> None:
              f"{str(error).splitlines()[0]}")
 
 
+def numbers(kind: type, name: str, given=flags.FLAGS) -> list:
+  """The values of a list flag as int or float; exits where one is not."""
+  texts = given[name].value
+  try:
+    return [kind(text) for text in texts]
+  except ValueError:
+    sys.exit(f"error: --{name}={','.join(texts)}: give "
+             f"{'whole ' if kind is int else ''}numbers, separated by commas")
+
+
 def as_fields(argv: list[str]) -> list[str]:
   """--config.FIELD=VALUE as --config=FIELD=VALUE.
 
@@ -211,4 +221,5 @@ def _cause(error, argv) -> str:
     given = [a for a in argv if a.startswith("--config=")]
     return " ".join([*(f"{a}:" for a in given[:1]), lines[-1]])
   # Of a traceback in the message, the last line says why.
-  return lines[-1] if "Traceback" in text else " ".join(lines)
+  return (lines[-1].removeprefix("ValueError: ") if "Traceback" in text
+          else " ".join(lines))

@@ -18,6 +18,7 @@ import pathlib
 from absl import flags
 
 from semseg_jax import experiment
+from semseg_jax.cli import arguments
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import tables
 from semseg_jax.reporting import domains
@@ -50,9 +51,9 @@ def main(argv):
   words = {"shipped": f",demo,run={MODEL}", "short": ""}.get(
       given.variant, f",{given.variant}")
   results = []
-  for seed in given.seeds:
+  for seed in arguments.numbers(int, "seeds"):
     config = toy_faces.get_config(
-        f"labels={given.labels},seed={int(seed)}{words}")
+        f"labels={given.labels},seed={seed}{words}")
     folder = workdir if len(given.seeds) == 1 else workdir / f"seed{seed}"
     if given.variant == "shipped" and knows(config):
       experiment.run(experiment.adopt, config, folder, model=MODEL,

@@ -44,15 +44,15 @@ def define_flags(values=flags.FLAGS, argv=None):
   flags.DEFINE_list("segmenters", ["linear", "cnn_s", "cnn"],
                     "few_shot: kinds of segmenter.", flag_values=values)
   flags.DEFINE_integer("trials", 5, "few_shot: trials of the shots.",
-                       flag_values=values)
+                       lower_bound=1, flag_values=values)
   flags.DEFINE_integer(
       "baseline_trials", 0, "few_shot: of the supervised U-Net's labels; 0: as "
-      "many.", flag_values=values)
+      "many.", lower_bound=0, flag_values=values)
   flags.DEFINE_integer(
       "updates", 0, "few_shot: of each segmenter; 0: the config's epochs.",
-      flag_values=values)
+      lower_bound=0, flag_values=values)
   flags.DEFINE_integer("samples", 64, "layers: fresh samples to score on.",
-                       flag_values=values)
+                       lower_bound=1, flag_values=values)
   flags.DEFINE_list(
       "layers", [], "pseudo_labels: maps of the generator, such as conv16.",
       flag_values=values)
@@ -70,8 +70,9 @@ def chosen(given):
   match given.study:
     case "few_shot":
       return few_shot.write, dict(
-          shots=_numbers(int, given, "shots"), segmenters=given.segmenters,
-          trials=given.trials, baseline_trials=given.baseline_trials,
+          shots=arguments.numbers(int, "shots", given),
+          segmenters=given.segmenters, trials=given.trials,
+          baseline_trials=given.baseline_trials,
           updates=given.updates)
     case "layers":
       return layers.write, dict(n=given.samples)
@@ -79,19 +80,12 @@ def chosen(given):
       return synthesis.evaluate, dict(split=",".join(given.split))
     case "pseudo_labels":
       return synthesis.study, dict(
-          layers=given.layers, ks=_numbers(int, given, "k"),
-          thresholds=_numbers(float, given, "thresholds"),
+          layers=given.layers, ks=arguments.numbers(int, "k", given),
+          thresholds=arguments.numbers(float, "thresholds", given),
           split=",".join(given.split))
     case "tau":
-      return tau.write, dict(taus=_numbers(float, given, "tau"))
+      return tau.write, dict(taus=arguments.numbers(float, "tau", given))
   return experiment.evaluate, dict(splits=given.split)
-
-
-def _numbers(kind, given, name):
-  try:
-    return [kind(text) for text in given[name].value]
-  except ValueError as error:
-    raise SystemExit(f"error: --{name}: {error}") from None
 
 
 def work(given):

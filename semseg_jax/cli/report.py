@@ -13,7 +13,7 @@ still training, or whose page was lost. Several runs in one plot:
 --metric draws metrics of trained stages. --roc draws the ROC curves of the
 image classifiers of evaluated runs, a line for the mean teacher and for the
 plain classifier of each run, and prints their mean average precisions
-(Mittal et al. 2019).
+(Mittal et al. 2021).
 """
 
 import sys

@@ -25,9 +25,10 @@ def main(argv):
   workdir, results = pathlib.Path(given.workdir), []
   # Those of the command line were read, and refused, with the config.
   changes = config_flags.get_override_values(given["config"])
+  seeds = arguments.numbers(int, "seeds")
   try:
-    configs = {int(s): arguments.seeded_config(
-        given["config"].config_filename, int(s)) for s in given.seeds}
+    configs = {s: arguments.seeded_config(
+        given["config"].config_filename, s) for s in seeds}
   except (OSError, ValueError) as error:
     sys.exit(f"error: {error}")
   for seed, config in configs.items():

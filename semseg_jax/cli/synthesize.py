@@ -154,7 +154,8 @@ def define_flags():
   flags.DEFINE_string("out", None, "Folder for the images.")
   flags.DEFINE_string("masks", None, "Folder of index PNGs.")
   flags.DEFINE_string("points", None, "CSV file of landmarks.")
-  flags.DEFINE_integer("pairs", 0, "Synthetic pairs to write instead.")
+  flags.DEFINE_integer(
+      "pairs", 0, "Synthetic pairs to write instead.", lower_bound=0)
   flags.DEFINE_string(
       "styles", None, "Latents to mix, such as 8-17; default: the config's.")
   flags.DEFINE_float(

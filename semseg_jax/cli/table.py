@@ -98,7 +98,7 @@ def run() -> list[str]:
   """Does what the flags ask for; returns what could not be done."""
   given = flags.FLAGS
   names = runs.names() if given.table == ["all"] else given.table
-  seeds = [int(s) for s in given.seeds]
+  seeds = arguments.numbers(int, "seeds")
   tables = [runs.chosen(runs.load(name), rows=given.row, seeds=seeds)
             for name in names]
   folders = runs.Folders(

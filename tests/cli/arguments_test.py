@@ -2,6 +2,7 @@
 
 import pathlib
 
+from absl import flags
 import pytest
 
 from semseg_jax.cli import arguments
@@ -29,6 +30,16 @@ def test_bad_changes(change):
 def test_missing_config():
   with pytest.raises(OSError, match="absent"):
     arguments.seeded_config("absent.py:smoke", 0)
+
+
+def test_numbers_of_a_list():
+  values = flags.FlagValues()
+  flags.DEFINE_list("seeds", [], "Seeds.", flag_values=values)
+  values(["x", "--seeds=0,12"])
+  assert arguments.numbers(int, "seeds", values) == [0, 12]
+  values(["x", "--seeds=0,b"])
+  with pytest.raises(SystemExit, match="--seeds=0,b: give whole numbers"):
+    arguments.numbers(int, "seeds", values)
 
 
 def test_changes_are_read_as_python_or_text():

@@ -67,6 +67,8 @@ def test_help_has_an_example_and_the_flags_of_every_command():
     (["report"], "--workdir"),
     (["report", "--workdri=x"], "workdri"),
     (["report", "--workdir=x", "y"], "'y'"),
+    (["train", "--config=semantic_gan/toy_faces:lables=1", "--workdir=x"],
+     "(?<=error: )config argument 'lables'"),
 ])
 def test_a_mistake_is_one_line(words, said):
   done = _run(*words)

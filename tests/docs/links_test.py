@@ -1,5 +1,6 @@
 """Links of the documentation lead somewhere: files and headings."""
 
+import functools
 import pathlib
 import re
 
@@ -43,6 +44,34 @@ def broken(path: pathlib.Path) -> list[str]:
     ids=lambda p: str(p.relative_to(_ROOT)))
 def test_links_lead_somewhere(path):
   assert not broken(path)
+
+
+def unknown(text: str) -> list[str]:
+  """`FILE.py` and `FILE.py:NAME` of a text that are not there."""
+  wrong = []
+  for path, name in re.findall(r"`([\w/]+\.py)(?::(\w+))?`", text):
+    files = [f for f in _sources() if f"/{f}".endswith(f"/{path}")]
+    if not files:
+      wrong.append(f"{path}: no such file")
+    elif name and not any(
+        re.search(rf"\b{name}\b", (_ROOT / f).read_text()) for f in files):
+      wrong.append(f"{path}:{name}: no such name")
+  return wrong
+
+
+@functools.cache
+def _sources():
+  return [str(f.relative_to(_ROOT)) for top in (
+      "semseg_jax", "configs", "benchmarks", "tests", "examples")
+          for f in (_ROOT / top).rglob("*.py")]
+
+
+def test_files_and_their_names_are_there():
+  example = "semseg_jax/methods/mean_color.py"  # of docs/add_a_method.md
+  assert not [f"{path}: {x}" for path in _ROOT.glob("docs/*.md")
+              for x in unknown(path.read_text().replace(example, ""))]
+  assert unknown("`ops/conv.py:conv2d`, `ops/conv.py:conv9d`, `ops/co.py`") == [
+      "ops/conv.py:conv9d: no such name", "ops/co.py: no such file"]
 
 
 def test_a_broken_link_is_seen(tmp_path, monkeypatch):
