@@ -1,6 +1,6 @@
 """Joins the packages: config -> stages -> loop, and evaluation of a run.
 
-Called by train.py, eval.py, the commands in `cli` and the tests.
+Called by the commands in `cli` and the tests.
 """
 
 import functools

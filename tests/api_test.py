@@ -136,6 +136,10 @@ def test_numbers_out_of_range_are_refused(images):
     model.sample(0)
 
 
+def test_the_package_names_what_it_exports():
+  assert {"Model", "invert", "load"} <= set(dir(semseg_jax))
+
+
 def test_a_model_shows_what_it_can_do():
   shown = repr(semseg_jax.load("toy_faces"))
   assert "methods encoder, inversion, distilled; classes background," in shown

@@ -251,7 +251,7 @@ def few_shot_rows(config, *, updates, baseline_trials, scoring, **arguments):
   run = dict(
       config=config, arguments=arguments,
       overrides={"stages": ("gan", "fully_supervised")}, scoring=scoring,
-      evaluate=f"eval.py --study=few_shot --updates={updates} "
+      evaluate=f"eval --study=few_shot --updates={updates} "
                f"--baseline_trials={baseline_trials}")
   return [
       dict(name="U-Net", setting="labeled only", method="supervised",
@@ -282,7 +282,7 @@ def synthesis_rows(config, **arguments):
   run = lambda labeling: dict(
       config=config, arguments={"labeling": labeling, **arguments},
       needs=shared(config, **arguments),
-      evaluate="eval.py --study=synthesis")
+      evaluate="eval --study=synthesis")
   return [
       dict(name="synthesis", setting=setting, method="synthesis",
            **run(labeling))

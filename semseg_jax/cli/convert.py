@@ -163,6 +163,9 @@ def convert(kind: str, sources: list[str], output: str) -> list[str]:
 
   Raises FileNotFoundError, ValueError: naming the file or entry and the reason.
   """
+  if kind not in interop.kinds():
+    raise ValueError(
+        f"--kind={kind}: choose from {', '.join(interop.kinds())}")
   output = pathlib.Path(output).expanduser()
   if not output.parent.is_dir():
     raise FileNotFoundError(f"--output: {output.parent}: no such folder")
@@ -229,9 +232,7 @@ def main(argv):
   try:
     notes = convert(given.kind, given.input, given.output)
   except (OSError, ValueError) as e:
-    print(f"convert: {e}", file=sys.stderr)
-    return 1
+    sys.exit(f"error: {e}")
   for note in notes:
     print(f"note: {note}")
   print(f"wrote {given.output}")
-  return 0

@@ -58,8 +58,8 @@ def main(argv):
     names = ["folder"]
   if len(names) != 1:
     raise SystemExit(
-        f"error: name one data set, not {names}; there are "
-        f"{', '.join(datasets.names())}")
+        "error: give --data_dir=FOLDER alone for images of your own, or one "
+        f"data set's name; there are {', '.join(datasets.names())}")
   before = _written()
   try:
     notes = _new_lists(names[0])

@@ -13,7 +13,7 @@ need first. With --ready only those that can start now, in any order:
 
 --render writes NAME.md, NAME.csv and NAME.png from records alone; with
 --into=README.md also into the block between <!-- table:NAME --> and
-<!-- /table -->. Runs that train.py and eval.py left elsewhere count too: with
+<!-- /table -->. Runs that train and eval have left elsewhere count too: with
 --runs=FOLDER every record below it that has a run's config is that run's.
 --smoke runs the complete graph at toy size on toy data, with
 no file needed. --cost states floating-point operations and GPU-hours.
@@ -137,8 +137,8 @@ def run() -> list[str]:
 
 
 def call(words: Sequence[str]):
-  """Does what `python WORDS` does, in this process."""
-  command = {"train.py": train, "eval.py": evaluation}[words[0]]
+  """Does what `semseg-jax WORDS` does, in this process."""
+  command = {"train": train, "eval": evaluation}[words[0]]
   values = flags.FlagValues()
   command.define_flags(values, list(words))
   values(words)

@@ -40,8 +40,8 @@ def roc(runs: Mapping[str, str], split: str) -> tuple[dict, list[dict]]:
       scores = json.loads((path / "record.json").read_text())["extra"]["mlmt"]
     except FileNotFoundError:
       raise ValueError(
-          f"{path}: no roc.json and record.json; eval.py writes them for runs "
-          "with the stage 'mlmt'") from None
+          f"{path}: no roc.json and record.json; semseg-jax eval writes them "
+          "for runs with the stage 'mlmt'") from None
     for stage, curve in by_stage.items():
       named[f"{name}: {stage}"] = curve
       rows.append({

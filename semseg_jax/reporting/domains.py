@@ -23,7 +23,8 @@ def draw(run: run_folder.Run, methods=()) -> np.ndarray:
   """
   kept = [(s.name, s.folder, s.cases) for s in run.splits if s.cases]
   if not kept:
-    raise ValueError(f"{run.folder}: no evaluation kept images; run eval.py")
+    raise ValueError(
+        f"{run.folder}: no evaluation kept images; run semseg-jax eval")
   first = kept[0][2]
   methods = list(methods) or list(first.methods)
   columns, heads = [], []

@@ -11,7 +11,7 @@ between floor and ceiling. With dense labeling a last row scores samples against
 their own pseudo labels: what the encoder is trained on. Writes table.json,
 table.md, grid.png and pseudo_labels.png to WORKDIR/synthesis/SPLIT, and an
 ordinary record, with a method for each row, to WORKDIR/eval/SPLIT, where
-eval.py has its own.
+`eval` has its own.
 
 `study` instead trains an encoder for each map of the generator (default: the
 config's) and, if the labeling is sparse, each of its parameters, in

@@ -51,7 +51,7 @@ class Row:
   # a link, unless a "field" of the config takes the other run's folder.
   needs: tuple[Mapping[str, Any], ...] = ()
   # The command that scores a run and leaves its records.
-  evaluate: str = "eval.py"
+  evaluate: str = "eval"
   # Fields that are changed for this command alone.
   scoring: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   method: str = ""  # name of its scores in the records
@@ -106,7 +106,7 @@ class Run:
   overrides: tuple[tuple[str, Any], ...] = ()  # sorted (field, value) pairs
   files: tuple[tuple[str, str], ...] = ()  # sorted (field, file name) pairs
   needs: tuple[Need, ...] = ()
-  evaluate: str = "eval.py"  # the command that scores it
+  evaluate: str = "eval"  # the command that scores it
   # Sorted (field, value) pairs, changed for this command alone.
   scoring: tuple[tuple[str, Any], ...] = ()
 

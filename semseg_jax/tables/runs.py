@@ -254,11 +254,12 @@ def line(job: Job, folders: Folders) -> str:
       parts.append(["ln", "-sfn", target, str(folder / stage)])
     only = [] if stages == tuple(plain["stages"]) else [
         f"--stage={','.join(stages)}"]
-    parts.append(["python", "train.py", *_flags(run, changed, folder), *only])
+    parts.append(
+        ["semseg-jax", "train", *_flags(run, changed, folder), *only])
   if splits:
     usual = {plain["data"]["in_domain"], *plain["data"]["out_of_domain"]}
     only = [] if usual == set(splits) else [f"--split={','.join(splits)}"]
-    parts.append(["python", *run.evaluate.split(), *_flags(
+    parts.append(["semseg-jax", *run.evaluate.split(), *_flags(
         run, changed | dict(run.scoring), folder), *only])
   return " && ".join(shlex.join(part) for part in parts)
 

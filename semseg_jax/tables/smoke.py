@@ -39,7 +39,7 @@ def run(tables: Sequence[definition.Table], folders: runs.Folders, call: Call
   Args:
     tables: which.
     folders: of all runs; these are in its folder `smoke`.
-    call: does what `python WORDS` does.
+    call: does what `semseg-jax WORDS` does.
 
   Returns what was rendered, and what could not be run.
   """
@@ -120,7 +120,7 @@ def execute(line: str, call: Call) -> str:
   try:
     for part in line.split(" && "):
       words = shlex.split(part)
-      if words[0] == "python":
+      if words[0] == "semseg-jax":
         call(words[1:])
       else:
         subprocess.run(words, check=True)

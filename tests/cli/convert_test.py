@@ -73,7 +73,7 @@ def test_written_files_are_read_back(files, sources):
     ("lpips/vgg", ["all.pt:net"], r"'lin0\.model\.1\.weight' is missing"),
     ("lpips/vgg", ["all.pt:net", "vgg16.pth"], r"features\.0\.bias.*before"),
     ("lpips/alex", ["all.pt:net", "lin.pth"], r"lpips/alex: entry"),
-    ("lpips", ["all.pt:net"], r"unknown kind 'lpips'"),
+    ("lpips", ["all.pt:net"], "--kind=lpips: choose from .*lpips/vgg"),
     ("lpips/vgg", ["cut.pt"], r"cut\.pt: damaged or truncated"),
     ("lpips/vgg", ["text.pt"], r"text\.pt: damaged, or not a PyTorch file"),
     ("lpips/vgg", ["text.safetensors"], r"text\.safetensors: not a readable"),
@@ -139,5 +139,5 @@ def test_command_line(files):
   assert "wrote" in good.stdout
   bad = run(f"--input={files}/all.pt:lin")
   assert bad.returncode == 1
-  assert bad.stderr.startswith("convert: lpips/vgg: entry 'features.0.weight'")
+  assert bad.stderr.startswith("error: lpips/vgg: entry 'features.0.weight'")
   assert bad.stderr.count("\n") == 1

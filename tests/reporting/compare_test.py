@@ -32,5 +32,5 @@ def test_roc_of_several_runs(tmp_path):
                          "ImageNet: mlmt", "ImageNet: classifier"]
   assert rates["ImageNet: classifier"] == [[0, 1], [0, 1]]
   assert [row["mAP"] for row in rows] == [50, 50, 75, 75]
-  with pytest.raises(ValueError, match="eval/val: .*eval.py"):
+  with pytest.raises(ValueError, match="eval/val: .*semseg-jax eval"):
     compare.roc(runs, "val")

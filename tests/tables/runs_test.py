@@ -29,7 +29,7 @@ def test_table_loads_and_states_runs(name):
   assert len({run.folder for run in listed}) == len(listed)
   for run in listed:
     script, *given = run.evaluate.split()
-    assert script == "eval.py"
+    assert script == "eval"
     values = flags.FlagValues()
     command.define_flags(values, [])
     values([script, *given, "--workdir=x"])
@@ -109,9 +109,9 @@ def test_commands_train_then_evaluate_one_line_a_run(tmp_path):
   for line, labels in zip(lines, (5, 10), strict=True):
     train, evaluation = line.split(" && ")
     assert train.startswith(
-        f"python train.py --config={toy.TOY_FACES}:labels={labels}")
+        f"semseg-jax train --config={toy.TOY_FACES}:labels={labels}")
     assert "'--config.stages=(\"supervised\",)'" in train
-    assert evaluation.startswith("python eval.py ")
+    assert evaluation.startswith("semseg-jax eval ")
     assert evaluation.endswith("--split=test")
     assert "data_dir" not in line
 
@@ -123,11 +123,11 @@ def test_finished_runs_are_left_out(tmp_path):
   run = next(iter(definition.runs(table)))
   (tmp_path / run.folder / "eval/test/record.json").unlink()
   [line], _ = runs.commands([table], where)
-  assert line.startswith("python eval.py")
+  assert line.startswith("semseg-jax eval ")
   done = tmp_path / run.folder / "supervised/DONE"
   done.write_text('{"step": 3}')  # of an earlier, shorter config
   [line], _ = runs.commands([table], where)
-  assert line.startswith("python train.py")
+  assert line.startswith("semseg-jax train ")
 
 
 def test_runs_elsewhere_are_left_out(tmp_path):
@@ -156,7 +156,7 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
   lines, _ = runs.commands([table], where)
   assert len(lines) == 3
   assert lines[0].endswith("--stage=gan,fully_supervised")
-  assert "eval.py" not in lines[0]
+  assert " eval " not in lines[0]
   assert lines[1].startswith("mkdir -p ")
   assert ("ln -sfn ../seed=0/gan "
           f"{tmp_path}/semantic_gan/toy_faces/labels=5,seed=0/gan") in lines[1]
@@ -196,7 +196,7 @@ def test_links_lead_to_the_needed_stage(tmp_path):
   source = tmp_path / "semantic_gan/toy_faces/seed=0/gan"
   source.mkdir(parents=True)
   (source / "DONE").write_text("{}")
-  link = lines[1].split(" && python")[0]
+  link = lines[1].split(" && semseg-jax")[0]
   for _ in range(2):  # and again, after an interruption
     subprocess.run(link, shell=True, check=True)
   folder = tmp_path / "semantic_gan/toy_faces/labels=5,seed=0/gan"

@@ -103,13 +103,13 @@ def test_smoke_reads_a_line_as_a_shell_would(tmp_path, monkeypatch, capfd):
           (config.data.num_labeled, config.stages, str(workdir), only)))
   assert smoke.execute(
       f"mkdir -p '{tmp_path}/a b' && "
-      f"python train.py --config={toy.TOY_FACES}:labels=7 "
+      f"semseg-jax train --config={toy.TOY_FACES}:labels=7 "
       "'--config.stages=(\"gan\",)' --workdir=w --stage=gan,encoder",
       table.call) == ""
   assert calls == [(7, ("gan",), "w", ["gan", "encoder"])]
   assert (tmp_path / "a b").is_dir()
   assert "gann" in smoke.execute(
-      f"python eval.py --config={toy.TOY_FACES} --config.gann=1 --workdir=w",
+      f"semseg-jax eval --config={toy.TOY_FACES} --config.gann=1 --workdir=w",
       table.call)
 
 

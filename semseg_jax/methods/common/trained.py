@@ -31,7 +31,7 @@ def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
-        "checkpoint: train that stage first, by train.py with the same "
+        "checkpoint: train that stage first, by semseg-jax train with the same "
         "--workdir")
   return checkpoint.restore_subtree(
       folder, abstract, step=step(folder) if step else None)
