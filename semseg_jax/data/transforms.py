@@ -21,7 +21,7 @@ class AugmentOptions:
   flip_unlabeled, flip_labeled, affine: probabilities.
   shift: largest move as a fraction of the side; scale: largest relative change;
     rotate: largest angle in degrees; all sampled uniformly both ways.
-  border_label: class given to pixels that come from outside the image.
+  border_label: class of pixels that come from outside, or the ignored index.
   mirror: what a flip does to the classes (see `flips`); () nothing, None: there
     are no flips, whatever the probabilities say.
   brightness, contrast, saturation: largest relative change of labeled

@@ -16,7 +16,11 @@ from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import statistics
 from semseg_jax.data import subsets
+from semseg_jax.data.formats import annotations
 from semseg_jax.ops import image_ops
+
+# Names of a class 0 that is what no other class is.
+_BACKGROUNDS = (*annotations.BACKGROUND, "rest", "unknown", "other", "none")
 
 
 def dataset(config) -> datasets.Dataset:
@@ -221,4 +225,17 @@ def augment_options(config, **color) -> pipeline.AugmentOptions:
   Flips follow the data set's rule.
   """
   return pipeline.AugmentOptions(
-      **config.data.augment.to_dict(), **color, mirror=flip_rule(config))
+      **config.data.augment.to_dict(), **color, mirror=flip_rule(config),
+      border_label=border_label(config))
+
+
+def border_label(config) -> int:
+  """The label of pixels that a motion brings in from outside an image.
+
+  Class 0 where it is the background; where it is a thing, such as the sky, they
+  do not count.
+  """
+  if not config.data.name or _spec(config).class_names[0].lower() in (
+      _BACKGROUNDS):
+    return 0
+  return ignore_index(config)

@@ -1,0 +1,33 @@
+"""What a config's data set means for the batches of its stages."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from configs.semantic_gan import folder as config_file
+from semseg_jax.methods.common import data
+from tests.data import own_folder
+
+
+@pytest.mark.parametrize(("first", "border"), [
+    ("background", 0), ("rest", 0), ("sky", 250)])
+def test_pixels_from_outside_are_background_or_do_not_count(
+    tmp_path, first, border):
+  """Where class 0 is a thing, an image's motion does not invent more of it."""
+  files = own_folder.Folder(tmp_path / "set")
+  files.classes((first, "leaf"), ignore_index=250)
+  files.image("a.png", gray=200)
+  files.mask("a.png", np.ones((6, 8), np.uint8))
+  files.lists(all=["a"])
+  config = config_file.get_config("size=16,classes=2,channels=3,cpu")
+  config.data.update(data_dir=str(files.root), num_unlabeled=0,
+                     cache_dir=str(tmp_path / "cache"))
+  config.data.augment.update(affine=1.0, shift=0.5)
+  seen = set()
+  for batch in itertools.islice(data.train_batches(
+      config, batch_size=8, unlabeled_batch_size=0, start_step=0), 2):
+    label, image = batch["labeled"]["label"], batch["labeled"]["image"]
+    seen |= set(np.unique(label).tolist())
+    assert (label[image.max(-1) > 150] == 1).mean() > 0.95
+  assert seen == {1, border}
