@@ -152,7 +152,8 @@ class Model:
         one of them, or one array [N, H, W, C]. Colour becomes gray, or gray
         colour, as the model needs it.
       method: a key of `methods`; None: `default_method`.
-      steps: of inversion; None: the config's.
+      steps: of the method "inversion"; None: the config's. "inversion@n" is
+        where a search of the config's steps is after n, as it was evaluated.
       batch_size: images per call of the networks; None: the config's.
       numbers: of the images, on which the noise of inversion's start hangs;
         None: 0, 1, ...
@@ -167,10 +168,11 @@ class Model:
     if method not in rows:
       raise ValueError(f"method {method!r} is not trained in {self.workdir}; "
                        f"choose from {', '.join(rows)}")
-    if steps is not None and "inversion" not in method:
-      raise ValueError(f"steps is of inversion; method is {method!r}")
-    if batch_size is not None and batch_size < 1:
-      raise ValueError(f"batch_size is {batch_size}; give 1 or more")
+    if steps is not None and method != "inversion":
+      raise ValueError(f"steps is of 'inversion'; method is {method!r}")
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+      if value is not None and value < 1:
+        raise ValueError(f"{name} is {value}; give 1 or more")
     prepared = arrays.as_images(images, self.config.data.channels)
     source = arrays.Images(prepared)
     numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
@@ -208,13 +210,13 @@ class Model:
           config.inversion.batch_size = batch_size
         if method in ("encoder", "start"):
           steps = 0
-        elif "@" in method:
-          steps = int(method.split("@")[1])
         if steps is not None:
           config.inversion.steps = steps
-        config.inversion.snapshots = ()
-      predict = stages.row_predictor(
-          config, self.workdir, stage, method.split("@")[0])
+        # The learning rate follows the share of all steps, so that fewer are
+        # not the beginning of more.
+        config.inversion.snapshots = (
+            int(method.split("@")[1]),) if "@" in method else ()
+      predict = stages.row_predictor(config, self.workdir, stage, method)
       self._predictors[key] = config.evaluation.batch_size, predict
     return self._predictors[key]
 
@@ -234,9 +236,7 @@ class Model:
       raise ValueError(f"n is {n}; give 1 or more")
     if "generator" not in self.config:
       raise ValueError(f"{self.workdir} has no generator to sample from")
-    if (self.config.method == "semantic_gan"
-        and (self.config.data.num_labeled
-             or self.config.labels.head == "fitted")):
+    if self.config.method == "semantic_gan" and self.config.data.num_labeled:
       draw = distilled.sampler(
           self.config, self.workdir, truncation=truncation, seed=seed,
           needed_by="sampling")

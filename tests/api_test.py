@@ -6,7 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from configs.semantic_gan import chest_xray
 import semseg_jax
+from semseg_jax import api
 from semseg_jax import experiment
 from semseg_jax.data import arrays
 from semseg_jax.training import exported
@@ -52,11 +54,12 @@ def test_rows_of_evaluation_and_of_the_library_agree(run, model):
   from semseg_jax.methods.common import data
   source = data.evaluation_source(model.config, "test")
   examples = [source[i]["image"] for i in range(4)]
-  for method in ("supervised", "encoder", "inversion"):
+  for method in ("supervised", "encoder", "inversion@2", "inversion"):
     labels = model.segment(examples, method).labels
     folder = run / "eval/test/predictions"
     for i, label in enumerate(labels):
-      stored = folder / f"{source.ids[i]}_{method}_index.png"
+      name = f"{source.ids[i]}_{method.replace('@', '_')}"
+      stored = folder / f"{name}_index.png"
       np.testing.assert_array_equal(figures.read(stored), label)
 
 
@@ -121,8 +124,11 @@ def test_bad_images_are_named(model, bad, error, says):
 def test_unknown_method_lists_the_trained_ones(model, images):
   with pytest.raises(ValueError, match="'magic'.*supervised.*inversion"):
     model.segment(images, "magic")
-  with pytest.raises(ValueError, match="steps"):
-    model.segment(images, "supervised", steps=3)
+  for method in ("supervised", "inversion@2"):
+    with pytest.raises(ValueError, match="steps"):
+      model.segment(images, method, steps=3)
+  with pytest.raises(ValueError, match="1 or more"):
+    model.segment(images, "inversion", steps=0)
 
 
 def test_numbers_out_of_range_are_refused(images):
@@ -185,3 +191,39 @@ def test_gray_weights():
   red = np.zeros((1, 1, 3), np.uint8)
   red[..., 0] = 255
   np.testing.assert_array_equal(arrays.as_images([red], 1)[0], [[[76]]])
+
+
+def _untrained(folder, config):
+  spec = {"name": "toy", "class_names": ["background", "leaf"],
+          "colors": [[0, 0, 0], [9, 9, 9]], "ignore_index": 255}
+  return api.Model(folder, config.lock(), spec, {})
+
+
+@pytest.mark.parametrize(("method", "steps", "snapshots"), [
+    ("inversion", 100, ()), ("inversion@25", 100, (25,)), ("encoder", 0, ())])
+def test_fewer_steps_are_those_of_the_search_that_was_scored(
+    monkeypatch, tmp_path, method, steps, snapshots):
+  """Its learning rate follows the share of all steps."""
+  model = _untrained(tmp_path, chest_xray.get_config("labels=10,cpu"))
+  monkeypatch.setattr(
+      api.stages, "row_predictor", lambda config, workdir, stage, row: (
+          config.inversion.steps, config.inversion.snapshots, row))
+  _, given = model._predictor("encoder", method, None, None)
+  assert given == (steps, snapshots, method)
+
+
+def test_a_generator_of_images_alone_is_sampled_without_labels(
+    monkeypatch, tmp_path):
+  """Also where its config says how other runs fit labels to it."""
+  config = chest_xray.get_config("labels=0,cpu,smoke")
+  assert config.labels.head == "fitted"
+
+  class ImagesAlone(Exception):
+    pass
+
+  def load(*_):
+    raise ImagesAlone
+
+  monkeypatch.setattr(api.trained, "load", load)
+  with pytest.raises(ImagesAlone):
+    _untrained(tmp_path, config).sample(1)
