@@ -3,7 +3,7 @@
   python segment_images.py runs/mine
 """
 
-# %% A model: a run's folder, an exported file or a shipped model's name.
+# %% A run's folder; `load` also takes an exported file or a shipped name.
 import sys
 
 import numpy as np

@@ -49,10 +49,11 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
       method=method, class_names=model.class_names, colors=model.colors,
       batch_size=size, fingerprint=f"{model.fingerprint} steps={steps}",
       shard=(number, count), kinds=files)
-  print(f"{len(written.confidence)} images labeled by {method} in {out}"
-        f"/{labels.shard_name(number, count)} ({written.new} of them now), "
-        f"{len(written.unreadable)} unreadable"
-        + "".join(f"\n  {x}" for x in written.unreadable.values()))
+  name = labels.shard_name(number, count)
+  print(f"{len(written.confidence)} images labeled by {method} in {out}/{name} "
+        f"({written.new} of them now), {len(written.unreadable)} unreadable"
+        + (f" (see {name.removesuffix('.tar')}.json)"
+           if written.unreadable else ""))
   return written
 
 

@@ -100,11 +100,12 @@ class Progress:
     if ended or self._moves or now - self._printed >= _EVERY:
       self._printed = now
       left = round((self._steps - step) / rate) if rate else 0
+      eta = (f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+             if rate or ended else "ETA unknown")
       shown = "  ".join(f"{k} {v:.4g}" for k, v in main_values(values).items())
       self._print(
           f"[{self._name}] step {step}/{self._steps}  {rate:.3g} steps/s  "
-          f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}  {shown}",
-          ended)
+          f"{eta}  {shown}".rstrip(), ended)
     return rate
 
   def _print(self, line, ended):

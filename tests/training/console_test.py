@@ -88,6 +88,14 @@ def test_the_time_left_has_hours(capsys, clock):
   assert "ETA 1:00:05" in capsys.readouterr().err
 
 
+def test_no_time_left_is_made_up_before_the_first_step(capsys, clock):
+  progress = console.Progress("label", 0, 9)
+  clock[0] += 40
+  progress.report(0, {})
+  assert capsys.readouterr().err == (
+      "[label] step 0/9  0 steps/s  ETA unknown\n")
+
+
 class _Terminal(io.StringIO):
 
   def isatty(self):
