@@ -6,7 +6,7 @@ and augmentation, changes of the labeled images' colours included. The paper
 names no network, schedule or initial weights of its baselines: those here are
 s4GAN's (supervised) and AdvSSL's.
 
-  semseg-jax train --config=configs/semisup/NAME.py:labels=8 \\
+  semseg-jax train --config=configs/semisup/skin.py:labels=40 \\
       --config.data.data_dir=DATA --workdir=runs/mine \\
       --config.segmenter.weights=resnet101.safetensors
   semseg-jax eval  (the same flags)

@@ -184,6 +184,26 @@ def test_commands_of_a_page_can_be_parsed(path, tmp_path):
   assert not [x for x in map(problem, shown) if x]
 
 
+def markdown(source: str) -> str:
+  """The indented blocks of a module's docstring as blocks of Markdown."""
+  text = ast.get_docstring(ast.parse(source)) or ""
+  lines = [x for x in text.splitlines()
+           if not re.search(r"^ +\(|\(the same", x)]
+  blocks = re.findall(r"(?:^  .*\n)+", "\n".join(lines) + "\n", re.MULTILINE)
+  return "".join(f"```\n{b}```\n" for b in blocks)
+
+
+@pytest.mark.parametrize("folder", ["configs", "semseg_jax/cli", "benchmarks"])
+def test_commands_of_docstrings_can_be_parsed(folder, tmp_path):
+  shown = {}
+  for path in sorted((_ROOT / folder).rglob("*.py")):
+    (tmp_path / path.name).mkdir(exist_ok=True)
+    for words in commands(markdown(path.read_text()), tmp_path / path.name):
+      shown[" ".join(words)] = words
+  assert len(shown) > 5
+  assert not [x for x in map(problem, shown.values()) if x]
+
+
 def test_blocks_are_expanded_as_a_shell_does(tmp_path):
   text = ("```\nC=a.py\nfor k in 1 2; do\n  semseg-jax train "
           "--config=$C:labels=$k --workdir='x y' &&\n    make demo\ndone\n```\n"
