@@ -20,6 +20,7 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import fingerprint
 from semseg_jax.data import sources as data_sources
+from semseg_jax.data import statistics
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import record as records
@@ -74,6 +75,7 @@ def check_data(config):
           f"split {name!r} of data set {dataset.spec.name!r} has no masks, so "
           "it cannot be scored")
   data.check_overlap(config)
+  statistics.check_values(dataset)
   data.train_sources(config)
 
 
@@ -99,9 +101,11 @@ def train(config, workdir, *, overrides=None, only=()):
     run_dir.check(workdir / name, relevant(config, name))
   checks.check(config, names)
   if jax.process_index() == 0:
+    facts = dataset_facts(config)
+    _warn_of_other_data(workdir, facts)
     run_dir.describe(
         workdir, _joined(json.loads(config.to_json_best_effort()), workdir),
-        dataset_facts(config))
+        facts)
   mesh = mesh_lib.make()
   if jax.process_index() == 0:
     run_dir.add_command(workdir, sys.argv)
@@ -162,6 +166,19 @@ def adopt(config, workdir, model, names) -> None:
       with checkpoint.Checkpoints(workdir / name / "ckpt") as checkpoints:
         checkpoints.save(step, arrays, {})
     run_dir.write_done(workdir / name, step, adopted=str(model))
+
+
+def _warn_of_other_data(workdir, facts):
+  """Says so where a run that is there was begun with other images or labels."""
+  if not run_dir.is_known(workdir):
+    return
+  there = run_dir.described(workdir)[1]
+  if there.get("covers") == facts.get("covers") and (
+      there["fingerprint"] != facts["fingerprint"]):
+    logging.warning(
+        "%s: data set %s is not what it was when this run was begun: what is "
+        "trained there stays as it is; give a new --workdir to train on the "
+        "images and labels of now", workdir, facts["name"])
 
 
 def _joined(plain: dict, workdir) -> dict:

@@ -113,6 +113,7 @@ def get_config():
       run=""))
   c.hypercolumn = dict(size=0, first=4, layers=(), resize="")
   c.few_shot = dict(
+      # Updates of one image each; decay_epochs are updates, too.
       kind="head", steps=600, epochs=0, learning_rate=1e-3, weight_decay=1e-4,
       decay=1.0, decay_epochs=1, rate_factors=dict(linear=1.0),
       feature_noise=0.1)  # share of a map's standard deviation

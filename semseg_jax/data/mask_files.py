@@ -123,7 +123,7 @@ def _by_value(samples, legend, where):
           f"holds the values {_few(used)}. Where classes are drawn as other "
           f'values, classes.json maps them: "values": {_mapping(used, legend)}')
     return samples.astype(np.uint8)
-  if used.max() == 1 and 1 not in mapping and 255 in mapping:
+  if used.max() == 1 and 1 not in mapping and 255 in (legend.values or ()):
     # The same masks with one bit: white is 1 there.
     samples, used = 255 * samples, 255 * used
   wrong = [v for v in used if v not in mapping]

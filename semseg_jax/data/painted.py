@@ -9,6 +9,8 @@ what no polygon covers. LabelMe's `__ignore__` is the ignore index.
 
 import pathlib
 
+import numpy as np
+
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
@@ -58,8 +60,15 @@ def names(folder) -> tuple[str, ...]:
   return tuple(sorted(indexed | polygons))
 
 
-def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
+def read(folder, name: str, spec: datasets.Spec, *,
+         ignore_index: int | None = None) -> sources.Example:
   """{"image": uint8 [H, W, C], "label": uint8 [H, W], "id"} of one image.
+
+  Args:
+    folder, name: of the image.
+    spec: of the folder.
+    ignore_index: what pixels get that do not count, where others expect another
+      value than the folder's classes.json names; None: that value.
 
   Raises errors.DataError: a file is missing or broken, image and mask differ in
   size, or the mask holds a class that `spec` does not have.
@@ -82,6 +91,9 @@ def read(folder, name: str, spec: datasets.Spec) -> sources.Example:
     raise errors.DataError(
         f"{path}: {label.shape[1]} x {label.shape[0]} pixels, but {name}.png "
         f"has {image.shape[1]} x {image.shape[0]}: paint at the image's size")
+  if ignore_index is not None:
+    label = np.where(
+        label == spec.ignore_index, ignore_index, label).astype(np.uint8)
   return {"image": image, "label": label, "id": name}
 
 

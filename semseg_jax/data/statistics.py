@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 
 from semseg_jax.data import datasets
+from semseg_jax.data import errors
 from semseg_jax.data import sources
 
 # Of a split's pixels.
@@ -84,6 +85,20 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
       lines.append(f"{split}: {len(s.broken)} broken images "
                    f"({_few(s.broken)})")
   return lines
+
+
+def check_values(dataset: datasets.Dataset) -> None:
+  """Raises where masks of two classes hold the first and the ignored one alone.
+
+  Everything would be scored as right. Of rendered sources nothing is read.
+
+  Raises errors.DataError: says what to write into classes.json.
+  """
+  labeled = {name: _summary(source) for name, source in dataset.splits.items()
+             if len(source) and source.labeled
+             and sources.facts(source) is not None}
+  for hint in _hint_of_values(dataset.spec, labeled):
+    raise errors.DataError(f"data set {dataset.spec.name!r}: {hint}")
 
 
 def notes(dataset: datasets.Dataset) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import re
 import time
+import zlib
 
 from etils import epath
 import numpy as np
@@ -27,6 +28,7 @@ from semseg_jax.training import console
 
 # Seconds between two lines of progress.
 _REPORT_EVERY = 5.0
+_CONTENT = "content"  # of a chunk: what its images and labels were
 
 Predict = Callable[
     [np.ndarray, np.ndarray], Mapping[str, Mapping[str, np.ndarray]]]
@@ -39,7 +41,8 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
   """Labels every image of `source`, scores and draws the predictions.
 
   One batch is one chunk; a chunk that an earlier attempt with the same
-  fingerprint finished is not predicted again. Of several processes each takes
+  fingerprint finished is not predicted again, unless an image or a mask in it
+  has changed since (of stored data sets). Of several processes each takes
   chunks of its own, waits for the files of the others, and has the totals.
 
   Args:
@@ -137,7 +140,8 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
   total = len(assigned)
   missing = [
       k for k in assigned
-      if not (store.done(k) and _masks_exist(store.load(k), names, there))]
+      if not (store.done(k) and _still_valid(
+          store.load(k), source, names, there))]
   if not missing:
     return
   # Whole chunks in order: batches of this subset are again those chunks.
@@ -161,12 +165,23 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
       progress.report(total - len(missing) + i + 1, running)
 
 
-def _masks_exist(arrays, names, there) -> bool:
-  """Whether the index masks of a finished chunk are still in the folder."""
+def _still_valid(arrays, source, names, there) -> bool:
+  """Whether a finished chunk's index masks are still in the folder, and its
+  images and their labels what they were."""
   methods = _methods(arrays)
-  return all(
-      f"{stems([names[i]], m, methods)[0]}_index.png" in there
-      for i in arrays["index"] for m in methods)
+  if not all(f"{stems([names[i]], m, methods)[0]}_index.png" in there
+             for i in arrays["index"] for m in methods):
+    return False
+  if _CONTENT not in arrays or sources.facts(source) is None:
+    return True  # of a former version; rendered images do not change
+  now = [_content(source[int(i)]) for i in arrays["index"]]
+  return arrays[_CONTENT].tolist() == now
+
+
+def _content(example) -> str:
+  """Digits that change with an image or its labels."""
+  return "".join(f"{zlib.crc32(example[k].tobytes()):08x}"
+                 for k in ("image", "label"))
 
 
 def _methods(arrays):
@@ -176,7 +191,8 @@ def _methods(arrays):
 def _score_chunk(predicted, index, source, spec, view, folder, names, images):
   """(arrays to keep, accuracy by method) of one batch; writes its masks."""
   examples = [source[int(i)] for i in index]
-  arrays = {"index": index}
+  arrays = {"index": index,
+            _CONTENT: np.array([_content(x) for x in examples])}
   if "volume" in examples[0]:
     arrays["volume"] = np.array([x["volume"] for x in examples])
   if not predicted:
@@ -223,6 +239,8 @@ def _check_logits(method, logits, spec, size):
 def _collect(store, total, folder):
   """Arrays of all chunks, joined, and the names of the "methods"."""
   parts = [store.load(k) for k in range(total)]
+  for part in parts:
+    part.pop(_CONTENT, None)  # chunks of former versions have none
   keys = list(parts[0])
   if any(set(part) != set(keys) for part in parts):
     raise ValueError(

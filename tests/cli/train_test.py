@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,7 @@ from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data as data_lib
+from semseg_jax.training import run_dir
 from tests.methods import smoke
 
 NAMES = [f"p{i}" for i in range(6)]
@@ -182,6 +184,31 @@ def test_labeled_images_that_are_scored_too(data, tmp_path, capsys):
   assert re.search("train_labeled and in test: p0.*allow_overlap", line), line
   assert not (tmp_path / "run").exists()
   experiment.check_data(on_folder(data, **{"data.allow_overlap": True}))
+
+
+def test_data_that_changed_since_a_run_was_begun(data, tmp_path):
+  run_dir.describe(tmp_path / "run", {}, experiment.dataset_facts(
+      on_folder(data)))
+
+  def said(cache):
+    facts = experiment.dataset_facts(on_folder(
+        data, **{"data.cache_dir": str(tmp_path / cache)}))
+    with mock.patch.object(experiment.logging, "warning") as warning:
+      experiment._warn_of_other_data(tmp_path / "run", facts)
+    return warning.called
+
+  assert not said("again")
+  Image.fromarray(np.zeros((16, 16), np.uint8)).save(data / "masks/p5.png")
+  assert said("anew")
+
+
+def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):
+  """All would be background or ignored, hence scored as right."""
+  for path in (data / "masks").glob("*.png"):
+    Image.fromarray(255 * np.asarray(Image.open(path))).save(path)
+  line = error(on_folder(data), tmp_path / "run", capsys)
+  assert '"values": {"0": 0, "255": 1}' in line
+  assert not (tmp_path / "run").exists()
 
 
 def test_the_ignore_index_is_the_data_sets(data):

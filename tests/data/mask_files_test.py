@@ -139,6 +139,13 @@ def test_values_are_mapped():
     mask_files.read(encoded(Image.fromarray(drawn // 2 + 7)), legend, "a.png")
 
 
+def test_a_value_of_one_is_white_only_where_white_is_mapped():
+  legend = mask_files.Legend(("a", "b"), COLORS[:2], values={0: 0, 128: 1})
+  stray = np.array([[0, 1, 1]], np.uint8)
+  with pytest.raises(errors.DataError, match="holds the value 1,"):
+    mask_files.read(encoded(Image.fromarray(stray)), legend, "a.png")
+
+
 @pytest.mark.parametrize(("image", "message"), [
     (Image.new("RGBA", (4, 3), (0, 0, 0, 90)), "transparent"),
     (Image.fromarray(np.full((3, 4), 0.5, np.float32)), "fractions"),

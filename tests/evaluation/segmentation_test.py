@@ -202,6 +202,43 @@ def test_what_is_out_of_date_is_predicted_again(tmp_path, change):
     assert len(predict.indices) == 3
 
 
+def test_what_changed_on_disk_is_scored_again(tmp_path):
+  """The masks of a test set are corrected; their names stay."""
+  class Stored(_Toy):
+    corrected = None
+
+    def facts(self):
+      return {}
+
+    def __getitem__(self, index):
+      example = super().__getitem__(index)
+      if index == self.corrected:  # as many pixels of each class as before
+        example["label"] = example["label"][:, ::-1]
+      return example
+
+  source = Stored()
+  first = _run(tmp_path, _Predict(3), source)
+  predict = _Predict(3)
+  assert _run(tmp_path, predict, source) == first
+  assert predict.indices == []
+  source.corrected = 4
+  second = _run(tmp_path, predict, source)
+  assert predict.indices == [[3, 4, 5]]
+  assert second == _run(tmp_path / "anew", _Predict(3), source)
+  assert second["plain"]["miou"] < first["plain"]["miou"]
+
+
+def test_chunks_of_a_former_version_count(tmp_path):
+  first = _run(tmp_path, _Predict(3))
+  path = tmp_path / "chunks" / "chunk_00001.npz"
+  arrays = chunks.read(path)
+  del arrays["content"]
+  chunks.write(path, arrays)
+  predict = _Predict(3)
+  assert _run(tmp_path, predict) == first
+  assert predict.indices == []
+
+
 def test_files_of_the_first_images(tmp_path):
   _run(tmp_path, _Predict(4), images=2)
   names = lambda kind: sorted(

@@ -71,6 +71,13 @@ def test_head_is_fitted_to_the_inverted_labeled_images(fitted):
   assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
 
 
+def test_epochs_are_not_passed_over(toy_config):
+  config = toy_config(**{
+      "labels.head": "fitted", "few_shot.steps": 60, "few_shot.epochs": 10})
+  with pytest.raises(ValueError, match="epochs is 10.*few_shot.steps"):
+    label_head.make(config, None)
+
+
 @pytest.fixture(scope="module")
 def with_segmenter(fitted, tmp_path_factory):
   """(config, folder) of the fitted head and an untrained `supervised`."""

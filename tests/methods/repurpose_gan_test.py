@@ -1,6 +1,7 @@
 """RepurposeGAN's stages: painted shots, segmenter, inversion, auto-shot."""
 
 import itertools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,25 @@ def test_samples_are_numbered_and_come_back(run):
   np.testing.assert_allclose(
       flat.latents[0], np.broadcast_to(generator.mean, flat.latents[0].shape),
       rtol=1e-5, atol=1e-6)
+
+
+def test_painted_pixels_that_do_not_count(tmp_path, monkeypatch):
+  """The painted folder's own ignored value, not the data set's."""
+  config = toy.config(tmp_path, **{
+      "shots.source": "folder", "shots.folder": str(tmp_path / "shots"),
+      "shots.count": 1})
+  (tmp_path / "shots").mkdir()
+  Image.new("RGB", (16, 16)).save(tmp_path / "shots/a.png")
+  mask = np.full((16, 16), 2, np.uint8)
+  mask[:4] = 200
+  Image.fromarray(mask).save(tmp_path / "shots/a_mask.png")
+  (tmp_path / "shots/classes.json").write_text(json.dumps({
+      "classes": [f"c{i}" for i in range(7)], "ignore_index": 200}))
+  monkeypatch.setattr(shots.samples, "read", lambda *_: samples.Samples(
+      np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 1, 1)), ()))
+  label = shots.source(config, tmp_path).load(None).label
+  np.testing.assert_array_equal(
+      label[0], np.where(mask == 200, data.ignore_index(config), mask))
 
 
 def test_segmenter_learns_the_painted_shots(run):

@@ -94,7 +94,8 @@ def read(config) -> Shots:
                      f"{', '.join(annotations.KINDS)}")
   if samples.are_in(c.folder):
     classes = painted.spec(c.folder, config.data.num_classes)
-    source = [painted.read(c.folder, name, classes)
+    source = [painted.read(c.folder, name, classes,
+                           ignore_index=data.ignore_index(config))
               for name in painted.names(c.folder)]
     if not source:
       raise ValueError(f"{c.folder}: no image has a mask: paint "

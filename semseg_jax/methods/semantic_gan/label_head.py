@@ -40,6 +40,10 @@ def make(config, workdir) -> stage.Stage:
   module = feature_segmenter.network(config)
   if not config.few_shot.steps:
     raise ValueError("config.few_shot.steps is 0: the head needs updates")
+  if config.few_shot.epochs:
+    raise ValueError(
+        f"config.few_shot.epochs is {config.few_shot.epochs}, but this stage "
+        "counts updates of one image: set config.few_shot.steps instead")
   heads = config.labels.heads
   if heads < 1:
     raise ValueError(f"config.labels.heads is {heads}; at least 1")
