@@ -121,7 +121,7 @@ def joined(batches):
 
 
 def compare(real, fake) -> dict[str, float]:
-  """Distances between two results of `feature_network`."""
+  """Distances between results of `real_features` and `feature_network`."""
   result = {}
   frechet = lambda a, b: distances.frechet_distance(
       distances.moments(a), distances.moments(b))
@@ -133,6 +133,8 @@ def compare(real, fake) -> dict[str, float]:
     a, b = real["efficientnet"], fake["efficientnet"]
     result |= {"efficientnet_frechet": frechet(a, b),
                "efficientnet_kernel": distances.kernel_distance(a, b)[0]}
+    # An image's own copies would be its nearest neighbours.
+    a = a[real["distinct"]] if "distinct" in real else a
     # Values depend on the numbers of features: as many of either.
     count = min(len(a), len(b))
     if count > coverage.NEIGHBOUR:
@@ -178,7 +180,11 @@ def _sampler(generator):
 
 
 def real_features(config, network):
-  """Features of the first unlabeled images, `config.monitor.samples`."""
+  """Features of the first unlabeled images, `config.monitor.samples`.
+
+  With "distinct": bool [n], False where an image is there again
+  (`data.pool_repeats`).
+  """
   _, unlabeled = data.train_sources(config)
   computed, total = [], 0
   for batch in pipeline.eval_batches(
@@ -188,7 +194,8 @@ def real_features(config, network):
     total += int(batch["mask"].sum())
     if total >= config.monitor.samples:
       break
-  return joined(computed)
+  _, first = np.unique(unlabeled.ids[:total], return_index=True)
+  return joined(computed) | {"distinct": np.isin(np.arange(total), first)}
 
 
 def _scores(config):

@@ -6,6 +6,7 @@ import pytest
 from configs.semantic_gan import toy_faces
 from semseg_jax import monitoring
 from semseg_jax.interop import pretrained
+from tests.data import own_folder
 
 
 def _config(**changes):
@@ -29,6 +30,27 @@ def test_collapsed_samples_are_precise_but_cover_nothing():
   assert result["monitor/efficientnet_recall"] <= 1 / 12
   assert result["monitor/efficientnet_frechet"] > 1
   assert not any("fid" in name for name in result)
+
+
+def test_images_that_are_repeated_in_training_count_once(tmp_path):
+  """Else the copies of an image would leave it no neighbourhood."""
+  files = own_folder.Folder(tmp_path / "set")
+  names = [f"p{i}" for i in range(8)]
+  for i, name in enumerate(names):
+    files.image(f"{name}.png", gray=20 * i)
+    files.mask(f"{name}.png")
+  files.lists(all=names)
+  config = _config(**{
+      "data.name": "folder", "data.data_dir": str(files.root),
+      "data.cache_dir": str(tmp_path / "cache"), "data.num_classes": 2,
+      "data.num_labeled": 2, "data.num_unlabeled": -1,
+      "data.pool_repeats": 5, "monitor.samples": 40})
+  real = monitoring.real_features(config, lambda image: {
+      "efficientnet": np.asarray(image).mean((1, 2))})
+  assert real["efficientnet"].shape == (40, 3)
+  assert real["distinct"].sum() == 8
+  fake = {"efficientnet": real["efficientnet"][real["distinct"]] + 1e-3}
+  assert monitoring.compare(real, fake)["monitor/efficientnet_precision"] == 1
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 _SEGMENTERS = ("supervised", "fully_supervised", "adv_ssl", "s4gan",
                "mean_teacher")
+# The stage, its row, and that of the table of shots.
+_AUTOSHOT = ("autoshot", "auto_shot", "auto-shot")
 
 
 def words(config: Mapping, method: str) -> str:
@@ -23,8 +25,10 @@ def words(config: Mapping, method: str) -> str:
   if name in _SEGMENTERS:
     parts += _start(block("segmenter"))
   else:
-    if name == "autoshot":
+    if name in _AUTOSHOT:
       parts += _start(block("autoshot"))
+    elif name == "distilled":  # the network of the stage `supervised`
+      parts += _start(block("segmenter"))
     parts += _generative(block)
   if "mlmt" in added:
     parts += [f"classifier: {text}" for text in _start(block("mlmt"))]

@@ -10,7 +10,7 @@ _CONFIG = {
     "mlmt": {"backbone": "", "weights": "files/resnet101.safetensors"},
     "image_discriminator": {"kind": "projected", "backbone": "lite"},
     "perceptual": {"kind": "", "weights": "a/lpips.safetensors"},
-    "autoshot": {"backbone": ""}}
+    "autoshot": {"backbone": "lite1"}}
 
 
 @pytest.mark.parametrize(("method", "words"), [
@@ -18,7 +18,12 @@ _CONFIG = {
     ("s4gan+mlmt",
      "ImageNet efficientnet_lite0; classifier: resnet101.safetensors"),
     ("encoder", "discriminator: ImageNet lite; distance: lpips.safetensors"),
-    ("autoshot", "discriminator: ImageNet lite; distance: lpips.safetensors"),
+    ("auto_shot", "ImageNet lite1; discriminator: ImageNet lite; distance: "
+     "lpips.safetensors"),
+    ("auto-shot", "ImageNet lite1; discriminator: ImageNet lite; distance: "
+     "lpips.safetensors"),
+    ("distilled", "ImageNet efficientnet_lite0; discriminator: ImageNet lite; "
+     "distance: lpips.safetensors"),
 ])
 def test_words_of_methods(method, words):
   assert pretraining.words(_CONFIG, method) == words
