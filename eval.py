@@ -1,4 +1,4 @@
-"""Labels test images with a trained run, scores them, draws them.
+r"""Labels test images with a trained run, scores them, draws them.
 
   python eval.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20

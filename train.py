@@ -1,4 +1,4 @@
-"""Trains the stages of an experiment, in order; run again to resume.
+r"""Trains the stages of an experiment, in order; run again to resume.
 
   python train.py --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20

@@ -134,6 +134,21 @@ class Model:
     scored = {k: v for k, v in methods.items() if v is not None}
     return max(scored, key=scored.get) if scored else list(methods)[-1]
 
+  def chosen_method(self, method: str | None = None, *,
+                    steps: int | None = None) -> str:
+    """The method that `segment` takes where it is given these.
+
+    Raises:
+      ValueError: no such method, or steps of one that has none.
+    """
+    method = method or self.default_method
+    if method not in self._rows:
+      raise ValueError(f"method {method!r} is not trained in {self.workdir}; "
+                       f"choose from {', '.join(self._rows)}")
+    if steps is not None and method != "inversion":
+      raise ValueError(f"steps is of 'inversion'; method is {method!r}")
+    return method
+
   @functools.cached_property
   def _rows(self) -> dict[str, str]:
     """{row: the stage whose predictor gives it}, of what is trained."""
@@ -163,13 +178,7 @@ class Model:
         an image of another shape, fewer numbers than images, or a batch of
         none.
     """
-    rows = self._rows
-    method = method or self.default_method
-    if method not in rows:
-      raise ValueError(f"method {method!r} is not trained in {self.workdir}; "
-                       f"choose from {', '.join(rows)}")
-    if steps is not None and method != "inversion":
-      raise ValueError(f"steps is of 'inversion'; method is {method!r}")
+    method = self.chosen_method(method, steps=steps)
     for name, value in (("steps", steps), ("batch_size", batch_size)):
       if value is not None and value < 1:
         raise ValueError(f"{name} is {value}; give 1 or more")
@@ -178,7 +187,8 @@ class Model:
     numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
     if len(numbers) != len(source):
       raise ValueError(f"{len(numbers)} numbers for {len(source)} images")
-    size, predict = self._predictor(rows[method], method, steps, batch_size)
+    size, predict = self._predictor(
+        self._rows[method], method, steps, batch_size)
     fill = data.padding(self.config)
     labels, confidence, reconstructions = [], [], []
     for batch in pipeline.eval_batches(

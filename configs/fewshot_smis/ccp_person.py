@@ -1,4 +1,4 @@
-"""Fewshot-SMIS on standing persons (real photographs), 128 px, one GPU.
+r"""Fewshot-SMIS on standing persons (real photographs), 128 px, one GPU.
 
   C=configs/fewshot_smis/ccp_person.py:shots=5,labeling=dense
   semseg-jax train --config=$C --config.data.data_dir=DATA/ccp_person \

@@ -1,4 +1,4 @@
-"""Fewshot-SMIS on coffee leaves (real photographs), 64 px, two CPU cores.
+r"""Fewshot-SMIS on coffee leaves (real photographs), 64 px, two CPU cores.
 
   C=configs/fewshot_smis/coffee_leaf.py:shots=5,labeling=dense
   semseg-jax train --config=$C --config.data.data_dir=DATA/coffee_leaf \

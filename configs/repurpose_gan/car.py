@@ -1,4 +1,4 @@
-"""RepurposeGAN on cars at 512 px, as published.
+r"""RepurposeGAN on cars at 512 px, as published.
 
 Classes: wheel, window, body, light, plate and rest.
 

@@ -1,4 +1,4 @@
-"""RepurposeGAN on standing persons (real photographs, 8 classes).
+r"""RepurposeGAN on standing persons (real photographs, 8 classes).
 
   A=shots=5,cpu
   semseg-jax train --config=configs/repurpose_gan/ccp_person.py:$A \

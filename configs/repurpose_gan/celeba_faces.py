@@ -1,4 +1,4 @@
-"""RepurposeGAN on faces at 1024 px, 4 or 10 classes, as published.
+r"""RepurposeGAN on faces at 1024 px, 4 or 10 classes, as published.
 
   semseg-jax convert --kind=stylegan2/generator \
       --input=CHECKPOINT.pt:g_ema --output=faces.safetensors

@@ -1,4 +1,4 @@
-"""RepurposeGAN on coffee leaves (real photographs, 3 classes).
+r"""RepurposeGAN on coffee leaves (real photographs, 3 classes).
 
   A=shots=5,cpu
   semseg-jax train --config=configs/repurpose_gan/coffee_leaf.py:$A \

@@ -1,4 +1,4 @@
-"""RepurposeGAN on your own images, in the `folder` layout.
+r"""RepurposeGAN on your own images, in the `folder` layout.
 
   A=size=64,classes=3,channels=3,shots=5,cpu
   semseg-jax train --config=configs/repurpose_gan/folder.py:$A \

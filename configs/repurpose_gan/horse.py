@@ -1,4 +1,4 @@
-"""RepurposeGAN on horses at 256 px, as published.
+r"""RepurposeGAN on horses at 256 px, as published.
 
 Classes: head, body, leg, tail and rest.
 

@@ -1,4 +1,4 @@
-"""RepurposeGAN on the procedural faces, 32 px, for two CPU cores.
+r"""RepurposeGAN on the procedural faces, 32 px, for two CPU cores.
 
   semseg-jax train --config=configs/repurpose_gan/toy_faces.py:shots=5 \
       --workdir=runs/repurpose_toy_faces

@@ -1,4 +1,4 @@
-"""RepurposeGAN on single white blood cells (real photographs, 3 classes).
+r"""RepurposeGAN on single white blood cells (real photographs, 3 classes).
 
   A=shots=5,cpu
   semseg-jax train --config=configs/repurpose_gan/wbc.py:$A \

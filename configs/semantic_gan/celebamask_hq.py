@@ -1,4 +1,4 @@
-"""SemanticGAN on CelebAMask-HQ faces at 256 px, 8 classes, as published.
+r"""SemanticGAN on CelebAMask-HQ faces at 256 px, 8 classes, as published.
 
   semseg-jax train --config=configs/semantic_gan/celebamask_hq.py:labels=30 \
       --config.data.data_dir=DATA/CelebAMask-HQ \

@@ -1,4 +1,4 @@
-"""SemanticGAN on chest X-rays (lungs and heart, 4 classes, gray).
+r"""SemanticGAN on chest X-rays (lungs and heart, 4 classes, gray).
 
   semseg-jax train --config=configs/semantic_gan/chest_xray.py:labels=10,cpu \
       --config.data.data_dir=DATA/chest_xray --workdir=runs/chest10

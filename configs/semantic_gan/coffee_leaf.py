@@ -1,4 +1,4 @@
-"""SemanticGAN on coffee leaves (real photographs, 3 classes).
+r"""SemanticGAN on coffee leaves (real photographs, 3 classes).
 
   semseg-jax train --config=configs/semantic_gan/coffee_leaf.py:labels=10,cpu \
       --config.data.data_dir=DATA/coffee_leaf --workdir=runs/leaf10

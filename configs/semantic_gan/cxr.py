@@ -1,4 +1,4 @@
-"""SemanticGAN on chest X-rays: lungs, at 256 px, as published.
+r"""SemanticGAN on chest X-rays: lungs, at 256 px, as published.
 
   semseg-jax train --config=configs/semantic_gan/cxr.py:labels=9 \
       --config.data.data_dir=DATA \

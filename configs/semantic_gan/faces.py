@@ -1,4 +1,4 @@
-"""SemanticGAN on CelebAMask-HQ and, out of domain, MetFaces, as published.
+r"""SemanticGAN on CelebAMask-HQ and, out of domain, MetFaces, as published.
 
   semseg-jax train --config=configs/semantic_gan/faces.py:labels=30 \
       --config.data.data_dir=DATA \

@@ -1,4 +1,4 @@
-"""SemanticGAN on your own images, in the `folder` layout.
+r"""SemanticGAN on your own images, in the `folder` layout.
 
   A=size=64,classes=3,channels=3,labels=20,cpu
   semseg-jax train --config=configs/semantic_gan/folder.py:$A \

@@ -1,4 +1,4 @@
-"""SemanticGAN on abdominal CT: the liver, at 256 px, as published.
+r"""SemanticGAN on abdominal CT: the liver, at 256 px, as published.
 
   semseg-jax train --config=configs/semantic_gan/liver.py:labels=8 \
       --config.data.data_dir=DATA \

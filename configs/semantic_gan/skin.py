@@ -1,4 +1,4 @@
-"""SemanticGAN on dermoscopy: skin lesions, at 256 px, as published.
+r"""SemanticGAN on dermoscopy: skin lesions, at 256 px, as published.
 
   semseg-jax train --config=configs/semantic_gan/skin.py:labels=40 \
       --config.data.data_dir=DATA \

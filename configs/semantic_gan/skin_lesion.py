@@ -1,4 +1,4 @@
-"""SemanticGAN on skin lesions (dermoscopy, 2 classes).
+r"""SemanticGAN on skin lesions (dermoscopy, 2 classes).
 
   semseg-jax train --config=configs/semantic_gan/skin_lesion.py:labels=40,cpu \
       --config.data.data_dir=DATA/skin_lesion --workdir=runs/lesion40

@@ -1,4 +1,4 @@
-"""SemanticGAN on single white blood cells (real photographs, 3 classes).
+r"""SemanticGAN on single white blood cells (real photographs, 3 classes).
 
   semseg-jax train --config=configs/semantic_gan/wbc.py:labels=10,cpu \
       --config.data.data_dir=DATA/wbc --workdir=runs/wbc10

@@ -1,4 +1,4 @@
-"""Semi-supervised segmentation of road scenes (CamVid, real, 11 classes).
+r"""Semi-supervised segmentation of road scenes (CamVid, real, 11 classes).
 
   semseg-jax train --config=configs/semisup/camvid.py:labels=46,cpu \
       --config.data.data_dir=DATA/camvid --workdir=runs/camvid46

@@ -1,4 +1,4 @@
-"""Semi-supervised parsing of persons' clothing (real, 8 classes).
+r"""Semi-supervised parsing of persons' clothing (real, 8 classes).
 
   semseg-jax train --config=configs/semisup/ccp_person.py:labels=100,cpu \
       --config.data.data_dir=DATA/ccp_person --workdir=runs/ccp100

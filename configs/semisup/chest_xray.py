@@ -1,4 +1,4 @@
-"""Baselines on chest X-rays, 64 px: U-Net, DeepLabv3+, Mean Teacher.
+r"""Baselines on chest X-rays, 64 px: U-Net, DeepLabv3+, Mean Teacher.
 
   semseg-jax train --workdir=runs/chest_xray \
       --config=configs/semisup/chest_xray.py:labels=10,method=mean_teacher \

@@ -1,4 +1,4 @@
-"""s4GAN on Cityscapes at half resolution, as published.
+r"""s4GAN on Cityscapes at half resolution, as published.
 
   semseg-jax train --config=configs/semisup/cityscapes.py:ratio=0.125 \
       --config.data.data_dir=DATA/cityscapes --workdir=runs/cityscapes8

@@ -1,4 +1,4 @@
-"""Baselines on coffee leaves, 64 px: U-Net, DeepLabv3+, Mean Teacher.
+r"""Baselines on coffee leaves, 64 px: U-Net, DeepLabv3+, Mean Teacher.
 
   semseg-jax train --workdir=runs/coffee_leaf \
       --config=configs/semisup/coffee_leaf.py:labels=10,method=mean_teacher \

@@ -1,4 +1,4 @@
-"""The semi-supervised baselines of SemanticGAN's tables, as we read them.
+r"""The semi-supervised baselines of SemanticGAN's tables, as we read them.
 
 DeepLabv2 with ResNet-101 from ImageNet weights (`segmenter.weights`), on the
 data of configs/semantic_gan: the same labeled and unlabeled images, size
@@ -6,8 +6,8 @@ and augmentation, changes of the labeled images' colours included. The paper
 names no network, schedule or initial weights of its baselines: those here are
 s4GAN's (supervised) and AdvSSL's.
 
-  semseg-jax train --config=configs/semisup/skin.py:labels=40 \\
-      --config.data.data_dir=DATA --workdir=runs/mine \\
+  semseg-jax train --config=configs/semisup/skin.py:labels=40 \
+      --config.data.data_dir=DATA --workdir=runs/mine \
       --config.segmenter.weights=resnet101.safetensors
   semseg-jax eval  (the same flags)
 

@@ -1,4 +1,4 @@
-"""s4GAN + MLMT on PASCAL-Context, as published.
+r"""s4GAN + MLMT on PASCAL-Context, as published.
 
   semseg-jax train --config=configs/semisup/pascal_context.py:ratio=0.125 \
       --config.data.data_dir=DATA/pascal_context --workdir=runs/context8

@@ -1,4 +1,4 @@
-"""s4GAN + MLMT on PASCAL VOC 2012 (aug), as published.
+r"""s4GAN + MLMT on PASCAL VOC 2012 (aug), as published.
 
   semseg-jax train --config=configs/semisup/pascal_voc.py:ratio=0.125 \
       --config.data.data_dir=DATA/pascal_voc --workdir=runs/voc8

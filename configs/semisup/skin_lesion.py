@@ -1,4 +1,4 @@
-"""Baselines on skin lesions, 64 px: U-Net, DeepLabv3+, Mean Teacher.
+r"""Baselines on skin lesions, 64 px: U-Net, DeepLabv3+, Mean Teacher.
 
   semseg-jax train --workdir=runs/skin_lesion \
       --config=configs/semisup/skin_lesion.py:labels=40,method=mean_teacher \

@@ -1,4 +1,4 @@
-"""Baselines on white blood cells, 64 px: U-Net, DeepLabv3+, Mean Teacher.
+r"""Baselines on white blood cells, 64 px: U-Net, DeepLabv3+, Mean Teacher.
 
   semseg-jax train --workdir=runs/wbc \
       --config=configs/semisup/wbc.py:labels=10,method=mean_teacher \

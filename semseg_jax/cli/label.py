@@ -13,6 +13,7 @@ Run again after an interruption: finished images stay. For many images start
 several processes, on any hosts, with --shard=0/16 to --shard=15/16.
 """
 
+import pathlib
 import re
 
 from absl import flags
@@ -40,15 +41,19 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
   if unknown:
     raise ValueError(f"--files={','.join(files)}: choose from "
                      f"{', '.join(labels.KINDS)}")
-  method = method or model.default_method
+  method = model.chosen_method(method, steps=steps)
+  source = image_folder.find(images, model.config.data.channels)
+  if pathlib.Path(out).expanduser().resolve() in source.folders:
+    raise ValueError(f"--out={out} is a folder of the images: the labels would "
+                     "be images the next time; give another")
   size = batch_size or model.config.evaluation.batch_size
   written = labels.write(
       lambda arrays, numbers: model.segment(
           arrays, method, steps=steps, batch_size=size, numbers=numbers),
-      image_folder.find(images, model.config.data.channels), out_dir=out,
-      method=method, class_names=model.class_names, colors=model.colors,
-      batch_size=size, fingerprint=f"{model.fingerprint} steps={steps}",
-      shard=(number, count), kinds=files)
+      source, out_dir=out, method=method, class_names=model.class_names,
+      colors=model.colors, batch_size=size,
+      fingerprint=f"{model.fingerprint} steps={steps}", shard=(number, count),
+      kinds=files)
   name = labels.shard_name(number, count)
   print(f"{len(written.confidence)} images labeled by {method} in {out}/{name} "
         f"({written.new} of them now), {len(written.unreadable)} unreadable"

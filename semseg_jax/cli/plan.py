@@ -1,4 +1,4 @@
-"""Compiles a config for accelerators that are not here and says what it needs.
+r"""Compiles a config for accelerators that are not here and says what it needs.
 
   semseg-jax plan \
       --config=configs/semantic_gan/celebamask_hq.py:labels=30 \

@@ -1,4 +1,4 @@
-"""Makes one page about a run, report.html, from what is in its folder.
+r"""Makes one page about a run, report.html, from what is in its folder.
 
   semseg-jax report --workdir=runs/mine
 

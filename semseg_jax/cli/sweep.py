@@ -1,4 +1,4 @@
-"""One experiment with several seeds: trained, scored, mean and spread.
+r"""One experiment with several seeds: trained, scored, mean and spread.
 
   semseg-jax sweep --seeds=0,1,2 --workdir=runs/scenes3 \
       --config=configs/semisup/scenes.py:method=s4gan_mlmt,ratio=0.05

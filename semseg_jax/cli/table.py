@@ -1,4 +1,4 @@
-"""Tables of results: what to run for them, and the tables themselves.
+r"""Tables of results: what to run for them, and the tables themselves.
 
   semseg-jax table --table=semantic_gan_faces --commands \
       --data=DATA --weights=WEIGHTS | sh

@@ -1,4 +1,4 @@
-"""Trains the published models, one after the other; run it again to go on.
+r"""Trains the published models, one after the other; run it again to go on.
 
   nice -n 19 semseg-jax train_models --runs=../runs/models \
       --data=packs --models=toy_faces,chest_xray

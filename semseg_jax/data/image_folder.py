@@ -35,6 +35,11 @@ class ImageFiles:
       seen[name] = file
     self._channels = channels
 
+  @property
+  def folders(self) -> set[pathlib.Path]:
+    """Those that the files are in, without links."""
+    return {folder.resolve() for folder in {f.parent for f in self._files}}
+
   def __len__(self) -> int:
     return len(self._files)
 

@@ -1,7 +1,9 @@
 """Flags of `label` that cannot be used."""
 
+from PIL import Image
 import pytest
 
+import semseg_jax
 from semseg_jax.cli import label
 
 
@@ -11,3 +13,17 @@ from semseg_jax.cli import label
 def test_wrong_flags_are_named(flags, message):
   with pytest.raises(ValueError, match=message):
     label.label(None, images="x", out="y", **flags)
+
+
+def test_nothing_is_written_where_the_method_or_the_folder_is_wrong(tmp_path):
+  model = semseg_jax.load("toy_faces")
+  images = tmp_path / "images"
+  images.mkdir()
+  Image.new("RGB", (8, 8)).save(images / "a.png")
+  with pytest.raises(ValueError, match="'supervised'.* choose from encoder"):
+    label.label(model, images=str(images), out=str(tmp_path / "out"),
+                method="supervised")
+  with pytest.raises(ValueError, match="folder of the images"):
+    label.label(model, images=str(images), out=str(images / "."),
+                method="distilled")
+  assert [p.name for p in tmp_path.rglob("*")] == ["images", "a.png"]

@@ -204,6 +204,15 @@ def test_commands_of_docstrings_can_be_parsed(folder, tmp_path):
   assert not [x for x in map(problem, shown.values()) if x]
 
 
+def test_docstrings_keep_the_backslashes_of_their_commands():
+  """What --help and the site print is what is in the file."""
+  paths = [*_ROOT.glob("*.py"), *(
+      p for folder in ("configs", "semseg_jax", "benchmarks", "examples")
+      for p in (_ROOT / folder).rglob("*.py"))]
+  assert not [str(p.relative_to(_ROOT)) for p in paths if re.match(
+      r'"""(?:(?!""").)*\\', p.read_text(), re.DOTALL)]
+
+
 def test_blocks_are_expanded_as_a_shell_does(tmp_path):
   text = ("```\nC=a.py\nfor k in 1 2; do\n  semseg-jax train "
           "--config=$C:labels=$k --workdir='x y' &&\n    make demo\ndone\n```\n"
