@@ -108,7 +108,7 @@ def load_config(text: str):
 def changes(texts: Iterable[str]) -> dict:
   """{field: value} of FIELD=VALUE texts, values as Python writes them.
 
-  Raises ValueError: one without a value.
+  Raises ValueError: one without a value, or the seed.
   """
   fields = {}
   for text in texts:
@@ -119,7 +119,18 @@ def changes(texts: Iterable[str]) -> dict:
       fields[field] = ast.literal_eval(value)
     except (SyntaxError, ValueError):
       fields[field] = value
+  refuse_seed(fields)
   return fields
+
+
+def refuse_seed(fields) -> None:
+  """Raises ValueError where changes of several runs' configs set the seed.
+
+  All would be the same run, and their spread 0.
+  """
+  if "seed" in fields:
+    raise ValueError(f"--config.seed={fields['seed']}: each run has a seed of "
+                     "its own, which --seeds names")
 
 
 def seeded_config(config: str, seed: int, texts: Iterable[str] = ()):

@@ -27,6 +27,7 @@ def main(argv):
   changes = config_flags.get_override_values(given["config"])
   seeds = arguments.numbers(int, "seeds")
   try:
+    arguments.refuse_seed(changes)
     configs = {s: arguments.seeded_config(
         given["config"].config_filename, s) for s in seeds}
   except (OSError, ValueError) as error:

@@ -116,6 +116,7 @@ class Viewed:
     self.ids, self.labeled = parent.ids, parent.labeled
     self.checked = getattr(parent, "checked", False)
     self.broken = sources.broken(parent)
+    self.volumes = getattr(parent, "volumes", None)
     self._parent, self._shape, self._side = parent, tuple(shape), short_side
 
   def __len__(self) -> int:

@@ -27,6 +27,15 @@ def test_bad_changes(change):
     arguments.seeded_config(str(CONFIG), 0, [change])
 
 
+def test_runs_of_several_seeds_are_not_given_one():
+  with pytest.raises(ValueError, match="config.seed=3.*--seeds"):
+    arguments.seeded_config(str(CONFIG), 0, ["seed=3"])
+  with pytest.raises(ValueError, match="config.seed=3.*--seeds"):
+    arguments.refuse_seed({"gan.steps": 1, "seed": 3})
+  assert arguments.seeded_config(
+      str(CONFIG), 0, ["data.split_seed=1"]).data.split_seed == 1
+
+
 def test_missing_config():
   with pytest.raises(OSError, match="absent"):
     arguments.seeded_config("absent.py:smoke", 0)

@@ -56,7 +56,7 @@ def test_too_large_for_padding():
 
 
 class Images:
-  ids, labeled = ("a", "b", "c"), True
+  ids, labeled, volumes = ("a", "b", "c"), True, ("x", "x", "y")
 
   def __len__(self):
     return 3
@@ -72,7 +72,8 @@ def test_viewed_sources():
   assert halved[1]["id"] == "b"
   square = geometry.Viewed(Images(), short_side=20)[0]
   np.testing.assert_array_equal(square["label"], example()["label"][:, 5:25])
-  assert sources.by_ids(halved, ["c"]).ids == ("c",)
+  chosen = sources.by_ids(halved, ["c"])
+  assert (chosen.ids, chosen.volumes) == (("c",), ("y",))
 
 
 def test_rectangles_and_padding_in_batches():

@@ -68,13 +68,18 @@ def test_painted_pixels_that_do_not_count(tmp_path, monkeypatch):
   mask = np.full((16, 16), 2, np.uint8)
   mask[:4] = 200
   Image.fromarray(mask).save(tmp_path / "shots/a_mask.png")
+  names = data.dataset(config).spec.class_names
   (tmp_path / "shots/classes.json").write_text(json.dumps({
-      "classes": [f"c{i}" for i in range(7)], "ignore_index": 200}))
+      "classes": names, "ignore_index": 200}))
   monkeypatch.setattr(shots.samples, "read", lambda *_: samples.Samples(
       np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 1, 1)), ()))
   label = shots.source(config, tmp_path).load(None).label
   np.testing.assert_array_equal(
       label[0], np.where(mask == 200, data.ignore_index(config), mask))
+  (tmp_path / "shots/classes.json").write_text(json.dumps({
+      "classes": names[::-1], "ignore_index": 200}))
+  with pytest.raises(errors.DataError, match="names the classes mouth, nose"):
+    shots.source(config, tmp_path)
 
 
 def test_segmenter_learns_the_painted_shots(run):

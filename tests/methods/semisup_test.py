@@ -208,6 +208,26 @@ def test_the_average_has_running_statistics_of_its_own(without):
   np.testing.assert_allclose(mean, (1 - 0.99 ** 2) * seen, rtol=1e-4)
 
 
+def test_mlmt_of_gray_images_as_imagenets_networks_take_them():
+  config = toy(**{"data.channels": 1, "mlmt.normalize": "imagenet"})
+  stage = mlmt.make(config, None)
+  images = jax.ShapeDtypeStruct((4, 32, 32, 1), np.uint8)
+  batch = {"labeled": {"image": images, "classes": jax.ShapeDtypeStruct(
+      (4, CLASSES), np.float32)},
+           "unlabeled": {"image": images, "strong": images}}
+  state = jax.eval_shape(lambda key: stage.init(key, {}), jax.random.key(0))
+  after, _ = jax.eval_shape(
+      lambda *x: stage.train_step(*x, (), phase="step"), state, {}, batch)
+  assert jax.tree.structure(after) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize("module", [s4gan, adv_ssl])
+def test_a_unet_of_two_classes_has_no_channel_for_each(module):
+  config = toy(**{"segmenter.network": "unet", "data.num_classes": 2})
+  with pytest.raises(ValueError, match="one channel for two"):
+    module.make(config, None)
+
+
 def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path):
   config = toy(**{"data.num_classes": 10, "mlmt.start": "supervised"})
   stage = mlmt.make(config, tmp_path)

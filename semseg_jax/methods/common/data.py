@@ -98,6 +98,30 @@ def flip_rule(config) -> flips.Rule:
   return tuple(range(config.data.num_classes))
 
 
+def check_names(config, spec: datasets.Spec, where: str) -> None:
+  """Raises where masks painted by hand have other classes than the data set's.
+
+  Labels would be scored as other classes. A data set without masks has none.
+
+  Args:
+    spec: of the painted masks.
+    where: they are, for the message.
+
+  Raises errors.DataError: names both.
+  """
+  if config.data.name in ("", datasets.BLANK):
+    return
+  own = dataset(config)
+  names = own.spec.class_names
+  if spec.class_names != names and any(
+      x.labeled for x in own.splits.values()):
+    raise errors.DataError(
+        f"{where}/classes.json names the classes "
+        f"{', '.join(spec.class_names)}, but data set {config.data.name!r} has "
+        f"{', '.join(names)}: write these, in this order, or set "
+        "config.data.name to a data set without masks")
+
+
 def check_overlap(config) -> None:
   """Raises if images of the labeled pool are scored, too.
 

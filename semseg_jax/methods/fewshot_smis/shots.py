@@ -94,6 +94,7 @@ def read(config) -> Shots:
                      f"{', '.join(annotations.KINDS)}")
   if samples.are_in(c.folder):
     classes = painted.spec(c.folder, config.data.num_classes)
+    data.check_names(config, classes, c.folder)
     source = [painted.read(c.folder, name, classes,
                            ignore_index=data.ignore_index(config))
               for name in painted.names(c.folder)]

@@ -82,6 +82,7 @@ def spec(config) -> datasets.Spec:
 def _painted(config, workdir):
   del workdir
   c, classes = config.shots, spec(config)
+  data.check_names(config, classes, c.folder)
   there = painted.names(c.folder)
   names = there[:c.count] if c.count else there
   if not names or len(names) < c.count:

@@ -38,7 +38,7 @@ def make(config, workdir) -> stage.Stage:
   if not 0 < c.threshold < 1:
     raise ValueError(f"config.adv_ssl.threshold is {c.threshold}: confidences "
                      "lie in (0, 1), so it has to lie there, too")
-  module = segmenter.build(config)
+  module = adversarial.network(config, "adv_ssl")
   judge_module = segmentation_discriminators.PixelDiscriminator(
       width=c.discriminator_width, dtype=jnp.dtype(config.dtype))
   tx = adversarial.optimizers(

@@ -20,6 +20,22 @@ class State(struct.PyTreeNode):
   optimizers: dict[str, Any]  # optax states of "network" and "discriminator"
 
 
+def network(config, block: str):
+  """The segmenter of a config, with a channel for each class.
+
+  Args:
+    block: the stage's name, for errors.
+
+  Raises ValueError: a U-Net on two classes, which has one channel.
+  """
+  if config.segmenter.network == "unet" and config.data.num_classes == 2:
+    raise ValueError(
+        f"config.segmenter.network is 'unet', which has one channel for two "
+        f"classes, but stage {block!r} judges a channel of each class: choose "
+        "'deeplabv2' or 'deeplabv3plus'")
+  return segmenter.build(config)
+
+
 def optimizers(c, groups, repeats=None, *, block: str,
                backbone_factor: float = 1.0) -> dict[str, Any]:
   """The segmenter's, and the discriminator's Adam with poly decay.

@@ -47,6 +47,11 @@ def shape(config) -> tuple[int, int]:
   return tuple(config.mlmt.shape) or (config.data.size,) * 2
 
 
+def channels(config) -> int:
+  """Channels of `normalized`: those of an RGB network for grey images, too."""
+  return config.data.channels if config.mlmt.normalize == "unit" else 3
+
+
 def initial(config, workdir):
   """Variables to start from; {} if there are none.
 
@@ -111,7 +116,7 @@ def restored(config, workdir, stage_name: str):
   module = build(config)
   abstract = jax.eval_shape(
       lambda key: segmenter.init(
-          module, key, shape(config), config.data.channels),
+          module, key, shape(config), channels(config)),
       jax.random.key(0))
   variables = trained.restored(
       workdir, stage_name, {"teacher": abstract}, "evaluation",

@@ -75,7 +75,8 @@ def make(config, workdir, *, module=None) -> stage.Stage:
   def init(key, frozen):
     keys = jax.random.split(key)
     start = lambda key: segmenter.init(
-        module, key, classifiers.shape(config), config.data.channels, frozen)
+        module, key, classifiers.shape(config), classifiers.channels(config),
+        frozen)
     student = start(keys[0])
     # The official code initialises the teacher's classifier separately.
     teacher = start(keys[1]) if config.match_official else jax.tree.map(

@@ -56,7 +56,7 @@ class Outputs(NamedTuple):
 
 def from_config(config) -> Modules:
   """The networks that the config describes."""
-  module = segmenter.build(config)
+  module = adversarial.network(config, "s4gan")
   return Modules(
       module,
       segmentation_discriminators.ImageDiscriminator(
