@@ -135,8 +135,9 @@ def test_data(data, tmp_path, capsys, spoil):
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"data.num_labeled": 5}, "data.num_labeled=5.*only 4"),
-    ({"data.num_classes": 3}, "config.data.num_classes is 3.*2 classes"),
-    ({"data.channels": 1}, "config.data.channels is 1.*of 3"),
+    ({"data.num_classes": 3},
+     "config.data.num_classes is 3.*2 classes.*:classes=2"),
+    ({"data.channels": 1}, "config.data.channels is 1.*of 3.*:channels=3"),
     ({"data.name": "nowhere"}, "no data set 'nowhere'"),
     # Of a later stage, yet said before the first one trains.
     ({"encoder.kind": "vit"}, "config.encoder.kind is 'vit'"),

@@ -35,6 +35,11 @@ def dataset(config) -> datasets.Dataset:
                config.faults.max_unreadable_images)
 
 
+def _argument(name, argument) -> str:
+  """What to do about it, where configs leave it to the user."""
+  return f"; write --config=...:{argument}" if name == "folder" else ""
+
+
 @functools.lru_cache(maxsize=4)
 def _load(name, data_dir, cache_dir, size, num_classes, channels, ignore_index,
           seed, resize, broken):
@@ -48,11 +53,13 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, ignore_index,
   if labeled and count != num_classes:
     raise ValueError(
         f"config.data.num_classes is {num_classes}, but data set {name!r} has "
-        f"{count} classes: {', '.join(loaded.spec.class_names)}")
+        f"{count} classes: {', '.join(loaded.spec.class_names)}"
+        + _argument(name, f"classes={count}"))
   if loaded.spec.channels != channels:
     raise ValueError(
         f"config.data.channels is {channels}, but data set {name!r} has "
-        f"images of {loaded.spec.channels}")
+        f"images of {loaded.spec.channels}"
+        + _argument(name, f"channels={loaded.spec.channels}"))
   if ignore_index not in (None, loaded.spec.ignore_index):
     raise ValueError(
         f"config.data.ignore_index is {ignore_index}, but data set {name!r} "
