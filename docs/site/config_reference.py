@@ -181,8 +181,9 @@ def _files(method) -> str:
   """The method's config files with what their docstrings say."""
   parts = []
   for path in sorted((ROOT / "configs" / method).glob("*.py")):
-    text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    if "get_config(arg" in path.read_text():
+    source = path.read_text()
+    text = ast.get_docstring(ast.parse(source)) or ""
+    if "get_config(arg" in source or "get_config = " in source:
       body = text.replace("\n", "\n    ")
       parts.append(f'??? note "`configs/{method}/{path.name}`"\n\n'
                    f"    ```text\n    {body}\n    ```\n")

@@ -1,6 +1,8 @@
 """Pages that are generated: configs, commands and data sets."""
 
 import ast
+import importlib
+import inspect
 import pathlib
 
 import pytest
@@ -50,6 +52,16 @@ def get_config():
       "gan.size": "of both", "gan.inner.deep": "Above an inner block.",
       "gan.none": "", "data.x": "of common", "data.y": "",
       "gan.late": "afterwards"}
+
+
+def test_every_config_is_listed():
+  page = config_reference.page()
+  for method in config_reference.METHODS:
+    for path in (_ROOT / "configs" / method).glob("*.py"):
+      module = importlib.import_module(f"configs.{method}.{path.stem}")
+      function = getattr(module, "get_config", None)
+      if function and inspect.signature(function).parameters:
+        assert f"`configs/{method}/{path.name}`" in page
 
 
 def test_commands_are_listed_with_their_flags():
