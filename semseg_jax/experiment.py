@@ -28,6 +28,7 @@ from semseg_jax.evaluation import segmentation
 from semseg_jax.evaluation import tables
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import idle
 from semseg_jax.reporting import report
 from semseg_jax.training import checkpoint
 from semseg_jax.training import console
@@ -92,6 +93,8 @@ def train(config, workdir, *, overrides=None, only=()):
     ValueError, DataError: bad config or data, before training starts.
   """
   checks.values(config)
+  for line in idle.notes(config, overrides or ()):
+    logging.warning(line)
   check_data(config)
   names = tuple(only) or tuple(config.stages)
   # All before the first is trained: what one cannot do is known now.

@@ -12,6 +12,7 @@ Shots may also be samples of the generator, whose latents are known: a folder as
 
 from typing import NamedTuple
 
+from absl import logging
 from etils import epath
 from flax import struct
 import jax
@@ -135,6 +136,11 @@ def make(config, workdir) -> stage.Stage:
 
   def load_frozen():
     shots = read(config)
+    if c.folder and len(shots.ids) != c.count:
+      logging.warning(
+          "all %d annotated images of %s are taken: config.shots.count, which "
+          "is %d, counts those of the labeled pool", len(shots.ids), c.folder,
+          c.count)
     generator = trained.load(config, workdir, NEEDED_BY)
     if samples.are_in(c.folder):
       latents = samples.read(generator, c.folder, shots.ids).latents

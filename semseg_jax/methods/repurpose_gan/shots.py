@@ -61,7 +61,13 @@ def source(config, workdir) -> Source:
   if config.shots.count < (config.shots.source != "folder"):
     raise ValueError(f"config.shots.count is {config.shots.count}: give the "
                      "number of labeled images")
-  return makers[config.shots.source](config, workdir)
+  made = makers[config.shots.source](config, workdir)
+  if config.shots.folder and config.shots.source != "folder":
+    raise ValueError(
+        f"config.shots.folder is {config.shots.folder!r}, but "
+        f"config.shots.source is {config.shots.source!r}, which does not read "
+        "it: set the source to 'folder', or the folder to ''")
+  return made
 
 
 def spec(config) -> datasets.Spec:

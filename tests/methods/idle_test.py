@@ -1,0 +1,55 @@
+"""Fields without effect: each rule names fields that there are."""
+
+import pytest
+
+from configs.fewshot_smis import toy_faces as smis
+from configs.repurpose_gan import toy_faces as repurpose
+from configs.semantic_gan import chest_xray
+from configs.semantic_gan import toy_faces
+from configs.semisup import camvid
+from semseg_jax.methods.common import idle
+
+
+def _configs():
+  return [module.get_config(text) for module, text in (
+      (chest_xray, "cpu"), (toy_faces, ""), (repurpose, ""), (smis, ""),
+      (camvid, "cpu,backbone=efficientnet_lite0"))]
+
+
+def test_rules_are_of_fields_that_there_are():
+  configs = _configs()
+  for rule in idle.RULES:
+    for field in rule.fields:
+      assert any(f"{rule.block}.{field}" in dict(_flat(c)) for c in configs), (
+          rule.block, field)
+  for config in configs:  # and judge every config that has them
+    for name, _ in _flat(config):
+      idle.notes(config, [name])
+
+
+def _flat(block, prefix=""):
+  for key, value in block.items():
+    yield f"{prefix}{key}", value
+    if hasattr(value, "items"):
+      yield from _flat(value, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize(("field", "changes", "says"), [
+    ("segmenter.width", {}, "supervised.width"),
+    ("supervised.width", {}, None),
+    ("supervised.width", {"segmenter.network": "deeplabv2"}, "segmenter.width"),
+    ("supervised.momentum", {}, "supervised.optimizer='sgd'"),
+    ("supervised.momentum", {"supervised.optimizer": "sgd"}, None),
+    ("gan.r1_gamma", {}, "projected"),
+    ("gan.r1_gamma", {"image_discriminator.kind": "stylegan2"}, None),
+    ("labels.heads", {}, None),
+    ("labels.heads", {"labels.head": "branch"}, "labels.head='fitted'"),
+    ("inversion.mean_distance_weight", {}, "start='mean'"),
+    ("seed", {}, None)])
+def test_a_changed_field_without_effect_is_said(field, changes, says):
+  config = chest_xray.get_config("cpu")
+  config.update_from_flattened_dict(changes)
+  lines = idle.notes(config, [field])
+  assert len(lines) == (says is not None)
+  assert not lines or (f"config.{field} has no effect" in lines[0]
+                       and says in lines[0])
