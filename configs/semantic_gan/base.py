@@ -113,9 +113,10 @@ def get_config():
       run=""))
   c.hypercolumn = dict(size=0, first=4, layers=(), resize="")
   c.few_shot = dict(
-      # Updates of one image each; decay_epochs are updates, too.
-      kind="head", steps=600, epochs=0, learning_rate=1e-3, weight_decay=1e-4,
-      decay=1.0, decay_epochs=1, rate_factors=dict(linear=1.0),
+      kind="head", steps=600,  # updates of one image each
+      epochs=0, learning_rate=1e-3, weight_decay=1e-4,
+      decay=1.0, decay_epochs=1,  # updates here, not epochs
+      rate_factors=dict(linear=1.0),
       feature_noise=0.1)  # share of a map's standard deviation
 
   # Stage `distilled`: the network and schedule of `supervised`, trained on

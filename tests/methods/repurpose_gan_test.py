@@ -169,6 +169,8 @@ def test_auto_shot_trains(run):
      "stage 'fully_supervised'"),
     ({"shots.source": "fully_supervised", "shots.count": 0},
      "shots.count is 0"),
+    ({"shots.source": "projected", "shots.count": 1},
+     "'projected', which does not read it"),
     ({"data.num_classes": 4}, r"num_classes is 4, but .*names 7"),
     ({"data.size": 32}, r"16 x 16 pixels, config.data.size is 32"),
 ])
