@@ -9,10 +9,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from semseg_jax import experiment
 from semseg_jax.cli import arguments
 from semseg_jax.data import painted
 from semseg_jax.methods.common import generator
 from semseg_jax.training import exported
+from semseg_jax.training import loop
 from tests.docs import tutorial_test as tutorial
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -37,6 +39,26 @@ def test_the_annotation_has_every_class(tmp_path):
   label = painted.read(
       tmp_path, "000002", painted.spec(tmp_path, 7))["label"]
   assert set(np.unique(label)) == set(range(7))
+
+
+def test_the_generator_is_trained_before_anything_is_painted(
+    tmp_path, monkeypatch):
+  tutorial.write_set(tmp_path / "my_set", '{"classes": ["a", "b"]}')
+  for name in ("train_labeled", "val", "test"):  # as the page says
+    (tmp_path / f"my_set/splits/{name}.txt").unlink()
+  shutil.rmtree(tmp_path / "my_set/masks")
+  config = arguments.load_config(
+      f"{_ROOT}/configs/repurpose_gan/folder.py:size=16,classes=2,channels=3,"
+      "cpu")
+  config.data.update(data_dir=str(tmp_path / "my_set"),
+                     cache_dir=str(tmp_path / "cache"))
+  trained = []
+  monkeypatch.setattr(
+      loop, "train", lambda stage, *, workdir, **_: trained.append(workdir))
+  experiment.train(config.lock(), tmp_path / "run", only=("gan",))
+  assert trained == [tmp_path / "run/gan"]
+  with pytest.raises(ValueError, match="config.shots.folder is empty"):
+    experiment.train(config, tmp_path / "run", only=("segmenter",))
 
 
 @pytest.mark.slow

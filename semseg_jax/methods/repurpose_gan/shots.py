@@ -73,21 +73,29 @@ def source(config, workdir) -> Source:
 def spec(config) -> datasets.Spec:
   """Names and colours of the classes: the painted folder's or the data set's.
 
+  The data set's, too, while the generator is trained and nothing is painted.
+
   Raises errors.DataError: the config states another number of classes.
   """
-  if config.shots.source != "folder":
+  c = config.shots
+  if c.source != "folder" or not c.folder and config.data.name:
     return data.dataset(config).spec
+  return painted.spec(_folder(config), config.data.num_classes)
+
+
+def _folder(config) -> str:
   if not config.shots.folder:
     raise ValueError(
         "config.shots.folder is empty: name the folder of painted images "
         "(written by semseg-jax sample), or set config.shots.source to another "
         "way")
-  return painted.spec(config.shots.folder, config.data.num_classes)
+  return config.shots.folder
 
 
 def _painted(config, workdir):
   del workdir
-  c, classes = config.shots, spec(config)
+  c = config.shots
+  classes = painted.spec(_folder(config), config.data.num_classes)
   data.check_names(config, classes, c.folder)
   there = painted.names(c.folder)
   names = there[:c.count] if c.count else there
