@@ -54,8 +54,15 @@ def pairs(channels, field: str) -> tuple[tuple[int, int], ...] | None:
 
 
 def _sizes(config, block: str) -> dict:
-  """What StyleGAN2's networks have in common, by the widths of a block."""
+  """What StyleGAN2's networks have in common, by the widths of a block.
+
+  Raises ValueError: a size that they cannot have.
+  """
   c = config[block]
+  try:
+    stylegan2.check_size(config.data.size)
+  except ValueError as error:
+    raise ValueError(f"config.data.{error}") from None
   return dict(
       size=config.data.size, image_channels=config.data.channels,
       channel_multiplier=c.channel_multiplier, max_channels=c.max_channels,
