@@ -119,6 +119,25 @@ def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
           zip(_PARTS, parts, strict=True) if part}
 
 
+def volumes(root: pathlib.Path) -> dict[str, str] | None:
+  """{id: volume} of volumes.json, where images are slices of volumes."""
+  path = root / "volumes.json"
+  return json.loads(path.read_text()) if path.exists() else None
+
+
+def volumes_of(ids: Sequence[str], known: dict[str, str], root: pathlib.Path
+               ) -> list[str]:
+  """The volume of each image.
+
+  Raises errors.DataError: one has none.
+  """
+  missing = [x for x in ids if x not in known]
+  if missing:
+    raise errors.DataError(
+        f"{root / 'volumes.json'}: image {missing[0]!r} has no volume")
+  return [known[x] for x in ids]
+
+
 def _lists(root, labeled, drawn, split, seed, notes):
   if not labeled:
     notes.append("no masks and no annotations: all images are unlabeled")
@@ -128,7 +147,15 @@ def _lists(root, labeled, drawn, split, seed, notes):
       for k, v in voc_format.lists(root).items()}
   given = given or _by_folder(labeled)
   if split:
-    return divided(labeled, split, seed)
+    known = volumes(root)
+    if not known:
+      return divided(labeled, split, seed)
+    # Slices of one volume are alike: none of those trained on is scored.
+    of = dict(zip(labeled, volumes_of(labeled, known, root), strict=True))
+    parts = divided(sorted(set(of.values())), split, seed)
+    notes.append("divided by the volumes of volumes.json: " + ", ".join(
+        f"{k} {len(v)}" for k, v in parts.items()))
+    return {k: [x for x in labeled if of[x] in v] for k, v in parts.items()}
   if given:
     notes.append("splits as the data has them: " + ", ".join(
         f"{k} {len(v)}" for k, v in given.items()))

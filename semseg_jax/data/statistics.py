@@ -74,6 +74,7 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
   lines += _hint_of_values(spec, labeled)
   lines += overlaps(dataset).values()
   lines += copies(dataset).values()
+  lines += volumes_in_two(dataset).values()
   turned = {i: None for s in summaries.values() for i in s.turned}
   if turned:
     lines.append(
@@ -136,6 +137,16 @@ def copies(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
       (a, b): f"equal files in {a} and in {b}: {_few(pairs)}"
       for (a, b), ids in _shared(of).items()
       if (pairs := [x for x in ids if " = " in x])}
+
+
+def volumes_in_two(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
+  """The same of volumes whose slices are in two splits."""
+  of = {name: {x: x for x in getattr(source, "volumes", None) or ()}
+        for name, source in dataset.splits.items() if len(source)}
+  return {
+      (a, b): f"{_counted(len(names), 'volume has', 'volumes have')} slices in "
+              f"{a} and in {b}: {_few(names)}"
+      for (a, b), names in _shared(of).items()}
 
 
 def _shared(of):

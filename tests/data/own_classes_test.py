@@ -84,6 +84,29 @@ def test_masks_of_0_and_255(folder):
   np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
 
 
+def test_slices_of_a_volume_are_divided_together(folder):
+  """Neighbours are alike: a score on some, trained on others, says little."""
+  of = {f"{patient}_{k}": patient for patient in "abcdef" for k in range(4)}
+  for name in of:
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png")
+  folder.path("volumes.json").write_text(json.dumps(of))
+  said = new_folder.write(folder.root, split=(0.5, 0.2, 0.3))
+  assert "train_labeled 3, val 1, test 2" in "\n".join(said)
+  dataset = folder.load()
+  parts = [set(source.volumes) for source in dataset.splits.values()]
+  assert sum(map(len, parts)) == len(set().union(*parts)) == 6
+  assert sum(map(len, dataset.splits.values())) == len(of)
+  assert not statistics.volumes_in_two(dataset)
+  lists = folder.root / "splits"
+  (lists / "test.txt").write_text("a_0\n")
+  (lists / "train_labeled.txt").write_text("a_1\nb_1\n")
+  (lists / "val.txt").write_text("c_1\n")
+  said = "\n".join(statistics.warnings(
+      folder.load(), statistics.summarize(folder.load())))
+  assert "1 volume has slices in train_labeled and in test: a" in said
+
+
 def test_one_class_and_no_training_images_are_said(folder):
   folder.image("a.png")
   folder.mask("a.png", 0 * MASK)

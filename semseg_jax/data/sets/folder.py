@@ -98,13 +98,13 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
   opened = store.open_items(
       spec, list(items.values()), cache_dir=cache_dir,
       **reading(root, spec, files.drawn.items if files.drawn else {}))
-  volumes = _volumes(root)
+  volumes = new_folder.volumes(root)
   sources = {}
   for split, listed in splits.items():
     keys = [item.key for item in listed]
     sources[split] = opened.source(
         keys, labeled=files.annotated and not _unlabeled(split),
-        volumes=volumes and _volumes_of(keys, volumes, root))
+        volumes=volumes and new_folder.volumes_of(keys, volumes, root))
   return datasets.Dataset(spec, sources, lists)
 
 
@@ -367,17 +367,3 @@ def _unlabeled(split):
 
 def _escaped(text):
   return re.sub(r"([\[\]*?])", r"[\1]", text.lstrip("/")) or "_"
-
-
-def _volumes(root):
-  """id -> volume, where the images are slices of volumes."""
-  path = root / "volumes.json"
-  return json.loads(path.read_text()) if path.exists() else None
-
-
-def _volumes_of(keys, volumes, root):
-  missing = [key for key in keys if key not in volumes]
-  if missing:
-    raise errors.DataError(
-        f"{root / 'volumes.json'}: image {missing[0]!r} has no volume")
-  return [volumes[key] for key in keys]
