@@ -52,13 +52,23 @@ def test_the_generator_is_trained_before_anything_is_painted(
       "cpu")
   config.data.update(data_dir=str(tmp_path / "my_set"),
                      cache_dir=str(tmp_path / "cache"))
-  trained = []
-  monkeypatch.setattr(
-      loop, "train", lambda stage, *, workdir, **_: trained.append(workdir))
+  trained = {}
+  monkeypatch.setattr(loop, "train", lambda stage, *, workdir, **_: (
+      trained.update({workdir.name: stage})))
   experiment.train(config.lock(), tmp_path / "run", only=("gan",))
-  assert trained == [tmp_path / "run/gan"]
   with pytest.raises(ValueError, match="config.shots.folder is empty"):
     experiment.train(config, tmp_path / "run", only=("segmenter",))
+  assert list(trained) == ["gan"]
+  shots = tmp_path / "my_shots"
+  shots.mkdir()
+  Image.new("RGB", (16, 16)).save(shots / "000000.png")
+  Image.new("L", (16, 16), 1).save(shots / "000000_mask.png")
+  (shots / "classes.json").write_text(
+      '{"classes": ["a", "b"], "colours": [[0, 0, 0], [0, 9, 0]]}')
+  config.shots.update(folder=str(shots), count=0)
+  experiment.train(config, tmp_path / "run", only=("segmenter", "autoshot"))
+  assert list(trained) == ["gan", "segmenter", "autoshot"]
+  assert not trained["autoshot"].validate  # there is no mask to score by
 
 
 @pytest.mark.slow

@@ -207,7 +207,15 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       sample=sample,
       validate=validation.validator(
           config, lambda state, frozen, x: logits(state.network, x))
-      if config.data.name and config.data.validation else None)
+      if _has_validation(config) else None)
+
+
+def _has_validation(config) -> bool:
+  """Whether there are masks to choose the checkpoint by."""
+  if not config.data.name:
+    return False
+  split = data.dataset(config).splits.get(config.data.validation)
+  return split is not None and split.labeled
 
 
 def pairs(config):
