@@ -71,6 +71,17 @@ def test_head_is_fitted_to_the_inverted_labeled_images(fitted):
   assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
 
 
+def test_every_process_has_all_labeled_images(toy_config, monkeypatch):
+  config = toy_config(**{"data.num_classes": 7, "data.num_labeled": 4})
+  image, label = label_head.examples(config)
+  monkeypatch.setattr(jax, "process_count", lambda: 2)
+  monkeypatch.setattr(jax, "process_index", lambda: 1)
+  there = label_head.examples(config)
+  np.testing.assert_array_equal(there[0], image)
+  np.testing.assert_array_equal(there[1], label)
+  assert len(image) == 4
+
+
 def test_epochs_are_not_passed_over(toy_config):
   config = toy_config(**{
       "labels.head": "fitted", "few_shot.steps": 60, "few_shot.epochs": 10})

@@ -161,6 +161,17 @@ def test_auto_shot_trains(run):
   assert int(state.step) == stage.steps
 
 
+def test_processes_share_the_batches_of_auto_shot(tmp_path, monkeypatch):
+  config = toy.config(tmp_path)
+  batch = lambda: next(autoshot.make(config, None).train_data(1))["index"]
+  whole, halves = batch(), []
+  monkeypatch.setattr(jax, "process_count", lambda: 2)
+  for process in (0, 1):
+    monkeypatch.setattr(jax, "process_index", lambda process=process: process)
+    halves.append(batch())
+  np.testing.assert_array_equal(np.concatenate(halves), whole)
+
+
 @pytest.mark.parametrize(("changes", "message"), [
     ({"shots.count": 3}, "2 images have a mask.*asks for 3"),
     ({"shots.folder": ""}, "shots.folder is empty"),

@@ -228,12 +228,15 @@ def evaluation_source(config, name: str):
 
 
 def source_batches(config, source, *, batch_size: int, start_step: int,
-                   augment):
-  """Like the labeled stream of `train_batches`, from another source."""
+                   augment, **rows):
+  """Like the labeled stream of `train_batches`, from another source.
+
+  `rows`: of `pipeline.batches`, instead of this process's.
+  """
   return pipeline.train_batches(
       source, None, size=shape(config), batch_size=batch_size,
       unlabeled_batch_size=0, seed=config.seed, augment=augment,
-      crop=crop_options(config), **stream_rows(config, start_step))
+      crop=crop_options(config), **stream_rows(config, start_step) | rows)
 
 
 def to_float(image) -> jax.Array:

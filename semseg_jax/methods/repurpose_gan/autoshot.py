@@ -87,6 +87,10 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
     raise ValueError(
         f"config.autoshot.num_samples is {c.num_samples}: at least two "
         "are needed, one of them is held out")
+  if c.batch_size % jax.process_count():
+    raise ValueError(
+        f"config.autoshot.batch_size is {c.batch_size}: give a multiple of the "
+        f"{jax.process_count()} processes")
   epoch = -(-count // c.batch_size)  # Steps.
   make_pair = pairs(config)
   tx = optax.chain(
@@ -172,8 +176,10 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
     def order(epoch):
       return np.random.default_rng([config.seed, epoch]).permutation(count)
 
+    rows = c.batch_size // jax.process_count()  # of this process
     for step in itertools.count(start):
-      positions = range(step * c.batch_size, (step + 1) * c.batch_size)
+      first = step * c.batch_size + jax.process_index() * rows
+      positions = range(first, first + rows)
       yield {"index": np.array(
           [order(i // count)[i % count] for i in positions], np.int32)}
 

@@ -101,7 +101,8 @@ def make(config, workdir) -> stage.Stage:
 def examples(config):
   """The labeled images: (uint8 [n, S, S, C], labels int32 [n, S, S])."""
   labeled, _ = data.train_sources(config)
+  # All of them in every process: they are no batch, which processes share.
   batch = next(data.source_batches(
       config, labeled, batch_size=len(labeled), start_step=0,
-      augment=data.no_augmentation()))["labeled"]
-  return batch["image"], batch["label"]
+      augment=data.no_augmentation(), process_index=0, process_count=1))
+  return batch["labeled"]["image"], batch["labeled"]["label"]
