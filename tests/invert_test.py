@@ -28,3 +28,17 @@ def test_latents_of_a_linear_generator_come_back():
 def test_floats_are_refused():
   with pytest.raises(TypeError, match="uint8"):
     semseg_jax.invert(np.zeros((1, 4, 4, 3)), None, {}, np.zeros(3))
+
+
+@pytest.mark.parametrize(("shape", "options", "message"), [
+    ((2, 4, 4, 1), {}, r"\(2, 4, 4, 1\), but generate .* \(4, 4, 3\)"),
+    ((2, 8, 8, 3), {}, r"\(2, 8, 8, 3\), but generate .* \(4, 4, 3\)"),
+    ((0, 4, 4, 3), {}, "0 images"),
+    ((2, 4, 4, 3), {"batch_size": 0}, "batch_size 0"),
+    ((4, 4, 3), {}, r"give \[N, S, S, C\]")])
+def test_what_does_not_fit_is_refused(shape, options, message):
+  generate = lambda matrix, latents, noise: (
+      latents[:, 0] @ matrix).reshape(-1, 4, 4, 3)
+  with pytest.raises(ValueError, match=message):
+    semseg_jax.invert(np.zeros(shape, np.uint8), generate, np.zeros((3, 48)),
+                      np.zeros(3), **options)

@@ -50,13 +50,24 @@ def invert(images, generate, variables, mean, *, num_ws: int = 1,
     seed: of the noise maps' starts.
 
   Raises:
-    TypeError: images are not uint8. ValueError: they are not [N, S, S, C].
+    TypeError: images are not uint8. ValueError: they are not [N, S, S, C], or
+      not of the shape that `generate` makes; or a count is 0.
   """
   images = np.asarray(images)
   if images.dtype != np.uint8:
     raise TypeError(f"images have dtype {images.dtype}; give uint8 in [0, 255]")
   if images.ndim != 4:
     raise ValueError(f"images have shape {images.shape}; give [N, S, S, C]")
+  if min(len(images), num_ws, batch_size) < 1:
+    raise ValueError(f"{len(images)} images, num_ws {num_ws}, batch_size "
+                     f"{batch_size}: give 1 or more of each")
+  mean = jnp.asarray(mean, jnp.float32)
+  made = jax.eval_shape(
+      generate, variables, jnp.zeros((1, num_ws, mean.shape[-1])),
+      tuple(jnp.zeros((1, *shape, 1)) for shape in noise_shapes))
+  if made.shape[1:] != images.shape[1:]:  # it might broadcast
+    raise ValueError(f"images have shape {images.shape}, but generate makes "
+                     f"images of {made.shape[1:]}")
   weights = options_lib.MEAN_START
   if distance is None:
     weights = weights._replace(perceptual=0.0, mse=1.0)
@@ -73,10 +84,10 @@ def invert(images, generate, variables, mean, *, num_ws: int = 1,
           steps=steps, learning_rate=learning_rate, start="mean",
           optimize_noise=bool(noise_shapes), weights=weights,
           loss_size=images.shape[1]),
-      min(batch_size, max(1, len(images))))
+      min(batch_size, len(images)))
   result = search.run(
       variables, image_ops.from_uint8(images), np.arange(len(images)),
-      jax.random.key(seed), mean=jnp.asarray(mean, jnp.float32))
+      jax.random.key(seed), mean=mean)
   rendered, _ = search.render(variables, result.latents, result.noise)
   return Inversion(result.latents, result.noise,
                    np.asarray(image_ops.to_uint8(rendered)), result.losses)
