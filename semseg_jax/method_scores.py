@@ -3,6 +3,7 @@
 import json
 
 from semseg_jax import stages
+from semseg_jax.data import sources
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import validation
@@ -18,8 +19,8 @@ def validate(config, workdir, predict) -> dict[str, float]:
   """{method: mean IoU on the first validation images}, to choose one by.
 
   All methods see the same images, at most `_NUM_VALIDATED`. The scores are kept
-  in workdir/validation.json and computed again once a stage or the config has
-  changed. {} without a labeled validation split.
+  in workdir/validation.json and computed again once a stage, the config or one
+  of these images has changed. {} without a labeled validation split.
   """
   c = config.data
   split = data.dataset(config).splits.get(c.validation)
@@ -29,15 +30,18 @@ def validate(config, workdir, predict) -> dict[str, float]:
   plain = json.loads(config.to_json_best_effort())
   digits = records.config_hash({**plain, "steps": steps})
   written = _validation(workdir)
-  if written.get("fingerprint") == digits:
-    return written["miou"]
   limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
                           _NUM_VALIDATED) if x)
+  contents = sources.contents(split, range(min(limit, len(split))))
+  if written.get("fingerprint") == digits and (
+      written.get("contents", contents) == contents):
+    return written["miou"]
   counts = validation.confusions(
       config, predict, limit=limit, batch_size=config.evaluation.batch_size)
   miou = {k: round(float(scores.mean_iou(x)), 4) for k, x in counts.items()}
   run_dir.write_json(workdir / _VALIDATION, {
-      "fingerprint": digits, "images": min(limit, len(split)),
+      "fingerprint": digits, "contents": contents,
+      "images": min(limit, len(split)),
       "miou": miou, "steps": steps})
   return miou
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import typing
+import zlib
 
 from absl import logging
 import numpy as np
@@ -141,6 +142,20 @@ def facts(source: Source) -> dict[str, Facts] | None:
     return source.facts() if hasattr(source, "facts") else None
   known = facts(parent)
   return known and {i: known[i] for i in source.ids if i in known}
+
+
+def content(example: Example) -> str:
+  """Digits that change with an image or its labels."""
+  return "".join(f"{zlib.crc32(example[k].tobytes()):08x}"
+                 for k in ("image", "label") if k in example)
+
+
+def contents(source: Source, indices) -> list[str] | None:
+  """The `content` of some images; None: of a source that is not stored, whose
+  images do not change."""
+  if facts(source) is None:
+    return None
+  return [content(source[int(i)]) for i in indices]
 
 
 def origins(source: Source) -> dict[tuple, str]:

@@ -30,7 +30,8 @@ def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
   Returns {method: [C, C] counts, truth in rows}.
   """
   store = chunks.ChunkStore(epath.Path(out_dir), chunks.fingerprint(
-      [fingerprint, list(source.ids), batch_size, size, spec.ignore_index]))
+      [fingerprint, list(source.ids), batch_size, size, spec.ignore_index,
+       *(sources.contents(source, range(len(source))) or ())]))
   total = -(-len(source) // batch_size)
   missing = [k for k in range(total) if not store.done(k)]
   progress = console.Progress("score", total - len(missing), total)

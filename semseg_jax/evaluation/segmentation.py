@@ -9,7 +9,6 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import re
 import time
-import zlib
 
 from etils import epath
 import numpy as np
@@ -172,16 +171,10 @@ def _still_valid(arrays, source, names, there) -> bool:
   if not all(f"{stems([names[i]], m, methods)[0]}_index.png" in there
              for i in arrays["index"] for m in methods):
     return False
-  if _CONTENT not in arrays or sources.facts(source) is None:
-    return True  # of a former version; rendered images do not change
-  now = [_content(source[int(i)]) for i in arrays["index"]]
-  return arrays[_CONTENT].tolist() == now
-
-
-def _content(example) -> str:
-  """Digits that change with an image or its labels."""
-  return "".join(f"{zlib.crc32(example[k].tobytes()):08x}"
-                 for k in ("image", "label"))
+  if _CONTENT not in arrays:
+    return True  # of a former version, or images that do not change
+  now = sources.contents(source, arrays["index"])
+  return now is None or arrays[_CONTENT].tolist() == now
 
 
 def _methods(arrays):
@@ -191,8 +184,9 @@ def _methods(arrays):
 def _score_chunk(predicted, index, source, spec, view, folder, names, images):
   """(arrays to keep, accuracy by method) of one batch; writes its masks."""
   examples = [source[int(i)] for i in index]
-  arrays = {"index": index,
-            _CONTENT: np.array([_content(x) for x in examples])}
+  arrays = {"index": index}
+  if sources.facts(source) is not None:
+    arrays[_CONTENT] = np.array([sources.content(x) for x in examples])
   if "volume" in examples[0]:
     arrays["volume"] = np.array([x["volume"] for x in examples])
   if not predicted:

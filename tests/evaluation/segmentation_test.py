@@ -50,6 +50,20 @@ class _Toy:
     return example
 
 
+class _Stored(_Toy):
+  """The same on disk, where a mask may be corrected."""
+  corrected = None
+
+  def facts(self):
+    return {}
+
+  def __getitem__(self, index):
+    example = super().__getitem__(index)
+    if index == self.corrected:  # as many pixels of each class as before
+      example["label"] = example["label"][:, ::-1]
+    return example
+
+
 def _logits(images, noise=0.0, seed=0):
   gray = images.mean(-1)[..., None]
   logits = -np.abs(gray - np.array([0.0, 100.0, 200.0])) / 50.0
@@ -204,19 +218,7 @@ def test_what_is_out_of_date_is_predicted_again(tmp_path, change):
 
 def test_what_changed_on_disk_is_scored_again(tmp_path):
   """The masks of a test set are corrected; their names stay."""
-  class Stored(_Toy):
-    corrected = None
-
-    def facts(self):
-      return {}
-
-    def __getitem__(self, index):
-      example = super().__getitem__(index)
-      if index == self.corrected:  # as many pixels of each class as before
-        example["label"] = example["label"][:, ::-1]
-      return example
-
-  source = Stored()
+  source = _Stored()
   first = _run(tmp_path, _Predict(3), source)
   predict = _Predict(3)
   assert _run(tmp_path, predict, source) == first
@@ -229,13 +231,13 @@ def test_what_changed_on_disk_is_scored_again(tmp_path):
 
 
 def test_chunks_of_a_former_version_count(tmp_path):
-  first = _run(tmp_path, _Predict(3))
+  first = _run(tmp_path, _Predict(3), _Stored())
   path = tmp_path / "chunks" / "chunk_00001.npz"
   arrays = chunks.read(path)
   del arrays["content"]
   chunks.write(path, arrays)
   predict = _Predict(3)
-  assert _run(tmp_path, predict) == first
+  assert _run(tmp_path, predict, _Stored()) == first
   assert predict.indices == []
 
 
