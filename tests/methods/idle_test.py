@@ -53,3 +53,17 @@ def test_a_changed_field_without_effect_is_said(field, changes, says):
   assert len(lines) == (says is not None)
   assert not lines or (f"config.{field} has no effect" in lines[0]
                        and says in lines[0])
+
+
+def test_a_size_beside_a_shape_is_said():
+  config = camvid.get_config("cpu")
+  assert "data.geometry.shape" in idle.notes(config, ["data.size"])[0]
+  config.data.geometry.shape = ()
+  assert not idle.notes(config, ["data.size"])
+
+
+def test_blocks_of_other_methods_are_said():
+  config = smis.get_config("")
+  assert "block shots" in idle.notes(config, ["inversion.steps"])[0]
+  assert not idle.notes(config, ["inversion.batch_size", "shots.steps"])
+  assert idle.notes(repurpose.get_config(""), ["distilled.keep"])

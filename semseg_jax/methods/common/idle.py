@@ -34,7 +34,15 @@ _network = lambda c: c.segmenter.network
 _head = lambda c: c.get("labels", {}).get("head", "")
 _fitted_only = lambda c: c.method == "semantic_gan" and _head(c) == "branch"
 
+_RENDERED = ("scenes", "toy_faces")  # drawn at data.size
+
 RULES = (
+    Rule("data", ("size",),
+         lambda c: c.method == "semisup" and c.data.geometry.shape != () and (
+             c.data.name not in _RENDERED) and (
+                 c.mlmt.shape != () or not {"mlmt", "classifier"} & set(
+                     c.stages)),
+         "of squares, and data.geometry.shape is what is trained on"),
     Rule("segmenter", ("depth", "width", "blocks"),
          lambda c: _network(c) == "unet" or c.segmenter.backbone != "",
          "of a DeepLab on a ResNet; a U-Net has supervised.width and .levels"),
@@ -113,6 +121,17 @@ RULES = (
 )
 
 
+# Method -> blocks that its configs have and none of its stages reads.
+_BLOCKS = {
+    "fewshot_smis": {
+        "inversion": "of semantic_gan and repurpose_gan; shots are inverted as "
+                     "the block shots says",
+        "distilled": "of semantic_gan", "few_shot": "of the other methods",
+        "hypercolumn": "of the other methods"},
+    "repurpose_gan": {"distilled": "of semantic_gan"}}
+_REFERRED = ("inversion.batch_size",)  # evaluation.batch_size follows it
+
+
 def notes(config, changed: Iterable[str]) -> list[str]:
   """A line for each changed field that does nothing in this config.
 
@@ -122,6 +141,10 @@ def notes(config, changed: Iterable[str]) -> list[str]:
   lines = []
   for name in changed:
     block, _, field = name.rpartition(".")
+    why = _BLOCKS.get(config.method, {}).get(name.partition(".")[0])
+    if why and name not in _REFERRED:
+      lines.append(f"config.{name} has no effect here: it is {why}")
+      continue
     for rule in RULES:
       if rule.block == block and field in rule.fields and rule.idle(config):
         lines.append(f"config.{name} has no effect here: it is {rule.because}")
