@@ -313,7 +313,8 @@ def evaluate(config, workdir, *, splits=()):
     save_record(
         config, workdir, name, methods, seconds=time.monotonic() - started,
         extra=summary | _reports(config, workdir, source, folder))
-    print(f"\n{dataset.spec.name}, split {name}, {len(source)} images:\n"
+    print(f"\n{dataset.spec.name}, split {name}, {len(source)} images, scores "
+          "in %:\n"
           f"{tables.text(tables.score_rows(methods, plain))}\n\n"
           f"{tables.text(tables.class_rows(methods))}", flush=True)
   if primary:

@@ -187,20 +187,24 @@ def gpu_rows(config) -> list[dict]:
 def plan(config, workdir):
   """Prints the table; for `experiment.run`."""
   del workdir
-  for topology in flags.FLAGS.topology:  # all before the first compilation
-    chips.devices(flags.FLAGS.compiled_for or topology)
+  given = flags.FLAGS
+  for name in ("gradients", "compiled_for"):
+    if given[name].value and not given.topology:
+      raise ValueError(f"--{name} needs a --topology, such as v5e:2x2")
+  for topology in given.topology:  # all before the first compilation
+    chips.devices(given.compiled_for or topology)
   config = programs.blank(config)
   rows = []
-  for topology in flags.FLAGS.topology or [None]:
+  for topology in given.topology or [None]:
     of_topology = (gpu_rows(config) if not topology
                    else gradient_rows(config, topology)
-                   if flags.FLAGS.gradients else tpu_rows(config, topology))
+                   if given.gradients else tpu_rows(config, topology))
     print(tables.markdown([
         {k: shown(v) for k, v in r.items()} for r in of_topology]) + "\n",
           flush=True)
     rows += of_topology
-  if flags.FLAGS.out:
-    pathlib.Path(flags.FLAGS.out).write_text(json.dumps(rows, indent=1) + "\n")
+  if given.out:
+    pathlib.Path(given.out).write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def shown(value):
