@@ -194,8 +194,10 @@ def real_features(config, network):
     total += int(batch["mask"].sum())
     if total >= config.monitor.samples:
       break
+  total = min(total, config.monitor.samples)  # without the rest of a batch
   _, first = np.unique(unlabeled.ids[:total], return_index=True)
-  return joined(computed) | {"distinct": np.isin(np.arange(total), first)}
+  features = jax.tree.map(lambda x: x[:total], joined(computed))
+  return features | {"distinct": np.isin(np.arange(total), first)}
 
 
 def _scores(config):
