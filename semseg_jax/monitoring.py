@@ -194,7 +194,8 @@ def real_features(config, network):
     total += int(batch["mask"].sum())
     if total >= config.monitor.samples:
       break
-  total = min(total, config.monitor.samples)  # without the rest of a batch
+  # Without the rest of a batch; studies compare where nothing is monitored.
+  total = min(total, config.monitor.samples or total)
   _, first = np.unique(unlabeled.ids[:total], return_index=True)
   features = jax.tree.map(lambda x: x[:total], joined(computed))
   return features | {"distinct": np.isin(np.arange(total), first)}

@@ -49,6 +49,9 @@ def test_images_that_are_repeated_in_training_count_once(tmp_path):
       "efficientnet": np.asarray(image).mean((1, 2))})
   assert real["efficientnet"].shape == (37, 3)  # no whole batches of 32
   assert real["distinct"].sum() == 8
+  config.monitor.samples = 0  # nothing is monitored, but a study compares
+  assert len(monitoring.real_features(config, lambda image: {
+      "efficientnet": np.asarray(image).mean((1, 2))})["distinct"]) == 32
   fake = {"efficientnet": real["efficientnet"][real["distinct"]] + 1e-3}
   assert monitoring.compare(real, fake)["monitor/efficientnet_precision"] == 1
 
