@@ -106,7 +106,7 @@ def geometry() -> ml_collections.ConfigDict:
 def segmenter() -> ml_collections.ConfigDict:
   """Block `segmenter`: the U-Net of `supervised` by default."""
   return ml_collections.ConfigDict(dict(
-      network="unet",  # unet, deeplabv2 or deeplabv3plus
+      network="unet",  # unet, deeplabv2, deeplabv3plus or semantic_fpn
       backbone="",  # efficientnet_lite0, ...: instead of the network's trunk
       frozen_statistics=False,  # of that backbone's batch norm
       backbone_factor=1.0,  # its rate / the head's, under "adamw"
@@ -115,7 +115,7 @@ def segmenter() -> ml_collections.ConfigDict:
       blocks=(),  # per stage of the ResNet; () = those of `depth`
       output_stride=8,
       branches=(6, 12, 18, 24),  # dilations of DeepLabv2's classifier
-      features=256, fine_features=48,  # of DeepLabv3+
+      features=256, fine_features=48,  # of DeepLabv3+ and semantic FPN
       # As the networks that DeepLabv2's published weights belong to.
       stride_first=False, ceil_pool=False, frozen_affine=False,
       normalize="unit",  # of images: unit, imagenet, caffe, ...

@@ -6,9 +6,10 @@ r"""Semi-supervised segmentation of road scenes (CamVid, real, 11 classes).
 
 Arguments: method, labels (the pack has lists of 12, 23, 46, 92 and 184 of 367)
 or ratio, seed, cpu (narrow, short), backbone (efficientnet_lite0: on ImageNet's
-features), match_official, smoke. Images are 240 x 180, scores are taken at
-480 x 360. `val` is scored: the pack's test set is held back, so that
-checkpoints are chosen on what is scored, for every row alike.
+features; with cpu a semantic FPN on crops of the full images), match_official,
+smoke. Images are 240 x 180, scores are taken at 480 x 360. `val` is scored: the
+pack's test set is held back, so that checkpoints are chosen on what is scored,
+for every row alike.
 """
 
 from configs import common
@@ -32,5 +33,5 @@ def get_config(arg=""):
     a["labels"] = -2
   base.finish(c, a, POOL)
   if a["cpu"] and a["backbone"] and not a["smoke"]:
-    small.on_features(c)
+    small.on_features(c, steps=600, evaluate=(360, 480))
   return c

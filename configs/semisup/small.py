@@ -82,23 +82,41 @@ def two_cores_real(
   c.mlmt.update(steps=150, unlabeled_batch_size=16, shape=views)
   for stage in _segmenters(c):
     stage.update(steps=steps, batch_size=batch)
-  c.s4gan.self_training_start = 2 * steps // 5
-  c.adv_ssl.self_training_start = 3 * steps // 10
-  c.mean_teacher.update(rampup=3 * steps // 10, unlabeled_batch_size=batch)
+  _later(c, steps)
+  c.mean_teacher.unlabeled_batch_size = batch
   c.log.update(sample_every=200, eval_every=100, checkpoint_every=100)
   return c
 
 
-def on_features(c: ml_collections.ConfigDict):
-  """A wider head on a pretrained trunk, on two cores; chosen on CamVid.
+def _later(c, steps):
+  """What does not begin at once, for stages of so many steps."""
+  c.s4gan.self_training_start = 2 * steps // 5
+  c.adv_ssl.self_training_start = 3 * steps // 10
+  c.mean_teacher.rampup = 3 * steps // 10
+
+
+def on_features(c: ml_collections.ConfigDict, *, steps: int, evaluate):
+  """A feature pyramid on a pretrained trunk, on two cores; chosen on CamVid.
+
+  Trained on crops of full-size images, in which small things are seen, with
+  colors changed at random (docs/semisup.md).
 
   Args:
     c: a config with a backbone after `two_cores_real`, changed by this
       function.
+    steps: of the segmenters' stages.
+    evaluate: (height, width) of full-size images.
   """
-  c.segmenter.update(features=96, fine_features=32)
+  c.segmenter.update(network="semantic_fpn", features=96, fine_features=64)
+  c.data.geometry.update(
+      crop=True, scales=(0.5, 0.75, 1.0), evaluate=evaluate)
+  color = dict(brightness=0.4, contrast=0.4, saturation=0.4)
   for stage in _segmenters(c):
-    stage.update(learning_rate=2e-3, dice_weight=1.0)
+    stage.update(learning_rate=2e-3, dice_weight=1.0, steps=steps)
+    stage.color.update(color)
+  _later(c, steps)
+  # Four times the pixels of a step's images.
+  c.log.eval_every = 200
   return c
 
 

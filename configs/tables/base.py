@@ -211,16 +211,17 @@ def fitted_head_rows(config, unlabeled, **arguments):
       for method in ("encoder", "inversion", "distilled")]
 
 
-def semisup_methods(config, **arguments):
+def semisup_methods(config, network="DeepLab", **arguments):
   """The rows of our own semi-supervised tables, all from one run each.
 
   Args:
     config: name of the config in configs/semisup.
+    network: the segmenter's name, for the rows.
     **arguments: of the config; with `backbone` the rows say so.
   """
   trunk = " on EfficientNet-Lite" if "backbone" in arguments else ""
-  methods = (("DeepLab", "supervised"), ("AdvSSL", "adv_ssl"),
-             ("s4GAN", "s4gan"), ("DeepLab + MLMT", "supervised+mlmt"),
+  methods = ((network, "supervised"), ("AdvSSL", "adv_ssl"),
+             ("s4GAN", "s4gan"), (f"{network} + MLMT", "supervised+mlmt"),
              ("s4GAN + MLMT", "s4gan+mlmt"))
   return [
       dict(name=name + trunk, method=method,

@@ -42,7 +42,7 @@ FIELDS = {
     "fpn_channels": "channels of the feature pyramid",
     "head_channels": "channels of the heads",
     "output_stride": "input pixels per output cell",
-    "network": "unet, deeplabv2 or deeplabv3plus",
+    "network": "unet, deeplabv2, deeplabv3plus or semantic_fpn",
     "stride_first": "the block's first convolution has the stride",
     "ceil_pool": "pooling rounds sizes up",
     "frozen_affine": "scales and shifts of batch normalisation are not trained",

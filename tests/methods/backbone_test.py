@@ -36,7 +36,7 @@ def _trunks(variables):
   return {kind: tree["backbone"] for kind, tree in variables.items()}
 
 
-@pytest.mark.parametrize("network", ["unet", "deeplabv3plus"])
+@pytest.mark.parametrize("network", ["unet", "deeplabv3plus", "semantic_fpn"])
 def test_segmenter_starts_from_imagenet(weights, network):
   config = _config(**{"segmenter.network": network})
   variables = segmenter.init(
@@ -69,6 +69,7 @@ def test_autoshot_network():
     {"segmenter.backbone": "vgg16"},
     {"segmenter.network": "deeplabv2"},
     {"segmenter.normalize": "imagenet"},
+    {"segmenter.network": "semantic_fpn", "segmenter.backbone": ""},
 ])
 def test_backbone_that_does_not_fit_is_refused(changes):
   with pytest.raises(ValueError, match="config.segmenter.backbone"):

@@ -7,6 +7,7 @@ import pytest
 
 from semseg_jax.models import backbone_unet
 from semseg_jax.models import deeplab
+from semseg_jax.models import semantic_fpn
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -17,6 +18,26 @@ def test_unet_keeps_any_size(channels):
       module.init_with_output, jax.random.key(0), image)
   assert logits.shape == (2, 45, 64, 5)
   assert "backbone" in variables["params"]
+
+
+def test_semantic_fpn_has_logits_at_stride_4_and_uses_every_level():
+  module = semantic_fpn.SemanticFPN(num_classes=5, features=8,
+                                    branch_features=8)
+  image = jnp.zeros((1, 45, 64, 3))
+  variables = jax.jit(module.init)(jax.random.key(0), image)
+  maps = jax.eval_shape(module.apply, variables, image)[1]
+  assert maps["sum"].shape == (1, 12, 16, 8)
+
+  @jax.jit
+  def logits(params):
+    return module.apply({**variables, "params": params}, image)[0]
+
+  before = logits(variables["params"])
+  assert before.shape == (1, 12, 16, 5) and before.dtype == jnp.float32
+  for level in (2, 3, 4, 5):
+    changed = jax.tree.map(lambda x: x, variables["params"])
+    changed[f"lateral{level}"]["bias"] += 1.0
+    assert jnp.abs(logits(changed) - before).max() > 1e-3
 
 
 @pytest.mark.parametrize("stride", [8, 16])

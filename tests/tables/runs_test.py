@@ -228,13 +228,13 @@ def test_missing_config_is_named_beside_the_other_lines(tmp_path):
 
 def test_fields_of_the_scoring_alone(tmp_path):
   row = dict(name="r", config=toy.TOY_FACES, method="x",
-             evaluate="-m a.b --trials=5", scoring={"evaluation.limit": 7})
+             evaluate="eval --trials=5", scoring={"evaluation.limit": 7})
   table = toy.table(rows=[row])
   lines, _ = runs.commands([table], toy.folders(tmp_path))
   train, evaluation = lines[0].split(" && ")
   assert "limit" not in train
   assert evaluation.startswith(
-      f"python -m a.b --trials=5 --config={toy.TOY_FACES}")
+      f"semseg-jax eval --trials=5 --config={toy.TOY_FACES}")
   assert "--config.evaluation.limit=7" in evaluation
   run = next(iter(definition.runs(table)))
   plain = runs.plain_config(run, toy.folders(tmp_path), table)

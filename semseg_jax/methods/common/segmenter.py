@@ -21,13 +21,14 @@ from semseg_jax.methods.common import validation
 from semseg_jax.models import backbone_unet
 from semseg_jax.models import deeplab
 from semseg_jax.models import efficientnet_lite
+from semseg_jax.models import semantic_fpn
 from semseg_jax.models import unet
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import resample
 from semseg_jax.training import checkpoint
 from semseg_jax.training import optimizers
 
-NETWORKS = ("unet", "deeplabv2", "deeplabv3plus")
+NETWORKS = ("unet", "deeplabv2", "deeplabv3plus", "semantic_fpn")
 
 
 def build(config):
@@ -64,6 +65,15 @@ def build(config):
         used_branches=2 if config.match_official else None,
         stride_first=c.stride_first, ceil_pool=c.ceil_pool,
         frozen_affine=c.frozen_affine, dtype=dtype)
+  if c.network == "semantic_fpn":
+    if not c.backbone:
+      raise ValueError("config.segmenter.network 'semantic_fpn' stands on a "
+                       "pretrained trunk: name config.segmenter.backbone")
+    return semantic_fpn.SemanticFPN(
+        num_classes=config.data.num_classes,
+        variant=efficientnet_lite.NAMES[c.backbone], features=c.features,
+        branch_features=c.fine_features,
+        frozen_statistics=c.frozen_statistics, dtype=dtype)
   raise ValueError(
       f"config.segmenter.network is {c.network!r}; choose one of {NETWORKS}")
 
@@ -75,11 +85,11 @@ def _check_backbone(c):
     raise ValueError(
         f"config.segmenter.backbone is {c.backbone!r}; choose one of "
         f"{list(efficientnet_lite.NAMES)} or '' for the network's own")
-  if c.network not in ("unet", "deeplabv3plus") or c.normalize != "unit":
+  if c.network == "deeplabv2" or c.normalize != "unit":
     raise ValueError(
-        f"config.segmenter.backbone {c.backbone!r} is for network 'unet' or "
-        f"'deeplabv3plus' and images normalised as 'unit', not for "
-        f"{c.network!r} and {c.normalize!r}")
+        f"config.segmenter.backbone {c.backbone!r} is for network 'unet', "
+        f"'deeplabv3plus' or 'semantic_fpn' and images normalised as 'unit', "
+        f"not for {c.network!r} and {c.normalize!r}")
 
 
 def normalized(config, image) -> jax.Array:

@@ -32,7 +32,7 @@ def network(config, block: str):
     raise ValueError(
         f"config.segmenter.network is 'unet', which has one channel for two "
         f"classes, but stage {block!r} judges a channel of each class: choose "
-        "'deeplabv2' or 'deeplabv3plus'")
+        "a DeepLab or 'semantic_fpn'")
   return segmenter.build(config)
 
 
