@@ -33,7 +33,8 @@ def test_semantic_fpn_has_logits_at_stride_4_and_uses_every_level():
     return module.apply({**variables, "params": params}, image)[0]
 
   before = logits(variables["params"])
-  assert before.shape == (1, 12, 16, 5) and before.dtype == jnp.float32
+  assert before.shape == (1, 12, 16, 5)
+  assert before.dtype == jnp.float32
   for level in (2, 3, 4, 5):
     changed = jax.tree.map(lambda x: x, variables["params"])
     changed[f"lateral{level}"]["bias"] += 1.0
