@@ -64,7 +64,7 @@ def chosen(table: definition.Table, *, rows: Sequence[str], seeds: Sequence[int]
   unknown = set(rows) - {row.name for row in table.rows}
   if unknown:
     raise ValueError(f"table {table.name!r} has no row {min(unknown)!r}; it "
-                     f"has {', '.join(row.name for row in table.rows)}")
+                     f"has {', '.join(repr(row.name) for row in table.rows)}")
   return dataclasses.replace(table, rows=tuple(
       row if row.name in rows
       else dataclasses.replace(row, config="") for row in table.rows))

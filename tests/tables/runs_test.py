@@ -324,5 +324,5 @@ def test_only_chosen_rows_and_seeds_are_run():
   assert len(chosen.rows) == len(table.rows)
   assert [r.argument for r in definition.runs(chosen)] == [
       f"labels={n},seed=7" for n in (30, 150, 1500)]
-  with pytest.raises(ValueError, match="has no row 'Theirs'.*GCT"):
+  with pytest.raises(ValueError, match="has no row 'Theirs'.*'GCT'"):
     runs.chosen(table, rows=["Theirs"], seeds=[])
