@@ -32,7 +32,7 @@ COMMANDS = [
     ("train.py", ["--config.gan.steps=many"], "config.gan.steps=many"),
     ("train.py", ["--stage=gann"], "'gann'"),
     ("train.py", ["extra"], "'extra'"),
-    ("eval.py", [], "'supervised'.*train.py"),
+    ("eval.py", [], "'supervised'.*semseg-jax train"),
     ("eval.py", ["--config=configs/absent.py"], "configs/absent.py"),
     ("eval.py", [f"--config={smoke.CONFIG},smoky"], "'smoky'.*smoke"),
 ]
