@@ -92,17 +92,17 @@ def _check_backbone(c):
         f"not for {c.network!r} and {c.normalize!r}")
 
 
-def normalized(config, image) -> jax.Array:
-  """Images as the network takes them: uint8 is normalised, float is not."""
+def normalized(config, image, block: str = "segmenter") -> jax.Array:
+  """Images as the network of a block takes them: uint8 is normalised, float is
+  not."""
   if image.dtype != jnp.uint8:
     return image
-  return image_ops.normalize(image, config.segmenter.normalize)
+  return image_ops.normalize(image, config[block].normalize)
 
 
-def channels(config) -> int:
+def channels(config, block: str = "segmenter") -> int:
   """Channels of `normalized`: those of an RGB network for grey images, too."""
-  unit = config.segmenter.normalize == "unit"
-  return config.data.channels if unit else 3
+  return config.data.channels if config[block].normalize == "unit" else 3
 
 
 def initial(config) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.common import trained
 from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import resnet
-from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 
 
@@ -47,11 +46,6 @@ def shape(config) -> tuple[int, int]:
   return tuple(config.mlmt.shape) or (config.data.size,) * 2
 
 
-def channels(config) -> int:
-  """Channels of `normalized`: those of an RGB network for grey images, too."""
-  return config.data.channels if config.mlmt.normalize == "unit" else 3
-
-
 def initial(config, workdir):
   """Variables to start from; {} if there are none.
 
@@ -82,13 +76,6 @@ def initial(config, workdir):
           for kind, tree in variables.items()}
 
 
-def normalized(config, image):
-  """Images as the network takes them: uint8 is normalised, float is not."""
-  if image.dtype != jnp.uint8:
-    return image
-  return image_ops.normalize(image, config.mlmt.normalize)
-
-
 def scorer(config, module):
   """score(variables, images) -> sigmoids [N, C] float32, NumPy.
 
@@ -98,7 +85,8 @@ def scorer(config, module):
   @jax.jit
   def score(variables, image):
     return jax.nn.sigmoid(segmenter.forward(
-        module, variables, normalized(config, image), train=False)[0])
+        module, variables, segmenter.normalized(config, image, "mlmt"),
+        train=False)[0])
 
   def run(variables, images):
     batch = np.stack([
@@ -116,7 +104,7 @@ def restored(config, workdir, stage_name: str):
   module = build(config)
   abstract = jax.eval_shape(
       lambda key: segmenter.init(
-          module, key, shape(config), channels(config)),
+          module, key, shape(config), segmenter.channels(config, "mlmt")),
       jax.random.key(0))
   variables = trained.restored(
       workdir, stage_name, {"teacher": abstract}, "evaluation",

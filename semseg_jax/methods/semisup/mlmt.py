@@ -75,8 +75,8 @@ def make(config, workdir, *, module=None) -> stage.Stage:
   def init(key, frozen):
     keys = jax.random.split(key)
     start = lambda key: segmenter.init(
-        module, key, classifiers.shape(config), classifiers.channels(config),
-        frozen)
+        module, key, classifiers.shape(config),
+        segmenter.channels(config, "mlmt"), frozen)
     student = start(keys[0])
     # The official code initialises the teacher's classifier separately.
     teacher = start(keys[1]) if config.match_official else jax.tree.map(
@@ -87,7 +87,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
 
   def train_step(state, frozen, batch, rngs, *, phase):
     del frozen, rngs, phase
-    image = lambda x: classifiers.normalized(config, x)
+    image = lambda x: segmenter.normalized(config, x, "mlmt")
     labeled, free = batch["labeled"], batch.get("unlabeled")
     weight = weight_at(state.step)
     teacher = state.teacher
