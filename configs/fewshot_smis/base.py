@@ -98,6 +98,26 @@ def arguments(**changes) -> dict:
   return dict(shots=5, labeling="dense", seed=0, smoke=False) | changes
 
 
+def at_64(c: ml_collections.ConfigDict, run: str = ""):
+  """64 px, with the sizes of SemanticGAN's `small.two_cores`.
+
+  Args:
+    c: a config that `two_cores` sized, changed by this function.
+    run: a run of images alone whose generator is used; "": trains its own.
+  """
+  c.data.size = 64
+  # Most of the time goes into the finest maps.
+  c.generator.channels_per_resolution = ((32, 48), (64, 24))
+  c.image_discriminator.channels_per_resolution = (
+      c.generator.channels_per_resolution)
+  small.projected(c)
+  c.gan.steps = 4000
+  # By the pseudo labels' agreement with the fully supervised segmenter.
+  c.pseudo.layer = "conv32"
+  c.synthesis.styles = "6-9"
+  return base.use_generator(c, run) if run else c
+
+
 def whole_masks(c: ml_collections.ConfigDict, a: dict):
   """Sets what the arguments say, for data sets with whole masks.
 

@@ -5,8 +5,9 @@
   semseg-jax eval --study=synthesis --config=$C --workdir=runs/smis
 
 Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
-scribbles made of the masks), seed, smoke. All variants can share the
-stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
+scribbles made of the masks), seed, run (64 px; another run of images alone, or
+the shipped model toy_faces, whose generator is used), smoke. All variants can
+share the stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
 """
 
 from configs import common
@@ -16,7 +17,7 @@ from configs.fewshot_smis import base
 
 def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
-  a = common.parse_arg(arg, **base.arguments())
+  a = common.parse_arg(arg, **base.arguments(run=""))
   c = data_sets.use(base.get_config(), "toy_faces", out_of_domain=(),
                     num_unlabeled=2000)
   base.two_cores(c)
@@ -29,4 +30,7 @@ def get_config(arg=""):
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.synthesis.styles = "5-7"
   c.evaluation.limit = 200
+  if a["run"]:
+    base.at_64(c, a["run"])
+    c.supervised.update(width=12, levels=4)
   return base.whole_masks(c, a)

@@ -109,7 +109,7 @@ def on_painted(name: str, a):
 def sized(arg: str, name: str):
   """(config for two cores or one GPU, parsed arguments) on a data set."""
   a = common.parse_arg(arg, shots=1, segmenter="cnn", seed=0, cpu=False,
-                       smoke=False)
+                       run="", smoke=False)
   preset = gan_small.two_cores if a["cpu"] else gan_small.one_gpu
   c = chosen(get_config(gan_small.smoke if a["smoke"] else preset), a, name)
   if a["smoke"]:
@@ -118,7 +118,7 @@ def sized(arg: str, name: str):
   elif a["cpu"]:
     c.data.size = 64
     two_cores(c)
-  return c, a
+  return gan_base.use_generator(c, a["run"]) if a["run"] else c, a
 
 
 def chosen(c, a, name: str, **changes):

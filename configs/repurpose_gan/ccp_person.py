@@ -6,8 +6,8 @@ r"""RepurposeGAN on standing persons (real photographs, 8 classes).
   semseg-jax eval  (the same flags)
 
 Arguments: shots (labeled generated images), segmenter (cnn, cnn_s, cnn_m,
-cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), smoke. Without
-`cpu`: 128 px for one GPU.
+cnn_l, linear, mlp), seed, cpu (64 px, narrow, two cores), run (another run of
+images alone, whose generator is used), smoke. Without `cpu`: 128 px, one GPU.
 """
 
 from configs.repurpose_gan import base

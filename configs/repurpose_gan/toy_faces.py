@@ -12,6 +12,7 @@ generator of the shipped model toy_faces; docs/one_image.md), smoke.
 
 from configs import common
 from configs.repurpose_gan import base
+from configs.semantic_gan import base as gan_base
 from configs.semantic_gan import small
 
 
@@ -26,9 +27,10 @@ def get_config(arg=""):
     return base.smoke(c)
   base.two_cores(c)
   if a["shipped"]:
-    c.labels.update(head="fitted", run="toy_faces")
+    gan_base.use_generator(c, "toy_faces")
     c.stages = ("segmenter",)
     c.data.size = 64
+    c.supervised.update(width=12, levels=4)
     c.inversion.update(steps=50, batch_size=8)
     c.evaluation.update(limit=16, num_visualized=4)
     return c

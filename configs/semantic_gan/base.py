@@ -153,6 +153,18 @@ def get_config():
   return c
 
 
+def use_generator(c, run):
+  """Another run's generator (and encoder) instead of the stages that train it.
+
+  Args:
+    c: the config, changed in place.
+    run: folder, exported file or shipped name of a run with labels=0.
+  """
+  c.labels.update(head="fitted", run=run)
+  c.stages = tuple(s for s in c.stages if s != "gan")
+  return c
+
+
 def fit_labels(c, run=""):
   """Labels by a fitted head, and the segmenter distilled from its samples.
 
