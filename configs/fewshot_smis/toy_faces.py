@@ -30,7 +30,7 @@ def get_config(arg=""):
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)
   c.synthesis.styles = "5-7"
   c.evaluation.limit = 200
-  if a["run"]:
+  if a["run"] and not a["smoke"]:
     base.at_64(c, a["run"])
     c.supervised.update(width=12, levels=4)
   return base.whole_masks(c, a)

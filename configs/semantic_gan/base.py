@@ -160,7 +160,7 @@ def use_generator(c, run):
     c: the config, changed in place.
     run: folder, exported file or shipped name of a run with labels=0.
   """
-  c.labels.update(head="fitted", run=run)
+  c.labels.run = run
   c.stages = tuple(s for s in c.stages if s != "gan")
   return c
 

@@ -96,7 +96,7 @@ def shot_columns(splits, *, counts=(1, 5)):
 def few_shot_columns(splits):
   """The same where one run has all numbers of shots."""
   return [column | {"arguments": {}, "metric": f"shots{column['labels']}.miou"}
-          for column in shot_columns(splits, counts=(1, 5, 10))]
+          for column in shot_columns(splits)]
 
 
 def semantic_gan_rows(config, unlabeled, numbers):
@@ -196,13 +196,10 @@ def fitted_head_rows(config, unlabeled, **arguments):
     unlabeled: the setting, for the table.
     **arguments: of the config.
   """
-  images_alone = {"config": config, "field": "labels.run",
-                  "arguments": {**arguments, "labels": 0, "seed": 0}}
   run = dict(
       config=config, arguments=arguments,
       overrides={"stages": ("supervised", "label_head", "distilled")},
-      needs=tuple({"stage": stage, **images_alone}
-                  for stage in ("gan", "encoder")))
+      needs=images_alone(config, **arguments))
   return [
       dict(name="U-Net", setting="labeled only", method="supervised",
            baseline=True, **run)] + [
@@ -232,44 +229,49 @@ def semisup_methods(config, network="DeepLab", **arguments):
            baseline=method == "supervised") for name, method in methods]
 
 
-def shared(config, **arguments):
-  """`needs` of runs that share a generator and a fully supervised network."""
-  return tuple({"stage": stage, "config": config, "arguments": arguments}
-               for stage in ("gan", "fully_supervised"))
+def images_alone(config, **arguments):
+  """`needs` of runs that take generator and encoder of one without labels."""
+  return tuple(
+      {"stage": stage, "config": config, "field": "labels.run",
+       "arguments": {**arguments, "labels": 0, "seed": 0}}
+      for stage in ("gan", "encoder"))
 
 
-def few_shot_rows(config, *, updates, baseline_trials, scoring, **arguments):
+def few_shot_rows(config, *, updates, trials, scoring, generator="",
+                  **arguments):
   """RepurposeGAN's segmenters, auto-shot, and a U-Net on as many labels.
 
   All from one run and its study `few_shot`, which inverts images once.
 
   Args:
     config: its file.
-    updates, baseline_trials: flags of the command.
+    updates, trials: flags of the command.
     scoring: fields that are changed for it.
-    **arguments: of the config.
+    generator: file of the config whose run with labels=0 has the generator; "":
+      the config names one.
+    **arguments: of both configs.
   """
   run = dict(
       config=config, arguments=arguments,
-      overrides={"stages": ("gan", "fully_supervised")}, scoring=scoring,
-      evaluate=f"eval --study=few_shot --updates={updates} "
-               f"--baseline_trials={baseline_trials}")
+      overrides={"stages": ("fully_supervised",)}, scoring=scoring,
+      needs=images_alone(generator, **arguments) if generator else (),
+      evaluate="eval --study=few_shot --shots=1,5 --segmenters=linear,cnn "
+               f"--trials={trials} --updates={updates}")
   return [
       dict(name="U-Net", setting="labeled only", method="supervised",
            baseline=True, **run)] + [
       dict(name=name, setting="generator without labels", method=method, **run)
       for name, method in (
           ("RepurposeGAN, linear", "inversion, linear"),
-          ("RepurposeGAN, CNN-S", "inversion, cnn_s"),
           ("RepurposeGAN, CNN", "inversion, cnn"),
           ("RepurposeGAN, auto-shot", "auto-shot"))]
 
 
-def few_shot_notes(updates, baseline_trials, scoring):
+def few_shot_notes(updates, trials, scoring):
   """What a reader of these rows has to know."""
   return (
-      f"One generator; 5 trials of the shots (U-Net: {baseline_trials} of its "
-      "labels; auto-shot: one, by the segmenter that is best on validation). "
+      f"One generator; {trials} trials of the shots and of the U-Net's labels "
+      "(auto-shot: one, by the segmenter that is best on validation). "
       f"The first {scoring['evaluation.limit']} images of each split; "
       f"{updates} updates of each segmenter, {scoring['autoshot.steps']} of "
       f"auto-shot, {scoring['supervised.steps']} of the U-Net.",
@@ -278,11 +280,19 @@ def few_shot_notes(updates, baseline_trials, scoring):
       "table.")
 
 
-def synthesis_rows(config, **arguments):
-  """Fewshot-SMIS: dense and scribbled layouts, and what they compare with."""
+def synthesis_rows(config, needs=(), **arguments):
+  """Fewshot-SMIS: dense and scribbled layouts, and what they compare with.
+
+  Args:
+    config: its file.
+    needs: the generator, where the config names none.
+    **arguments: of the config.
+  """
   run = lambda labeling: dict(
       config=config, arguments={"labeling": labeling, **arguments},
-      needs=shared(config, **arguments),
+      overrides={"stages": ("shots", "encoder", "fully_supervised")},
+      needs=(*needs, {"stage": "fully_supervised", "config": config,
+                      "arguments": arguments}),
       evaluate="eval --study=synthesis")
   return [
       dict(name="synthesis", setting=setting, method="synthesis",

@@ -9,5 +9,7 @@ def get_table():
       title="Images from layouts: coffee leaves",
       paper="Fewshot-SMIS (arXiv 2103.14877)",
       columns=base.shot_columns(("test",)),
-      rows=base.synthesis_rows("configs/fewshot_smis/coffee_leaf.py"),
+      rows=base.synthesis_rows(
+          "configs/fewshot_smis/coffee_leaf.py",
+          base.images_alone("configs/semantic_gan/coffee_leaf.py", cpu=True)),
       notes=base.SYNTHESIS_NOTES)

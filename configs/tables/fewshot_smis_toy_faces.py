@@ -10,5 +10,6 @@ def get_table():
       paper="Fewshot-SMIS (arXiv 2103.14877)",
       data=False,
       columns=base.shot_columns(("test",)),
-      rows=base.synthesis_rows("configs/fewshot_smis/toy_faces.py"),
+      rows=base.synthesis_rows("configs/fewshot_smis/toy_faces.py",
+                               run="toy_faces"),
       notes=base.SYNTHESIS_NOTES)

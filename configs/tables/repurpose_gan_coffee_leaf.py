@@ -3,10 +3,10 @@
 from configs.tables import base
 
 _CUT = dict(
-    updates=120, baseline_trials=2,
+    updates=300, trials=3,
     scoring={"evaluation.limit": 48, "data.num_validation_images": 16,
-             "inversion.learning_rate": 0.1, "inversion.batch_size": 16,
-             "autoshot.steps": 200, "supervised.steps": 200})
+             "inversion.batch_size": 16, "autoshot.steps": 600,
+             "supervised.steps": 400})
 
 
 def get_table():
@@ -17,6 +17,7 @@ def get_table():
       seeds=(0,),
       spread_over="trials",
       columns=base.few_shot_columns("coffee_leaf"),
-      rows=base.few_shot_rows("configs/repurpose_gan/coffee_leaf.py", **_CUT,
-                              cpu=True),
+      rows=base.few_shot_rows(
+          "configs/repurpose_gan/coffee_leaf.py", **_CUT,
+          generator="configs/semantic_gan/coffee_leaf.py", cpu=True),
       notes=("mIoU over 3 classes.", *base.few_shot_notes(**_CUT)))

@@ -99,7 +99,10 @@ def shrink(table: definition.Table, folders: runs.Folders, root: pathlib.Path
                         for fields in (row.overrides, row.scoring))
     evaluate = row.evaluate
     if "study=few_shot" in evaluate:
-      evaluate += " --updates=10 --trials=1 --baseline_trials=1"
+      evaluate += " --updates=10 --trials=1"
+    if "study=" in evaluate and not any(n["stage"] == "gan" for n in needs):
+      # Smoke configs use no shipped generator.
+      changed["stages"] = ("gan", *changed["stages"])
     row = dataclasses.replace(
         row, arguments=smoke, files={}, needs=needs, overrides=changed,
         evaluate=evaluate, scoring=scoring)

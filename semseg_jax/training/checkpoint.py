@@ -290,6 +290,6 @@ def _check_match(folder, saved, abstract) -> None:
       raise StateMismatchError(
           f"{folder} holds another architecture: first difference at {name}: "
           f"{shown(there)} in the checkpoint, {shown(here)} in this config. "
-          "Set the config fields that size the network (such as model.size "
-          "or model.channel_multiplier) to those in config.json beside the "
+          "Set the config fields that size the network (such as data.size "
+          "or generator.max_channels) to those in config.json beside the "
           "checkpoint, or use another --workdir.")

@@ -116,7 +116,7 @@ def run_of_images(config, workdir):
   """
   if not config.labels.run or workdir is None:
     return workdir
-  if config.labels.head == "branch":
+  if config.labels.head == "branch" and config.data.num_labeled:
     raise ValueError(
         "config.labels.run names another run's generator, which knows no "
         'labels: set config.labels.head to "fitted"')
