@@ -105,7 +105,7 @@ def train_segmenters(cells, workdir, folder):
 
 def _fit(cell, frozen, compiled, path):
   """Trains one segmenter and saves it; `compiled` holds what others can use."""
-  config, module = cell.config, segmenter.network(cell.config)
+  config, module = cell.config, feature_segmenter.network(cell.config)
   stage = feature_segmenter.build(
       config, module, frozen["maps"], len(frozen["label"]), lambda: frozen)
   key = (module, *(m.shape for m in frozen["maps"]))
