@@ -97,7 +97,8 @@ def test_few_shot_methods_can_share_stages(data, words, stage, tmp_path):
     ("fewshot_smis/coffee_leaf", ()), ("fewshot_smis/toy_faces", ())])
 def test_the_generator_of_another_run(name, words):
   config = load(name, *words, "run=there")
-  assert config.labels.run == "there" and "gan" not in config.stages
+  assert config.labels.run == "there"
+  assert "gan" not in config.stages
   # The generator has to be that of SemanticGAN's config for images alone.
   like = load("semantic_gan/coffee_leaf", "labels=0", "cpu")
   assert config.generator.channels_per_resolution == (
