@@ -9,8 +9,9 @@ size), <name>_color.png, <name>_overlay.png and, by inversion,
 <name>_reconstruction.png; and for all one labels-*.tar (indices and confidence)
 with a summary of the same name in .json. --files= leaves the PNGs out.
 
-Run again after an interruption: finished images stay. For many images start
-several processes, on any hosts, with --shard=0/16 to --shard=15/16.
+Run again after an interruption: finished images stay, unless their files have
+changed. For many images start several processes, on any hosts, with
+--shard=0/16 to --shard=15/16.
 """
 
 import pathlib

@@ -4,6 +4,7 @@ import glob
 import os
 import pathlib
 import unicodedata
+import zlib
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
@@ -16,7 +17,8 @@ class ImageFiles:
 
   Ids are their paths below the folder that all are in, without the ending.
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
-  a file that is broken.
+  a file that is broken, and gives besides the image what `changed` takes, as
+  "file".
   """
   labeled = False
 
@@ -45,9 +47,29 @@ class ImageFiles:
 
   def __getitem__(self, index: int) -> sources.Example:
     file = self._files[index]
+    there = _size_and_time(file)  # before it is read: a change in between shows
     content = image_files.read_bytes(file)
     return {"image": image_files.decode_image(
-        content, self._channels, str(file)), "id": self.ids[index]}
+        content, self._channels, str(file)), "id": self.ids[index],
+            "file": {**there, "digest": zlib.crc32(content)}}
+
+  def changed(self, index: int, file: dict) -> bool:
+    """Whether an image's file is another than it was when it was read.
+
+    It is read again only where its time is another, as a copy's may be, and
+    counts as the same where it is not there.
+
+    Args:
+      file: "file" of what `__getitem__` gave then.
+    """
+    path = self._files[index]
+    try:
+      now = _size_and_time(path)
+      return now["bytes"] != file["bytes"] or (
+          now["modified"] != file["modified"]
+          and zlib.crc32(image_files.read_bytes(path)) != file["digest"])
+    except errors.DataError:
+      return False
 
 
 class ImageFolder(ImageFiles):
@@ -100,6 +122,14 @@ def find(text: str, channels: int) -> ImageFiles:
   else:
     return ImageFolder(path, channels)
   return ImageFiles([f.absolute() for f in files], channels)
+
+
+def _size_and_time(file) -> dict[str, int]:
+  try:
+    status = os.stat(file)
+  except OSError as e:
+    raise errors.DataError(f"{file}: cannot be read ({e.strerror})") from e
+  return {"bytes": status.st_size, "modified": status.st_mtime_ns}
 
 
 def _is_image(file) -> bool:

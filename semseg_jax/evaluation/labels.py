@@ -1,8 +1,8 @@
 """Labels of many images in files: by shards, resumable, in constant memory.
 
 Each shard is one tar file with two members for an image, <id>.png (class
-indices at the image's own size) and <id>.json, as WebDataset reads them, and
-beside it, if wanted, PNGs for each image.
+indices at the image's own size) and <id>.json (confidence, size, what its file
+was), as WebDataset reads them, and beside it, if wanted, PNGs for each image.
 """
 
 from collections.abc import Callable
@@ -36,6 +36,7 @@ from semseg_jax.training import run_dir
 KINDS = ("index", "color", "overlay", "reconstruction")
 _FILE = "labels.json"
 _BLOCK = 512  # of a tar file
+_PIECE = 1 << 20  # bytes copied at once
 _THREADS = 4  # that read and write images
 
 
@@ -59,7 +60,8 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
           source: sources.Source, *, out_dir, method: str, class_names, colors,
           batch_size: int, fingerprint: str, shard: tuple[int, int] = (0, 1),
           kinds: Sequence[str] = KINDS) -> Summary:
-  """Labels a shard of `source`; images that are in its file stay.
+  """Labels a shard of `source`; images that are in its file stay, unless
+  `source` can say that theirs has changed since.
 
   Which shard an image is in, and the number that its random start hangs on,
   follow from its id alone: they stay where images are added. Shards are
@@ -90,10 +92,26 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
   mine = [i for i, name in enumerate(source.ids)
           if number_of(name) % shard[1] == shard[0]]
   confidence, unreadable = {}, {}
-  with _locked(path) as file:
-    end = 0
+  with contextlib.ExitStack() as stack:
+    file = stack.enter_context(_locked(path))
+    number = {source.ids[i]: i for i in mine}
+    end, changed = 0, []
     for whole, name, facts in _examples(file):
-      end, confidence[name] = whole, facts["confidence"]
+      # Labels of former versions do not know their image's file.
+      if "file" in facts and name in number and source.changed(
+          number[name], facts["file"]):
+        changed.append((name, end, whole))
+      else:
+        confidence[name] = facts["confidence"]
+      end = whole
+    if changed:
+      logging.warning(
+          "%s: %d images are not what they were when they were labeled (%s "
+          "first): they are labeled again", path, len(changed), changed[0][0])
+      for name, *_ in changed:
+        for kind in KINDS:
+          (folder / f"{name}_{kind}.png").unlink(missing_ok=True)
+      file, end = _without(file, path, [x[1:] for x in changed], end, stack)
     # What was cut off is labeled again.
     file.truncate(end)
     file.seek(end)
@@ -186,6 +204,23 @@ def _locked(path):
     yield file
 
 
+def _without(file, path, gaps, end, stack):
+  """(file, end) of a copy, in the place of a shard's file and locked like it,
+  without some ranges of bytes."""
+  temporary = path.with_suffix(".tmp")
+  copy = stack.enter_context(_locked(temporary))
+  copy.truncate(0)
+  first = 0
+  for start, after in [*gaps, (end, end)]:
+    file.seek(first)
+    while piece := file.read(min(_PIECE, start - file.tell())):
+      copy.write(piece)
+    first = after
+  copy.flush()
+  temporary.replace(path)
+  return copy, copy.tell()
+
+
 def _examples(file) -> Iterator[tuple[int, str, dict]]:
   """(end in the file, id, facts) of every image that is whole in a tar file."""
   size = os.fstat(file.fileno()).st_size
@@ -248,6 +283,8 @@ def _writing(pool, folder, tar, file, batch, labeled, kinds, colors,
       height, width = example["image"].shape[:2]
       facts = {"confidence": round(float(value), 6), "height": height,
                "width": width}
+      if "file" in example:
+        facts["file"] = example["file"]
       for ending, content in (
           ("png", png), ("json", json.dumps(facts).encode())):
         member = tarfile.TarInfo(f"{name}.{ending}")

@@ -1,6 +1,7 @@
 """Labels written for images without masks: shards, resuming, broken files."""
 
 import json
+import os
 
 import numpy as np
 from PIL import Image
@@ -129,3 +130,57 @@ def test_broken_images_are_named_and_tried_again(source, tmp_path):
     file.write_bytes(b"")
   with pytest.raises(errors.DataError, match="none of 7"):
     _write(_labeler([]), source, tmp_path / "other")
+
+
+def _repainted(path):
+  """Changes an image's content, not its name, size or number of bytes."""
+  image = 255 - np.asarray(Image.open(path))
+  Image.fromarray(image).save(path, compress_level=0)
+
+
+@pytest.mark.parametrize("kinds", [labels.KINDS, ()])
+def test_an_image_that_has_changed_is_labeled_again(source, tmp_path, kinds):
+  out, images = tmp_path / "out", tmp_path / "images"
+  _write(_labeler([]), source, out)
+  before = {name: label for name, label, _ in labels.read(
+      out / "labels-00000-of-00001.tar")}
+  for name in ("2", "3", "6"):
+    _repainted(images / f"{name}.png")
+  (images / "5.png").touch()  # its time alone has changed
+  assert _write(_labeler([]), source, out, kinds=kinds).new == 3
+  stored = [(name, label) for name, label, _ in labels.read(
+      out / "labels-00000-of-00001.tar")]
+  assert sorted(name for name, _ in stored) == list("0123456")
+  for name, label in stored:
+    same = name not in ("2", "3", "6")
+    assert (label == before[name]).all() == same
+    if same or kinds:
+      np.testing.assert_array_equal(
+          np.asarray(Image.open(out / f"{name}_index.png")), label)
+    else:  # none of the image that it was
+      assert not list(out.glob(f"{name}_*.png"))
+  assert not list(out.glob("*.tmp"))
+  assert _write(_labeler([], fail_at=0), source, out).new == 0
+
+
+
+def test_a_file_of_as_many_bytes_is_told_by_its_content(source, tmp_path):
+  path = tmp_path / "images/4.png"
+  content = bytearray(path.read_bytes())
+  _write(_labeler([]), source, tmp_path / "out")
+  content[1] ^= 1  # no image any more
+  path.write_bytes(content)
+  os.utime(path, ns=(0, 0))
+  written = _write(_labeler([], fail_at=0), source, tmp_path / "out")
+  assert list(written.unreadable) == ["4"]
+  assert sorted(written.confidence) == list("012356")
+
+
+def test_labels_of_a_former_version_stay(source, tmp_path, monkeypatch):
+  read = image_folder.ImageFiles.__getitem__
+  with monkeypatch.context() as patch:
+    patch.setattr(image_folder.ImageFiles, "__getitem__", lambda self, i: {
+        k: v for k, v in read(self, i).items() if k != "file"})
+    _write(_labeler([]), source, tmp_path / "out")
+  _repainted(tmp_path / "images/0.png")
+  assert _write(_labeler([], fail_at=0), source, tmp_path / "out").new == 0
