@@ -324,8 +324,8 @@ def evaluate(config, workdir, *, splits=()):
 
 
 def save_record(config, workdir, split: str, methods: dict, *,
-                seconds: float, extra: dict | None = None):
-  """Writes workdir/eval/SPLIT/record.json: what tables are made from.
+                seconds: float, extra: dict | None = None, study: str = ""):
+  """Writes workdir/[STUDY/]eval/SPLIT/record.json: what tables are made from.
 
   Args:
     config: of the run.
@@ -334,16 +334,18 @@ def save_record(config, workdir, split: str, methods: dict, *,
     methods: {method: scores}.
     seconds: that it took.
     extra: see `record.Record`.
+    study: what made it, if not `evaluate`.
   """
   steps = method_scores.steps_of(config, workdir)
   finished = {name: run_dir.done_step(workdir / name)
               for name in config.stages}
-  records.save(workdir / "eval" / split, records.make(
+  told = {"study": study} if study else {}
+  records.save(workdir / study / "eval" / split, records.make(
       methods, config=json.loads(config.to_json_best_effort()), split=split,
       seconds=seconds, checkpoint_step=next(iter(
           x for x in steps.values() if x is not None), None),
       extra={"checkpoint_steps": steps, "finished_steps": finished}
-      | (extra or {})))
+      | told | (extra or {})))
 
 
 def _summary(config, workdir) -> dict:

@@ -61,7 +61,7 @@ def record(config, workdir) -> dict:
   for path in sorted(workdir.glob("eval/*/record.json")):
     methods = json.loads(path.read_text())["methods"]
     results[path.parent.name] = {
-        k: round(v["miou"], 4) for k, v in methods.items()}
+        k: round(v["miou"], 4) for k, v in methods.items() if "miou" in v}
   runs = [workdir]
   if other := config.get("labels", {}).get("run", ""):
     runs.insert(0, exported.place(other))

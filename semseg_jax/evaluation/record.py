@@ -27,6 +27,7 @@ class Entry(NamedTuple):
   """Where a record is, of what it is and when it was made."""
   folder: pathlib.Path
   split: str
+  study: str
   methods: tuple[str, ...]
   config: dict
   finished: str
@@ -115,6 +116,16 @@ def load(folder, *, config: dict | None = None) -> Record:
   return record
 
 
+def study_of(record: Record) -> str:
+  """The study that a record is of; "" for an ordinary evaluation."""
+  if "study" in record.extra:
+    return record.extra["study"]
+  # Former versions did not say it, and wrote all to the same place.
+  if "updates" in record.extra:
+    return "few_shot"
+  return "synthesis" if "real image" in record.methods else ""
+
+
 def below(folders) -> list[Entry]:
   """Every record below some folders, the newest first.
 
@@ -128,8 +139,9 @@ def below(folders) -> list[Entry]:
       record = load(path.parent)
     except ValueError:
       continue
-    entries.append(Entry(path.parent, record.split, tuple(record.methods),
-                         record.config, record.finished))
+    entries.append(Entry(
+        path.parent, record.split, study_of(record), tuple(record.methods),
+        record.config, record.finished))
   return sorted(entries, key=lambda x: x.finished, reverse=True)
 
 

@@ -7,8 +7,8 @@ segmenter by inversion, over several trials of the shots; auto-shot with the
 segmenter that is best on validation, one trial; the supervised U-Net on as many
 real labels. With the annotator `fully_supervised` also each segmenter on fresh
 samples against its labels ("samples"), where no inversion blurs the answer. For
-result tables each split's numbers are also an ordinary record,
-of the config without the stages that the cells train, in workdir/eval/SPLIT.
+result tables each split's numbers are also a record, of the config without the
+stages that the cells train, in workdir/few_shot/eval/SPLIT.
 After an interruption run it again: finished cells are not computed again.
 """
 
@@ -113,7 +113,8 @@ def write(config, workdir, *, shots, segmenters, trials: int,
         cells_lib.changed(config, stages=tuple(
             x for x in config.stages if x in ("gan", "fully_supervised"))),
         folder.parent, s, _methods(r for r in rows if r["split"] == s),
-        seconds=time.monotonic() - started, extra={"updates": updates})
+        seconds=time.monotonic() - started, extra={"updates": updates},
+        study="few_shot")
   tables.write(folder, rows, [
       {k: v for k, v in r.items() if k != "trials"} for r in rows])
   return rows

@@ -9,9 +9,8 @@ and beside them random samples (the floor), the image of the shot with the
 nearest mask, and the real images (the ceiling). `share` is where a row stands
 between floor and ceiling. With dense labeling a last row scores samples against
 their own pseudo labels: what the encoder is trained on. Writes table.json,
-table.md, grid.png and pseudo_labels.png to WORKDIR/synthesis/SPLIT, and an
-ordinary record, with a method for each row, to WORKDIR/eval/SPLIT, where
-`eval` has its own.
+table.md, grid.png and pseudo_labels.png to WORKDIR/synthesis/SPLIT, and a
+record, with a method for each row, to WORKDIR/synthesis/eval/SPLIT.
 
 `study` instead trains an encoder for each map of the generator (default: the
 config's) and, if the labeling is sparse, each of its parameters, in
@@ -93,7 +92,7 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       config, workdir, split,
       {row["images of"]: {"images": len(real)} | {
           k: v for k, v in row.items() if k != "images of"} for row in rows},
-      seconds=time.monotonic() - started)
+      seconds=time.monotonic() - started, study="synthesis")
   colors = encoder.annotation_colors(config)
   judged = image_ops.colorize(
       judge.labels(own[:_ROWS]), data.dataset(config).spec.colors)

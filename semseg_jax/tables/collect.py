@@ -117,15 +117,19 @@ def find_record(root: pathlib.Path, run: definition.Run, split: str,
 
   Raises records.RecordMismatchError, UnfinishedError: see `load_record`.
   """
-  own = root / run.folder / "eval" / split
-  record = load_record(own, config)
-  if record is not None:
-    return own, record
+  # Second where former versions had those of studies.
+  for part in dict.fromkeys((run.study, "")):
+    own = root / run.folder / part / "eval" / split
+    record = load_record(own, config, run.study)
+    if record is not None:
+      return own, record
   for entry in elsewhere:
-    if (entry.split == split and (not method or method in entry.methods)
+    if ((entry.split, entry.study) == (split, run.study) and (
+        not method or method in entry.methods)
         and not unlike(entry.config, config)):
       try:
-        return entry.folder, load_record(entry.folder, entry.config)
+        return entry.folder, load_record(
+            entry.folder, entry.config, run.study)
       except UnfinishedError:
         continue
   return None
@@ -158,7 +162,8 @@ def near_misses(
   for folder, entry in left.items():
     fields, run = min(
         ((unlike(entry.config, config), run)
-         for run, split, config in missing if split == entry.split),
+         for run, split, config in missing
+         if (split, run.study) == (entry.split, entry.study)),
         key=lambda x: len(x[0]), default=((), None))
     if run and len(fields) <= most:
       shown = "; ".join(f"{name}: {old} there, {new} in the table"
@@ -168,17 +173,22 @@ def near_misses(
   return lines
 
 
-def load_record(folder: pathlib.Path, config: dict) -> records.Record | None:
-  """A finished run's record of one split; None where there is none.
+def load_record(folder: pathlib.Path, config: dict, study: str = ""
+                ) -> records.Record | None:
+  """A finished run's record of one split; None where there is none of a study,
+  or of the ordinary evaluation.
 
   Raises:
     records.RecordMismatchError: it is of another config.
     UnfinishedError: it was made before the training had finished.
   """
   try:
-    record = records.load(folder, config=config)
+    record = records.load(folder)
   except FileNotFoundError:
     return None
+  if records.study_of(record) != study:
+    return None
+  records.check_config(folder / "record.json", record.config, config)
   for stage, step in record.extra.get("finished_steps", {}).items():
     wanted = (config.get(stage) or {}).get("steps", step)
     # 0: a stage that only computes; its config's steps are something else.

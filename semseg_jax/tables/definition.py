@@ -116,6 +116,12 @@ class Run:
     return ",".join(n if v is True else f"{n}={v}" for n, v in self.arguments)
 
   @property
+  def study(self) -> str:
+    """The study that scores the run; "" for the ordinary evaluation."""
+    return next((x.removeprefix("--study=") for x in self.evaluate.split()
+                 if x.startswith("--study=")), "")
+
+  @property
   def folder(self) -> str:
     """Where the run lies below the folder of all runs; states what it is."""
     parts = [self.argument or "default"]

@@ -238,7 +238,8 @@ def test_scores_stand_beside_their_references(run, capsys):
     assert row["random_feature_frechet"] >= 0
   for name in ("grid.png", "pseudo_labels.png"):
     assert (folder / "synthesis/test" / name).exists(), name
-  record = records.load(folder / "eval/test",
+  assert not (folder / "eval").exists()  # that is for `eval`
+  record = records.load(folder / "synthesis/eval/test",
                         config=json.loads(config.to_json_best_effort()))
   assert {k: v["miou"] for k, v in record.methods.items()} == {
       k: v["miou"] for k, v in by_name.items()}

@@ -253,6 +253,53 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
   assert line.endswith(": gan.steps: 9 there, 8 in the table")
 
 
+def _with_study():
+  """(table of a run's ordinary scores and of its study's, the two runs)."""
+  row = dict(ROWS[0], published=())
+  table = toy(seeds=(0,), columns=COLUMNS[:1], rows=[row, dict(
+      row, name="study", evaluate="eval --study=few_shot --trials=2")])
+  ordinary, study = definition.runs(table)
+  assert (ordinary.study, study.study) == ("", "few_shot")
+  assert ordinary.folder == study.folder
+  return table, ordinary, study
+
+
+def _saved(folder, run, value, **extra):
+  records.save(folder / "eval/test", records.make(
+      {"supervised": {"miou": value}}, config=config_of(run), split="test",
+      seconds=1.0, extra=extra))
+
+
+def _values(*arguments):
+  results = collect.results(*arguments)
+  return [row[0].values for row in results.cells]
+
+
+def test_a_study_and_the_ordinary_evaluation_have_records_of_their_own(
+    tmp_path):
+  table, ordinary, study = _with_study()
+  folder = tmp_path / ordinary.folder
+  _saved(folder, ordinary, 0.25)
+  assert _values(table, config_of, tmp_path) == [(0.25,), ()]
+  _saved(folder / "few_shot", study, 0.75, study="few_shot")
+  assert _values(table, config_of, tmp_path) == [(0.25,), (0.75,)]
+  elsewhere = records.below([tmp_path])
+  assert {x.study for x in elsewhere} == {"", "few_shot"}
+  for left in ((0.25,), ()), ((), (0.75,)):
+    kind = "few_shot" if left[1] else ""
+    assert _values(table, config_of, tmp_path / "none", [
+        x for x in elsewhere if x.study == kind]) == list(left)
+
+
+def test_a_study_of_a_former_version_is_no_ordinary_evaluation(tmp_path):
+  table, ordinary, study = _with_study()
+  # That version wrote both to one place.
+  _saved(tmp_path / ordinary.folder, study, 0.75, updates=0)
+  assert _values(table, config_of, tmp_path) == [(), (0.75,)]
+  assert _values(table, config_of, tmp_path / "none", records.below(
+      [tmp_path])) == [(), (0.75,)]
+
+
 TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"
         "<!-- table:two -->\n<!-- /table -->\nc\n")
 
