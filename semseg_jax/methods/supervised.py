@@ -55,7 +55,7 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
   tx = segmenter.optimizer(
       c, functools.partial(segmenter.groups, module),
       segmenter.repeats(config), block="supervised",
-      backbone_factor=config.segmenter.backbone_factor)
+      backbone_factor=segmenter.backbone_factor(config, "supervised"))
 
   def init(key, frozen):
     variables = segmenter.init(

@@ -7,6 +7,7 @@ import pytest
 
 from configs.repurpose_gan import toy_faces as repurpose
 from configs.semisup import scenes
+from semseg_jax import stages
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.repurpose_gan import autoshot
@@ -80,6 +81,20 @@ def test_classifier_refuses_other_normalisation():
   with pytest.raises(ValueError, match="config.mlmt.backbone"):
     classifiers.build(
         _config(**{"mlmt.backbone": _KIND, "mlmt.normalize": "imagenet"}))
+
+
+@pytest.mark.parametrize(
+    "stage", ["supervised", "mean_teacher", "s4gan", "adv_ssl"])
+def test_a_trunks_rate_is_refused_without_a_trunk(tmp_path, stage):
+  plain = {"segmenter.network": "unet", "segmenter.backbone": "",
+           "segmenter.backbone_factor": 0.3, f"{stage}.optimizer": "adamw"}
+  segmenter.build(_config(**plain))  # a former run's can still be read
+  with pytest.raises(ValueError, match=(
+      rf"backbone_factor is 0.3.*config.{stage}.learning_rate")):
+    stages.make(_config(**plain), tmp_path, stage)
+  for other in ({"segmenter.backbone": _KIND}, {f"{stage}.optimizer": "sgd"},
+                {"segmenter.network": "deeplabv3plus"}):
+    stages.make(_config(**plain | other), tmp_path, stage)
 
 
 def test_backbone_has_its_own_rate():

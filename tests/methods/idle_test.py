@@ -45,6 +45,13 @@ def _flat(block, prefix=""):
     ("labels.heads", {}, None),
     ("labels.heads", {"labels.head": "branch"}, "labels.head='fitted'"),
     ("inversion.mean_distance_weight", {}, "start='mean'"),
+    ("supervised.head_factor", {"supervised.optimizer": "sgd"}, "trunk"),
+    ("segmenter.backbone_factor", {}, None),
+    ("segmenter.backbone_factor", {"supervised.optimizer": "sgd"}, "adamw"),
+    ("supervised.synthetic", {"stages": ("supervised",)}, None),
+    ("supervised.synthetic", {"stages": ("gan",)}, "here"),
+    ("supervised.synthetic", {"stages": ("supervised", "distilled")},
+     "on 'distilled'"),
     ("seed", {}, None)])
 def test_a_changed_field_without_effect_is_said(field, changes, says):
   config = chest_xray.get_config("cpu")

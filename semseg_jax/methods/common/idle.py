@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 class Rule(NamedTuple):
   """fields: of `block`. idle: config -> whether they do nothing. because: what
-  makes them so."""
+  makes them so. where: for what they do nothing."""
   block: str
   fields: tuple[str, ...]
   idle: Callable[[Any], bool]
   because: str
+  where: str = "here"
 
 
 _STAGES = ("supervised", "s4gan", "adv_ssl", "mean_teacher")
@@ -32,6 +33,10 @@ _dr, _dm, _perceptual = map(
     _kind, ("image_discriminator", "patch_discriminator", "perceptual"))
 _network = lambda c: c.segmenter.network
 _head = lambda c: c.get("labels", {}).get("head", "")
+_plain_unet = lambda c: _network(c) == "unet" and not c.segmenter.backbone
+# Stage with an optimizer of its own, or of the block `supervised`.
+_trained = lambda c: {x if x in _STAGES else "supervised" for x in c.stages
+                      if x in (*_STAGES, "fully_supervised", "distilled")}
 _fitted_only = lambda c: c.method == "semantic_gan" and _head(c) == "branch"
 
 _RENDERED = ("scenes", "toy_faces")  # drawn at data.size
@@ -58,6 +63,9 @@ RULES = (
          "of segmenter.network='deeplabv2'"),
     Rule("segmenter", ("frozen_statistics",),
          lambda c: not c.segmenter.backbone, "of a segmenter.backbone"),
+    Rule("segmenter", ("backbone_factor",),
+         lambda c: all(c[x].optimizer == "sgd" for x in _trained(c)),
+         "of optimizer='adamw'"),
     Rule("supervised", ("width",), lambda c: _network(c) != "unet",
          "of segmenter.network='unet'; a DeepLab has segmenter.width"),
     Rule("supervised", ("levels",),
@@ -66,6 +74,13 @@ RULES = (
     *(Rule(stage, ("momentum", "head_factor"),
            lambda c, stage=stage: c[stage].optimizer == "adamw",
            f"of {stage}.optimizer='sgd'") for stage in _STAGES),
+    *(Rule(stage, ("head_factor",), _plain_unet,
+           "of a network with a trunk") for stage in _STAGES),
+    Rule("supervised", ("synthetic",),
+         lambda c: "supervised" not in c.stages, "of the stage 'supervised'"),
+    Rule("supervised", ("synthetic",), lambda c: "distilled" in c.stages,
+         "of the stage 'supervised'; 'distilled' samples pairs of its own",
+         "on 'distilled'"),
     Rule("mlmt", ("depth", "width", "blocks"),
          lambda c: c.mlmt.backbone != "", "of a ResNet, without mlmt.backbone"),
     Rule("image_discriminator", _PROJECTED,
@@ -148,6 +163,7 @@ def notes(config, changed: Iterable[str]) -> list[str]:
       continue
     for rule in RULES:
       if rule.block == block and field in rule.fields and rule.idle(config):
-        lines.append(f"config.{name} has no effect here: it is {rule.because}")
+        lines.append(
+            f"config.{name} has no effect {rule.where}: it is {rule.because}")
         break
   return lines

@@ -232,6 +232,22 @@ def optimizer(c, group_tree, repeat_tree=None, *, block: str,
       f"config.{block}.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
 
+def backbone_factor(config, block: str) -> float:
+  """`config.segmenter.backbone_factor` for the stage with `block`.
+
+  Raises ValueError: the network has no trunk whose rate it could be.
+  """
+  c = config.segmenter
+  if (c.backbone_factor != 1 and c.network == "unet" and not c.backbone
+      and config[block].optimizer == "adamw"):
+    raise ValueError(
+        f"config.segmenter.backbone_factor is {c.backbone_factor}, but a U-Net "
+        "without config.segmenter.backbone has no trunk that could learn "
+        f"slower: set it to 1, and config.{block}.learning_rate to the rate of "
+        "the whole network")
+  return c.backbone_factor
+
+
 def watched(config, module, name: str = "network") -> dict[str, Any]:
   """A stage's `sample` and `validate` of the variables `name` of its state."""
   logits = _logits_of(config, module)

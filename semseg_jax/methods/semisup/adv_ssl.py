@@ -43,7 +43,7 @@ def make(config, workdir) -> stage.Stage:
       width=c.discriminator_width, dtype=jnp.dtype(config.dtype))
   tx = adversarial.optimizers(
       c, functools.partial(segmenter.groups, module), block="adv_ssl",
-      backbone_factor=config.segmenter.backbone_factor)
+      backbone_factor=segmenter.backbone_factor(config, "adv_ssl"))
 
   def init(key, frozen):
     return adversarial.initial_state(

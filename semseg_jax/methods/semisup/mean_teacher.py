@@ -52,7 +52,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
   module = module or segmenter.build(config)
   tx = segmenter.optimizer(
       c, functools.partial(segmenter.groups, module), block="mean_teacher",
-      backbone_factor=config.segmenter.backbone_factor)
+      backbone_factor=segmenter.backbone_factor(config, "mean_teacher"))
   ramp = schedules.sigmoid_ramp(c.rampup)
 
   def init(key, frozen):

@@ -165,7 +165,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
   modules = modules or from_config(config)
   tx = adversarial.optimizers(
       c, modules.groups, modules.repeats, block="s4gan",
-      backbone_factor=config.segmenter.backbone_factor)
+      backbone_factor=segmenter.backbone_factor(config, "s4gan"))
 
   def init(key, frozen):
     return adversarial.initial_state(
