@@ -20,6 +20,7 @@ import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax import export
+from semseg_jax import lineage
 from semseg_jax import method_scores
 from semseg_jax import stages
 from semseg_jax.data import arrays
@@ -356,6 +357,7 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     if config:
       experiment.check_run(config, path)
     config = config or experiment.configured(plain, data_dir)
+    lineage.check(config, path)
     scores = method_scores.of_run(config, path)
   else:
     if config:

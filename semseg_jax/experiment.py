@@ -14,6 +14,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from semseg_jax import lineage
 from semseg_jax import method_scores
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
@@ -102,6 +103,9 @@ def train(config, workdir, *, overrides=None, only=()):
   for name in dict.fromkeys((*config.stages, *names)):
     # All, as the run's own config.json becomes this config.
     run_dir.check(workdir / name, relevant(config, name))
+  for name, stage in zip(names, stages, strict=True):
+    if not run_dir.adopted(workdir / name):
+      lineage.check_further(config, workdir, name, stage.steps)
   checks.check(config, names)
   if jax.process_index() == 0:
     facts = dataset_facts(config)
@@ -123,12 +127,14 @@ def train(config, workdir, *, overrides=None, only=()):
       continue
     logging.info("stage %s (%d of %d): %d steps", name, number + 1,
                  len(names), stage.steps)
+    lineage.check(config, workdir, (name,))
     loop.train(
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
         rollbacks=config.faults.rollbacks,
         config_json=json.dumps(relevant(config, name)),
-        overrides_json=json.dumps(overrides or {}, default=str))
+        overrides_json=json.dumps(overrides or {}, default=str),
+        trained_on=lineage.now(config, workdir, name))
   return workdir
 
 
@@ -283,6 +289,7 @@ def evaluate(config, workdir, *, splits=()):
     {split: methods' scores as `evaluation.segmentation` gives them}.
   """
   check_run(config, workdir)
+  lineage.check(config, workdir)
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)

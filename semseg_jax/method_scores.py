@@ -68,6 +68,15 @@ def _validation(workdir) -> dict:
 
 
 def steps_of(config, workdir) -> dict[str, int | None]:
-  """{stage: step of the checkpoint that predictions are made with}."""
-  return {name: checkpoint.best(workdir / name / "ckpt")
-          for name in config.stages}
+  """{stage: step of the checkpoint that predictions are made with}.
+
+  Also of stages of another run (`labels.run`), by the stage that was trained on
+  them.
+  """
+  steps = {name: checkpoint.best(workdir / name / "ckpt")
+           for name in config.stages}
+  for name in config.stages:
+    steps |= {f"{need} of {name}": step for need, step in (
+        run_dir.trained_on(workdir / name) or {}).items()
+              if need not in config.stages}
+  return steps

@@ -52,6 +52,8 @@ class Definition:
     fields: blocks of the config that the trained result depends on. A stage
       that can split its batches names "num_microbatches".
     unused: config -> those of `fields` that this config makes no use of.
+    needs: config -> names of the stages before it whose networks it is trained
+      on: these cannot be trained further afterwards.
     predictor: (config, workdir) -> `Predict` of the trained stage, or None.
     labeler: `predictor` for new images, if that keeps results in the run's
       folder; None: the same.
@@ -71,6 +73,7 @@ class Definition:
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
   unused: Callable[[Any], tuple[str, ...]] = lambda config: ()
+  needs: Callable[[Any], tuple[str, ...]] = lambda config: ()
   predictor: Callable[[Any, Any], Predict] | None = None
   labeler: Callable[[Any, Any], Predict] | None = None
   combiner: Callable[[Any, Any], Callable[..., dict]] | None = None
@@ -111,6 +114,22 @@ def _inversion_rows(config, name: str) -> tuple[str, ...]:
     return ()
   steps = sorted({0, config.inversion.steps, *config.inversion.snapshots})
   return tuple(labeling.method_name(config, n) for n in steps)
+
+
+def _generator(config) -> tuple[str, ...]:
+  """The stage with the generator, unless it is a file's."""
+  return () if config.generator.get("weights", "") else ("gan",)
+
+
+def _segmenter_needs(config) -> tuple[str, ...]:
+  annotator = ("fully_supervised",)
+  return (*_generator(config),
+          *(annotator if config.shots.source in annotator else ()))
+
+
+def _start(config) -> tuple[str, ...]:
+  """The segmenter that an image classifier starts from."""
+  return (config.mlmt.start,) if config.mlmt.start else ()
 
 
 def _part(name: str):
@@ -157,25 +176,30 @@ METHODS = {
         "fully_supervised": _FULLY_SUPERVISED,
         "gan": _GAN,
         "encoder": Definition(
-            encoder.make, encoder.FIELDS, predictor=_labeled_by_inversion,
-            rows=_inversion_rows, parts=_part("encoder")),
+            encoder.make, encoder.FIELDS, needs=lambda config: ("gan",),
+            predictor=_labeled_by_inversion, rows=_inversion_rows,
+            parts=_part("encoder")),
         "label_head": Definition(
-            label_head.make, label_head.FIELDS,
+            label_head.make, label_head.FIELDS, needs=label_head.needs,
             predictor=labeling.predictor, rows=_inversion_rows,
             best_metric=None, parts=_part("segmenter")),
-        "distilled": _segmenter(distilled, "distilled"),
+        "distilled": dataclasses.replace(
+            _segmenter(distilled, "distilled"), needs=distilled.needs),
     },
     "repurpose_gan": {
         "supervised": _SUPERVISED,
         "fully_supervised": _FULLY_SUPERVISED,
         "gan": _GAN,
         "segmenter": Definition(
-            segmenter.make, segmenter.FIELDS, predictor=segmenter.predictor,
+            segmenter.make, segmenter.FIELDS, needs=_segmenter_needs,
+            predictor=segmenter.predictor,
             labeler=functools.partial(segmenter.predictor, keep=False),
             rows=lambda config, name: ("inversion",),
             parts=_part("segmenter")),
         "autoshot": Definition(
-            autoshot.make, autoshot.FIELDS, predictor=autoshot.predictor,
+            autoshot.make, autoshot.FIELDS,
+            needs=lambda config: (*_generator(config), "segmenter"),
+            predictor=autoshot.predictor,
             rows=lambda config, name: ("auto_shot",)),
     },
     "fewshot_smis": {
@@ -183,9 +207,11 @@ METHODS = {
         "fully_supervised": _FULLY_SUPERVISED,
         "gan": _GAN,
         "shots": Definition(
-            smis_shots.make, smis_shots.FIELDS, parts=_part("latents")),
+            smis_shots.make, smis_shots.FIELDS, needs=_generator,
+            parts=_part("latents")),
         "encoder": Definition(
             smis_encoder.make, smis_encoder.FIELDS,
+            needs=lambda config: (*_generator(config), "shots"),
             best_metric=smis_encoder.BEST_METRIC, parts=_part("encoder")),
     },
     "semisup": {
@@ -195,11 +221,11 @@ METHODS = {
         "mean_teacher": _segmenter(mean_teacher, "mean_teacher", "teacher"),
         "s4gan": _segmenter(s4gan, "s4gan"),
         "classifier": Definition(
-            classifier.make, classifier.FIELDS,
+            classifier.make, classifier.FIELDS, needs=_start,
             best_metric=classifier.BEST_METRIC,
             parts=lambda config, rows: ()),
         "mlmt": Definition(
-            mlmt.make, mlmt.FIELDS, combiner=fusion.combiner,
+            mlmt.make, mlmt.FIELDS, needs=_start, combiner=fusion.combiner,
             report=class_report.write, rows=_fused_rows,
             best_metric=mlmt.BEST_METRIC, parts=_part("teacher")),
     },

@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 from semseg_jax import experiment
+from semseg_jax import lineage
 from semseg_jax.cli import arguments
 from semseg_jax.data import annotations
 from semseg_jax.data import pairs
@@ -113,6 +114,7 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
 def command(config, workdir):
   """What the flags ask for."""
   given = flags.FLAGS
+  lineage.check(config, workdir)
   out = epath.Path(given.out)
   out.mkdir(parents=True, exist_ok=True)
   pick = lambda name: (

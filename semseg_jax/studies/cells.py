@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax import experiment
+from semseg_jax import lineage
 from semseg_jax.data import datasets
 from semseg_jax.data import sources
 from semseg_jax.evaluation import counting
@@ -48,10 +49,10 @@ def changed(config, **fields):
   return copy.lock()
 
 
-def train(cell: Cell, stage_name: str, made, folder):
+def train(cell: Cell, stage_name: str, made, workdir, folder):
   """Trains one stage of a cell in folder/<name>/<stage>; skipped when done."""
   config, path = cell.config, folder / cell.name / stage_name
-  if not _begin(cell, stage_name, path, made.steps):
+  if not _begin(cell, stage_name, workdir, path, made.steps):
     return
   options = loop.LoopOptions(
       log_every=config.log.log_every,
@@ -74,7 +75,7 @@ def train_segmenters(cells, workdir, folder):
   trials, compiled = {}, {}
   for cell in cells:
     source = shots_lib.source(cell.config, workdir)
-    if _begin(cell, "segmenter", folder / cell.name / "segmenter",
+    if _begin(cell, "segmenter", workdir, folder / cell.name / "segmenter",
               cell.config.few_shot.epochs * source.count):
       trials.setdefault(cell.config.shots.trial, []).append((cell, source))
   if not trials:
@@ -125,9 +126,14 @@ def _fit(cell, frozen, compiled, path):
   logging.info("%s: loss %.4f after %d steps", cell.name, loss, stage.steps)
 
 
-def _begin(cell, stage_name, path, steps) -> bool:
-  """Whether a stage is to be trained; refuses a folder of another config."""
-  run_dir.prepare(path, _relevant(cell, stage_name), {})
+def _begin(cell, stage_name, workdir, path, steps) -> bool:
+  """Whether a stage is to be trained; refuses a folder of another config, or of
+  another generator or annotator of the run in `workdir`."""
+  of_run = dict.fromkeys(("gan", "fully_supervised"), workdir)
+  lineage.check(cell.config, path.parent, (stage_name,), elsewhere=of_run)
+  run_dir.prepare(
+      path, _relevant(cell, stage_name), {}, trained_on=lineage.now(
+          cell.config, path.parent, stage_name, elsewhere=of_run))
   return run_dir.done_step(path) != steps
 
 

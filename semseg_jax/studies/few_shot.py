@@ -79,7 +79,8 @@ def write(config, workdir, *, shots, segmenters, trials: int,
         [valid[cells[k, kind, d].name] for d in range(trials)]))
     cell = cells[k, best, 0]
     cells_lib.train(cell, "autoshot", autoshot.make(
-        cell.config, workdir, teacher=folder / cell.name), folder)
+        cell.config, workdir, teacher=folder / cell.name), workdir,
+                    folder)
     direct[f"auto-shot, {best}", k, 0] = (
         "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
         checkpoint.best(folder / cell.name / "autoshot/ckpt"))
@@ -89,7 +90,8 @@ def write(config, workdir, *, shots, segmenters, trials: int,
                                 "data.num_labeled": k,
                                 "data.split_seed": trial}))
       cells_lib.train(
-          cell, "supervised", supervised.make(cell.config, workdir), folder)
+          cell, "supervised", supervised.make(cell.config, workdir), workdir,
+          folder)
       direct["supervised", k, trial] = (
           "supervised", segmenter.predictor(
               cell.config, folder / cell.name, "supervised"),

@@ -26,6 +26,7 @@ import jax
 import numpy as np
 
 from semseg_jax import experiment
+from semseg_jax import lineage
 from semseg_jax import monitoring
 from semseg_jax.data import datasets
 from semseg_jax.data import transforms
@@ -53,6 +54,8 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   """
   started = time.monotonic()
   split = split or config.data.in_domain
+  experiment.check_run(config, workdir)
+  lineage.check(config, workdir)
   synth = synthesis.Synthesizer(config, workdir)
   judge = Judge(config, workdir)
   limit = config.evaluation.limit or len(

@@ -224,6 +224,18 @@ def read(directory) -> tuple[int, dict[str, Any]]:
   return step, restore_all(directory, step=step)
 
 
+def saved_at(directory) -> int:
+  """When the newest checkpoint was saved, in nanoseconds; 0: not known."""
+  step = None if exported.split(directory) else latest(directory)
+  if step is None:
+    return 0
+  path = run_dir.absolute(directory) / str(step) / "_CHECKPOINT_METADATA"
+  try:
+    return json.loads(path.read_text())["commit_timestamp_nsecs"] or 0
+  except (OSError, ValueError, KeyError):
+    return 0
+
+
 def score_of(directory) -> float | None:
   """Validation score of the best checkpoint; None without one."""
   step = best(directory)

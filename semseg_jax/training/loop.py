@@ -59,7 +59,8 @@ class Preempted(SystemExit):
 def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
           mesh: jax.sharding.Mesh | None = None, sharding: str = "replicated",
           rollbacks: int = 0, config_json: str = "{}",
-          overrides_json: str = "{}") -> PyTree:
+          overrides_json: str = "{}",
+          trained_on: dict[str, int] | None = None) -> PyTree:
   """Trains `stage`, from its newest checkpoint if any, to its final state.
 
   Step s counts from 0; a checkpoint, a metrics line and a sample are named by
@@ -77,6 +78,7 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
       checkpoint and on from there with other random numbers.
     config_json: the run's config; a folder with another one is refused.
     overrides_json: what the user changed on the command line, for the record.
+    trained_on: stages that this one reads, at which step, for the record.
 
   Raises:
     records.NonFiniteError: a metric or the state is not finite and no rollback
@@ -90,7 +92,7 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
   known = run_dir.is_known(workdir)
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),
-      primary=primary)
+      trained_on=trained_on, primary=primary)
   try:
     return _train_in(folder, stage, options, key, mesh, sharding, rollbacks)
   except Exception:

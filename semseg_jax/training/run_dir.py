@@ -25,7 +25,9 @@ _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "adv_ssl.dice_weight": 0.0, "mean_teacher.dice_weight": 0.0}
 _COMMANDS = "commands.json"
 # What `prepare` writes, and the programs compiled for it.
-_RECORDS = ("config.json", "overrides.json", "versions.json", "compile.json")
+_TRAINED_ON = "trained_on.json"
+_RECORDS = ("config.json", "overrides.json", "versions.json", "compile.json",
+            _TRAINED_ON)
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -83,11 +85,13 @@ def refused(old: dict, new: dict) -> str:
 
 
 def prepare(folder, config: dict, overrides: dict, *,
+            trained_on: dict[str, int] | None = None,
             primary: bool = True) -> epath.Path:
   """Makes the folder, or checks that it holds a run of the same config.
 
-  Writes config.json, overrides.json and versions.json (primary process only).
-  Raises ConfigMismatchError like `check`.
+  Writes config.json, overrides.json and versions.json (primary process only),
+  and `trained_on`, {stage that is read: its step}, before there is a
+  checkpoint. Raises ConfigMismatchError like `check`.
   """
   check(folder, config)
   folder = absolute(folder)
@@ -96,7 +100,15 @@ def prepare(folder, config: dict, overrides: dict, *,
       write_json(folder / "config.json", config)
       write_json(folder / "overrides.json", overrides)
       write_json(folder / "versions.json", versions())
+      if trained_on and not _has_checkpoint(folder):
+        write_json(folder / _TRAINED_ON, trained_on)
   return folder
+
+
+def trained_on(folder) -> dict[str, int] | None:
+  """What `prepare` kept; None: nothing, as in runs of former versions."""
+  path = absolute(folder) / _TRAINED_ON
+  return json.loads(path.read_text()) if path.exists() else None
 
 
 @contextlib.contextmanager
@@ -141,15 +153,18 @@ def forget(folder) -> None:
   A folder that holds nothing else is removed, too.
   """
   folder = absolute(folder)
-  ckpt = folder / "ckpt"
-  if (folder / "DONE").exists() or (ckpt.exists() and any(
-      p.name.isdigit() for p in ckpt.iterdir())):
+  if (folder / "DONE").exists() or _has_checkpoint(folder):
     return
   for name in _RECORDS:
     (folder / name).unlink(missing_ok=True)
-  for path in (ckpt, folder):
+  for path in (folder / "ckpt", folder):
     if path.exists() and not any(path.iterdir()):
       path.rmdir()
+
+
+def _has_checkpoint(folder) -> bool:
+  ckpt = folder / "ckpt"
+  return ckpt.exists() and any(p.name.isdigit() for p in ckpt.iterdir())
 
 
 def describe(workdir, config: dict, dataset: dict) -> None:

@@ -198,6 +198,7 @@ def _inverted(config, workdir, shots, generator, perceptual):
   store = chunks.ChunkStore(
       epath.Path(workdir) / "shots" / "chunks", chunks.fingerprint(
       [config.seed, config.data.to_dict(), shots.ids,
+       samples.fingerprint(generator),
        *(config[name].to_dict() for name in FIELDS)]))
   chunk_latents = []
   for number, first in enumerate(range(0, len(shots.ids), c.batch_size)):

@@ -39,6 +39,14 @@ FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
 BATCH = 32
 
 
+def needs(config) -> tuple[str, ...]:
+  """Stages whose networks this one is trained on."""
+  return ("gan",
+          *(("label_head",) if config.labels.head == "fitted" else ()),
+          *(("supervised",) if config.distilled.get("agreement", False)
+            else ()))
+
+
 def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes; its pairs are sampled when it starts."""
   c = config.distilled

@@ -28,6 +28,11 @@ FIELDS = ("encoder", "few_shot", "gan", "generator", "hypercolumn",
           "supervised")
 
 
+def needs(config) -> tuple[str, ...]:
+  """Stages whose networks this one is trained on."""
+  return ("gan", *(("encoder",) if labeling.uses_encoder(config) else ()))
+
+
 def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes; without `workdir` its shapes alone."""
   if config.labels.head != "fitted":

@@ -63,6 +63,12 @@ def predictor(config, workdir):
   return predict
 
 
+def uses_encoder(config) -> bool:
+  """Whether the config's search needs the stage `encoder`."""
+  c = config.inversion
+  return bool(c.start == "encoder" or c.consistency_weight)
+
+
 def start(config, generator, frozen):
   """The mean latent [D] for the search to start from; None: the encoder's."""
   if config.inversion.start != "mean":
@@ -115,8 +121,8 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
       config, workdir, NEEDED_BY) if c.steps else perceptual_lib.none()
   frozen = {"generator": trained.load_ema(config, workdir, NEEDED_BY),
             "perceptual": perceptual.load()}
-  uses_encoder = c.start == "encoder" or c.consistency_weight
-  if uses_encoder:
+  encoded = uses_encoder(config)
+  if encoded:
     frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
 
   head = head and config.labels.head == "fitted"
@@ -134,7 +140,7 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
     encode = inversion.per_image(encode)
   search_networks = inversion_options.networks(
       generator, perceptual, labels_of=labels_of,
-      encode=encode if uses_encoder else None)
+      encode=encode if encoded else None)
   options = inversion_options.options(
       config, tuple(sorted({0, c.steps, *c.snapshots})))
   return inversion.Inverter(

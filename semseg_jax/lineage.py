@@ -1,0 +1,118 @@
+"""Which stages of a run still fit each other.
+
+A stage is trained on networks of stages before it (`needs` of its
+`Definition`), at the steps that they have then; its folder keeps these
+(trained_on.json). Once one of them is trained further, the stage fits it no
+longer, and what both give together is neither's result.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from absl import logging
+from etils import epath
+
+from semseg_jax import stages as stage_table
+from semseg_jax.methods.common import generator
+from semseg_jax.training import checkpoint
+from semseg_jax.training import exported
+from semseg_jax.training import run_dir
+
+_CURE = ("delete {folders} to train what is in them again, or put back the "
+         "checkpoints that they were trained on")
+
+
+def now(config, workdir, name: str, *,
+        elsewhere: Mapping[str, epath.Path] | None = None) -> dict[str, int]:
+  """{stage that the stage `name` is trained on: the step that it has now}.
+
+  Args:
+    config: the experiment's.
+    workdir: its folder.
+    name: of a stage.
+    elsewhere: run folders of stages that are not in this one's.
+  """
+  steps = {}
+  for need in stage_table.of(config, name).needs(config):
+    step = checkpoint.best(_folder(config, workdir, need, elsewhere) / "ckpt")
+    if step is not None:
+      steps[need] = step
+  return steps
+
+
+def check(config, workdir, names: Sequence[str] = (), *,
+          elsewhere: Mapping[str, epath.Path] | None = None) -> None:
+  """Raises unless the trained stages of a run fit those they were trained on.
+
+  Where nothing was kept of that (former versions), it warns of a stage that is
+  older than what it was trained on.
+
+  Args:
+    config: the experiment's.
+    workdir: its folder, or an exported file, which is as it was written.
+    names: of stages; empty: all of the config.
+    elsewhere: see `now`.
+
+  Raises ValueError: names the stages, and what to do.
+  """
+  if exported.is_file(workdir):
+    return
+  workdir, problems, folders = epath.Path(workdir), [], []
+  for name in names or config.stages:
+    folder = workdir / name
+    kept = run_dir.trained_on(folder)
+    if not checkpoint.exists(folder / "ckpt"):
+      continue
+    there = now(config, workdir, name, elsewhere=elsewhere)
+    if kept is None and not run_dir.adopted(folder):
+      _warn_if_older(folder, [
+          _folder(config, workdir, need, elsewhere) for need in there])
+    changed = [f"{need!r} at step {kept[need]}, which is at step {step} now"
+               for need, step in there.items()
+               if kept and kept.get(need, step) != step]
+    if changed:
+      problems.append(f"stage {name!r} was trained on {' and '.join(changed)}")
+      folders.append(str(folder))
+  if problems:
+    raise ValueError(f"{'; '.join(problems)}: "
+                     f"{_CURE.format(folders=', '.join(folders))}")
+
+
+def check_further(config, workdir, name: str, steps: int) -> None:
+  """Raises if to train a stage up to `steps` leaves others behind.
+
+  Before it is trained: its checkpoint that they fit would be gone afterwards.
+
+  Raises ValueError: names the stages, and what to do.
+  """
+  step = checkpoint.latest(epath.Path(workdir) / name / "ckpt")
+  if step is None or step >= steps:
+    return
+  later = [
+      x for x in stage_table.METHODS[config.method]
+      if checkpoint.exists(epath.Path(workdir) / x / "ckpt")
+      and name in stage_table.of(config, x).needs(config)]
+  if later:
+    folders = ", ".join(str(epath.Path(workdir) / x) for x in later)
+    raise ValueError(
+        f"stage {name!r} would be trained from step {step} on to {steps}, and "
+        f"what was trained on it as it is would be lost: delete {folders} to "
+        f"have that, or copy {epath.Path(workdir) / name} into a new --workdir")
+
+
+def _folder(config, workdir, name, elsewhere) -> epath.Path:
+  """Where the stage is that others of the run read."""
+  workdir = (elsewhere or {}).get(name, workdir)
+  if name in ("gan", "encoder"):
+    workdir = generator.run_of_images(config, workdir)
+  return epath.Path(workdir) / name
+
+
+def _warn_if_older(folder, needs) -> None:
+  saved_at = lambda x: checkpoint.saved_at(x / "ckpt")
+  for need in needs:
+    if 0 < saved_at(folder) < saved_at(need):
+      logging.warning(
+          "the checkpoint of %s is older than that of %s, on which it was "
+          "trained: if that was trained further since, %s", folder, need,
+          _CURE.format(folders=folder))
