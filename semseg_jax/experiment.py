@@ -53,7 +53,9 @@ def run(function, config, workdir, *, data_dir: str = "", **arguments):
   console.setup()
   with exits.one_line():
     workdir = epath.Path(workdir).expanduser()
-    config = config or config_of(workdir, data_dir=data_dir)
+    config = config or config_of(workdir)
+    if data_dir:
+      config.data.data_dir = data_dir
     jax.config.update("jax_default_matmul_precision", config.matmul_precision)
     result = function(config, workdir, **arguments)
     mesh_lib.together("done")  # process 0 may still be writing figures

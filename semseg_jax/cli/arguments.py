@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import importlib.util
 import os
+import pathlib
 import re
 import sys
 
@@ -13,6 +14,8 @@ import ml_collections
 from ml_collections import config_flags
 
 from semseg_jax.training import mesh
+
+_OF_RUN = pathlib.Path(__file__).with_name("trained_config.py")
 
 
 def define_run(workdir: str = "", *, trained: bool = False,
@@ -87,6 +90,16 @@ def as_fields(argv: list[str]) -> list[str]:
   that may be repeated.
   """
   return [re.sub(r"^--config\.", "--config=", a) for a in argv]
+
+
+def of_run(argv: list[str]) -> list[str]:
+  """With the config of the run in --workdir, where fields of it are changed
+  and no file is given."""
+  folders = [a.partition("=")[2] for a in argv if a.startswith("--workdir=")]
+  if not folders or any(a.partition("=")[0] == "--config" for a in argv) or (
+      not any(a.startswith("--config.") for a in argv)):
+    return argv
+  return [f"--config={_OF_RUN}:{_expanded(folders[-1])}", *argv]
 
 
 def load_config(text: str):
@@ -229,8 +242,10 @@ def _cause(error, argv) -> str:
       return (f"{given[0]}: the config has no field {name[1]!r}"
               + (f"; did you mean {meant[1]!r}?" if meant else ""))
   if isinstance(error, OSError):
-    given = [a for a in argv if a.startswith("--config=")]
-    return " ".join([*(f"{a}:" for a in given[:1]), lines[-1]])
+    given = [a for a in argv
+             if a.startswith("--config=") and str(_OF_RUN) not in a]
+    reason = lines[-1].rpartition("an earlier failure to load: ")[2]
+    return " ".join([*(f"{a}:" for a in given[:1]), reason])
   # Of a traceback in the message, the last line says why.
   return (lines[-1].removeprefix("ValueError: ") if "Traceback" in text
           else " ".join(lines))

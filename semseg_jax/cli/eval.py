@@ -1,6 +1,7 @@
 r"""Labels test images with a trained run, scores them, draws them.
 
   semseg-jax eval --workdir=runs/toy_faces20
+  semseg-jax eval --workdir=runs/toy_faces20 --config.evaluation.limit=32
 
 --study instead makes a table of a method's own:
 

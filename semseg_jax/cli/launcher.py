@@ -32,17 +32,22 @@ class Command(NamedTuple):
   names: whether it takes arguments that are no flags.
   configs: whether --config.FIELD=VALUE changes every config it uses, without a
     config file of its own.
+  of_run: whether without --config=FILE it changes the config of the run in
+    --workdir.
   """
   summary: str
   device: str = "run"
   names: bool = False
   configs: bool = False
+  of_run: bool = False
 
 
 COMMANDS = {
     "train": Command("train the stages of a config; continues a run"),
-    "eval": Command("label and score the test images with a trained run"),
-    "label": Command("label a folder of images with a trained run"),
+    "eval": Command("label and score the test images with a trained run",
+                    of_run=True),
+    "label": Command("label a folder of images with a trained run",
+                     of_run=True),
     "export": Command("a trained run as one file"),
     "sample": Command("write generated images for a person to label"),
     "synthesize": Command("images from masks, scribbles or landmarks"),
@@ -80,6 +85,8 @@ def main(argv: Sequence[str] | None = None):
     sys.argv[1:] = config_files(sys.argv[1:])
   else:
     sys.argv[1:] = arguments.as_fields(sys.argv[1:])
+  if command.of_run:
+    sys.argv[1:] = arguments.of_run(sys.argv[1:])
   module = importlib.import_module(f"semseg_jax.cli.{name}")
   others = set(flags.FLAGS)  # Libraries define flags when they are imported.
   module.define_flags()

@@ -36,6 +36,15 @@ def test_runs_of_several_seeds_are_not_given_one():
       str(CONFIG), 0, ["data.split_seed=1"]).data.split_seed == 1
 
 
+def test_fields_alone_change_the_config_of_the_run():
+  fields = ["--workdir=runs/mine", "--config.evaluation.limit=2"]
+  config, *rest = arguments.of_run(fields)
+  assert config.endswith("/trained_config.py:runs/mine")
+  assert rest == fields
+  for complete in (fields[:1], ["--config=mine.py", *fields]):
+    assert arguments.of_run(complete) == complete
+
+
 def test_missing_config():
   with pytest.raises(OSError, match="absent"):
     arguments.seeded_config("absent.py:smoke", 0)

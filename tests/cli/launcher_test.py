@@ -69,6 +69,8 @@ def test_help_has_an_example_and_the_flags_of_every_command():
     (["report", "--workdir=x", "y"], "'y'"),
     (["train", "--config=semantic_gan/toy_faces:lables=1", "--workdir=x"],
      "(?<=error: )config argument 'lables'"),
+    (["eval", "--workdir=absent", "--config.evaluation.limit=2"],
+     "(?<=error: )--workdir=absent: holds no run"),
     (["plan", "--config=semantic_gan/toy_faces:smoke", "--gradients"],
      "--gradients needs a --topology"),
 ])
