@@ -20,6 +20,7 @@ from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import fingerprint
+from semseg_jax.data import painted
 from semseg_jax.data import sources as data_sources
 from semseg_jax.data import statistics
 from semseg_jax.evaluation import figures
@@ -190,6 +191,11 @@ def _warn_of_other_data(workdir, facts):
         "%s: data set %s is not what it was when this run was begun: what is "
         "trained there stays as it is; give a new --workdir to train on the "
         "images and labels of now", workdir, facts["name"])
+  if there.get("painted", facts["painted"]) != facts["painted"]:
+    logging.warning(
+        "%s: the masks of config.shots.folder are not what they were when this "
+        "run was continued last: delete the folders of the stages that were "
+        "trained on them to train these again", workdir)
 
 
 def _joined(plain: dict, workdir) -> dict:
@@ -217,7 +223,9 @@ def dataset_facts(config) -> dict:
       1, config.data.num_classes, config.data.channels, colored=True).spec
   facts = {"name": spec.name, "class_names": list(spec.class_names),
            "colors": spec.colors.tolist(), "ignore_index": spec.ignore_index,
-           "flip": spec.flip, "images": {}, "fingerprint": ""}
+           "flip": spec.flip, "images": {}, "fingerprint": "",
+           "painted": painted.digest(folder) if (folder := config.get(
+               "shots", {}).get("folder", "")) else ""}
   if config.data.name:
     dataset = data.dataset(config)
     facts |= {"name": dataset.spec.name, "covers": fingerprint.COVERS,

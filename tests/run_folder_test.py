@@ -1,6 +1,7 @@
 """What a run's folder keeps of config and data set; nothing is trained."""
 
 import json
+from unittest import mock
 
 import jax
 import numpy as np
@@ -46,6 +47,25 @@ def test_stages_of_an_earlier_config_stay(run):
     experiment._joined({**plain, "method": "semisup"}, folder)
 
 
+def _masks_that_change_are_said(config, folder):
+  (folder / "shots/0_mask.png").write_bytes(b"a mask")
+  before = experiment.dataset_facts(config)
+  former = {k: v for k, v in before.items() if k != "painted"}
+
+  def said(there):
+    run_dir.describe(folder / "run", {}, there)
+    with mock.patch.object(experiment.logging, "warning") as warning:
+      experiment._warn_of_other_data(
+          folder / "run", experiment.dataset_facts(config))
+    return warning.called
+
+  (folder / "shots/1.png").write_bytes(b"an image that is not painted yet")
+  assert not said(before)
+  (folder / "shots/0_mask.png").write_bytes(b"another")
+  assert said(before)
+  assert not said(former)  # a former version did not know
+
+
 def test_classes_are_those_that_were_painted(tmp_path):
   config = repurpose.config(tmp_path, **{
       "data.num_classes": 2, "data.name": "", "data.validation": "",
@@ -56,6 +76,7 @@ def test_classes_are_those_that_were_painted(tmp_path):
   facts = experiment.dataset_facts(config)
   assert facts["class_names"] == ["rest", "nose"]
   assert facts["colors"][1] == [9, 8, 7]
+  _masks_that_change_are_said(config, tmp_path)
   config.shots.source = "fully_supervised"
   facts = experiment.dataset_facts(config)
   assert len(facts["class_names"]) == len(facts["colors"]) == 2

@@ -7,6 +7,7 @@
 what no polygon covers. LabelMe's `__ignore__` is the ignore index.
 """
 
+import hashlib
 import pathlib
 
 import numpy as np
@@ -58,6 +59,19 @@ def names(folder) -> tuple[str, ...]:
       raise errors.DataError(
           f"{folder}: a mask of {name}, but no image {name}.png")
   return tuple(sorted(indexed | polygons))
+
+
+def digest(folder) -> str:
+  """Digits that change with a mask or with the classes; "" of no folder.
+
+  Not with images that nobody has painted yet.
+  """
+  folder = pathlib.Path(folder)
+  hashed = hashlib.sha256()
+  for path in sorted(p for pattern in (f"*{_MASK}", "*.json", "masks/*")
+                     for p in folder.glob(pattern) if p.is_file()):
+    hashed.update(path.name.encode() + b"\0" + path.read_bytes())
+  return hashed.hexdigest() if folder.is_dir() else ""
 
 
 def read(folder, name: str, spec: datasets.Spec, *,
