@@ -99,6 +99,12 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
   if config.pseudo.labeling == "sparse":
     raise ValueError("--pairs needs whole masks: config.pseudo.labeling is "
                      "'sparse'")
+  names = [f"{i:06}.png" for i in range(count)]
+  for part in ("images", "masks"):
+    if others := {x.name for x in (out / part).glob("*.png")} - set(names):
+      raise ValueError(
+          f"--out={out}: {part} has {len(others)} other files, such as "
+          f"{min(others)}, which would be trained on, too: give another folder")
   synth = synthesis.Synthesizer(config, workdir)
   latent_key, style_key = jax.random.split(jax.random.key(seed))
   _, _, label = synth.pairs(count, latent_key)
@@ -106,9 +112,9 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
       synth.encode(label), style_key, styles=styles, alpha=alpha)
   for part in ("images", "masks"):
     (out / part).mkdir(parents=True, exist_ok=True)
-  for i, (image, mask) in enumerate(zip(rendered, label, strict=True)):
-    figures.save(out / f"images/{i:06}.png", image)
-    figures.save(out / f"masks/{i:06}.png", mask.astype(np.uint8))
+  for name, image, mask in zip(names, rendered, label, strict=True):
+    figures.save(out / "images" / name, image)
+    figures.save(out / "masks" / name, mask.astype(np.uint8))
 
 
 def command(config, workdir):

@@ -192,6 +192,15 @@ def test_masks_become_images(run, tmp_path):
     assert (tmp_path / name).exists(), name
 
 
+def test_pairs_are_not_mixed_with_others(tmp_path):
+  (tmp_path / "masks").mkdir()
+  for name in ("000002.png", "000003.png"):
+    (tmp_path / "masks" / name).write_bytes(b"of an earlier call")
+  with pytest.raises(ValueError, match=r"masks has 1 other files.*000003\.png"):
+    synthesize.write_pairs(config_of(), tmp_path, out=tmp_path,
+                           count=3, styles=(), alpha=1.0, seed=0)
+
+
 def test_pairs_train_the_baseline(run, tmp_path):
   config, folder = run
   synthesize.write_pairs(config, folder, out=tmp_path, count=5, styles=(4, 5),
