@@ -20,11 +20,15 @@ from semseg_jax.training import run_dir
 
 _CURE = ("delete {folders} to train what is in them again, or put back the "
          "checkpoints that they were trained on")
+_SAVED = " of another run, saved at"  # such a stage is known by its time, too
 
 
 def now(config, workdir, name: str, *,
         elsewhere: Mapping[str, epath.Path] | None = None) -> dict[str, int]:
   """{stage that the stage `name` is trained on: the step that it has now}.
+
+  Of a stage of another run (`labels.run`) also when it was saved: another one
+  may have as many steps.
 
   Args:
     config: the experiment's.
@@ -34,9 +38,14 @@ def now(config, workdir, name: str, *,
   """
   steps = {}
   for need in stage_table.of(config, name).needs(config):
-    step = checkpoint.best(_folder(config, workdir, need, elsewhere) / "ckpt")
+    folder = _folder(config, workdir, need, elsewhere)
+    step = checkpoint.best(folder / "ckpt")
     if step is not None:
       steps[need] = step
+    own = epath.Path((elsewhere or {}).get(need, workdir))
+    saved = checkpoint.saved_at(folder / "ckpt")
+    if saved and folder.parent != own:
+      steps[need + _SAVED] = saved
   return steps
 
 
@@ -65,10 +74,10 @@ def check(config, workdir, names: Sequence[str] = (), *,
       continue
     there = now(config, workdir, name, elsewhere=elsewhere)
     if kept is None and not run_dir.adopted(folder):
+      needs = [x for x in there if not x.endswith(_SAVED)]
       _warn_if_older(folder, [
-          _folder(config, workdir, need, elsewhere) for need in there])
-    changed = [f"{need!r} at step {kept[need]}, which is at step {step} now"
-               for need, step in there.items()
+          _folder(config, workdir, need, elsewhere) for need in needs])
+    changed = [_change(need, kept[need], step) for need, step in there.items()
                if kept and kept.get(need, step) != step]
     if changed:
       problems.append(f"stage {name!r} was trained on {' and '.join(changed)}")
@@ -106,6 +115,13 @@ def _folder(config, workdir, name, elsewhere) -> epath.Path:
   if name in ("gan", "encoder"):
     workdir = generator.run_of_images(config, workdir)
   return epath.Path(workdir) / name
+
+
+def _change(need, before, after) -> str:
+  if need.endswith(_SAVED):
+    name = need.removesuffix(_SAVED)
+    return f"another {name!r} than that of config.labels.run"
+  return f"{need!r} at step {before}, which is at step {after} now"
 
 
 def _warn_if_older(folder, needs) -> None:

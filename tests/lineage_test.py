@@ -122,6 +122,12 @@ def test_another_runs_generator_counts(tmp_path):
   _saved(config, tmp_path / "other", "gan", 8)
   with pytest.raises(ValueError, match="'gan' at step 4, which is at step 8"):
     lineage.check(config, workdir)
+  other = _fitted(**{"labels.run": str(tmp_path / "third"), "stages": (
+      "label_head",)})
+  for name, step in (("gan", 4), ("encoder", 2)):  # as many steps
+    _saved(config, tmp_path / "third", name, step)
+  with pytest.raises(ValueError, match="another 'gan' than that of .*another"):
+    lineage.check(other, workdir)
   # Trained again it has other results, though as many steps.
   (workdir / "label_head").rename(workdir / "former")
   _saved(config, workdir, "label_head", 3)
