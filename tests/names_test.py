@@ -15,13 +15,13 @@ _FILES = sorted(
 
 def _modules(tree):
   """{alias: module} of the project's modules that a file imports."""
-  found = {}
+  imported = {}
   for node in ast.walk(tree):
     if isinstance(node, ast.ImportFrom) and node.level == 0 and (
         node.module.split(".")[0] in ("semseg_jax", "configs")):
       for name in node.names:
-        found[name.asname or name.name] = f"{node.module}.{name.name}"
-  return found
+        imported[name.asname or name.name] = f"{node.module}.{name.name}"
+  return imported
 
 
 def _bound(tree):
