@@ -61,11 +61,10 @@ def random_crop(example: dict, rng: np.random.Generator, crop: Crop) -> dict:
 
 def resized(example: dict, shape: tuple[int, int]) -> dict:
   """Bilinear image, nearest label; other entries are dropped."""
-  result = {"image": _pillow_resize(
+  result = {"image": transforms.resize_image(
       example["image"], shape, Image.Resampling.BILINEAR)}
   if "label" in example:
-    result["label"] = _pillow_resize(
-        example["label"], shape, Image.Resampling.NEAREST)
+    result["label"] = transforms.resize_label(example["label"], shape)
   return result
 
 
@@ -133,11 +132,3 @@ class Viewed:
     return rest | {
         k: x[top:top + self._side, left:left + self._side]
         for k, x in scaled.items()}
-
-
-def _pillow_resize(array, shape, method):
-  if array.shape[:2] == tuple(shape):
-    return array
-  return transforms.from_pillow(
-      transforms.to_pillow(array).resize((shape[1], shape[0]), method),
-      array.ndim)

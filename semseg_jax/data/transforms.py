@@ -46,15 +46,14 @@ def sides(size: int | tuple[int, int]) -> tuple[int, int]:
   return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def resize_image(
-    image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
-  """uint8 [H, W, C] -> uint8 [*sides(size), C]; antialiased Lanczos."""
+def resize_image(image: np.ndarray, size: int | tuple[int, int],
+                 method=Image.Resampling.LANCZOS) -> np.ndarray:
+  """uint8 [H, W, C] -> uint8 [*sides(size), C]; antialiased."""
   height, width = sides(size)
   if image.shape[:2] == (height, width):
     return image
   return from_pillow(
-      to_pillow(image).resize((width, height), Image.Resampling.LANCZOS),
-      image.ndim)
+      to_pillow(image).resize((width, height), method), image.ndim)
 
 
 def resize_label(
