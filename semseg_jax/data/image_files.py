@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from semseg_jax.data import errors
+from semseg_jax.data import transforms
 
 # 80 million pixels: far above any set here, far below what fills the memory.
 MAX_PIXELS = 80_000_000
@@ -129,17 +130,16 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def encode_png(array: np.ndarray) -> bytes:
-  """uint8 [H, W] or [H, W, 3] -> PNG."""
+  """uint8 [H, W] or [H, W, 1 or 3] -> PNG."""
   out = io.BytesIO()
-  Image.fromarray(array).save(out, "png")
+  transforms.to_pillow(array).save(out, "png")
   return out.getvalue()
 
 
 def encode_jpeg(array: np.ndarray) -> bytes:
   """uint8 [H, W, C] -> JPEG, quality 95 without chroma subsampling."""
   out = io.BytesIO()
-  plane = array[..., 0] if array.shape[2] == 1 else array
-  Image.fromarray(plane).save(out, "jpeg", quality=95, subsampling=0)
+  transforms.to_pillow(array).save(out, "jpeg", quality=95, subsampling=0)
   return out.getvalue()
 
 

@@ -26,7 +26,7 @@ def encoded_slice(values: np.ndarray, mask: np.ndarray | None, *,
   """One slice, numbers [H, W] -> (PNG of side x side, mask of the same)."""
   gray = intensity.to_uint8(intensity.windowed(values, *window))
   content = image_files.encode_png(
-      transforms.resize_image(gray[..., None], side)[..., 0])
+      transforms.resize_image(gray[..., None], side))
   if mask is not None:
     mask = transforms.resize_label(mask.astype(np.uint8), side)
   return content, mask

@@ -8,6 +8,10 @@ from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFont
 
+from semseg_jax.data import image_files
+from semseg_jax.data import transforms
+from semseg_jax.training import run_dir
+
 _INK = (20, 20, 20)
 _PAPER = (255, 255, 255)
 _MISSING = (238, 238, 238)
@@ -90,13 +94,7 @@ def stack(images: Sequence[np.ndarray]) -> np.ndarray:
 
 def save(path, image: np.ndarray) -> None:
   """Writes uint8 [H, W], [H, W, 1] or [H, W, 3] as PNG, whole or not at all."""
-  path = epath.Path(path)
-  if image.ndim == 3 and image.shape[2] == 1:
-    image = image[..., 0]
-  temporary = path.parent / f"{path.name}.tmp"
-  with temporary.open("wb") as f:
-    Image.fromarray(np.ascontiguousarray(image)).save(f, format="PNG")
-  temporary.replace(path)
+  run_dir.write_bytes(path, image_files.encode_png(image))
 
 
 def read(path) -> np.ndarray:
@@ -119,9 +117,7 @@ def text_size(text: str, face) -> tuple[int, int]:
 
 def _fitted(image, tile):
   """The image inside a square of `tile` pixels, its proportions unchanged."""
-  if image.ndim == 3 and image.shape[2] == 1:
-    image = image[..., 0]
-  image = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
+  image = transforms.to_pillow(image).convert("RGB")
   scale = tile / max(image.size)
   size = tuple(max(1, round(s * scale)) for s in image.size)
   enlarged = scale > 1

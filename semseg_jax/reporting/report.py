@@ -16,6 +16,7 @@ from semseg_jax.evaluation import tables
 from semseg_jax.reporting import charts
 from semseg_jax.reporting import embedded
 from semseg_jax.reporting import run_folder
+from semseg_jax.training import run_dir
 
 FILE = "report.html"
 _SAMPLE_STEPS = 6  # Sample grids of each kind that are kept in the page.
@@ -30,9 +31,7 @@ def write(workdir) -> epath.Path:
   """
   run = run_folder.read(workdir)
   path = run.folder / FILE
-  temporary = path.parent / f"{FILE}.tmp"
-  temporary.write_text(render(run))
-  temporary.replace(path)
+  run_dir.write_bytes(path, render(run).encode())
   return path
 
 

@@ -122,9 +122,8 @@ def write(generator: trained.Trained, spec, folder, numbers,
     if (folder / f"{name}.npz").exists() and (folder / f"{name}.png").exists():
       continue
     sample = draw(generator, [number], truncation)
-    image = sample.image[0]
-    (folder / f"{name}.png").write_bytes(image_files.encode_png(
-        image[..., 0] if image.shape[-1] == 1 else image))
+    (folder / f"{name}.png").write_bytes(
+        image_files.encode_png(sample.image[0]))
     np.savez(folder / f"{name}.npz", latents=sample.latents[0], **{
         f"noise{i}": x[0] for i, x in enumerate(sample.noise)})
   return names
