@@ -143,13 +143,9 @@ def _image_id(index, path, file_name):
       path.parent / "images",
       # train2017 of instances_train2017.json
       path.parent.parent / path.stem.rpartition("_")[2])
-  name = index.match(path, (f / relative for f in (index.folder, *near)),
-                     [relative.with_suffix("").as_posix()])
-  if name is not None:
-    return name
-  raise errors.DataError(
-      f"{path}: lists {file_name!r}, but there is no such image in "
-      f"{index.folder}")
+  return index.match(path, (f / relative for f in (index.folder, *near)),
+                     [relative.with_suffix("").as_posix()],
+                     f"lists {file_name!r}")
 
 
 def _split_of(path):

@@ -108,12 +108,8 @@ def _mask(canvas, shape, where):
 def _image_id(index, path, name):
   relative = annotations.relative(name, str(path))
   folders = (index.folder, path.parent, path.parent / "images")
-  known = index.match(path, (f / relative for f in folders),
-                      [relative.with_suffix("").as_posix()])
-  if known is not None:
-    return known
-  raise errors.DataError(
-      f"{path}: names {name!r}, but there is no such image in {index.folder}")
+  return index.match(path, (f / relative for f in folders),
+                     [relative.with_suffix("").as_posix()], f"names {name!r}")
 
 
 def _color(name, text):

@@ -59,16 +59,20 @@ class ImageIndex:
     """The id of an image file of the folder; None if it is none."""
     return self._ids.get(_same(path))
 
-  def match(self, where, paths, tails) -> str | None:
+  def match(self, where, paths, tails, stated: str) -> str:
     """The id of the first of `paths` that is an image of the folder, else of
-    the first of `tails` that fits one (`ending_with`); None: there is none."""
+    the first of `tails` that fits one (`ending_with`).
+
+    Raises errors.DataError: there is none; `where` has `stated` it.
+    """
     for path in paths:
       if (name := self.id_of(path)) is not None:
         return name
     for tail in tails:
       for name in self.ending_with(where, tail):
         return name
-    return None
+    raise errors.DataError(
+        f"{where}: {stated}, but there is no such image in {self.folder}")
 
   def ending_with(self, where, tail: str) -> tuple[str, ...]:
     """The one id that is `tail` or ends with /`tail`, if there is one.

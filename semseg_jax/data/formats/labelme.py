@@ -131,9 +131,5 @@ def _image_id(index, path, content):
   if named and ":" not in named and not named.startswith("/"):
     candidates.insert(0, path.parent / named)
   stems = [s for s in (path.stem, pathlib.PurePosixPath(named).stem) if s]
-  name = index.match(path, candidates, stems)
-  if name is not None:
-    return name
-  raise errors.DataError(
-      f"{path}: belongs to {named or path.stem!r}, but there is no such image "
-      f"in {index.folder}")
+  return index.match(
+      path, candidates, stems, f"belongs to {named or path.stem!r}")

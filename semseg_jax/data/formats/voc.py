@@ -113,11 +113,7 @@ def _draw_object(canvas, thing, where):
 def _image_id(index, path, tree):
   named = tree.findtext("filename") or path.stem
   relative = annotations.relative(named, str(path))
-  name = index.match(
+  return index.match(
       path, (f / relative for f in (path.parent, index.folder)),
-      (relative.with_suffix("").as_posix(), relative.as_posix(), path.stem))
-  if name is not None:
-    return name
-  raise errors.DataError(
-      f"{path}: belongs to {named!r}, but there is no such image in "
-      f"{index.folder}")
+      (relative.with_suffix("").as_posix(), relative.as_posix(), path.stem),
+      f"belongs to {named!r}")
