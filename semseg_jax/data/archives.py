@@ -102,11 +102,10 @@ class Archive:
   def complete(self, where, missing: Sequence[str], what: str, of: int) -> None:
     """Raises where files are missing, naming the first of them."""
     if missing:
-      few = ", ".join(sorted(missing)[:5])
       raise errors.DataError(
-          f"{where}: {len(missing)} of {of} images lack {what}: {few}"
-          f"{', ...' if len(missing) > 5 else ''}; get data set "
-          f"{self.name!r} from {self.page}")
+          f"{where}: {len(missing)} of {of} images lack {what}: "
+          f"{errors.few(sorted(missing), 5)}; get data set {self.name!r} from "
+          f"{self.page}")
 
   def listed(self, items: Sequence[store.Item],
              splits: Mapping[str, Sequence[str]]

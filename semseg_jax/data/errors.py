@@ -7,3 +7,9 @@ class DataError(ValueError):
 
 class AbsentError(DataError):
   """A download that is not there at all, as against one that is broken."""
+
+
+def few(things, most: int = 6) -> str:
+  """The first of some things, for a message."""
+  things = [str(x) for x in things]
+  return ", ".join(things[:most]) + (", ..." if len(things) > most else "")

@@ -14,8 +14,6 @@ from semseg_jax.data import errors
 from semseg_jax.data import image_files
 
 READINGS = ("auto", "indices", "colours")
-# Pixels that are shown where a mask is refused.
-_SHOWN = 3
 _ONE_CHANNEL = ("1", "L", "P", *image_files.DEEP_MODES)
 
 
@@ -120,8 +118,9 @@ def _by_value(samples, legend, where):
           f"{where}: class index {wrong[0]}, but there are "
           f"{len(legend.class_names)} classes (0 to "
           f"{len(legend.class_names) - 1}, {legend.ignore_index} = ignore); it "
-          f"holds the values {_few(used)}. Where classes are drawn as other "
-          f'values, classes.json maps them: "values": {_mapping(used, legend)}')
+          f"holds the values {errors.few(used)}. Where classes are drawn as "
+          "other values, classes.json maps them: "
+          f'"values": {_mapping(used, legend)}')
     return samples.astype(np.uint8)
   if used.max() == 1 and 1 not in mapping and 255 in (legend.values or ()):
     # The same masks with one bit: white is 1 there.
@@ -130,7 +129,7 @@ def _by_value(samples, legend, where):
   if wrong:
     raise errors.DataError(
         f"{where}: holds the value {wrong[0]}, which 'values' of classes.json "
-        f"does not map (it has {_few(sorted(mapping))})")
+        f"does not map (it has {errors.few(sorted(mapping))})")
   label = np.empty(samples.shape, np.uint8)
   for value in used:
     label[samples == value] = mapping[value]
@@ -309,11 +308,6 @@ def _is_gray(pixels):
 
 def _packed(pixels):
   return pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-
-
-def _few(values):
-  shown = ", ".join(str(int(v)) for v in list(values)[:6])
-  return shown + (", ..." if len(values) > 6 else "")
 
 
 def _text(color):

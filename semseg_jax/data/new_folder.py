@@ -86,7 +86,7 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   if unread := layout.unread(root, index):
     notes.append(
         "not read, as neither images nor annotations of LabelMe, COCO, CVAT "
-        f"(for images) or VOC: {_few(unread)}")
+        f"(for images) or VOC: {errors.few(unread)}")
   _save(root, lists, content, notes)
   return notes
 
@@ -231,9 +231,9 @@ def _spread(root, masks, values, names):
       "background", *(f"class{i}" for i in range(1, len(values)))]
   example = json.dumps({
       "classes": names, "values": {str(v): i for i, v in enumerate(values)}})
-  return (f"{masks}: masks hold the values {_few(values)}, too far apart for "
-          f"indices of classes; say in {root / 'classes.json'} what they stand "
-          f"for, such as {example}")
+  return (f"{masks}: masks hold the values {errors.few(values)}, too far apart "
+          f"for indices of classes; say in {root / 'classes.json'} what they "
+          f"stand for, such as {example}")
 
 
 def _with_background(names):
@@ -328,7 +328,3 @@ def _save(root, lists, content, notes):
         f"--data_dir={root}: lists cannot be written there ({e.strerror}); "
         "make the folder writable or copy it") from e
   notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in lists))
-
-
-def _few(things):
-  return ", ".join(map(str, things[:6])) + (", ..." if len(things) > 6 else "")

@@ -16,6 +16,7 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
+from semseg_jax.data import readers
 from semseg_jax.data import sources
 from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import labelme
@@ -88,7 +89,7 @@ def read(folder, name: str, spec: datasets.Spec, *,
   size, or the mask holds a class that `spec` does not have.
   """
   folder = pathlib.Path(folder)
-  image = _image(folder / f"{name}.png", spec.channels)
+  image = readers.image(str(folder / f"{name}.png"), spec.channels)
   path = folder / f"{name}{_MASK}"
   if path.exists():
     label = mask_files.read_indices(image_files.read_bytes(path), str(path))
@@ -109,11 +110,6 @@ def read(folder, name: str, spec: datasets.Spec, *,
     label = np.where(
         label == spec.ignore_index, ignore_index, label).astype(np.uint8)
   return {"image": image, "label": label, "id": name}
-
-
-def _image(path, channels):
-  return image_files.decode_image(
-      image_files.read_bytes(path), channels, str(path))
 
 
 def _is_labelme(path):

@@ -13,7 +13,6 @@ from semseg_jax.data import sources
 MOST_IGNORED = 0.05
 # Rendered sources are looked at this far.
 _LOOKED_AT = 200
-_SHOWN = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,12 +78,12 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
   if turned:
     lines.append(
         f"EXIF orientations turn {_counted(len(turned), 'image', 'images')} "
-        f"({_few(turned)}), as cameras mean it: masks must lie on the turned "
-        "image")
+        f"({errors.few(turned, 3)}), as cameras mean it: masks must lie on the "
+        "turned image")
   for split, s in summaries.items():
     if s.broken:
       lines.append(f"{split}: {len(s.broken)} broken images "
-                   f"({_few(s.broken)})")
+                   f"({errors.few(s.broken, 3)})")
   return lines
 
 
@@ -124,7 +123,7 @@ def overlaps(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
         for name, source in dataset.splits.items() if len(source)}
   return {
       (a, b): f"{_counted(len(ids), 'image stands', 'images stand')} in {a} "
-              f"and in {b}: {_few(ids)}"
+              f"and in {b}: {errors.few(ids, 3)}"
       for (a, b), ids in _shared(of).items()}
 
 
@@ -134,7 +133,7 @@ def copies(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
                if f.digest}
         for name, source in dataset.splits.items() if len(source)}
   return {
-      (a, b): f"equal files in {a} and in {b}: {_few(pairs)}"
+      (a, b): f"equal files in {a} and in {b}: {errors.few(pairs, 3)}"
       for (a, b), ids in _shared(of).items()
       if (pairs := [x for x in ids if " = " in x])}
 
@@ -145,7 +144,7 @@ def volumes_in_two(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
         for name, source in dataset.splits.items() if len(source)}
   return {
       (a, b): f"{_counted(len(names), 'volume has', 'volumes have')} slices in "
-              f"{a} and in {b}: {_few(names)}"
+              f"{a} and in {b}: {errors.few(names, 3)}"
       for (a, b), names in _shared(of).items()}
 
 
@@ -238,8 +237,3 @@ def _percent(share):
 
 def _counted(count, one, several):
   return f"{count} {one if count == 1 else several}"
-
-
-def _few(names):
-  names = list(names)
-  return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

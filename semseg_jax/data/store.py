@@ -208,12 +208,7 @@ def open_splits(spec: datasets.Spec, splits: Mapping[str, Sequence[Item]], *,
     volumes: the items are volumes, whose names the images carry.
     **options: of `open_items`.
   """
-  items = {}
-  for listed in splits.values():
-    for item in listed:
-      if item.key not in items or item.masks:
-        items[item.key] = item
-  opened = open_items(spec, list(items.values()), **options)
+  opened = open_items(spec, each_once(splits), **options)
   flat = {key: key.replace("//", "_").replace("/", "_") for key in opened.keys}
   if len(set(flat.values())) < len(flat):
     flat = {key: key for key in flat}
@@ -229,6 +224,16 @@ def open_splits(spec: datasets.Spec, splits: Mapping[str, Sequence[Item]], *,
         ids=[flat[key] for key in keys],
         volumes=tuple(volume for _, volume in pairs) if volumes else None)
   return sources
+
+
+def each_once(splits: Mapping[str, Sequence[Item]]) -> list[Item]:
+  """The items of all splits; one with a mask in any of them keeps it."""
+  items = {}
+  for listed in splits.values():
+    for item in listed:
+      if item.key not in items or item.masks:
+        items[item.key] = item
+  return list(items.values())
 
 
 def cache_root(cache_dir: str | None) -> pathlib.Path:

@@ -89,14 +89,8 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
       splits["unlabeled"] = splits["unlabeled"] + splits[split]
   if not splits:
     splits["unlabeled"] = _all_images(files)
-  # An image that is labeled in one split and not in another keeps its mask.
-  items = {}
-  for listed in splits.values():
-    for item in listed:
-      if item.key not in items or item.masks:
-        items[item.key] = item
   opened = store.open_items(
-      spec, list(items.values()), cache_dir=cache_dir,
+      spec, store.each_once(splits), cache_dir=cache_dir,
       **reading(root, spec, files.drawn.items if files.drawn else {}))
   volumes = new_folder.volumes(root)
   sources = {}
@@ -203,7 +197,7 @@ def unlisted(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
   rest = [x for x in image_index.ImageIndex(locate(data_dir)).ids
           if x not in used]
   return [f"{len(rest)} images are in no list and not used: "
-          f"{', '.join(rest[:3])}{', ...' if rest[3:] else ''}"] if rest else []
+          f"{errors.few(rest, 3)}"] if rest else []
 
 
 class _Files:

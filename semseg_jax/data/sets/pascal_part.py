@@ -20,6 +20,7 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import matlab
+from semseg_jax.data import readers
 from semseg_jax.data import store
 from semseg_jax.data import voc
 
@@ -87,8 +88,7 @@ def _objects(item, channels, variant):
                for j, other in enumerate(boxes) if j != k)):
       continue
     if image is None:
-      image = image_files.decode_image(
-          image_files.read_bytes(item.image), channels, item.image)
+      image = readers.image(item.image, channels)
     mask = _mask(thing, list(parts), rest, parts.values(), item.masks[0])
     yield (str(k), image_files.encode_png(image[y0:y1, x0:x1]),
            mask[y0:y1, x0:x1])
