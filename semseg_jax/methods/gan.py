@@ -208,7 +208,7 @@ def discriminator_phase(gan, tx, frozen, state, batch, rngs):
       joint_losses.discriminator_loss, gan, frozen, state,
       state.image_discriminator["params"], batch, rngs)
   before = state
-  state = step_discriminator(
+  state = step_network(
       tx, state, "image_discriminator", gradients, spectral)
   if gan.options.augment.target:
     state = state.replace(augment_strength=adapted_strength(
@@ -220,7 +220,7 @@ def discriminator_phase(gan, tx, frozen, state, batch, rngs):
   gradients, (spectral, pair_metrics) = gradients_of(
       joint_losses.pair_discriminator_loss, gan, frozen, before,
       state.patch_discriminator["params"], batch, rngs)
-  return step_discriminator(
+  return step_network(
       tx, state, "patch_discriminator", gradients,
       spectral), metrics | pair_metrics
 
@@ -236,13 +236,13 @@ def r1_phase(gan, tx, frozen, state, batch, rngs, *, match_official=False):
       # Deviates from the paper as the official code does: Dr is frozen there
       # when its R1 is taken, so Adam sees a zero gradient.
       gradients = jax.tree.map(jnp.zeros_like, gradients)
-    state = step_discriminator(tx, state, "image_discriminator", gradients)
+    state = step_network(tx, state, "image_discriminator", gradients)
   if not gan.modules.labeled:
     return state, metrics
   gradients, (spectral, pair_metrics) = gradients_of(
       joint_losses.pair_r1_loss, gan, frozen, state,
       state.patch_discriminator["params"], batch, rngs)
-  return step_discriminator(
+  return step_network(
       tx, state, "patch_discriminator", gradients,
       spectral), metrics | pair_metrics
 
@@ -269,20 +269,12 @@ def path_phase(gan, tx, frozen, state, batch, rngs):
 
 def reconstruction_phase(gan, tx, frozen, state, batch, rngs):
   """One step of G and E on reconstructions of real images."""
-  def loss(params, data):
-    return joint_losses.reconstruction_loss(gan, frozen, state, params, *data)
-
   params = {"generator": state.generator, "encoder": state.encoder["params"]}
-  gradients, (changed, metrics) = microbatches.grad(
-      loss, gan.num_microbatches)(
-          params, (batch, rngs), (0, rngs_lib.axes(rngs)))
+  gradients, (changed, metrics) = gradients_of(
+      joint_losses.reconstruction_loss, gan, frozen, state, params, batch, rngs)
   state = step_generator(tx, state, gradients["generator"])
-  deltas, opt = tx["encoder"].update(
-      gradients["encoder"], state.optimizers["encoder"], params["encoder"])
-  return state.replace(
-      encoder={**state.encoder, **changed,
-               "params": optax.apply_updates(params["encoder"], deltas)},
-      optimizers={**state.optimizers, "encoder": opt}), metrics
+  return step_network(
+      tx, state, "encoder", gradients["encoder"], changed), metrics
 
 
 def ema_phase(gan, tx, frozen, state, batch, rngs):
@@ -312,12 +304,16 @@ def step_generator(tx, state, gradients) -> State:
       optimizers={**state.optimizers, "generator": opt})
 
 
-def step_discriminator(tx, state, name, gradients, spectral=None) -> State:
-  """Dr or Dm after one step of its optimiser, with advanced spectral norms."""
+def step_network(tx, state, name, gradients, changed=None) -> State:
+  """Dr, Dm or E after one step of its optimiser.
+
+  `changed`: variables that the forward pass has moved on: vectors of spectral
+  norms, running statistics.
+  """
   variables = getattr(state, name)
   deltas, opt = tx[name].update(
       gradients, state.optimizers[name], variables["params"])
-  variables = {**variables, **(spectral or {}),
+  variables = {**variables, **(changed or {}),
                "params": optax.apply_updates(variables["params"], deltas)}
   return state.replace(
       **{name: variables}, optimizers={**state.optimizers, name: opt})

@@ -10,12 +10,8 @@ of each part, and the groups of StyleGAN2's minibatch standard deviation (image
 i is in group i modulo N / 4) stay whole if a part has a multiple of 4 images.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-
-PyTree = Any
 
 
 def check(batch_size: int, parts: int, field: str) -> None:
