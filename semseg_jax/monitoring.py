@@ -20,10 +20,10 @@ from semseg_jax.evaluation import coverage
 from semseg_jax.evaluation import distances
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
 from semseg_jax.models import discriminators
-from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import segmentation_losses
 
@@ -155,28 +155,12 @@ def sample_batches(config, variables, n: int, *, seed: int = 0):
     seed: of latents and noise.
   """
   generator = networks.generator(config)
-  sample = _sampler(generator)
   key = jax.random.key(seed)
   for first in range(0, n, BATCH):
     count = min(BATCH, n - first)
-    image, labels = jax.device_get(
-        sample(variables, jax.random.fold_in(key, first)))
+    image, labels = jax.device_get(grids.generated(
+        generator, BATCH, variables, jax.random.fold_in(key, first)))
     yield image[:count], None if labels is None else labels[:count]
-
-
-@functools.lru_cache(maxsize=2)
-def _sampler(generator):
-  @jax.jit
-  def sample(variables, key):
-    z_key, noise_key = jax.random.split(key)
-    z = jax.random.normal(z_key, (BATCH, generator.style_dim))
-    noise = stylegan2.random_noise(noise_key, BATCH, generator.noise_shapes)
-    output, _ = generator.apply(variables, z, noise)
-    labels = (None if output.logits is None
-              else image_ops.to_label(output.logits))
-    return image_ops.to_uint8(output.image), labels
-
-  return sample
 
 
 def real_features(config, network):

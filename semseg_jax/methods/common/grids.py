@@ -1,5 +1,7 @@
 """Sample grids: images beside, or above, their coloured labels."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 
 COLUMNS = 8
+_SAMPLES = 64  # of a GAN's grid
 
 
 def tile(images: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
@@ -24,22 +27,24 @@ def tile(images: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
   return canvas.reshape(rows * h, columns * w, 3)
 
 
-def sampler(config, generator, n: int = 64):
-  """sample(state, frozen, key) of a GAN stage: grids from the averaged G."""
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def generated(generator, n: int, variables, key):
+  """(images uint8, labels int32 or None) of `n` samples of G."""
+  z_key, noise_key = jax.random.split(key)
+  z = jax.random.normal(z_key, (n, generator.style_dim))
+  noise = stylegan2.random_noise(noise_key, n, generator.noise_shapes)
+  sample, _ = generator.apply(variables, z, noise)
+  labels = None if sample.logits is None else image_ops.to_label(sample.logits)
+  return image_ops.to_uint8(sample.image), labels
 
-  @jax.jit
-  def generate(params, key):
-    z_key, noise_key = jax.random.split(key)
-    z = jax.random.normal(z_key, (n, generator.style_dim))
-    noise = stylegan2.random_noise(noise_key, n, generator.noise_shapes)
-    sample, _ = generator.apply({"params": params}, z, noise)
-    labels = None if sample.logits is None else image_ops.to_label(
-        sample.logits)
-    return image_ops.to_uint8(sample.image), labels
+
+def sampler(config, generator):
+  """sample(state, frozen, key) of a GAN stage: grids from the averaged G."""
 
   def sample(state, frozen, key):
     del frozen
-    images, labels = jax.device_get(generate(state.ema, key))
+    images, labels = jax.device_get(
+        generated(generator, _SAMPLES, {"params": state.ema}, key))
     grid = {"samples": tile(images)}
     if networks.branch_channels(config):
       colors = data.dataset(config).spec.colors
