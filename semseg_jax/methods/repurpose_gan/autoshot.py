@@ -185,8 +185,9 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
 
   @jax.jit
   def logits(variables, image):
-    return module.apply(variables, _reduced(data.to_float(image), side),
-                        train=False)
+    return module.apply(
+        variables, image_ops.area_reduce(data.to_float(image), side),
+        train=False)
 
   def sample(state, frozen, key):
     del key
@@ -253,7 +254,7 @@ def pairs(config):
     class_logits = module.apply({"params": frozen["segmenter"]},
                                 tuple(maps[n] for n in extract))
     image = jnp.clip(sample.image.astype(jnp.float32), -1.0, 1.0)
-    return _reduced(image, side), jax.nn.softmax(class_logits)
+    return image_ops.area_reduce(image, side), jax.nn.softmax(class_logits)
 
   return make_pair
 
@@ -273,7 +274,8 @@ def predictor(config, workdir):
   @jax.jit
   def logits(variables, image):
     return module.apply(
-        variables, _reduced(data.to_float(image), side), train=False)
+        variables, image_ops.area_reduce(data.to_float(image), side),
+        train=False)
 
   def predict(images, indices):
     del indices
@@ -281,7 +283,3 @@ def predictor(config, workdir):
         "logits": jax.device_get(logits(variables, images))}}
 
   return predict
-
-
-def _reduced(image, side):
-  return image_ops.area_reduce(image, side)

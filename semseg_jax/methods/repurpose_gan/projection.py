@@ -27,19 +27,12 @@ NEEDED_BY = "inversion"
 _FOLDER = "inversion"
 
 
-class Projected(NamedTuple):
-  """image: uint8 [N, S, S, C], reconstructed; latents [N, L, D]; noise."""
-  image: np.ndarray
-  latents: np.ndarray
-  noise: tuple[np.ndarray, ...]
-
-
 class Projection(NamedTuple):
-  """`find`: (images uint8 [N, S, S, C], indices [N]) -> Projected."""
+  """`find`: (images uint8 [N, S, S, C], indices [N]) -> the reconstructions."""
   generator: trained.Trained
-  find: Callable[[np.ndarray, np.ndarray], Projected]
+  find: Callable[[np.ndarray, np.ndarray], samples.Samples]
 
-  def __call__(self, images, indices) -> Projected:
+  def __call__(self, images, indices) -> samples.Samples:
     return self.find(images, indices)
 
 
@@ -79,7 +72,7 @@ def make(config, workdir, *, keep: bool = True) -> Projection:
           frozen, image_ops.from_uint8(images), indices, key,
           mean=generator.mean)
       image, _ = inverter.render(frozen, result.latents, result.noise)
-      projected = Projected(
+      projected = samples.Samples(
           image_ops.to_uint8(image), result.latents, result.noise)
       if path:
         _write(path, projected)
@@ -116,7 +109,7 @@ def _read(path):
     return None
   try:
     arrays = chunks.read(path)
-    return Projected(arrays["image"], arrays["latents"], tuple(
+    return samples.Samples(arrays["image"], arrays["latents"], tuple(
         arrays[f"noise{i}"] for i in range(len(arrays) - 2)))
   except chunks.DAMAGED as error:
     logging.warning("%s is unreadable (%s): inverted again", path, error)

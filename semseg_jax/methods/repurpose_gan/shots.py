@@ -125,7 +125,10 @@ def _painted(config, workdir):
 
 def _annotated(config, workdir):
   c = config.shots
-  _check_stage(config, "fully_supervised")
+  if "fully_supervised" not in config.stages:
+    raise ValueError(
+        f"config.shots.source is {c.source!r}, which needs the stage "
+        "'fully_supervised' in config.stages")
 
   def load(generator):
     first = TRIAL * c.trial
@@ -159,7 +162,7 @@ def _projected(config, workdir):
     project = projection.make(config, workdir)
     projected = project(images, np.arange(c.count))
     return _shots(
-        config, samples.Samples(images, projected.latents, projected.noise),
+        config, projected._replace(image=images),
         [x["label"] for x in examples])
 
   return Source(c.count, load)
@@ -171,10 +174,3 @@ def _shots(config, sampled, labels):
       np.stack([transforms.resize_image(x, side) for x in sampled.image]),
       np.stack([transforms.resize_label(x, side) for x in labels]).astype(
           np.int32), *jax.tree.map(np.asarray, sampled[1:]))
-
-
-def _check_stage(config, name):
-  if name not in config.stages:
-    raise ValueError(
-        f"config.shots.source is {config.shots.source!r}, which needs the "
-        f"stage {name!r} in config.stages")
