@@ -17,7 +17,6 @@ import optax
 
 from semseg_jax import interop
 from semseg_jax.data import datasets
-from semseg_jax.data import transforms
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import grids
@@ -266,12 +265,8 @@ def annotated(config, cells: int, n: int, split: str = ""):
   """
   source = datasets.split(
       data.dataset(config), split or config.data.validation)
-  size = shots_lib.working_size(config)
   examples = [source[i] for i in range(min(n, len(source)))]
-  return (
-      np.stack([transforms.resize_image(e["image"], size) for e in examples]),
-      np.stack([shots_lib.annotate(config, e["label"], cells, (config.seed, i))
-                for i, e in enumerate(examples)]))
+  return shots_lib.annotated(config, examples, cells)
 
 
 def load(config, workdir, generator: stylegan2.Generator, needed_by: str):

@@ -87,6 +87,15 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
   return np.repeat(np.repeat(marked, size // cells, 0), size // cells, 1)
 
 
+def annotated(config, examples, cells: int) -> tuple[np.ndarray, np.ndarray]:
+  """(uint8 [N, S, S, C], int32 [N, S, S]): images and what `annotate` gives."""
+  size = working_size(config)
+  return (
+      np.stack([transforms.resize_image(e["image"], size) for e in examples]),
+      np.stack([annotate(config, e["label"], cells, (config.seed, i))
+                for i, e in enumerate(examples)]))
+
+
 def read(config) -> Shots:
   """The shots of `config`: a folder's, or the first of the labeled pool."""
   c = config.shots
@@ -112,17 +121,10 @@ def read(config) -> Shots:
     if source is None:
       raise ValueError("config.shots.count is 0: at least one annotated "
                        "image is needed")
-  size = working_size(config)
   cells = pseudo_labels.make(config, trained.module(config)).size
   examples = [source[i] for i in range(len(source))]
-  return Shots(
-      ids=tuple(e["id"] for e in examples),
-      image=np.stack(
-          [transforms.resize_image(e["image"], size) for e in examples]),
-      label=np.stack([
-          annotate(config, e["label"], cells, (config.seed, i))
-          for i, e in enumerate(examples)]),
-      latents=None)
+  return Shots(tuple(e["id"] for e in examples),
+               *annotated(config, examples, cells), latents=None)
 
 
 def make(config, workdir) -> stage.Stage:

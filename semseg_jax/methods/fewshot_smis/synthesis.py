@@ -125,14 +125,12 @@ class Synthesizer:
 
     return self._batched(run, np.arange(n))
 
-  def prototypes(self, latents=None, annotation=None):
-    """Prototypes of the run's shots, or of given latents and annotations."""
-    if latents is None:
-      shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
-      latents, annotation = shots.latents, shots.label
+  def prototypes(self):
+    """Prototypes of the run's shots."""
+    shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
     return pseudo_labels.prototypes_of(
-        self._config, self._trained_generator, self.labeller, latents,
-        annotation)
+        self._config, self._trained_generator, self.labeller, shots.latents,
+        shots.label)
 
   def pairs(self, n: int, key, prototypes=None
             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
