@@ -85,10 +85,10 @@ def lpips(path: str) -> Perceptual:
   return from_module(module, lambda: variables)
 
 
-def from_module(module, load, name: str = "lpips_vgg") -> Perceptual:
+def from_module(module, load) -> Perceptual:
   """The distance of a `models.perceptual.LPIPS` module."""
   return Perceptual(
-      name, load,
+      "lpips_vgg", load,
       lambda v, x: module.apply(v, x, method="features"),
       lambda v, a, b: module.apply(v, a, b, method="distance"))
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from semseg_jax import inversion
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
@@ -26,7 +27,6 @@ from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
-MEAN_SAMPLES = 10_000  # for the mean latent
 # Blocks of the config that the result depends on.
 FIELDS = ("encoder", "gan", "generator", "image_discriminator",
           "num_microbatches", "perceptual")
@@ -86,7 +86,8 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
       variables = dict(encoder.init(
           key, jnp.zeros((1, size, size, channels)), train=False))
       if c.mean_start:
-        z = jax.random.normal(key, (MEAN_SAMPLES, generator.style_dim))
+        z = jax.random.normal(
+            key, (inversion.MEAN_SAMPLES, generator.style_dim))
         variables["params"] = started_at(
             variables["params"], mapping(frozen, z).mean(0))
     return State(
