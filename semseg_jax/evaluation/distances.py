@@ -4,52 +4,29 @@ Frechet distance (Heusel et al. 2017), kernel distance (Binkowski et al. 2018)
 and Inception Score (Salimans et al. 2016), in NumPy and float64.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 
-class Moments:
-  """Mean and covariance of features that come in batches.
-
-  Batches are merged with the pairwise update of Chan et al. (1979), which does
-  not lose digits when the mean is large against the deviation.
-  """
-
-  def __init__(self, size: int):
-    self.count = 0
-    self.mean = np.zeros(size)
-    self._scatter = np.zeros((size, size))
-
-  def add(self, features) -> None:
-    """Adds features [n, size]."""
-    batch = np.asarray(features, np.float64)
-    if batch.ndim != 2 or batch.shape[1] != self.mean.size:
-      raise ValueError(
-          f"features [n, {self.mean.size}] expected, got {batch.shape}")
-    if not len(batch):
-      return
-    mean = batch.mean(0)
-    centred = batch - mean
-    shift = mean - self.mean
-    total = self.count + len(batch)
-    self._scatter += centred.T @ centred
-    self._scatter += np.outer(shift, shift) * (self.count * len(batch) / total)
-    self.mean = self.mean + shift * (len(batch) / total)
-    self.count = total
-
-  @property
-  def covariance(self) -> np.ndarray:
-    """Unbiased covariance [size, size]; needs two features."""
-    if self.count < 2:
-      raise ValueError(f"a covariance of {self.count} features")
-    return self._scatter / (self.count - 1)
+class Moments(NamedTuple):
+  """mean: [size]; covariance: [size, size], unbiased."""
+  mean: np.ndarray
+  covariance: np.ndarray
 
 
 def moments(features) -> Moments:
-  """Moments of features [n, size]."""
-  features = np.asarray(features)
-  sums = Moments(features.shape[1])
-  sums.add(features)
-  return sums
+  """Moments of features [n, size].
+
+  Raises ValueError: fewer than two, or an array of another kind.
+  """
+  features = np.asarray(features, np.float64)
+  if features.ndim != 2 or len(features) < 2:
+    raise ValueError(
+        f"two or more features [n, size] expected, got {features.shape}")
+  mean = features.mean(0)
+  centred = features - mean
+  return Moments(mean, centred.T @ centred / (len(features) - 1))
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
