@@ -30,7 +30,7 @@ class Records:
     self._window = meta.get("window", {})
     self._rollbacks = meta["rollbacks"]
     if primary:
-      self._writer = writers.create(folder, primary=True, first_step=start)
+      self._writer = writers.create(folder, first_step=start)
       self._file = writers.MetricsFile(
           folder / "metrics.jsonl", first_step=start)
       self._progress = console.Progress(folder.name, start, steps)

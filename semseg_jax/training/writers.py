@@ -59,16 +59,14 @@ class TensorBoardWriter(interface.MetricWriter):
     self._writer.close()
 
 
-def create(logdir, *, primary: bool,
-           first_step: int = 0) -> interface.MetricWriter:
-  """Asynchronous writer to TensorBoard, on the primary process.
+def create(logdir, first_step: int = 0) -> interface.MetricWriter:
+  """Asynchronous writer to TensorBoard.
 
   With --verbosity=1 also to the log; the progress line has the main values.
   """
   writers = [metric_writers.LoggingWriter()] if console.verbose() else []
-  if primary:
-    writers.append(TensorBoardWriter(logdir, first_step))
-  return metric_writers.AsyncMultiWriter(writers)
+  return metric_writers.AsyncMultiWriter(
+      [*writers, TensorBoardWriter(logdir, first_step)])
 
 
 def read_metrics(path) -> list[dict]:

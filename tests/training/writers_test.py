@@ -18,20 +18,13 @@ def events(folder):
 
 
 def test_tensorboard(tmp_path):
-  writer = writers.create(tmp_path, primary=True)
+  writer = writers.create(tmp_path)
   writer.write_scalars(3, {"loss": 0.5})
   writer.write_images(3, {"grid": np.zeros((1, 4, 4, 3), np.uint8)})
   writer.close()
   tags = {v.tag: v for e in events(tmp_path) for v in e.summary.value}
   assert tags["loss"].simple_value == 0.5
   assert tags["grid"].image.width == 4
-
-
-def test_other_processes_write_no_files(tmp_path):
-  writer = writers.create(tmp_path, primary=False)
-  writer.write_scalars(1, {"loss": 0.5})
-  writer.close()
-  assert not list(tmp_path.iterdir())
 
 
 def test_metrics_file(tmp_path):
