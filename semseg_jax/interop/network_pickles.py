@@ -19,13 +19,6 @@ TorchFileError = torch_files.TorchFileError
 _MAX_DEPTH = 32  # Modules within modules.
 
 
-class Attributes(dict):
-  """A dict whose pickle may also set items as attributes."""
-
-  def __setstate__(self, state):
-    self.update(state)
-
-
 class Network(dict):
   """A network's state dict: names to arrays."""
 
@@ -72,8 +65,8 @@ class _Reader:
         ("torch_utils.persistence", "_reconstruct_persistent_obj"):
             self._persistent,
     }
-    types = {("dnnlib.util", "EasyDict"): Attributes,
-             ("dnnlib", "EasyDict"): Attributes}
+    types = {("dnnlib.util", "EasyDict"): unpickler.Attributes,
+             ("dnnlib", "EasyDict"): unpickler.Attributes}
     content = unpickler.Unpickler(
         io.BytesIO(self._content), self._path, foreign=True,
         functions=functions, types=types).load()
@@ -109,7 +102,7 @@ class _Reader:
       raise ValueError("a persistent object without a state")
     state = meta["state"]
     if not isinstance(state.get("_parameters"), dict):
-      return Attributes(state)
+      return unpickler.Attributes(state)
     network = Network()
     _collect(network, state, "", 0)
     return network

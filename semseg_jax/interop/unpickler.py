@@ -186,8 +186,8 @@ class _Function:
     raise ValueError("a pickle sets attributes of a function")
 
 
-class _Namespace(dict):
-  """argparse.Namespace: a dict whose items arrive as attributes."""
+class Attributes(dict):
+  """An object as a dict: its pickle may also set items as attributes."""
 
   def __setstate__(self, state):
     self.update(state)
@@ -252,10 +252,10 @@ def _device(*parts):
 
 # A pickle can call these and make instances without calling them. Their own
 # attributes are out of its reach: built-in types have fixed ones, and
-# _Namespace takes a state for its instances only.
+# Attributes takes a state for its instances only.
 _TYPES = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("argparse", "Namespace"): _Namespace,
+    ("argparse", "Namespace"): Attributes,
     ("builtins", "set"): set,
     ("__builtin__", "set"): set,
 }
