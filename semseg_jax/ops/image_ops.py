@@ -157,9 +157,9 @@ def area_reduce(image, size: int):
   return total / math.prod((factor, factor))
 
 
-def namespace(*arrays):
-  """`jax.numpy` if any of the arrays is JAX's, else `numpy`."""
-  return jnp if any(isinstance(a, jax.Array) for a in arrays) else np
+def namespace(*values):
+  """`jax.numpy` if any of the arrays or numbers is JAX's, else `numpy`."""
+  return jnp if any(isinstance(x, jax.Array) for x in values) else np
 
 
 def _matmul(matrix, x):

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from semseg_jax.ops import image_ops
 
 
 def ramp(step, total, learning_rate=1.0, rampdown=0.25, rampup=0.05):
@@ -19,7 +20,7 @@ def ramp(step, total, learning_rate=1.0, rampdown=0.25, rampup=0.05):
   rampdown))) / 2 * min(1, t / rampup); 0 at both ends (StyleGAN2, appendix on
   projection; used by SemanticGAN's inversion).
   """
-  xp = _numpy_of(step, total, learning_rate)
+  xp = image_ops.namespace(step, total, learning_rate)
   t = step / total
   down = xp.minimum(1.0, (1.0 - t) / rampdown)
   down = 0.5 - 0.5 * xp.cos(down * math.pi)
@@ -41,7 +42,7 @@ def cosine_window(learning_rate, final_learning_rate, start, end):
   span = learning_rate - final_learning_rate
 
   def schedule(step):
-    xp = _numpy_of(step)
+    xp = image_ops.namespace(step)
     inside = xp.clip(step, start, end - 1) - start
     return final_learning_rate + 0.5 * span * (
         1 + xp.cos(math.pi * inside / (end - start)))
@@ -56,7 +57,7 @@ def burn_in_ramp(burn_in, slope):
   """
 
   def schedule(epoch):
-    xp = _numpy_of(epoch)
+    xp = image_ops.namespace(epoch)
     return xp.clip(slope * (epoch - burn_in), 0.0, 1.0)
 
   return schedule
@@ -69,7 +70,7 @@ def sigmoid_ramp(length):
   """
 
   def schedule(step):
-    xp = _numpy_of(step)
+    xp = image_ops.namespace(step)
     share = xp.minimum(1.0, step / max(1, length))
     return xp.exp(-5.0 * xp.square(1.0 - share))
 
@@ -81,7 +82,7 @@ def ema_decay(step, most):
 
   `step` counts finished updates (Tarvainen and Valpola 2017).
   """
-  return _numpy_of(step).minimum(1.0 - 1.0 / (step + 1), most)
+  return image_ops.namespace(step).minimum(1.0 - 1.0 / (step + 1), most)
 
 
 class Plateau(NamedTuple):
@@ -115,7 +116,3 @@ def plateau(state: Plateau, loss, *, patience: int, factor: float,
       waited=jnp.where(drop, 0, waited).astype(jnp.int32),
       rate=jnp.where(drop, jnp.maximum(state.rate * factor, floor),
                      state.rate))
-
-
-def _numpy_of(*values):
-  return jnp if any(isinstance(v, jax.Array) for v in values) else np
