@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 from PIL import ImageDraw
+from pycocotools import mask as coco_masks
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
-from semseg_jax.data import optional
 
 BACKGROUND = ("background", "_background_", "__background__")
 IGNORED = ("__ignore__", "ignore", "void")
@@ -151,10 +151,10 @@ class Canvas:
 
 def polygon_region(polygons, height: int, width: int) -> np.ndarray:
   """The union of polygons, bool [height, width], by COCO's own rule."""
-  coco = optional.package("pycocotools.mask", "coco")
-  runs = coco.frPyObjects([list(map(float, p)) for p in polygons],
-                          height, width)
-  return run_lengths(coco.merge(runs)["counts"], height, width, "polygons")
+  runs = coco_masks.frPyObjects(
+      [list(map(float, p)) for p in polygons], height, width)
+  return run_lengths(
+      coco_masks.merge(runs)["counts"], height, width, "polygons")
 
 
 def run_lengths(counts, height: int, width: int, where: str) -> np.ndarray:
