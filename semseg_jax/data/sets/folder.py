@@ -341,18 +341,14 @@ def _read(item, channels, *, legend, drawn):
 
 
 def _content(path):
-  try:
-    content = json.loads(path.read_text(encoding="utf-8-sig"))
-  except FileNotFoundError as e:
+  if not path.exists():
     raise errors.DataError(
         f"{path}: missing; it names the classes, e.g. "
         '{"classes": ["background", "leaf"], "colours": [[0, 0, 0], '
         '[0, 176, 0]], "ignore_index": 255}. It is written, with lists of '
         "images, by semseg-jax prepare "
-        f"--data_dir={path.parent} --split=0.8,0.1,0.1") from e
-  except (OSError, ValueError, RecursionError) as e:
-    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
-  return classes_file.checked(content, path)
+        f"--data_dir={path.parent} --split=0.8,0.1,0.1")
+  return classes_file.checked(annotations.read_json(path), path)
 
 
 def _unlabeled(split):

@@ -17,6 +17,7 @@ import numpy as np
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data.formats import annotations
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
@@ -161,14 +162,10 @@ def read(generator: trained.Trained, folder, names) -> Samples:
 
 def _record(folder):
   path = folder / _RECORD
-  try:
-    return json.loads(path.read_text())
-  except FileNotFoundError as e:
+  if not path.exists():
     raise errors.DataError(
-        f"{path}: missing; images to paint are written by "
-        "semseg-jax sample") from e
-  except ValueError as e:
-    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
+        f"{path}: missing; images to paint are written by semseg-jax sample")
+  return annotations.read_json(path)
 
 
 def _difference(old, new):
