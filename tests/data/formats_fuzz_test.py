@@ -65,6 +65,10 @@ def test_any_coco_file(tmp_path, segmentation, more):
 @given(data=st.data(), make=st.sampled_from([
     annotated.cvat, annotated.voc_xml, annotated.labelme, annotated.coco]))
 def test_damaged_files(tmp_path, data, make):
+  # Of the example before, which may have ended early.
+  for p in tmp_path.rglob("*.*"):
+    if p.suffix in (".xml", ".json"):
+      p.unlink()
   make(tmp_path)
   path = next(p for p in sorted(tmp_path.rglob("*"))
               if p.suffix in (".xml", ".json"))
@@ -76,6 +80,3 @@ def test_damaged_files(tmp_path, data, make):
     content = content or bytearray(b"x")
   path.write_bytes(bytes(content))
   drawn(tmp_path)
-  for p in tmp_path.rglob("*.*"):
-    if p.suffix in (".xml", ".json"):
-      p.unlink()
