@@ -9,7 +9,6 @@ labeled images.
 """
 
 import pathlib
-import sys
 
 from absl import flags
 from ml_collections import config_flags
@@ -17,6 +16,7 @@ from ml_collections import config_flags
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
 from semseg_jax.evaluation import tables
+from semseg_jax.training import exits
 
 
 def main(argv):
@@ -26,12 +26,10 @@ def main(argv):
   # Those of the command line were read, and refused, with the config.
   changes = config_flags.get_override_values(given["config"])
   seeds = arguments.numbers(int, "seeds")
-  try:
+  with exits.one_line():
     arguments.refuse_seed(changes)
     configs = {s: arguments.seeded_config(
         given["config"].config_filename, s) for s in seeds}
-  except (OSError, ValueError) as error:
-    sys.exit(f"error: {error}")
   for seed, config in configs.items():
     config.update_from_flattened_dict(changes)
     folder = workdir / f"seed{seed}"

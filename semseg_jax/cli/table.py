@@ -40,6 +40,7 @@ from semseg_jax.tables import render
 from semseg_jax.tables import runs
 from semseg_jax.tables import smoke
 from semseg_jax.training import console
+from semseg_jax.training import exits
 
 
 def define_flags():
@@ -86,10 +87,8 @@ def main(argv):
   if sum((given.commands, given.render, given.smoke, given.cost)) != 1:
     sys.exit("error: give one of --commands, --render, --smoke, --cost")
   console.setup()
-  try:
+  with exits.one_line():
     problems = run()
-  except (OSError, ValueError) as error:
-    sys.exit(f"error: {error}")
   if problems:
     sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
