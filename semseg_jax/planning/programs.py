@@ -6,7 +6,6 @@ The programs are those of training (`training.phases.lower`) and of inversion
 
 from collections.abc import Callable
 import copy
-import itertools
 import math
 from typing import NamedTuple
 
@@ -134,15 +133,7 @@ def inversion(config, mesh) -> list[Program]:
 
 def scaled(config, factor: float):
   """A copy of `config` with every batch size times `factor`, at least 1."""
-  config = copy.deepcopy(config)
-  sizes = [
-      (block, name, max(1, round(factor * block[name])))
-      for block in itertools.chain([config], config.values())
-      if hasattr(block, "keys") for name in block
-      if name.endswith("batch_size") and isinstance(block[name], int)]
-  for block, name, size in sizes:  # One may refer to another: each scaled once.
-    block[name] = size
-  return config
+  return _with_batches(config, lambda size: max(1, round(factor * size)))
 
 
 def batch_for(config, devices: int):
@@ -151,13 +142,19 @@ def batch_for(config, devices: int):
   Batch sizes that do not divide by the number of devices are raised to the
   next multiple.
   """
+  return _with_batches(
+      config, lambda size: math.ceil(size / devices) * devices)
+
+
+def _with_batches(config, changed):
+  """A copy of `config` with `changed(size)` for every batch size."""
   config = copy.deepcopy(config)
-  for block in config.values():
-    if not hasattr(block, "keys"):
-      continue
-    for name in block:
-      if name.endswith("batch_size") and isinstance(block[name], int):
-        block[name] = math.ceil(block[name] / devices) * devices
+  sizes = [
+      (block, name, changed(block[name]))
+      for block in config.values() if hasattr(block, "keys") for name in block
+      if name.endswith("batch_size") and isinstance(block[name], int)]
+  for block, name, size in sizes:  # One may refer to another: changed once.
+    block[name] = size
   return config
 
 
