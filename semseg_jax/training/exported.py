@@ -4,12 +4,12 @@
 `checkpoint` reads it by the functions below.
 """
 
-import functools
 import importlib.resources
 import json
 from typing import Any
 
 from etils import epath
+import flax.traverse_util
 import jax
 import numpy as np
 import safetensors
@@ -127,21 +127,18 @@ def read(file, stage: str, abstract):
 
 def read_all(file, stage: str) -> dict[str, Any]:
   """A stage's arrays as nested dicts, floats as float32."""
-  tree: dict[str, Any] = {}
+  flat = {}
   with safetensors.safe_open(str(file), "np") as opened:
     for name in opened.keys():
-      owner, *path, last = name.split("/")
+      owner, _, path = name.partition("/")
       if owner == stage:
         value = opened.get_tensor(name)
-        node = functools.reduce(lambda d, k: d.setdefault(k, {}), path, tree)
-        node[last] = value.astype(
+        flat[path] = value.astype(
             np.float32) if value.dtype == np.float16 else value
-  return tree
+  return flax.traverse_util.unflatten_dict(flat, sep="/")
 
 
 def _flat(tree) -> dict[str, Any]:
   """{"a/0/b": leaf}, in the order of the leaves."""
-  name = lambda k: str(getattr(k, "key", getattr(k, "idx", getattr(
-      k, "name", k))))
-  return {"/".join(map(name, path)): leaf
-          for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+  return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+          for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
