@@ -39,6 +39,7 @@ from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
 
+@dataclasses.dataclass(eq=False)
 class Segmentation:
   """What `Model.segment` returns; lists in the order of the images.
 
@@ -49,12 +50,10 @@ class Segmentation:
       eyes, else the mean largest class probability.
     reconstructions: uint8 [H, W, C], or None where a method makes none.
   """
-
-  def __init__(self, method, labels, confidence, reconstructions):
-    self.method = method
-    self.labels = labels
-    self.confidence = confidence
-    self.reconstructions = reconstructions
+  method: str
+  labels: list[np.ndarray]
+  confidence: np.ndarray
+  reconstructions: list[np.ndarray] | None
 
 
 @dataclasses.dataclass(frozen=True)
