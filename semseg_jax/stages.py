@@ -161,20 +161,21 @@ def _segmenter(module, name: str, part: str = "network") -> Definition:
           segmenters.predictor, stage_name=name, name=part))
 
 
-_SUPERVISED = _segmenter(supervised, "supervised")
-_FULLY_SUPERVISED = Definition(
-    fully_supervised.make, fully_supervised.FIELDS,
-    predictor=fully_supervised.predictor, rows=_own_row,
-    effective=fully_supervised.effective)
-_GAN = Definition(
-    _monitored_gan, gan.FIELDS, unused=gan.unused, summary=joint_model.summary,
-    best_metric=None, parts=_gan_parts)
+_BASELINES = {
+    "supervised": _segmenter(supervised, "supervised"),
+    "fully_supervised": Definition(
+        fully_supervised.make, fully_supervised.FIELDS,
+        predictor=fully_supervised.predictor, rows=_own_row,
+        effective=fully_supervised.effective),
+}
+_GENERATIVE = _BASELINES | {
+    "gan": Definition(
+        _monitored_gan, gan.FIELDS, unused=gan.unused,
+        summary=joint_model.summary, best_metric=None, parts=_gan_parts),
+}
 
 METHODS = {
-    "semantic_gan": {
-        "supervised": _SUPERVISED,
-        "fully_supervised": _FULLY_SUPERVISED,
-        "gan": _GAN,
+    "semantic_gan": _GENERATIVE | {
         "encoder": Definition(
             encoder.make, encoder.FIELDS, needs=lambda config: ("gan",),
             predictor=_labeled_by_inversion, rows=_inversion_rows,
@@ -186,10 +187,7 @@ METHODS = {
         "distilled": dataclasses.replace(
             _segmenter(distilled, "distilled"), needs=distilled.needs),
     },
-    "repurpose_gan": {
-        "supervised": _SUPERVISED,
-        "fully_supervised": _FULLY_SUPERVISED,
-        "gan": _GAN,
+    "repurpose_gan": _GENERATIVE | {
         "segmenter": Definition(
             segmenter.make, segmenter.FIELDS, needs=_segmenter_needs,
             predictor=segmenter.predictor,
@@ -202,10 +200,7 @@ METHODS = {
             predictor=autoshot.predictor,
             rows=lambda config, name: ("auto_shot",)),
     },
-    "fewshot_smis": {
-        "supervised": _SUPERVISED,
-        "fully_supervised": _FULLY_SUPERVISED,
-        "gan": _GAN,
+    "fewshot_smis": _GENERATIVE | {
         "shots": Definition(
             smis_shots.make, smis_shots.FIELDS, needs=_generator,
             parts=_part("latents")),
@@ -214,9 +209,7 @@ METHODS = {
             needs=lambda config: (*_generator(config), "shots"),
             best_metric=smis_encoder.BEST_METRIC, parts=_part("encoder")),
     },
-    "semisup": {
-        "supervised": _SUPERVISED,
-        "fully_supervised": _FULLY_SUPERVISED,
+    "semisup": _BASELINES | {
         "adv_ssl": _segmenter(adv_ssl, "adv_ssl"),
         "mean_teacher": _segmenter(mean_teacher, "mean_teacher", "teacher"),
         "s4gan": _segmenter(s4gan, "s4gan"),
