@@ -3,7 +3,6 @@
 from typing import Any
 
 from flax import linen as nn
-import jax
 import jax.numpy as jnp
 
 from semseg_jax.models import efficientnet_lite
@@ -36,8 +35,7 @@ class BackboneUNet(nn.Module):
     skips = [full] + [maps[f"level{i}"] for i in range(1, 5)]
     for level in reversed(range(len(skips))):
       skip = skips[level]
-      x = jax.image.resize(
-          x, (*skip.shape[:3], x.shape[-1]), "linear", antialias=False)
+      x = torch_layers.resize_like(x, skip)
       x = unet.DoubleConv(
           self.width * min(2 ** level, 8), self.dtype, name=f"up{level}")(
               jnp.concatenate([skip, x], axis=-1), train=train)

@@ -107,9 +107,8 @@ class DeepLabV3Plus(nn.Module):
             x, train=train)
     deep = self._conv("deep", self.features, 1)(aspp)
     fine = self._conv("fine", self.fine_features, 1)(early)
-    larger = jax.image.resize(
-        deep, (*fine.shape[:3], deep.shape[-1]), "linear", antialias=False)
-    x = jnp.concatenate([fine, larger], axis=-1)
+    x = jnp.concatenate(
+        [fine, torch_layers.resize_like(deep, fine)], axis=-1)
     for i in (0, 1):
       x = self._conv(f"final{i}", self.features, 3, _he_fan_in)(x)
       x = torch_layers.BatchNorm(dtype=self.dtype, name=f"final{i}_bn")(

@@ -43,7 +43,7 @@ class FPNEncoder(nn.Module):
     self.fpn = FeaturePyramid(
         self.stem_width, self.blocks, self.fpn_channels, self.dtype)
     convs = self.head_convs or (None, None, None)
-    levels = self._levels()
+    levels = levels_of(self.latent_split, self.num_ws)
     if self.style_head:
       self.heads = [
           StyleHead(self.head_channels, self.style_dim, self.dtype)
@@ -63,16 +63,16 @@ class FPNEncoder(nn.Module):
 
   def latents(self, features, *, train: bool = False):
     """Latents [N, num_ws, style_dim] from the maps (P4, P3, P2)."""
-    latents = [
-        head(features[level], train=train)
-        for head, level in zip(self.heads, self._levels(), strict=True)]
+    levels = levels_of(self.latent_split, self.num_ws)
+    latents = [head(features[level], train=train)
+               for head, level in zip(self.heads, levels, strict=True)]
     return jnp.stack(latents, axis=1).astype(jnp.float32)
 
-  def _levels(self):
-    """Which of (P4, P3, P2) each latent reads."""
-    coarse, medium = self.latent_split
-    order = [0] * coarse + [1] * medium + [2] * self.num_ws
-    return order[:self.num_ws]
+
+def levels_of(latent_split: tuple[int, int], num_ws: int) -> list[int]:
+  """Which of the coarse, middle and fine map (0, 1, 2) each latent reads."""
+  coarse, middle = latent_split
+  return ([0] * coarse + [1] * middle + [2] * num_ws)[:num_ws]
 
 
 class FeaturePyramid(nn.Module):
@@ -102,9 +102,9 @@ class FeaturePyramid(nn.Module):
       stages.append(x)
     c2, c3, c4, c5 = stages
     p5 = conv("top", 1)(c5)
-    p4 = _resize_like(p5, c4) + conv("lateral4", 1)(c4)
-    p3 = _resize_like(p4, c3) + conv("lateral3", 1)(c3)
-    p2 = _resize_like(p3, c2) + conv("lateral2", 1)(c2)
+    p4 = torch_layers.resize_like(p5, c4) + conv("lateral4", 1)(c4)
+    p3 = torch_layers.resize_like(p4, c3) + conv("lateral3", 1)(c3)
+    p2 = torch_layers.resize_like(p3, c2) + conv("lateral2", 1)(c2)
     return (conv("smooth4", 3)(p4), conv("smooth3", 3)(p3),
             conv("smooth2", 3)(p2))
 
@@ -150,9 +150,3 @@ class StyleHead(nn.Module):
     x = jax.nn.relu(x).mean((1, 2), keepdims=True)
     x = torch_layers.Conv(self.style_dim, 1, dtype=self.dtype, name="linear")(x)
     return x[:, 0, 0]
-
-
-def _resize_like(x, target):
-  """Bilinear with half-pixel centres and without antialiasing."""
-  shape = (x.shape[0], *target.shape[1:3], x.shape[-1])
-  return jax.image.resize(x, shape, "linear", antialias=False)

@@ -50,7 +50,7 @@ class GradualStyleEncoder(nn.Module):
     self.heads = [
         fpn_encoder.LatentHead(
             self.widths[-1], self.style_dim, convs[level], self.dtype)
-        for level in self._levels()]
+        for level in fpn_encoder.levels_of(self.latent_split, self.num_ws)]
 
   def __call__(self, x, *, train: bool = False):
     latents = self.latents(self.features(x, train=train)["pyramid"])
@@ -85,15 +85,10 @@ class GradualStyleEncoder(nn.Module):
   def latents(self, pyramid):
     """Offsets [N, num_ws, style_dim] from the (coarse, middle, fine) maps.
     """
-    latents = [head(pyramid[level], train=False) for head, level in zip(
-        self.heads, self._levels(), strict=True)]
+    levels = fpn_encoder.levels_of(self.latent_split, self.num_ws)
+    latents = [head(pyramid[level], train=False)
+               for head, level in zip(self.heads, levels, strict=True)]
     return jnp.stack(latents, axis=1).astype(jnp.float32)
-
-  def _levels(self):
-    """Which of the three maps each latent reads."""
-    coarse, middle = self.latent_split
-    order = [0] * coarse + [1] * middle + [2] * self.num_ws
-    return order[:self.num_ws]
 
 
 class Unit(nn.Module):

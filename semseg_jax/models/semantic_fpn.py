@@ -40,7 +40,8 @@ class SemanticFPN(nn.Module):
     for level in (5, 4, 3, 2):
       lateral = self._conv(f"lateral{level}", self.features, 1)(
           maps[f"level{level}"])
-      x = lateral if x is None else lateral + _resize(x, lateral)
+      x = lateral if x is None else (
+          lateral + torch_layers.resize_like(x, lateral))
       branch = self._conv(f"smooth{level}", self.features, 3)(x)
       # A 3x3 convolution for each doubling of the size, at least one.
       for size in range(level - 1, 1, -1) or (2,):
@@ -49,7 +50,7 @@ class SemanticFPN(nn.Module):
         branch = jax.nn.relu(nn.GroupNorm(
             math.gcd(32, self.branch_features), dtype=self.dtype,
             name=f"{name}_gn")(branch))
-        branch = _resize(branch, maps[f"level{size}"])
+        branch = torch_layers.resize_like(branch, maps[f"level{size}"])
       total = branch if total is None else total + branch
     logits = torch_layers.Conv(self.num_classes, 1, name="logits")(total)
     return logits, {**maps, "sum": total}
@@ -58,9 +59,3 @@ class SemanticFPN(nn.Module):
     return torch_layers.Conv(
         features, kernel, padding=kernel // 2, kernel_init=kernel_init,
         dtype=self.dtype, name=name)
-
-
-def _resize(x, like):
-  """Bilinear, to the height and width of another map."""
-  return jax.image.resize(
-      x, (*like.shape[:3], x.shape[-1]), "linear", antialias=False)

@@ -151,6 +151,12 @@ def _reachable(size, kernel, stride, padding):
   return range(met[0], met[-1] + 1) if met else range(0)
 
 
+def resize_like(x, like):
+  """Bilinear, corners not aligned, no antialiasing: to another map's size."""
+  return jax.image.resize(
+      x, (*like.shape[:3], x.shape[-1]), "linear", antialias=False)
+
+
 def _pair(value):
   return (value, value) if isinstance(value, int) else tuple(value)
 

@@ -48,8 +48,7 @@ class UNet(nn.Module):
                    name="bottom")(x, train=train)
     for level in reversed(range(self.levels)):
       skip = skips.pop()
-      x = jax.image.resize(
-          x, (*skip.shape[:3], x.shape[-1]), "linear", antialias=False)
+      x = torch_layers.resize_like(x, skip)
       x = DoubleConv(self.width * 2 ** level, self.dtype, name=f"up{level}")(
           jnp.concatenate([skip, x], axis=-1), train=train)
     # Float32 logits: losses of many classes lose digits in bfloat16.
