@@ -53,9 +53,8 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
     extra = lambda: folder
   module = segmenter.build(config)
   tx = segmenter.optimizer(
-      c, functools.partial(segmenter.groups, module),
-      segmenter.repeats(config), block="supervised",
-      backbone_factor=segmenter.backbone_factor(config, "supervised"))
+      config, "supervised", functools.partial(segmenter.groups, module),
+      segmenter.repeats(config))
 
   def init(key, frozen):
     variables = segmenter.init(

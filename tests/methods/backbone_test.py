@@ -98,12 +98,12 @@ def test_a_trunks_rate_is_refused_without_a_trunk(tmp_path, stage):
 
 
 def test_backbone_has_its_own_rate():
-  c = _config().supervised
-  c.update(optimizer="adamw", learning_rate=1e-2, weight_decay=0.0)
+  config = _config(**{"segmenter.backbone_factor": 0.1})
+  config.supervised.update(
+      optimizer="adamw", learning_rate=1e-2, weight_decay=0.0)
   params = {"backbone": jnp.ones(3), "head": jnp.ones(3)}
   tx = segmenter.optimizer(
-      c, lambda p: {name: name for name in p}, block="supervised",
-      backbone_factor=0.1)
+      config, "supervised", lambda p: {name: name for name in p})
   deltas, _ = tx.update(
       jax.tree.map(jnp.ones_like, params), tx.init(params), params)
   np.testing.assert_allclose(

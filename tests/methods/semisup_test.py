@@ -309,7 +309,7 @@ def test_official_trunk_is_listed_three_and_four_times():
 def test_frozen_parameters_stay(name):
   config = toy(**{"s4gan.optimizer": name, "s4gan.weight_decay": 0.1})
   names = {"trunk": "backbone", "classifier": "head", "norm": "frozen"}
-  tx = segmenter.optimizer(config.s4gan, lambda params: names, block="s4gan")
+  tx = segmenter.optimizer(config, "s4gan", lambda params: names)
   params = {k: jnp.ones(2) for k in names}
   deltas, _ = tx.update(params, tx.init(params), params)
   moved = {k: float(jnp.abs(v).min()) for k, v in deltas.items()}

@@ -198,21 +198,22 @@ def poly(learning_rate: float, steps: int) -> optax.Schedule:
   return optax.polynomial_schedule(learning_rate, 0.0, 0.9, steps)
 
 
-def optimizer(c, group_tree, repeat_tree=None, *, block: str,
-              backbone_factor: float = 1.0) -> optax.GradientTransformation:
-  """SGD with poly decay, the head at `c.head_factor` times the rate; or AdamW
-  with a cosine, which learns faster from scratch.
+def optimizer(config, block: str, group_tree, repeat_tree=None
+              ) -> optax.GradientTransformation:
+  """SGD with poly decay, the head at `head_factor` times the rate; or AdamW
+  with a cosine, which learns faster from scratch, the trunk at
+  `config.segmenter.backbone_factor` times the rate.
 
   Args:
-    c: block with optimizer, learning_rate, steps, weight_decay and, for SGD,
-      momentum and head_factor.
+    config: the experiment's.
+    block: its block with optimizer, learning_rate, steps, weight_decay and, for
+      SGD, momentum and head_factor.
     group_tree: params -> `groups`.
     repeat_tree: `repeats` of `optimizers.sgd`; AdamW has none.
-    block: the block's name, for errors.
-    backbone_factor: the trunk's rate under AdamW, times `c.learning_rate`.
 
   Raises ValueError: unknown optimiser.
   """
+  c = config[block]
   if c.optimizer == "sgd":
     factor = {"backbone": 1.0, "head": c.head_factor, "frozen": 0.0}
     return optimizers.sgd(
@@ -226,7 +227,7 @@ def optimizer(c, group_tree, repeat_tree=None, *, block: str,
             c.learning_rate * factor, max(1, c.steps)),
         weight_decay=c.weight_decay)
     return optax.partition(
-        {"backbone": tx(backbone_factor), "head": tx(1.0),
+        {"backbone": tx(config.segmenter.backbone_factor), "head": tx(1.0),
          "frozen": optax.set_to_zero()}, group_tree)
   raise ValueError(
       f"config.{block}.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")

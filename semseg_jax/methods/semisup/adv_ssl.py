@@ -42,8 +42,7 @@ def make(config, workdir) -> stage.Stage:
   judge_module = segmentation_discriminators.PixelDiscriminator(
       width=c.discriminator_width, dtype=jnp.dtype(config.dtype))
   tx = adversarial.optimizers(
-      c, functools.partial(segmenter.groups, module), block="adv_ssl",
-      backbone_factor=segmenter.backbone_factor(config, "adv_ssl"))
+      config, "adv_ssl", functools.partial(segmenter.groups, module))
 
   def init(key, frozen):
     return adversarial.initial_state(

@@ -36,17 +36,14 @@ def network(config, block: str):
   return segmenter.build(config)
 
 
-def optimizers(c, groups, repeats=None, *, block: str,
-               backbone_factor: float = 1.0) -> dict[str, Any]:
+def optimizers(config, block: str, groups, repeats=None) -> dict[str, Any]:
   """The segmenter's, and the discriminator's Adam with poly decay.
 
-  Args:
-    c: the stage's block; block: its name.
-    groups, repeats, backbone_factor: see `segmenter.optimizer`.
+  `block`: the stage's name; others: see `segmenter.optimizer`.
   """
+  c = config[block]
   return {
-      "network": segmenter.optimizer(
-          c, groups, repeats, block=block, backbone_factor=backbone_factor),
+      "network": segmenter.optimizer(config, block, groups, repeats),
       "discriminator": optax.adam(
           segmenter.poly(c.discriminator_learning_rate, c.steps),
           b1=0.9, b2=0.99)}

@@ -51,8 +51,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
                      "to be at least 0 and below 1")
   module = module or segmenter.build(config)
   tx = segmenter.optimizer(
-      c, functools.partial(segmenter.groups, module), block="mean_teacher",
-      backbone_factor=segmenter.backbone_factor(config, "mean_teacher"))
+      config, "mean_teacher", functools.partial(segmenter.groups, module))
   ramp = schedules.sigmoid_ramp(c.rampup)
 
   def init(key, frozen):

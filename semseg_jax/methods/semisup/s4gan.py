@@ -164,8 +164,7 @@ def make(config, workdir, *, modules: Modules | None = None) -> stage.Stage:
                      "(0, 1), so it has to lie there, too")
   modules = modules or from_config(config)
   tx = adversarial.optimizers(
-      c, modules.groups, modules.repeats, block="s4gan",
-      backbone_factor=segmenter.backbone_factor(config, "s4gan"))
+      config, "s4gan", modules.groups, modules.repeats)
 
   def init(key, frozen):
     return adversarial.initial_state(
