@@ -37,6 +37,7 @@ class Stage(NamedTuple):
 class Split(NamedTuple):
   """The evaluation of one split.
 
+  name: the split's; of a study "SPLIT, STUDY".
   cases: None where the evaluation kept no images to show.
   roc: {class: (false, true positive rates)} by stage, or {}.
   """
@@ -96,12 +97,18 @@ def _stages(workdir) -> list[Stage]:
 
 
 def _splits(workdir) -> list[Split]:
-  return [
-      Split(
-          name=folder.name, folder=folder, record=records.load(folder),
-          cases=cases.read(folder), roc=_json(folder / "roc.json"))
-      for folder in sorted(path.parent for path in workdir.glob(
-          "eval/*/record.json"))]
+  """Evaluations, and studies that give each method one score."""
+  splits = []
+  for path in sorted([*workdir.glob("eval/*/record.json"),
+                      *workdir.glob("*/eval/*/record.json")]):
+    folder, record = path.parent, records.load(path.parent)
+    study = records.study_of(record)
+    if all("miou" in scores for scores in record.methods.values()):
+      splits.append(Split(
+          name=f"{folder.name}, {study}" if study else folder.name,
+          folder=folder, record=record, cases=cases.read(folder),
+          roc=_json(folder / "roc.json")))
+  return splits
 
 
 def _samples(folder) -> dict:

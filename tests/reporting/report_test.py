@@ -254,6 +254,20 @@ def test_scores_without_classes_or_images_have_a_page(tmp_path):
   assert ["nothing", "–"] in page.rows
 
 
+def test_scores_of_a_study_have_a_page(tmp_path):
+  made = lambda methods, study: records.make(
+      methods, config={"method": "fewshot_smis"}, split="test", seconds=1.0,
+      extra={"study": study})
+  records.save(tmp_path / "synthesis/eval/test", made(
+      {"random sample": {"images": 4, "miou": 0.25}}, "synthesis"))
+  records.save(tmp_path / "few_shot/eval/test", made(
+      {"auto-shot": {"shots1": {"miou": [0.5]}}}, "few_shot"))
+  page = _Page(report.write(tmp_path).read_text())
+  assert ["random sample", "25.0"] in page.rows
+  assert "test, synthesis" in page.text
+  assert "auto-shot" not in page.text  # its table has numbers of shots
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match="no run is there"):
     report.write(tmp_path)
