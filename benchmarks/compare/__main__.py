@@ -12,13 +12,16 @@ benchmarks/results/<kind of machine>.md.
 """
 
 import json
+import os
 import pathlib
 import shlex
 import sys
+import tempfile
 
 from absl import app
 from absl import flags
 
+from benchmarks.compare import isa
 from benchmarks.compare import report
 from benchmarks.compare import run
 from benchmarks.compare import settings as settings_lib
@@ -55,6 +58,9 @@ _SLACK = flags.DEFINE_float(
 _CPU_TIME = flags.DEFINE_bool(
     "cpu_time", False, "Processor seconds, on a machine that does other work: "
     "then keep to one core (taskset -c 0).")
+_ISA = flags.DEFINE_enum(
+    "isa", "", ["", *isa.CAPS], "Widest instruction set that is shown to both "
+    "sides, on x86; empty: all that there are.")
 _JSON = flags.DEFINE_bool(
     "json", False, "A line of JSON for each record instead of the table.")
 _COMPILED = flags.DEFINE_string(
@@ -79,6 +85,10 @@ def main(argv):
   turn = turns.Turns.parse(_TURNS.value)
   command = shlex.join(["python", "-m", "benchmarks.compare", *(
       a for a in sys.argv[1:] if not a.startswith(folders))])
+  compiled = _COMPILED.value and str(pathlib.Path(_COMPILED.value, _ISA.value))
+  library = tempfile.TemporaryDirectory()  # Until the processes have ended.
+  if _ISA.value:
+    os.environ.update(isa.environment(_ISA.value, library.name))
   records = []
   for size in map(int, _SIZES.value):
     for batch in map(int, _BATCHES.value):
@@ -90,7 +100,7 @@ def main(argv):
       try:
         records.append(run.measure(
             s, sides, _ROUNDS.value, _SECONDS.value, _SLACK.value,
-            _COMPILED.value, turn) | {"command": command})
+            compiled, turn) | {"command": command})
       except RuntimeError as error:
         print(f"{s.case}, {size} px, batch {batch}: {error}", file=sys.stderr)
         return 1
@@ -100,7 +110,7 @@ def main(argv):
         print(report.add(pathlib.Path(_OUT.value), records[-1]))
   if not _JSON.value:
     print(report.markdown(
-        report.machine(records[-1]["device"]), records, False))
+        report.machine(records[-1]["device"]), records))
   return int(any(run.DISAGREES in note for r in records for note in r["notes"]))
 
 

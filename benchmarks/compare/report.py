@@ -21,6 +21,7 @@ def machine(device: str, about=pathlib.Path("/proc/cpuinfo")) -> str:
 
   Of CPUs with the cores and, where it can be read from `about`, the widest
   vectors, on which the ratio of two libraries depends: cpu-2-cores-avx512.
+  Where wider ones are hidden (`isa.py`): cpu-2-cores-avx512-as-avx2.
   """
   kind = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
   if kind != "cpu":
@@ -28,8 +29,10 @@ def machine(device: str, about=pathlib.Path("/proc/cpuinfo")) -> str:
   known = set(about.read_text().split()) if about.exists() else ()
   widest = [s for f, s in (("amx_tile", "amx"), ("avx512f", "avx512"),
                            ("avx2", "avx2"), ("asimd", "neon")) if f in known]
+  shown = os.environ.get("HIDE_ABOVE")
   return "-".join(
-      [kind, str(len(os.sched_getaffinity(0))), "cores", *widest[:1]])
+      [kind, str(len(os.sched_getaffinity(0))), "cores", *widest[:1],
+       *(("as", shown) if shown else ())])
 
 
 def add(folder: pathlib.Path, record: dict) -> pathlib.Path:

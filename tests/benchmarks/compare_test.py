@@ -1,13 +1,17 @@
 """The comparison with the peers; speed is not tested."""
 
 import json
+import os
 import pathlib
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 from benchmarks import timing
 from benchmarks.compare import agreement
+from benchmarks.compare import isa
 from benchmarks.compare import report
 from benchmarks.compare import run
 from benchmarks.compare import settings as settings_lib
@@ -88,12 +92,31 @@ def test_page_has_a_row_for_each_setting(tmp_path):
   assert "* best: fails" in page.read_text()
 
 
-def test_machine_is_a_kind(tmp_path):
+def test_machine_is_a_kind(tmp_path, monkeypatch):
   assert report.machine("NVIDIA H200") == "nvidia-h200"
   about = tmp_path / "cpuinfo"
   assert report.machine("cpu", about).endswith("-cores")
   about.write_text("flags : fma avx avx2 avx512f\n")
   assert report.machine("cpu", about).endswith("-cores-avx512")
+  monkeypatch.setenv("HIDE_ABOVE", "avx2")
+  assert report.machine("cpu", about).endswith("-cores-avx512-as-avx2")
+
+
+def test_instruction_sets_are_hidden(tmp_path):
+  flags = pathlib.Path("/proc/cpuinfo")
+  flags = flags.read_text().split() if flags.exists() else []
+  if not {"cpuid_fault", "avx512f"} <= set(flags) or not shutil.which("cc"):
+    pytest.skip("needs a processor with AVX-512 that can trap CPUID")
+  program = tmp_path / "widest.c"
+  program.write_text("""int main() {
+    return (__builtin_cpu_supports("avx2") ? 1 : 0) +
+        (__builtin_cpu_supports("avx512f") ? 2 : 0); }""")
+  subprocess.run(("cc", "-o", tmp_path / "widest", program), check=True)
+  run_it = lambda environment: subprocess.run(
+      (tmp_path / "widest",), env=environment, check=False).returncode
+  assert run_it(os.environ) == 3
+  for widest, shown in (("avx2", 1), ("avx512", 3)):
+    assert run_it(isa.environment(widest, tmp_path)) == shown
 
 
 def test_heads_end_in_one_cell():
