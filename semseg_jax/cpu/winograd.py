@@ -95,20 +95,21 @@ def weight_gradient(x, g, pad: int):
 
   Returns [3, 3, Ci, Co].
   """
-  h, w, outputs = g.shape[1:]
+  h, w = g.shape[1:3]
   positions = _input_positions(x, pad, h, w)
   g = jnp.pad(g, ((0, 0), (0, -h % _TILE), (0, -w % _TILE), (0, 0)))
   lines = _combine(_OUTPUT.T, [g[:, i::_TILE] for i in range(_TILE)])
   parts = [_combine(_OUTPUT.T, [line[:, :, j::_TILE] for j in range(_TILE)])
            for line in lines]
-  # Stacked, for XLA would write each position of a product of its own
-  # transposed, with long strides.
-  flat = lambda rows: jnp.stack(
-      [x.reshape(-1, x.shape[-1]) for row in rows for x in row])
-  products = jnp.einsum("kpi,kpo->kio", flat(positions), flat(parts))
-  products = products.reshape(_TILE + 2, _TILE + 2, -1, outputs)
-  columns = [_combine(_KERNEL.T, list(products[:, j]))
-             for j in range(_TILE + 2)]
+  # The gradient on the left: otherwise XLA writes each position transposed,
+  # with long strides.
+  flat = lambda x: x.reshape(-1, x.shape[-1])
+  products = [
+      [jnp.einsum("po,pi->oi", flat(y), flat(x)).T for x, y in zip(
+          *rows, strict=True)]
+      for rows in zip(positions, parts, strict=True)]
+  columns = [_combine(_KERNEL.T, column)
+             for column in zip(*products, strict=True)]
   return jnp.stack([jnp.stack(_combine(_KERNEL.T, row))
                     for row in zip(*columns, strict=True)])
 
