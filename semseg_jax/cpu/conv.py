@@ -156,10 +156,26 @@ def _weight_gradient(x, g, pad, size):
   h, w = g.shape[1:3]
   if _wide(x, (*size, x.shape[3], g.shape[3]), pad):
     return winograd.weight_gradient(x, g, pad[0][0])
+  if (pad == _NONE and max(size) < 3 and
+      min(x.shape[3], g.shape[3]) >= _WIDE):
+    return _weight_gradient_by_taps(x, g, size)
   if h > x.shape[1] or w > x.shape[2]:
     x, pad = _explicit_pad(x, pad), _NONE
   return lax.conv_general_dilated(
       x, g, (1, 1), pad, dimension_numbers=("CHWN", "IHWO", "HWNC"))
+
+
+def _weight_gradient_by_taps(x, g, size):
+  """A product for each tap, for the phases of strided convolutions.
+
+  XLA's convolution would have both maps transposed, and computes what they are
+  made of while it does so, with long strides.
+  """
+  h, w = g.shape[1:3]
+  flat = lambda x: x.reshape(-1, x.shape[-1])
+  taps = [jnp.einsum("po,pi->oi", flat(g), flat(x[:, a:a + h, b:b + w])).T
+          for a in range(size[0]) for b in range(size[1])]
+  return jnp.stack(taps).reshape(*size, x.shape[3], g.shape[3])
 
 
 def _weight_gradient_bwd(pad, size, residuals, cotangent):

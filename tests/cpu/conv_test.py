@@ -96,6 +96,19 @@ def test_few_positions_of_many_channels_agree(name, monkeypatch):
   assert taken
 
 
+@pytest.mark.parametrize(
+    "name", ["stride_2_odd_kernel", "stride_2_even_kernel", "down"])
+def test_kernel_gradients_by_taps_agree(name, monkeypatch):
+  used = []
+  by_taps = cpu_conv._weight_gradient_by_taps
+  monkeypatch.setattr(cpu_conv, "_WIDE", 2)
+  monkeypatch.setattr(
+      cpu_conv, "_weight_gradient_by_taps",
+      lambda *args: used.append(1) or by_taps(*args))
+  assert_agree(curved, *inputs(name))
+  assert used
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_fast_form_keeps_off_the_slow_path(name):
   # XLA on CPU is slow where the kernel is larger than the unpadded input.
