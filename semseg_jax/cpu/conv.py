@@ -168,8 +168,8 @@ def _weight_gradient(x, g, pad, size):
 def _weight_gradient_by_taps(x, g, size):
   """A product for each tap, for the phases of strided convolutions.
 
-  XLA's convolution would have both maps transposed, and computes what they are
-  made of while it does so, with long strides.
+  XLA's convolution would have both maps transposed first, which takes longer in
+  a network than all of this.
   """
   h, w = g.shape[1:3]
   flat = lambda x: x.reshape(-1, x.shape[-1])
