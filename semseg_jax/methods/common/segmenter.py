@@ -211,7 +211,7 @@ def optimizer(config, block: str, group_tree, repeat_tree=None
     group_tree: params -> `groups`.
     repeat_tree: `repeats` of `optimizers.sgd`; AdamW has none.
 
-  Raises ValueError: unknown optimiser.
+  Raises ValueError: unknown optimiser, or a rate of a trunk that is not there.
   """
   c = config[block]
   if c.optimizer == "sgd":
@@ -227,13 +227,13 @@ def optimizer(config, block: str, group_tree, repeat_tree=None
             c.learning_rate * factor, max(1, c.steps)),
         weight_decay=c.weight_decay)
     return optax.partition(
-        {"backbone": tx(config.segmenter.backbone_factor), "head": tx(1.0),
+        {"backbone": tx(_backbone_factor(config, block)), "head": tx(1.0),
          "frozen": optax.set_to_zero()}, group_tree)
   raise ValueError(
       f"config.{block}.optimizer is {c.optimizer!r}; use 'adamw' or 'sgd'")
 
 
-def backbone_factor(config, block: str) -> float:
+def _backbone_factor(config, block: str) -> float:
   """`config.segmenter.backbone_factor` for the stage with `block`.
 
   Raises ValueError: the network has no trunk whose rate it could be.
