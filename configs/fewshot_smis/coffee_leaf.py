@@ -21,6 +21,5 @@ def get_config(arg=""):
   a = common.parse_arg(arg, **base.arguments(run=""))
   c = data_sets.use(base.get_config(), "coffee_leaf", out_of_domain=())
   base.at_64(base.two_cores(c), a["run"])
-  c.encoder.steps = 1500
   c.supervised.update(steps=1000)
   return base.whole_masks(c, a)
