@@ -59,8 +59,7 @@ WORKERS := -n 2
 # long tests would come last, and one worker would wait for the other.
 BY_FILE := --dist=loadfile --no-loadscope-reorder
 
-# Without optimization a search of latents took over eleven minutes on one core
-# with AMX instead of half a minute.
+# Searches of latents run many times longer than they compile: they are optimized.
 test: lint
 	$(QUICK) $(BIN)/python -m pytest -q $(WORKERS) tests/golden -k "not invert"
 	$(BIN)/python -m pytest -q $(WORKERS) tests/golden -k invert

@@ -355,7 +355,7 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     plain, dataset = run_dir.described(path)
     if config:
       experiment.check_run(config, path)
-    config = config or experiment.configured(plain, data_dir)
+    config = config or run_dir.configured(plain, data_dir)
     lineage.check(config, path)
     scores = method_scores.of_run(config, path)
   else:
@@ -366,7 +366,7 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     for field in meta["files"]:
       block, _, name = field.rpartition(".")
       meta["config"][block][name] = f"{path}#{field}"
-    config = experiment.configured(meta["config"], data_dir)
+    config = run_dir.configured(meta["config"], data_dir)
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   return Model(path, config, dataset, scores)
 

@@ -11,7 +11,6 @@ import time
 from absl import logging
 from etils import epath
 import jax
-import ml_collections
 import numpy as np
 
 from semseg_jax import lineage
@@ -54,7 +53,7 @@ def run(function, config, workdir, *, data_dir: str = "", **arguments):
   console.setup()
   with exits.one_line():
     workdir = epath.Path(workdir).expanduser()
-    config = config or config_of(workdir)
+    config = config or run_dir.config_of(workdir)
     if data_dir:
       config.data.data_dir = data_dir
     jax.config.update("jax_default_matmul_precision", config.matmul_precision)
@@ -158,8 +157,9 @@ def adopt(config, workdir, model, names) -> None:
     FileNotFoundError: it lacks a stage.
   """
   place = exported.place(model)
-  there = configured(exported.read_meta(place)["config"] if exported.is_file(
-      place) else run_dir.described(place)[0]).copy_and_resolve_references()
+  plain = (exported.read_meta(place)["config"] if exported.is_file(place)
+           else run_dir.described(place)[0])
+  there = run_dir.configured(plain).copy_and_resolve_references()
   there.unlock()
   for block, name in (("data", "data_dir"), ("data", "cache_dir"),
                       ("labels", "run")):  # where, not what
@@ -232,34 +232,6 @@ def dataset_facts(config) -> dict:
               "images": {k: len(v) for k, v in dataset.splits.items()},
               "fingerprint": fingerprint.of(dataset)}
   return facts
-
-
-def config_of(workdir, *, data_dir: str = "", cache_dir: str = ""):
-  """The config of a finished or begun run, from its folder alone.
-
-  Args:
-    workdir: the run's folder.
-    data_dir, cache_dir: where the data are now, if they have moved.
-
-  Raises:
-    FileNotFoundError: the folder holds no run.
-  """
-  return configured(run_dir.described(workdir)[0], data_dir, cache_dir)
-
-
-def configured(plain: dict, data_dir: str = "", cache_dir: str = ""):
-  """A locked config of plain values, as `config_of` returns it."""
-  def tuples(x):
-    if isinstance(x, dict):
-      return {k: tuples(v) for k, v in x.items()}
-    return tuple(map(tuples, x)) if isinstance(x, list) else x
-
-  config = ml_collections.ConfigDict(tuples(plain))
-  if data_dir:
-    config.data.data_dir = data_dir
-  if cache_dir:
-    config.data.cache_dir = cache_dir
-  return config.lock()
 
 
 def check_run(config, workdir) -> None:

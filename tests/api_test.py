@@ -179,7 +179,7 @@ def test_run_folder_says_what_it_is(run, model):
 def test_a_record_is_not_written_under_another_config(run, tmp_path):
   moved = tmp_path / "run"
   shutil.copytree(run, moved)
-  config = experiment.config_of(moved).copy_and_resolve_references().unlock()
+  config = run_dir.config_of(moved).copy_and_resolve_references().unlock()
   config.data.num_labeled, config.seed = 2, 3
   before = (moved / "eval/test/record.json").read_text()
   with pytest.raises(ValueError, match=r"num_labeled: 20 there, 2 now"):

@@ -138,7 +138,7 @@ def test_another_runs_generator_counts(tmp_path):
 def test_a_run_keeps_and_checks_what_it_was_trained_on(
     tmp_path, tmp_path_factory):
   trained, _ = smoke.demo(tmp_path_factory)
-  config = experiment.config_of(trained)
+  config = run_dir.config_of(trained)
   smoke.copy_stages(trained, tmp_path, "gan", "encoder")
   for name in ("config.json", "dataset.json"):
     (tmp_path / name).write_bytes((trained / name).read_bytes())

@@ -13,7 +13,6 @@ become squares.
 from configs import common
 from configs import data_sets
 from configs.fewshot_smis import base
-from configs.semantic_gan import small
 
 
 def get_config(arg=""):
@@ -23,15 +22,9 @@ def get_config(arg=""):
   c.gan.augment.update(policy=("color", "translation"), strength=0.6)
   c.synthesis.styles = "6-11"
   if a["cpu"]:
-    base.two_cores(c)
-    c.data.size = 64
-    c.generator.channels_per_resolution = ((32, 48), (64, 24))
-    c.image_discriminator.channels_per_resolution = (
-        c.generator.channels_per_resolution)
-    small.projected(c)
+    base.at_64(base.two_cores(c))
     c.gan.steps = 6000
     c.supervised.steps = 1000
-    c.synthesis.styles = "6-9"
   else:
     # A fortieth of the published GAN steps.
     c.generator.update(max_channels=256, channel_multiplier=1.0)

@@ -32,6 +32,8 @@ def get_config(arg=""):
   c.evaluation.limit = 200
   if a["run"] and not a["smoke"]:
     base.at_64(c, a["run"])
+    c.encoder.steps = 6000
+    c.pseudo.layer = "conv32"
     # As RepurposeGAN's, to share the stage.
     c.supervised.update(steps=1000, width=12, levels=4, learning_rate=1e-3)
   return base.whole_masks(c, a)

@@ -12,7 +12,6 @@ generator of the shipped model toy_faces; docs/one_image.md), smoke.
 
 from configs import common
 from configs.repurpose_gan import base
-from configs.semantic_gan import base as gan_base
 from configs.semantic_gan import small
 
 
@@ -27,7 +26,7 @@ def get_config(arg=""):
     return base.smoke(c)
   base.two_cores(c)
   if a["shipped"]:
-    gan_base.use_generator(c, "toy_faces")
+    c.labels.run = "toy_faces"
     c.stages = ("segmenter",)
     c.data.size = 64
     c.supervised.update(width=12, levels=4)

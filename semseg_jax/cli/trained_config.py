@@ -1,8 +1,8 @@
 """The config of a trained run as a config file: --config=THIS_FILE:WORKDIR."""
 
-from semseg_jax import experiment
+from semseg_jax.training import run_dir
 
 
 def get_config(workdir: str):
   """The config of the run in a folder or an exported file, locked."""
-  return experiment.config_of(workdir)
+  return run_dir.config_of(workdir)

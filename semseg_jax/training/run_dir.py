@@ -12,6 +12,7 @@ import time
 
 from etils import epath
 import jax
+import ml_collections
 
 # Fields that a run may change when it continues: how long, how often to look,
 # what is scored afterwards, where files lie; not what is trained.
@@ -193,6 +194,34 @@ def described(workdir) -> tuple[dict, dict]:
         "first, or correct the path")
   return tuple(json.loads((folder / name).read_text())
                for name in ("config.json", "dataset.json"))
+
+
+def config_of(workdir, *, data_dir: str = "", cache_dir: str = ""):
+  """The config of a finished or begun run, from its folder alone.
+
+  Args:
+    workdir: the run's folder.
+    data_dir, cache_dir: where the data are now, if they have moved.
+
+  Raises:
+    FileNotFoundError: the folder holds no run.
+  """
+  return configured(described(workdir)[0], data_dir, cache_dir)
+
+
+def configured(plain: dict, data_dir: str = "", cache_dir: str = ""):
+  """A locked config of plain values, as `config_of` returns it."""
+  def tuples(x):
+    if isinstance(x, dict):
+      return {k: tuples(v) for k, v in x.items()}
+    return tuple(map(tuples, x)) if isinstance(x, list) else x
+
+  config = ml_collections.ConfigDict(tuples(plain))
+  if data_dir:
+    config.data.data_dir = data_dir
+  if cache_dir:
+    config.data.cache_dir = cache_dir
+  return config.lock()
 
 
 def _as_on_disk(config):
