@@ -100,18 +100,18 @@ def every_stage(o: Options) -> list[Row]:
 
 # (case, size, batch, further flags): what says most comes first. The official
 # loop inverts one image at a time, so that its time for one tells the others.
+# In bfloat16 signs of small gradients differ, which Adam makes large: a second
+# run after an update only tells whether the same is computed at all.
 _COMPARED = (
-    ("generator", 256, 16, ()), ("inversion", 256, 1, ()),
-    ("gan", 256, 8, ()), ("inversion", 256, 16, ("--sides=best",)),
+    ("inversion", 256, 1, ()), ("gan", 256, 8, ()),
     ("deeplab_gradient", 321, 8, ("--classes=21",)),
-    ("gan_projected", 256, 8, ()), ("encoder", 256, 8, ()),
-    ("s4gan", 321, 4, ("--classes=21",)),
-    # A gradient jumps where a ReLU6 is at its bounds.
-    ("efficientnet", 256, 64, ("--slack=4",)),
-    ("inversion", 256, 64, ("--sides=best",)), ("generator", 256, 64, ()),
-    ("deeplab", 321, 8, ("--classes=21",)),
-    ("gan", 256, 16, ()), ("gan_regularised", 256, 8, ()),
+    ("inversion", 256, 32, ("--sides=best",)), ("generator", 256, 16, ()),
+    ("encoder", 256, 8, ()), ("gan_projected", 256, 8, ()),
+    ("s4gan", 321, 4, ("--classes=21",)), ("efficientnet", 256, 64, ()),
+    ("gan", 256, 16, ()), ("generator", 256, 64, ()),
+    ("deeplab", 321, 8, ("--classes=21",)), ("gan_regularised", 256, 8, ()),
     ("inversion", 64, 256, ("--sides=best",)), ("generator", 256, 1, ()))
+_SLACK = "--slack=4"
 
 
 def compared(o: Options) -> list[Row]:
@@ -120,8 +120,8 @@ def compared(o: Options) -> list[Row]:
   if o.tiny:
     cases = [("generator", 8, 2, ("--width=8", "--dtype=float32"))] * 2
   else:  # TF32 is compared where it is quick to.
-    cases = [(*case[:3], (*case[3], f"--dtype={dtype}"))
-             for case in _COMPARED for dtype in ("bfloat16", "float32")
+    cases = [(*case[:3], (*case[3], _SLACK, f"--dtype={dtype}"))
+             for dtype in ("bfloat16", "float32") for case in _COMPARED
              if dtype == "bfloat16" or case[:3] in (
                  ("generator", 256, 16), ("gan", 256, 8))]
   rows = []
