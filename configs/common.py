@@ -73,7 +73,7 @@ def data(seed) -> ml_collections.ConfigDict:
       num_validation_images=0,  # 0 = the whole split
       in_domain="test",
       out_of_domain=(),  # names of splits
-      workers=0,  # input processes; 0 = threads
+      workers=0,  # reading threads beside the main one
       # Probabilities, then ranges; for labeled pairs --seg_aug of the official
       # code.
       augment=dict(flip_unlabeled=0.0, flip_labeled=0.0, affine=0.0,

@@ -7,8 +7,9 @@ r"""SemanticGAN on the procedural faces, 32 px: the demo's experiment.
 
 Arguments: labels, unlabeled, seed, long (about three times the steps, and more
 test images), fitted (64 px; a generator of images alone and fitted labels), run
-(of "fitted": folder, exported file or shipped name of a run with labels=0), wide
-(of "fitted": for minutes of a GPU), demo (fitted, few steps and images), match_official, smoke.
+(of "fitted": folder, exported file or shipped name of a run with labels=0),
+wide (of "fitted": half as wide again, for minutes of a GPU), demo (fitted, few
+steps and images), match_official, smoke.
 """
 
 from configs.semantic_gan import base

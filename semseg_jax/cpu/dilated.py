@@ -54,13 +54,20 @@ def by_taps(x, kernel, dilation):
 
 def by_phases(x, kernel, d):
   """Every d-th pixel sees only its like: d * d small maps, plain kernels."""
-  n, h, w, c = x.shape
+  n, h, w, _ = x.shape
   pad = tuple((k // 2, k // 2) for k in kernel.shape[:2])
   if d == 1:
     return conv.conv2d(x, kernel, 1, pad)
+  y = conv.conv2d(phases(x, d), kernel, 1, pad)
+  _, rows, columns, outputs = y.shape
+  y = y.reshape(d, d, n, rows, columns, outputs).transpose(2, 3, 0, 4, 1, 5)
+  return y.reshape(n, rows * d, columns * d, outputs)[:, :h, :w]
+
+
+def phases(x, d):
+  """[d * d * N, ceil(H / d), ceil(W / d), C]: a map of every d-th pixel."""
+  n, h, w, c = x.shape
   rows, columns = -(-h // d), -(-w // d)
   x = jnp.pad(x, ((0, 0), (0, rows * d - h), (0, columns * d - w), (0, 0)))
   x = x.reshape(n, rows, d, columns, d, c).transpose(2, 4, 0, 1, 3, 5)
-  y = conv.conv2d(x.reshape(d * d * n, rows, columns, c), kernel, 1, pad)
-  y = y.reshape(d, d, n, rows, columns, -1).transpose(2, 3, 0, 4, 1, 5)
-  return y.reshape(n, rows * d, columns * d, -1)[:, :h, :w]
+  return x.reshape(d * d * n, rows, columns, c)

@@ -78,16 +78,12 @@ def training(config, name: str, mesh) -> list[Program]:
       return phases.lower(stage, phase, mesh, state, frozen, batch, key,
                           np.int32(position))
     def repeats(phase=phase, lower=lower):
-      if not whole or not (parts := _flops(lower())):
+      if not whole or not (parts := phases.lowered_flops(lower())):
         return 1.0
-      return _flops(whole[phase].lower()) / parts
+      return phases.lowered_flops(whole[phase].lower()) / parts
     listing.append(Program(
         name, phase, count / period, stage.steps, images, lower, repeats))
   return listing
-
-
-def _flops(lowered) -> float:
-  return (lowered.cost_analysis() or {}).get("flops", 0.0)
 
 
 def frequencies(stage, most: int = 960):

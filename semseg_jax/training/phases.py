@@ -5,6 +5,7 @@ import time
 
 from absl import logging
 import jax
+from jaxlib import _jax
 import numpy as np
 
 from semseg_jax.training import mesh as mesh_lib
@@ -100,8 +101,24 @@ def flops(lowered, compiled) -> float | None:
   For a GPU that of the program before compilation: afterwards convolutions are
   calls of cuDNN, which count as nothing.
   """
-  program = lowered if jax.default_backend() == "gpu" else compiled
-  return (program.cost_analysis() or {}).get("flops")
+  if jax.default_backend() == "gpu":
+    return lowered_flops(lowered)
+  return (compiled.cost_analysis() or {}).get("flops")
+
+
+def lowered_flops(lowered) -> float | None:
+  """The count before compilation, None if there is none."""
+  try:
+    if counts := lowered.cost_analysis():
+      return counts.get("flops")
+  except jax.errors.JaxRuntimeError:
+    pass  # A device that is compiled for, but not here.
+  try:  # Plugins do not count. There is no public way to the CPU's count.
+    return _jax.hlo_module_cost_analysis(
+        jax.devices("cpu")[0].client,
+        lowered.compiler_ir("hlo").as_hlo_module()).get("flops")
+  except (AttributeError, RuntimeError):
+    return None
 
 
 def _shapes(batch):
