@@ -105,7 +105,8 @@ def every_stage(o: Options) -> list[Row]:
 _COMPARED = (
     ("inversion", 256, 1, ()), ("gan", 256, 8, ()),
     ("deeplab_gradient", 321, 8, ("--classes=21",)),
-    ("inversion", 256, 32, ("--sides=best",)), ("generator", 256, 16, ()),
+    ("gan_projected", 64, 32, ("--width=128",)), ("generator", 256, 16, ()),
+    ("inversion", 256, 16, ("--sides=best",)),
     ("encoder", 256, 8, ()), ("gan_projected", 256, 8, ()),
     ("s4gan", 321, 4, ("--classes=21",)), ("efficientnet", 256, 64, ()),
     ("gan", 256, 16, ()), ("generator", 256, 64, ()),

@@ -63,8 +63,6 @@ def fitted(c, a):
   size(c, a)
   if a["cpu"]:
     small.varied(c)
-    if a.get("wide"):
-      small.wide(c)
     # Levels that see most of an image, and narrow, as the images are small.
     c.supervised.update(width=16, levels=4)
     c.distilled.update(num_samples=2000)

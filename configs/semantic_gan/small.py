@@ -93,19 +93,6 @@ def varied(c: ml_collections.ConfigDict):
   return c
 
 
-def wide(c: ml_collections.ConfigDict):
-  """`two_cores`, half as wide again and with batches of 32: minutes of a GPU.
-
-  Args:
-    c: a config of `two_cores`, changed by this function.
-  """
-  for network in (c.generator, c.image_discriminator):
-    network.update(max_channels=96, channel_multiplier=96 / 512,
-                   channels_per_resolution=((32, 72), (64, 36)))
-  c.gan.update(batch_size=32, steps=10_000)
-  return c
-
-
 def one_gpu(c: ml_collections.ConfigDict):
   """64 to 128 px on one GPU: width 256, a fortieth of the published GAN steps.
 

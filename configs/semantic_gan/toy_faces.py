@@ -8,8 +8,7 @@ r"""SemanticGAN on the procedural faces, 32 px: the demo's experiment.
 Arguments: labels, unlabeled, seed, long (about three times the steps, and more
 test images), fitted (64 px; a generator of images alone and fitted labels), run
 (of "fitted": folder, exported file or shipped name of a run with labels=0),
-wide (of "fitted": half as wide again, for minutes of a GPU), demo (fitted, few
-steps and images), match_official, smoke.
+demo (fitted, few steps and images), match_official, smoke.
 """
 
 from configs.semantic_gan import base
@@ -21,7 +20,7 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   c, a = experiments.start(
       arg, "toy_faces", labels=20, unlabeled=2000, long=False, fitted=False,
-      wide=False, demo=False, run="")
+      demo=False, run="")
   small.shrink(c, width=64)
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)
@@ -47,8 +46,6 @@ def get_config(arg=""):
     # Colors are what the faces differ in, and Dr cannot memorize 1,500 of them.
     c.gan.augment.update(policy=("translation",), strength=0.6)
     small.varied(c)
-    if a["wide"]:
-      small.wide(c)
     c.supervised.update(width=12, levels=4)
     c.distilled.num_samples = 2000
     c.inversion.update(steps=50, snapshots=(25, 50))

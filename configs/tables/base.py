@@ -185,6 +185,26 @@ def small_baseline_rows(name, unlabeled):
           ("Mean Teacher, U-Net", unlabeled, "mean_teacher", {}))]
 
 
+def trunk_rows(name):
+  """U-Net and DeepLabv3+ from random weights and on ImageNet features.
+
+  Args:
+    name: of the data set's config in configs/semisup.
+  """
+  trunk = {"backbone": "efficientnet_lite0"}
+  return [
+      dict(name=row, config=f"configs/semisup/{name}.py", method="supervised",
+           setting="labeled only", overrides=overrides,
+           arguments={"method": "supervised", "network": network} | others)
+      for row, network, others, overrides in (
+          ("U-Net", "unet", {}, {}),
+          # A backbone means DeepLabv3+ unless the field says otherwise.
+          ("U-Net on EfficientNet-Lite", "unet", trunk,
+           {"segmenter.network": "unet"}),
+          ("DeepLabv3+", "deeplabv3plus", {}, {}),
+          ("DeepLabv3+ on EfficientNet-Lite", "deeplabv3plus", trunk, {}))]
+
+
 def fitted_head_rows(config, unlabeled, **arguments):
   """A U-Net, SemanticGAN with fitted labels, the segmenter distilled from it.
 

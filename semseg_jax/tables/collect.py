@@ -165,7 +165,8 @@ def near_misses(
          for run, split, config in missing
          if (split, run.study) == (entry.split, entry.study)),
         key=lambda x: len(x[0]), default=((), None))
-    if run and len(fields) <= most:
+    other_data = any(name == "data.name" for name, *_ in fields)
+    if run and len(fields) <= most and not other_data:
       shown = "; ".join(f"{name}: {old} there, {new} in the table"
                         for name, old, new in fields)
       lines.append(f"{folder} is not {run.config}:{run.argument}: " + (
