@@ -103,8 +103,8 @@ class Model:
   @property
   def fingerprint(self) -> str:
     """Digits that stand for the trained networks and the config."""
-    steps = method_scores.steps_of(self.config, self.workdir)
-    return record.config_hash({"steps": steps} | record.comparable(
+    trained = method_scores.trained_of(self.config, self.workdir)
+    return record.config_hash(trained | record.comparable(
         json.loads(self.config.to_json_best_effort())))
 
   @property

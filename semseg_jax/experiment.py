@@ -284,7 +284,7 @@ def evaluate(config, workdir, *, splits=()):
       scores := method_scores.validate(config, workdir, predict)):
     summary["validation"] = scores
   plain = json.loads(config.to_json_best_effort())
-  steps = method_scores.steps_of(config, workdir)
+  trained = method_scores.trained_of(config, workdir)
   scored = {}
   for name, source in sources.items():
     started = time.monotonic()
@@ -294,7 +294,7 @@ def evaluate(config, workdir, *, splits=()):
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
         out_dir=folder, images=config.evaluation.num_visualized,
-        fingerprint=records.config_hash({**plain, "steps": steps}),
+        fingerprint=records.config_hash({**plain, **trained}),
         process=jax.process_index(), num_processes=jax.process_count())
     scored[name] = methods
     if not primary:
@@ -325,7 +325,7 @@ def save_record(config, workdir, split: str, methods: dict, *,
     extra: see `record.Record`.
     study: what made it, if not `evaluate`.
   """
-  steps = method_scores.steps_of(config, workdir)
+  steps = method_scores.trained_of(config, workdir)["steps"]
   finished = {name: run_dir.done_step(workdir / name)
               for name in config.stages}
   told = {"study": study} if study else {}

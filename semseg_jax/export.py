@@ -27,11 +27,12 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
     raise ValueError(f"dtype is {dtype!r}; use 'float32' or 'float16'")
   config = model.config
   names = _stages(config, methods)
-  trees, steps = {}, {}
+  trees, steps, saved_at = {}, {}, {}
   for name, folder in _checkpoints(config, model.workdir).items():
     if name not in names:
       continue
     steps[name] = checkpoint.best(folder)
+    saved_at[name] = checkpoint.saved_at(folder)
     # The generator and heads are the newest ones, as where they are loaded.
     step = checkpoint.latest(folder) if stages.of(
         config, name).best_metric is None or name == "segmenter" else (
@@ -47,6 +48,7 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
       plain[block][name] = ""
   exported.write(path, trees | ({"files": files} if files else {}), {
       "config": plain, "dataset": model.dataset, "steps": steps,
+      "saved_at": saved_at,
       "scores": {k: v for k, v in model.methods.items() if k in methods},
       "files": metadata, "record": record(config, model.workdir)}, dtype=dtype)
 

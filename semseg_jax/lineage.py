@@ -1,9 +1,10 @@
 """Which stages of a run still fit each other.
 
 A stage is trained on networks of stages before it (`needs` of its
-`Definition`), at the steps that they have then; its folder keeps these
-(trained_on.json). Once one of them is trained further, the stage fits it no
-longer, and what both give together is neither's result.
+`Definition`), at the steps that they have then; its folder keeps these, and
+when they were saved (trained_on.json). Once one of them is trained further or
+again, the stage fits it no longer, and what both give together is neither's
+result.
 """
 
 from collections.abc import Mapping
@@ -20,15 +21,17 @@ from semseg_jax.training import run_dir
 
 _CURE = ("delete {folders} to train what is in them again, or put back the "
          "checkpoints that they were trained on")
-_SAVED = " of another run, saved at"  # such a stage is known by its time, too
+# One that was trained again has as many steps, but another time. Former
+# versions kept the times of another run's stages alone.
+_SAVED = ", saved at"
+_OTHER = " of another run"
 
 
 def now(config, workdir, name: str, *,
         elsewhere: Mapping[str, epath.Path] | None = None) -> dict[str, int]:
   """{stage that the stage `name` is trained on: the step that it has now}.
 
-  Of a stage of another run (`labels.run`) also when it was saved: another one
-  may have as many steps.
+  With it {"<stage>, saved at": nanoseconds}, as far as that is known.
 
   Args:
     config: the experiment's.
@@ -44,8 +47,9 @@ def now(config, workdir, name: str, *,
       steps[need] = step
     own = epath.Path((elsewhere or {}).get(need, workdir))
     saved = checkpoint.saved_at(folder / "ckpt")
-    if saved and folder.parent != own:
-      steps[need + _SAVED] = saved
+    if saved:
+      other = "" if folder.parent == own else _OTHER
+      steps[f"{need}{other}{_SAVED}"] = saved
   return steps
 
 
@@ -53,8 +57,8 @@ def check(config, workdir, names: Sequence[str] = (), *,
           elsewhere: Mapping[str, epath.Path] | None = None) -> None:
   """Raises unless the trained stages of a run fit those they were trained on.
 
-  Where nothing was kept of that (former versions), it warns of a stage that is
-  older than what it was trained on.
+  Where no times were kept of these (former versions), it warns of a stage that
+  is older than what it was trained on.
 
   Args:
     config: the experiment's.
@@ -69,18 +73,23 @@ def check(config, workdir, names: Sequence[str] = (), *,
   workdir, problems, folders = epath.Path(workdir), [], []
   for name in names or config.stages:
     folder = workdir / name
-    kept = run_dir.trained_on(folder)
+    kept = run_dir.trained_on(folder) or {}
     if not checkpoint.exists(folder / "ckpt"):
       continue
     there = now(config, workdir, name, elsewhere=elsewhere)
-    if kept is None and not run_dir.adopted(folder):
+    if not any(x.endswith(_SAVED) for x in kept) and (
+        not run_dir.adopted(folder)):
       needs = [x for x in there if not x.endswith(_SAVED)]
       _warn_if_older(folder, [
           _folder(config, workdir, need, elsewhere) for need in needs])
-    changed = [_change(need, kept[need], step) for need, step in there.items()
-               if kept and kept.get(need, step) != step]
+    changed = {}
+    for need, step in there.items():
+      if kept.get(need, step) != step:
+        changed.setdefault(need.removesuffix(_SAVED).removesuffix(_OTHER),
+                           _change(need, kept[need], step))
     if changed:
-      problems.append(f"stage {name!r} was trained on {' and '.join(changed)}")
+      problems.append(f"stage {name!r} was trained on "
+                      f"{' and '.join(changed.values())}")
       folders.append(str(folder))
   if problems:
     raise ValueError(f"{'; '.join(problems)}: "
@@ -120,7 +129,10 @@ def _folder(config, workdir, name, elsewhere) -> epath.Path:
 def _change(need, before, after) -> str:
   if need.endswith(_SAVED):
     name = need.removesuffix(_SAVED)
-    return f"another {name!r} than that of config.labels.run"
+    if name.endswith(_OTHER):
+      return (f"another {name.removesuffix(_OTHER)!r} than that of "
+              "config.labels.run")
+    return f"{name!r} before that was trained again"
   return f"{need!r} at step {before}, which is at step {after} now"
 
 

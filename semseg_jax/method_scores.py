@@ -26,9 +26,9 @@ def validate(config, workdir, predict) -> dict[str, float]:
   split = data.dataset(config).splits.get(c.validation)
   if not split or not split.labeled:
     return {}
-  steps = steps_of(config, workdir)
+  trained = trained_of(config, workdir)
   plain = json.loads(config.to_json_best_effort())
-  digits = records.config_hash({**plain, "steps": steps})
+  digits = records.config_hash({**plain, **trained})
   written = _validation(workdir)
   limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
                           _NUM_VALIDATED) if x)
@@ -42,7 +42,7 @@ def validate(config, workdir, predict) -> dict[str, float]:
   run_dir.write_json(workdir / _VALIDATION, {
       "fingerprint": digits, "contents": contents,
       "images": min(limit, len(split)),
-      "miou": miou, "steps": steps})
+      "miou": miou, **trained})
   return miou
 
 
@@ -55,7 +55,10 @@ def of_run(config, workdir) -> dict[str, float | None]:
   ckpt = lambda name: workdir / name / "ckpt"
   rows = stages.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
   written = _validation(workdir)
-  if written.get("steps") == steps_of(config, workdir):
+  trained = trained_of(config, workdir)
+  # Former versions kept no times, and more steps.
+  if written.get("saved_at", trained["saved_at"]) == trained["saved_at"] and (
+      written.get("steps", {}).items() >= trained["steps"].items()):
     return {row: written["miou"].get(row) for row in rows}
   return {row: checkpoint.score_of(ckpt(name))
           if stages.validated_row(config, name) == row else None
@@ -67,16 +70,12 @@ def _validation(workdir) -> dict:
   return json.loads(path.read_text()) if path.exists() else {}
 
 
-def steps_of(config, workdir) -> dict[str, int | None]:
-  """{stage: step of the checkpoint that predictions are made with}.
+def trained_of(config, workdir) -> dict[str, dict[str, int | None]]:
+  """What stands for the networks that predictions are made with.
 
-  Also of stages of another run (`labels.run`), by the stage that was trained on
-  them.
+  {"steps": {stage: step of its checkpoint}, "saved_at": {stage: when it was
+  saved}}: a stage that was trained again has as many steps.
   """
-  steps = {name: checkpoint.best(workdir / name / "ckpt")
-           for name in config.stages}
-  for name in config.stages:
-    steps |= {f"{need} of {name}": step for need, step in (
-        run_dir.trained_on(workdir / name) or {}).items()
-              if need not in config.stages}
-  return steps
+  folders = {name: workdir / name / "ckpt" for name in config.stages}
+  return {"steps": {k: checkpoint.best(v) for k, v in folders.items()},
+          "saved_at": {k: checkpoint.saved_at(v) for k, v in folders.items()}}

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import jax.numpy as jnp
 import pytest
@@ -70,7 +71,8 @@ def test_stages_of_a_former_generator_are_refused(tmp_path):
   for name, step in (("gan", 4), ("encoder", 2), ("label_head", 3)):
     _saved(config, tmp_path, name, step)
   lineage.check(config, tmp_path)
-  assert run_dir.trained_on(tmp_path / "label_head") == {
+  kept = run_dir.trained_on(tmp_path / "label_head")
+  assert {k: v for k, v in kept.items() if "saved" not in k} == {
       "gan": 4, "encoder": 2}
   _saved(config, tmp_path, "gan", 8)
   with pytest.raises(ValueError, match=(
@@ -112,6 +114,36 @@ def test_a_run_of_a_former_version_is_warned_of(tmp_path, caplog):
   assert run_dir.trained_on(tmp_path / "encoder") is None
 
 
+def _again(config, workdir, name, step):
+  """Deletes a stage and trains it to as many steps."""
+  shutil.rmtree(workdir / name)
+  _saved(config, workdir, name, step)
+
+
+def test_a_stage_that_was_trained_again_is_noticed(tmp_path, caplog):
+  config, workdir = _fitted(), tmp_path / "run"
+  for name, step in (("gan", 4), ("encoder", 2)):
+    _saved(config, workdir, name, step)
+  shutil.copytree(workdir, tmp_path / "copy")
+  workdir = workdir.rename(tmp_path / "moved")
+  former = method_scores.trained_of(config, workdir)
+  _again(config, workdir, "gan", 4)
+  with pytest.raises(ValueError, match=(
+      r"^stage 'encoder' was trained on 'gan' before that was trained again: "
+      r"delete \S+/encoder to")):
+    lineage.check(config, workdir)
+  # Its former scores and labels are not those of now.
+  assert method_scores.trained_of(config, workdir) != former
+  _again(config, workdir, "encoder", 2)
+  for folder in (workdir, tmp_path / "copy"):
+    lineage.check(config, folder)
+  # A former version kept the steps alone: it is not refused, but warned of.
+  (workdir / "encoder/trained_on.json").write_text('{"gan": 4}')
+  _again(config, workdir, "gan", 4)
+  lineage.check(config, workdir)
+  assert f"{workdir}/encoder is older than" in caplog.text
+
+
 def test_another_runs_generator_counts(tmp_path):
   config = _fitted(**{"labels.run": str(tmp_path / "other"), "stages": (
       "label_head",)})
@@ -120,7 +152,7 @@ def test_another_runs_generator_counts(tmp_path):
   _saved(config, tmp_path / "other", "encoder", 2)
   _saved(config, workdir, "label_head", 3)
   lineage.check(config, workdir)
-  steps = method_scores.steps_of(config, workdir)
+  trained = method_scores.trained_of(config, workdir)
   _saved(config, tmp_path / "other", "gan", 8)
   with pytest.raises(ValueError, match="'gan' at step 4, which is at step 8"):
     lineage.check(config, workdir)
@@ -134,7 +166,7 @@ def test_another_runs_generator_counts(tmp_path):
   (workdir / "label_head").rename(workdir / "former")
   _saved(config, workdir, "label_head", 3)
   lineage.check(config, workdir)
-  assert method_scores.steps_of(config, workdir) != steps
+  assert method_scores.trained_of(config, workdir) != trained
 
 
 def test_a_run_keeps_and_checks_what_it_was_trained_on(
@@ -145,7 +177,7 @@ def test_a_run_keeps_and_checks_what_it_was_trained_on(
   for name in ("config.json", "dataset.json"):
     (tmp_path / name).write_bytes((trained / name).read_bytes())
   kept = tmp_path / "encoder/trained_on.json"
-  assert json.loads(kept.read_text()) == {"gan": config.gan.steps}
+  assert json.loads(kept.read_text())["gan"] == config.gan.steps
   before = sorted(x.name for x in (tmp_path / "gan/ckpt").iterdir())
   longer = config.copy_and_resolve_references().unlock()
   longer.gan.steps += 2

@@ -178,7 +178,7 @@ def score(config, predict, split: str, folder, names, *, limit: int = 0):
     predict: see `counting.count`.
     split: name of the split.
     folder: for the counts.
-    names: what stands for the trained networks: [(name, steps)].
+    names: what stands for the trained networks: [(name, when it was saved)].
     limit: first images only; 0: `config.evaluation.limit`.
   """
   dataset = data.dataset(config)

@@ -57,7 +57,7 @@ def write(config, workdir, *, shots, segmenters, trials: int,
   predict, segment = cells_lib.predictor(
       config, workdir, folder, cells.values())
   splits = _splits(config)
-  names = [[c.name, checkpoint.latest(folder / c.name / "segmenter/ckpt")]
+  names = [[c.name, checkpoint.saved_at(folder / c.name / "segmenter/ckpt")]
            for c in cells.values()]
   scores = {s: cells_lib.score(config, predict, s, folder / "inversion", names)
             for s in splits}
@@ -83,7 +83,7 @@ def write(config, workdir, *, shots, segmenters, trials: int,
                     folder)
     direct[f"auto-shot, {best}", k, 0] = (
         "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
-        checkpoint.best(folder / cell.name / "autoshot/ckpt"))
+        checkpoint.saved_at(folder / cell.name / "autoshot/ckpt"))
     for trial in range(baseline_trials or trials):
       cell = cells_lib.Cell(f"supervised_labels{k}_draw{trial}",
                             cells_lib.changed(config, **{
@@ -95,13 +95,13 @@ def write(config, workdir, *, shots, segmenters, trials: int,
       direct["supervised", k, trial] = (
           "supervised", segmenter.predictor(
               cell.config, folder / cell.name, "supervised"),
-          checkpoint.best(folder / cell.name / "supervised/ckpt"))
+          checkpoint.saved_at(folder / cell.name / "supervised/ckpt"))
 
   def predict_direct(images, indices):
     return {_name(key): p(images, indices)[method]["logits"]
             for key, (method, p, _) in direct.items()}
 
-  names = [[_name(key), step] for key, (_, _, step) in direct.items()]
+  names = [[_name(key), saved] for key, (_, _, saved) in direct.items()]
   for s in splits:
     values = cells_lib.score(
         config, predict_direct, s, folder / "direct", names)

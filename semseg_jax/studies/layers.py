@@ -37,7 +37,7 @@ def write(config, workdir, *, n: int) -> list[dict]:
            for name, used in chosen.items()]
   cells_lib.train_segmenters(cells, workdir, folder)
   predict, segment = cells_lib.predictor(config, workdir, folder, cells)
-  names = [[c.name, checkpoint.latest(folder / c.name / "segmenter/ckpt")]
+  names = [[c.name, checkpoint.saved_at(folder / c.name / "segmenter/ckpt")]
            for c in cells]
   columns = {"inversion": cells_lib.score(
       config, predict, config.data.in_domain, folder / "inversion", names)}

@@ -226,7 +226,9 @@ def read(directory) -> tuple[int, dict[str, Any]]:
 
 def saved_at(directory) -> int:
   """When the newest checkpoint was saved, in nanoseconds; 0: not known."""
-  step = None if exported.split(directory) else latest(directory)
+  if there := exported.split(directory):
+    return exported.saved_at(*there)
+  step = latest(directory)
   if step is None:
     return 0
   path = run_dir.absolute(directory) / str(step) / "_CHECKPOINT_METADATA"

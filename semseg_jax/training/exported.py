@@ -103,6 +103,11 @@ def steps(file, stage: str) -> list[int]:
   return [] if step is None else [step]
 
 
+def saved_at(file, stage: str) -> int:
+  """When the stage was saved; 0: not known, as in files of former versions."""
+  return read_meta(file).get("saved_at", {}).get(stage, 0)
+
+
 def read(file, stage: str, abstract):
   """The part `abstract` (of `jax.ShapeDtypeStruct`) of a stage's arrays.
 
