@@ -338,19 +338,14 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
   Args:
     path: a run's folder, an exported file, or the name of a shipped model.
     data_dir: the run's data set, if it has moved; labeling needs none.
-    config: instead of the run's: with another inversion, for instance.
+    config: instead of the model's: with another inversion, for instance.
 
   Raises:
     FileNotFoundError: there is nothing of the kind. ValueError: the file is
-      damaged or something else. run_dir.ConfigMismatchError: the run was
-      trained with another `config`.
+      damaged or something else. run_dir.ConfigMismatchError: the model
+      was trained with another `config`.
   """
-  path = exported.place(path)
-  if not path.exists():
-    raise FileNotFoundError(
-        f"{path}: no run folder, no exported file, and no shipped model "
-        f"({', '.join(exported.shipped()) or 'none is shipped'})")
-  path = run_dir.absolute(path)
+  path = run_dir.absolute(exported.found(path))
   if path.is_dir():
     plain, dataset = run_dir.described(path)
     if config:
@@ -359,14 +354,15 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     lineage.check(config, path)
     scores = method_scores.of_run(config, path)
   else:
-    if config:
-      raise ValueError(f"{path}: an exported model has a config of its own")
     meta = exported.read_meta(path)
     dataset, scores = meta["dataset"], meta["scores"]
-    for field in meta["files"]:
-      block, _, name = field.rpartition(".")
-      meta["config"][block][name] = f"{path}#{field}"
-    config = run_dir.configured(meta["config"], data_dir)
+    own = run_dir.configured(exported.config(path), data_dir)
+    config = config or own
+    for name in sorted({*config.stages} & {*own.stages}):
+      if lines := run_dir.refused(experiment.relevant(own, name),
+                                  experiment.relevant(config, name)):
+        raise run_dir.ConfigMismatchError(
+            f"{path}: its stage {name!r} is of another config:\n{lines}")
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   return Model(path, config, dataset, scores)
 

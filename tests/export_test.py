@@ -17,6 +17,7 @@ from semseg_jax import stages
 from semseg_jax.cli import export
 from semseg_jax.cli import label
 from semseg_jax.cli import sample
+from semseg_jax.cli import trained_config
 from semseg_jax.interop import pretrained
 from semseg_jax.interop import torch_files
 from semseg_jax.methods.common import generator
@@ -184,3 +185,16 @@ def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):
     adopt(config, ("label_head", "distilled"))
   with pytest.raises(FileNotFoundError, match="no checkpoint"):
     adopt(config, ("encoder",))
+
+
+def test_fields_of_its_config_that_training_does_not_need_may_be_changed(
+    shipped, images):
+  config = trained_config.get_config("tiny").unlock()
+  config.inversion.steps += 1
+  model = semseg_jax.load("tiny", config=config)
+  assert model.fingerprint != semseg_jax.load("tiny").fingerprint
+  assert model.segment(images, "inversion").labels[0].shape == (33, 40)
+  config.generator.style_dim += 1
+  with pytest.raises(run_dir.ConfigMismatchError, match=(
+      r"tiny\S+ its stage .* is of another config:\n  generator.style")):
+    semseg_jax.load("tiny", config=config)

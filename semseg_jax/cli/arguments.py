@@ -93,9 +93,10 @@ def as_fields(argv: list[str]) -> list[str]:
 
 
 def of_run(argv: list[str]) -> list[str]:
-  """With the config of the run in --workdir, where fields of it are changed
-  and no file is given."""
-  folders = [a.partition("=")[2] for a in argv if a.startswith("--workdir=")]
+  """With the config of the run in --workdir or --model, where fields of it are
+  changed and no file is given."""
+  folders = [a.partition("=")[2] for a in argv
+             if a.startswith(("--workdir=", "--model="))]
   if not folders or any(a.partition("=")[0] == "--config" for a in argv) or (
       not any(a.startswith("--config.") for a in argv)):
     return argv

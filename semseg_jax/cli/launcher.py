@@ -33,7 +33,7 @@ class Command(NamedTuple):
   configs: whether --config.FIELD=VALUE changes every config it uses, without a
     config file of its own.
   of_run: whether without --config=FILE it changes the config of the run in
-    --workdir.
+    --workdir or --model.
   """
   summary: str
   device: str = "run"

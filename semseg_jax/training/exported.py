@@ -33,6 +33,16 @@ def place(path) -> epath.Path:
   return path if path.exists() else shipped().get(str(path), path)
 
 
+def found(path) -> epath.Path:
+  """`place`; raises FileNotFoundError where nothing is there."""
+  there = place(path)
+  if not there.exists():
+    raise FileNotFoundError(
+        f"{path}: no run folder, no exported file, and no shipped model "
+        f"({', '.join(shipped()) or 'none is shipped'})")
+  return there
+
+
 def is_file(path) -> bool:
   """Whether a run's place is an exported file instead of a folder."""
   path = epath.Path(path)
@@ -95,6 +105,15 @@ def read_meta(path) -> dict:
         f"{path} is no exported model: make one with model.export(...); files "
         "of `convert` are read by the config's *.weights fields")
   return json.loads(told["meta"])
+
+
+def config(path) -> dict:
+  """Plain values of the file's config, whose files are those within it."""
+  path, meta = epath.Path(path).resolve(), read_meta(path)
+  for field in meta["files"]:
+    block, _, name = field.rpartition(".")
+    meta["config"][block][name] = f"{path}#{field}"
+  return meta["config"]
 
 
 def steps(file, stage: str) -> list[int]:

@@ -41,6 +41,8 @@ def test_fields_alone_change_the_config_of_the_run():
   config, *rest = arguments.of_run(fields)
   assert config.endswith("/trained_config.py:runs/mine")
   assert rest == fields
+  config, *_ = arguments.of_run(["--model=toy_faces", fields[1]])
+  assert config.endswith("/trained_config.py:toy_faces")
   for complete in (fields[:1], ["--config=mine.py", *fields]):
     assert arguments.of_run(complete) == complete
 
