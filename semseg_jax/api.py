@@ -345,7 +345,7 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
       damaged or something else. run_dir.ConfigMismatchError: the model
       was trained with another `config`.
   """
-  path = run_dir.absolute(exported.found(path))
+  path = run_dir.absolute(exported.existing(path))
   if path.is_dir():
     plain, dataset = run_dir.described(path)
     if config:

@@ -6,7 +6,7 @@ from semseg_jax.training import run_dir
 
 def get_config(place: str):
   """The config of a run's folder, an exported file or a shipped model."""
-  path = exported.found(place)
+  path = exported.existing(place)
   if exported.is_file(path):
     return run_dir.configured(exported.config(path))
   return run_dir.config_of(place)

@@ -33,7 +33,7 @@ def place(path) -> epath.Path:
   return path if path.exists() else shipped().get(str(path), path)
 
 
-def found(path) -> epath.Path:
+def existing(path) -> epath.Path:
   """`place`; raises FileNotFoundError where nothing is there."""
   there = place(path)
   if not there.exists():
