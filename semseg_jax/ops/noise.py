@@ -42,8 +42,11 @@ def normalise_noise(noise):
 
 
 def _normalise(maps):
-  centred = maps - jnp.mean(maps, axis=(1, 2, 3), keepdims=True)
-  return centred / jnp.std(centred, axis=(1, 2, 3), ddof=1, keepdims=True)
+  axes = (1, 2, 3)
+  centred = maps - jnp.mean(maps, axis=axes, keepdims=True)
+  variance = jnp.sum(jnp.square(centred), axis=axes, keepdims=True) / (
+      math.prod(maps.shape[1:]) - 1)
+  return centred / jnp.sqrt(variance)
 
 
 def _autocorrelation(x):
