@@ -70,7 +70,7 @@ def test_help_has_an_example_and_the_flags_of_every_command():
     (["train", "--config=semantic_gan/toy_faces:lables=1", "--workdir=x"],
      "(?<=error: )config argument 'lables'"),
     (["eval", "--workdir=absent", "--config.evaluation.limit=2"],
-     "(?<=error: )--workdir=absent: holds no run"),
+     "(?<=error: )absent: no run folder"),
     (["plan", "--config=semantic_gan/toy_faces:smoke", "--gradients"],
      "--gradients needs a --topology"),
 ])
