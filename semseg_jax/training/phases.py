@@ -5,7 +5,6 @@ import time
 
 from absl import logging
 import jax
-from jaxlib import _jax
 import numpy as np
 
 from semseg_jax.training import mesh as mesh_lib
@@ -114,10 +113,11 @@ def lowered_flops(lowered) -> float | None:
   except jax.errors.JaxRuntimeError:
     pass  # A device that is compiled for, but not here.
   try:  # Plugins do not count. There is no public way to the CPU's count.
+    from jaxlib import _jax
     return _jax.hlo_module_cost_analysis(
         jax.devices("cpu")[0].client,
         lowered.compiler_ir("hlo").as_hlo_module()).get("flops")
-  except (AttributeError, RuntimeError):
+  except (AttributeError, ImportError, RuntimeError):
     return None
 
 

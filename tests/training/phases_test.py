@@ -80,3 +80,16 @@ def test_operations_on_a_gpu_are_counted_before_compilation(monkeypatch):
   monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
   assert phases.flops(lowered, compiled) == 8.0
   assert phases.flops(Counted(None), compiled) is None
+
+
+def test_a_program_is_counted_where_its_plugin_does_not():
+  lowered = jax.jit(lambda x: x @ x).lower(np.ones((16, 16), np.float32))
+
+  class OfPlugin:
+    compiler_ir = staticmethod(lowered.compiler_ir)
+
+    def cost_analysis(self):
+      return None
+
+  assert phases.lowered_flops(lowered) == 2 * 16 ** 3
+  assert phases.lowered_flops(OfPlugin()) == 2 * 16 ** 3
