@@ -76,7 +76,7 @@ def record(config, workdir) -> dict:
 
 def _stages(config, methods) -> set[str]:
   """Stages that give the methods, and those that others are made from."""
-  wanted = {*methods, *(row.split("+")[0] for row in methods)}
+  wanted = {*methods, *(part for row in methods for part in row.split("+"))}
   names = {"gan", "label_head"}  # of samples
   inverted = any(
       row in ("encoder", "start") or "inversion" in row for row in methods)

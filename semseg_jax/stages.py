@@ -24,6 +24,7 @@ from semseg_jax.methods.fewshot_smis import shots as smis_shots
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
+from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import label_head
@@ -153,6 +154,13 @@ def _fused_rows(config, name: str) -> tuple[str, ...]:
                if row in config.stages)
 
 
+def _distilled_rows(config, name: str) -> tuple[str, ...]:
+  """The segmenter's own row, and the one together with inversion."""
+  inverted = any(combined.INVERSION in _inversion_rows(config, other)
+                 for other in config.stages)
+  return (name, *((combined.ROW,) if inverted else ()))
+
+
 def _segmenter(module, name: str, part: str = "network") -> Definition:
   """A stage that trains the segmenter of the config: a row of its own."""
   return Definition(
@@ -185,7 +193,8 @@ METHODS = {
             predictor=labeling.predictor, rows=_inversion_rows,
             best_metric=None, parts=_part("segmenter")),
         "distilled": dataclasses.replace(
-            _segmenter(distilled, "distilled"), needs=distilled.needs),
+            _segmenter(distilled, "distilled"), needs=distilled.needs,
+            rows=_distilled_rows, combiner=combined.combiner),
     },
     "repurpose_gan": _GENERATIVE | {
         "segmenter": Definition(
@@ -261,8 +270,11 @@ def rows_of(config, trained: Callable[[str], bool]) -> dict[str, str]:
     config: the experiment's config.
     trained: whether the stage of that name has been.
   """
-  return {row: name for name in config.stages if trained(name)
-          for row in of(config, name).rows(config, name)}
+  every = {row: name for name in config.stages
+           for row in of(config, name).rows(config, name)}
+  needed = lambda row: {every[x] for x in (row, *row.split("+")) if x in every}
+  return {row: name for row, name in every.items()
+          if all(map(trained, needed(row)))}
 
 
 def validated_row(config, name: str) -> str | None:
@@ -287,11 +299,15 @@ def row_predictor(config, workdir, name: str, row: str):
     for an image hangs on its number.
   """
   definition = of(config, name)
-  if definition.combiner:
-    first = of(config, row.split("+")[0]).predictor(config, workdir)
+  if "+" in row:
+    stage_of = rows_of(config, lambda name: True)
+    singles = {x: row_predictor(config, workdir, stage_of[x], x)
+               for x in row.split("+") if x in stage_of}
     combine = definition.combiner(config, workdir)
     return lambda source, images, indices, numbers: combine(
-        source, indices, first(images, numbers))[row]
+        source, indices, {
+            x: predict(source, images, indices, numbers)
+            for x, predict in singles.items()})[row]
   rows = (definition.labeler or definition.predictor)(config, workdir)
   return lambda source, images, indices, numbers: rows(images, numbers)[row]
 

@@ -16,7 +16,7 @@ from tests.methods import untrained
 SIZES = ((33, 47), (61, 20), (32, 32))
 SYSTEMS = {
     "branch": {"supervised", "encoder", "inversion"},
-    "fitted": {"encoder", "inversion", "distilled"},
+    "fitted": {"encoder", "inversion", "distilled", "inversion+distilled"},
     "semisup": {"supervised", "s4gan", "adv_ssl", "mean_teacher",
                 "supervised+mlmt", "s4gan+mlmt"},
     "repurpose_gan": {"inversion", "auto_shot"},
@@ -117,6 +117,16 @@ def test_what_is_not_there_is_said(run, model, images, tmp_path):
   untrained.save(_without_stages(run[2]), folder)
   with pytest.raises(ValueError, match="no trained stage"):
     semseg_jax.load(folder).segment(images)
+
+
+def test_a_row_of_two_methods_needs_both():
+  config = untrained.semantic_gan(
+      "gan", "encoder", "label_head", "distilled", fitted=True)
+  rows = lambda *untrained: set(stages.rows_of(
+      config, lambda name: name not in untrained))
+  assert rows() == SYSTEMS["fitted"]
+  assert rows("label_head") == {"distilled"}
+  assert rows("distilled") == {"encoder", "inversion"}
 
 
 def _without_stages(config):

@@ -152,7 +152,8 @@ def test_another_runs_generator_is_taken_along(tmp_path):
   assert {x.split("/")[0] for x in tensors} == {
       "gan", "label_head", "distilled"}
   images.rename(tmp_path / "away")
-  assert list(api.load(path).methods) == ["encoder", "inversion", "distilled"]
+  assert list(api.load(path).methods) == [
+      "encoder", "inversion", "distilled", "inversion+distilled"]
 
 
 def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):

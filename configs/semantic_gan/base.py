@@ -123,6 +123,9 @@ def get_config():
   # samples, too.
   c.distilled = ml_collections.ConfigDict(dict(
       num_samples=10_000, keep=0.8, min_probability=0.6, truncation=1.0,
+      # Colors and textures of other samples, up to this many times as far from
+      # the mean; 0: each sample's own.
+      styles=0.0,
       agreement=False,  # only pixels that "supervised" labels the same
       steps=c.supervised.get_ref("steps")))
 
@@ -138,7 +141,10 @@ def get_config():
       num_visualized=32,  # whose overlays and reconstructions are written
       limit=0,  # images per split; 0 = all
       batch_size=c.inversion.get_ref("batch_size"),
-      joint_samples=1000))  # of the generator, for the joint model's score
+      joint_samples=1000,  # of the generator, for the joint model's score
+      # Exponent of inversion's probabilities in the row inversion+distilled,
+      # where the distilled segmenter's have 1.
+      inversion_weight=0.5))
 
   c.monitor = ml_collections.ConfigDict(dict(
       samples=10_000,  # FID/KID/IS, or our feature distances; 0 = off

@@ -12,6 +12,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import label_head
@@ -152,6 +153,41 @@ def test_distilled_may_keep_only_what_the_segmenter_labels_the_same(
         same, a["label"], data.ignore_index(config)))
     ignored += np.sum(~same)
   assert 0 < ignored < 8 * 64
+
+
+def test_samples_in_other_styles_keep_their_labels(fitted, with_segmenter):
+  config, folder = fitted[0].copy_and_resolve_references(), with_segmenter[1]
+  config.distilled.update(keep=1.0, num_samples=8, agreement=True)
+  plain = distilled.pairs(config, folder)
+  config.distilled.styles = 3.0
+  restyled = distilled.pairs(config, folder)
+  for a, b in ((plain[i], restyled[i]) for i in range(8)):
+    np.testing.assert_array_equal(a["label"], b["label"])
+    assert (a["image"] != b["image"]).mean() > 0.5
+  config.distilled.styles = -1.0
+  with pytest.raises(ValueError, match="config.distilled.styles is -1"):
+    distilled.make(config, folder)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_product_of_inversion_and_segmenter(fitted, channels):
+  config = fitted[0].copy_and_resolve_references()
+  a, b = np.random.default_rng(0).normal(
+      0, 2, (2, 1, 4, 4, channels)).astype(np.float32)
+  rows = {"inversion": {"logits": a}, "distilled": {"logits": b}}
+  probability = lambda x: jax.nn.softmax(
+      np.concatenate([0 * x, x], -1) if channels == 1 else x)
+  for weight in (0.0, 0.5, 1.0):
+    config.evaluation.inversion_weight = weight
+    combine = combined.combiner(config, None)
+    expected = probability(b) * probability(a) ** weight
+    np.testing.assert_allclose(
+        jax.nn.softmax(combine(None, None, rows)[combined.ROW]["logits"]),
+        expected / expected.sum(-1, keepdims=True), atol=1e-5)
+  assert combine(None, None, {"inversion": rows["inversion"]}) == {}
+  config.evaluation.inversion_weight = -1.0
+  with pytest.raises(ValueError, match="inversion_weight is -1"):
+    combined.combiner(config, None)
 
 
 def test_distilled_trains_on_real_and_drawn_images(fitted, all_finite):

@@ -37,6 +37,7 @@ FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
           "hypercolumn", "image_discriminator", "inversion", "labels",
           "num_microbatches", "perceptual", "segmenter", "supervised")
 BATCH = 32
+_STYLE_LAYERS = 4  # two of each resolution
 
 
 def needs(config) -> tuple[str, ...]:
@@ -52,7 +53,9 @@ def make(config, workdir) -> stage.Stage:
   c = config.distilled
   if not 0 < c.keep <= 1:
     raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
-  if c.get("agreement", False):  # absent in runs of former versions
+  if c.get("styles", 0.0) < 0:  # absent in runs of former versions
+    raise ValueError(f"config.distilled.styles is {c.styles}; give 0 or more")
+  if c.get("agreement", False):
     checks.trained_before(config, workdir, "distilled", "supervised",
                           "config.distilled.agreement")
   merged = config.copy_and_resolve_references().unlock()
@@ -77,13 +80,16 @@ def pairs(config, workdir) -> sources.Source:
   if agreement:
     predict = segmenter.restored(config, workdir, "supervised",
                                  needed_by="config.distilled.agreement")
-  sample = sampler(config, workdir, truncation=c.truncation)
-  batches = [sample(i) for i in range(-(-c.num_samples // BATCH))]
+  sample = functools.partial(sampler, config, workdir, truncation=c.truncation)
+  restyled = sample(styles=c.get("styles", 0.0))
+  batches = [restyled(i) for i in range(-(-c.num_samples // BATCH))]
   if agreement:
+    plain = sample()  # colors that the segmenter has seen
     batches = [
-        (image, label,
-         np.where(image_ops.to_label(predict(image)) == label, certain, -1.0),
-         uncertain) for image, label, certain, uncertain in batches]
+        (image, label, np.where(
+            image_ops.to_label(predict(plain(i)[0])) == label, certain, -1.0),
+         uncertain)
+        for i, (image, label, certain, uncertain) in enumerate(batches)]
   image, label, certain, uncertain = (
       np.concatenate(x)[:c.num_samples] for x in zip(*batches, strict=True))
   mean = uncertain.mean((1, 2))
@@ -97,11 +103,14 @@ def pairs(config, workdir) -> sources.Source:
 
 
 def sampler(config, workdir, *, truncation: float = 1.0,
-            seed: int | None = None, needed_by: str = "stage 'distilled'"):
+            styles: float = 0.0, seed: int | None = None,
+            needed_by: str = "stage 'distilled'"):
   """sample(number) -> (uint8 images, labels, their probability, uncertainty).
 
   Args:
     truncation: psi; 1 truncates nothing.
+    styles: largest psi of the other latents that draw the finest layers of the
+      images; 0: their own do.
     seed: of latents and noise; None: `config.seed`.
     needed_by: who asks, for error messages.
   """
@@ -119,18 +128,26 @@ def sampler(config, workdir, *, truncation: float = 1.0,
   @jax.jit
   def sample(frozen, key):
     z_key, noise_key, mean_key = jax.random.split(key, 3)
-    mapping = lambda z: generator.apply(
-        frozen["generator"], z, method="mapping")
-    w = mapping(jax.random.normal(z_key, (BATCH, generator.style_dim)))
-    if psi != 1.0:
-      mean = mapping(jax.random.normal(
-          mean_key, (1024, generator.style_dim))).mean(0)
-      w = stylegan2.truncate(w, mean, psi)
-    generated, maps = generator.apply(
+    mapping = lambda key, n=BATCH: generator.apply(
         frozen["generator"],
-        stylegan2.broadcast_latents(w, generator.num_ws),
-        stylegan2.random_noise(noise_key, BATCH, generator.noise_shapes),
-        method="synthesize")
+        jax.random.normal(key, (n, generator.style_dim)), method="mapping")
+    synthesize = lambda latents: generator.apply(
+        frozen["generator"], latents, stylegan2.random_noise(
+            noise_key, BATCH, generator.noise_shapes), method="synthesize")
+    w = mapping(z_key)
+    if psi != 1.0 or styles:
+      mean = mapping(mean_key, 1024).mean(0)
+    if psi != 1.0:
+      w = stylegan2.truncate(w, mean, psi)
+    latents = stylegan2.broadcast_latents(w, generator.num_ws)
+    generated, maps = synthesize(latents)
+    image = generated.image
+    if styles:
+      w_key, extent_key = jax.random.split(jax.random.fold_in(key, 1))
+      extent = styles * jax.random.uniform(extent_key, (BATCH, 1))
+      style = stylegan2.truncate(mapping(w_key), mean, extent)
+      image = synthesize(latents.at[:, -_STYLE_LAYERS:].set(
+          style[:, None]))[0].image
     every = logits_of(frozen["head"], maps) if fitted else (
         generated.logits[None])
     logits = feature_segmenter.mean_logits(every)
@@ -142,7 +159,7 @@ def sampler(config, workdir, *, truncation: float = 1.0,
       certain = jax.nn.softmax(logits).max(-1)
     uncertain = (1 - certain if len(every) == 1 else
                  feature_segmenter.disagreement(every))
-    return image_ops.to_uint8(generated.image), label, certain, uncertain
+    return image_ops.to_uint8(image), label, certain, uncertain
 
   key = jax.random.key(config.seed if seed is None else seed)
   return lambda number: jax.device_get(
