@@ -120,3 +120,26 @@ def segmenter() -> ml_collections.ConfigDict:
       stride_first=False, ceil_pool=False, frozen_affine=False,
       normalize="unit",  # of images: unit, imagenet, caffe, ...
       weights=""))  # converted file to start from
+
+
+def on_backbone(c, name: str):
+  """DeepLabv3+ on a pretrained EfficientNet-Lite as the segmenter.
+
+  The trunk keeps its statistics of ImageNet and learns slower than the rest.
+
+  Args:
+    c: config, changed by this function.
+    name: such as "efficientnet_lite0".
+  """
+  c.segmenter.update(
+      network="deeplabv3plus", backbone=name, frozen_statistics=True,
+      backbone_factor=0.3, normalize="unit", weights="", output_stride=16)
+  c.supervised.update(optimizer="adamw", learning_rate=1e-3, weight_decay=1e-4)
+  return c
+
+
+def narrow_deeplab(c):
+  """A DeepLab for images of 64 px, whose coarse maps are 8 x 8 then."""
+  c.segmenter.update(depth=18, width=16, features=64, fine_features=24,
+                     output_stride=8)
+  return c

@@ -56,7 +56,11 @@ def few_images(c, a):
 
 
 def fitted(c, a):
-  """A generator of images alone and fitted labels; sized and finished."""
+  """A generator of images alone and fitted labels; sized and finished.
+
+  The argument `backbone` names ImageNet features for the segmenters of images
+  (`supervised` and `distilled`), "" leaves them the U-Net.
+  """
   base.fit_labels(c, a["run"])
   c.distilled.agreement = True  # chest_xray, validation: .77 to .82
   c.gan.augment.update(policy=("color", "translation", "cutout"), strength=0.6)
@@ -69,5 +73,9 @@ def fitted(c, a):
     if a["labels"]:
       # Few labels are memorized early.
       c.log.eval_every = 100
+  if a["backbone"]:
+    common.on_backbone(c, a["backbone"])
+    if a["cpu"]:
+      common.narrow_deeplab(c)
   # Images alone, for other runs.
   return finish(c, a, without_labels=("gan", "encoder"))

@@ -163,18 +163,9 @@ def finish(c, a, pool: int, *, published: bool = False,
 
 
 def on_backbone(c, name: str):
-  """DeepLabv3+ and MLMT's classifier on a pretrained EfficientNet-Lite.
-
-  The trunk keeps its statistics of ImageNet and learns slower than the rest.
-
-  Args:
-    c: config, changed by this function.
-    name: such as "efficientnet_lite0".
-  """
-  c.segmenter.update(
-      network="deeplabv3plus", backbone=name, frozen_statistics=True,
-      backbone_factor=0.3, normalize="unit", weights="", output_stride=16)
-  for stage in (c.supervised, c.s4gan, c.adv_ssl, c.mean_teacher):
+  """`common.on_backbone` of every stage, MLMT's classifier among them."""
+  common.on_backbone(c, name)
+  for stage in (c.s4gan, c.adv_ssl, c.mean_teacher):
     stage.update(optimizer="adamw", learning_rate=1e-3, weight_decay=1e-4)
   c.mlmt.update(backbone=name, normalize="unit", start="", weights="",
                 learning_rate=0.01)

@@ -82,9 +82,7 @@ def make_small(published, labels: int):
         unlabeled_batch_size=batch, rampup=3 * steps // 10, ema_decay=0.99)
     base.choose_method(c, a)
     if c.segmenter.network != "unet":
-      # Small images: 8 x 8 coarse maps of 64 px.
-      c.segmenter.update(depth=18, width=16, features=64, fine_features=24,
-                         output_stride=8)
+      common.narrow_deeplab(c)
     return small.smoke(c) if a["smoke"] else c
 
   return get_config
