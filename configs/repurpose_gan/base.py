@@ -54,6 +54,9 @@ def get_config(preset=None):
       batch_size=32, learning_rate=1e-3, weight_decay=1e-3, clip=0.1,
       patience=20, factor=0.1, floor=1e-6, width=64,
       backbone="",  # efficientnet_lite0, ...: a U-Net on it, ours
+      # Ours: colors and textures of other samples, up to this many times as far
+      # from the mean; 0: each sample's own.
+      styles=0.0,
       augment=dict(degrees=10.0, shift=0.5, scale=(0.5, 2.0), flip=0.5))
 
   # From the mean latent, as there is no encoder; the official code does not

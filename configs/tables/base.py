@@ -32,6 +32,8 @@ _SOURCES = {
         "SLiMe (ICLR 2024), Tables 2-4 and B.1, which quote the paper"),
     "memory": "recalled, seen in no source: not a target",
 }
+# Of segmenters with ImageNet features, as rows call them.
+TRUNK = " on EfficientNet-Lite"
 # Settings of the semi-supervised tables that stand in several rows.
 IMAGENET = "DeepLabv2 ResNet-101, ImageNet pretraining"
 # Files of converted weights, by the names that docs/reproduce.md gives them.
@@ -166,12 +168,13 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
            {"note": "an upper bound on labels, not a competitor"}))]
 
 
-def small_baseline_rows(name, unlabeled):
+def small_baseline_rows(name, unlabeled, trunk=True):
   """DeepLabv3+ without and with ImageNet features, and Mean Teacher.
 
   Args:
     name: of the data set's config in configs/semisup.
     unlabeled: the setting, for the table.
+    trunk: whether the row with ImageNet features is one of them.
   """
   config = f"configs/semisup/{name}.py"
   return [
@@ -180,9 +183,10 @@ def small_baseline_rows(name, unlabeled):
       for row, setting, method, arguments in (
           ("DeepLabv3+", "labeled only", "supervised",
            {"method": "supervised", "network": "deeplabv3plus"}),
-          ("DeepLabv3+ on EfficientNet-Lite", "labeled only", "supervised",
+          (f"DeepLabv3+{TRUNK}", "labeled only", "supervised",
            {"method": "supervised", "backbone": "efficientnet_lite0"}),
-          ("Mean Teacher, U-Net", unlabeled, "mean_teacher", {}))]
+          ("Mean Teacher, U-Net", unlabeled, "mean_teacher", {}))
+      if trunk or "backbone" not in arguments]
 
 
 def trunk_rows(name):
@@ -199,13 +203,13 @@ def trunk_rows(name):
       for row, network, others, overrides in (
           ("U-Net", "unet", {}, {}),
           # A backbone means DeepLabv3+ unless the field says otherwise.
-          ("U-Net on EfficientNet-Lite", "unet", trunk,
+          (f"U-Net{TRUNK}", "unet", trunk,
            {"segmenter.network": "unet"}),
           ("DeepLabv3+", "deeplabv3plus", {}, {}),
-          ("DeepLabv3+ on EfficientNet-Lite", "deeplabv3plus", trunk, {}))]
+          (f"DeepLabv3+{TRUNK}", "deeplabv3plus", trunk, {}))]
 
 
-def fitted_head_rows(config, unlabeled, **arguments):
+def fitted_head_rows(config, unlabeled, backbone="", **arguments):
   """A U-Net, SemanticGAN with fitted labels, the segmenter distilled from it.
 
   One generator and encoder, trained on images alone, serve all columns and
@@ -214,18 +218,26 @@ def fitted_head_rows(config, unlabeled, **arguments):
   Args:
     config: file of the config in configs/semantic_gan.
     unlabeled: the setting, for the table.
+    backbone: of pretrained features; the baseline and the distilled segmenter
+      are a DeepLabv3+ on them instead of the U-Net, and rows without a
+      segmenter are left out.
     **arguments: of the config.
   """
   run = dict(
       config=config, arguments=arguments,
       overrides={"stages": ("supervised", "label_head", "distilled")},
       needs=images_alone(config, **arguments))
+  network, methods = "U-Net", ("encoder", "inversion")
+  if backbone:
+    run["arguments"] = arguments | {"backbone": backbone}
+    network, methods = f"DeepLabv3+{TRUNK}", ()
+  on = TRUNK if backbone else ""
   return [
-      dict(name="U-Net", setting="labeled only", method="supervised",
+      dict(name=network, setting="labeled only", method="supervised",
            baseline=True, **run)] + [
-      dict(name=f"SemanticGAN, {method}", setting=unlabeled, method=method,
+      dict(name=f"SemanticGAN, {method}{on}", setting=unlabeled, method=method,
            **run)
-      for method in ("encoder", "inversion", "distilled")]
+      for method in (*methods, "distilled", "inversion+distilled")]
 
 
 def semisup_methods(config, network="DeepLab", **arguments):
@@ -236,7 +248,7 @@ def semisup_methods(config, network="DeepLab", **arguments):
     network: the segmenter's name, for the rows.
     **arguments: of the config; with `backbone` the rows say so.
   """
-  trunk = " on EfficientNet-Lite" if "backbone" in arguments else ""
+  trunk = TRUNK if "backbone" in arguments else ""
   methods = ((network, "supervised"), ("AdvSSL", "adv_ssl"),
              ("s4GAN", "s4gan"), (f"{network} + MLMT", "supervised+mlmt"),
              ("s4GAN + MLMT", "s4gan+mlmt"))
@@ -284,7 +296,10 @@ def few_shot_rows(config, *, updates, trials, scoring, generator="",
       for name, method in (
           ("RepurposeGAN, linear", "inversion, linear"),
           ("RepurposeGAN, CNN", "inversion, cnn"),
-          ("RepurposeGAN, auto-shot", "auto-shot"))]
+          ("RepurposeGAN, auto-shot", "auto-shot"),
+          ("RepurposeGAN, auto-shot in other styles",
+           "auto-shot in other styles"))
+      if "other" not in name or scoring.get("autoshot.styles")]
 
 
 def few_shot_notes(updates, trials, scoring):

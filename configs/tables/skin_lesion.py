@@ -9,10 +9,11 @@ def get_table():
       title="Skin lesions, 64 px",
       metric="jaccard",
       columns=base.domain_columns((10, 40, 200), "skin_lesion"),
-      rows=base.fitted_head_rows(
-          "configs/semantic_gan/skin_lesion.py", "+ 1,563 unlabeled",
-          cpu=True) + base.small_baseline_rows(
-              "skin_lesion", "+ 1,563 unlabeled"),
+      rows=[row for backbone in ("", "efficientnet_lite0")
+            for row in base.fitted_head_rows(
+                "configs/semantic_gan/skin_lesion.py", "+ 1,563 unlabeled",
+                backbone, cpu=True)] + base.small_baseline_rows(
+                    "skin_lesion", "+ 1,563 unlabeled", trunk=False),
       notes=("Jaccard index of the lesion, as in the paper. Out of domain: "
              "clinical photographs.",
              "The generator is trained on images alone."))

@@ -27,7 +27,8 @@ from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
 MODEL = "toy_faces"
-METHODS = ("supervised", "encoder", "inversion", "distilled")  # of the figure
+METHODS = ("supervised", "encoder", "inversion", "distilled",
+           "inversion+distilled")  # of the figure
 
 
 def define_flags():

@@ -49,10 +49,13 @@ def changed(config, **fields):
   return copy.lock()
 
 
-def train(cell: Cell, stage_name: str, made, workdir, folder):
-  """Trains one stage of a cell in folder/<name>/<stage>; skipped when done."""
+def train(cell: Cell, stage_name: str, made, workdir, folder, elsewhere=()):
+  """Trains one stage of a cell in folder/<name>/<stage>; skipped when done.
+
+  `elsewhere`: folders by the names of stages that are in no folder of its own.
+  """
   config, path = cell.config, folder / cell.name / stage_name
-  if not _begin(cell, stage_name, workdir, path, made.steps):
+  if not _begin(cell, stage_name, workdir, path, made.steps, elsewhere):
     return
   options = loop.LoopOptions(
       log_every=config.log.log_every,
@@ -126,10 +129,10 @@ def _fit(cell, frozen, compiled, path):
   logging.info("%s: loss %.4f after %d steps", cell.name, loss, stage.steps)
 
 
-def _begin(cell, stage_name, workdir, path, steps) -> bool:
+def _begin(cell, stage_name, workdir, path, steps, elsewhere=()) -> bool:
   """Whether a stage is to be trained; refuses a folder of another config, or of
   another generator or annotator of the run in `workdir`."""
-  of_run = dict.fromkeys(("gan", "fully_supervised"), workdir)
+  of_run = dict.fromkeys(("gan", "fully_supervised"), workdir) | dict(elsewhere)
   lineage.check(cell.config, path.parent, (stage_name,), elsewhere=of_run)
   run_dir.prepare(
       path, _relevant(cell, stage_name), {}, trained_on=lineage.now(

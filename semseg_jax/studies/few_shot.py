@@ -4,8 +4,8 @@ The run's generator (and annotator) must be trained: `semseg-jax train
 --stage=gan,fully_supervised`. Writes workdir/table/table.json (every cell,
 means and spreads over trials) and table.md. For each number of shots: each
 segmenter by inversion, over several trials of the shots; auto-shot with the
-segmenter that is best on validation, one trial; the supervised U-Net on as many
-real labels. With the annotator `fully_supervised` also each segmenter on fresh
+segmenter that is best on validation, one trial (with `autoshot.styles` one more
+in other styles); the supervised U-Net on as many real labels. With the annotator `fully_supervised` also each segmenter on fresh
 samples against its labels ("samples"), where no inversion blurs the answer. For
 result tables each split's numbers are also a record, of the config without the
 stages that the cells train, in workdir/few_shot/eval/SPLIT.
@@ -25,6 +25,7 @@ from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
 
+AUTO_SHOT, OTHER_STYLES = "auto-shot", "auto-shot in other styles"
 _SAMPLES = 64  # fresh ones, to score on
 
 
@@ -77,13 +78,21 @@ def write(config, workdir, *, shots, segmenters, trials: int,
             sampled[cells[k, kind, d].name] for d in range(trials)]))
     best = max(segmenters, key=lambda kind, k=k: np.mean(
         [valid[cells[k, kind, d].name] for d in range(trials)]))
-    cell = cells[k, best, 0]
-    cells_lib.train(cell, "autoshot", autoshot.make(
-        cell.config, workdir, teacher=folder / cell.name), workdir,
-                    folder)
-    direct[f"auto-shot, {best}", k, 0] = (
-        "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
-        checkpoint.saved_at(folder / cell.name / "autoshot/ckpt"))
+    # As published, and in other styles, if the config asks for them.
+    styles = config.autoshot.get("styles", 0.0)
+    for name, value in {AUTO_SHOT: 0.0, **(
+        {OTHER_STYLES: styles} if styles else {})}.items():
+      teacher = cells[k, best, 0]
+      cell = cells_lib.Cell(
+          teacher.name + ("_styles" if value else ""),
+          cells_lib.changed(teacher.config, **{"autoshot.styles": value}))
+      cells_lib.train(
+          cell, "autoshot", autoshot.make(
+              cell.config, workdir, teacher=folder / teacher.name),
+          workdir, folder, {"segmenter": folder / teacher.name})
+      direct[f"{name}, {best}", k, 0] = (
+          "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
+          checkpoint.saved_at(folder / cell.name / "autoshot/ckpt"))
     for trial in range(baseline_trials or trials):
       cell = cells_lib.Cell(f"supervised_labels{k}_draw{trial}",
                             cells_lib.changed(config, **{
@@ -128,7 +137,7 @@ def _methods(rows) -> dict:
   for row in rows:
     # Which segmenter is best may differ between numbers of shots.
     name, _, kind = row["method"].partition(", ")
-    best = {"segmenter": kind} if name == "auto-shot" else {}
+    best = {"segmenter": kind} if name.startswith(AUTO_SHOT) else {}
     methods.setdefault(name if best else row["method"], {})[
         f"shots{row['shots']}"] = {"miou": row["trials"]} | best
   return methods

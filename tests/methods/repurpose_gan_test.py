@@ -143,6 +143,14 @@ def test_auto_shot_pairs_depend_on_their_index_alone(run):
   np.testing.assert_allclose(label.sum(-1), 1.0, atol=1e-5)
   assert float(jnp.abs(image).max()) <= 1.0
   assert np.abs(image[0] - image[1]).max() > 0.01
+  config = config.copy_and_resolve_references().unlock()
+  config.autoshot.styles = 3.0
+  styled, same = jax.jit(autoshot.pairs(config))(frozen, jnp.array([3, 5]))
+  np.testing.assert_allclose(label, same, atol=1e-6)
+  assert np.abs(image - styled).max() > 0.01
+  config.autoshot.styles = -3.0
+  with pytest.raises(ValueError, match="config.autoshot.styles is -3"):
+    autoshot.make(config, folder)
 
 
 def test_auto_shot_trains(run):

@@ -23,7 +23,8 @@ from tests.methods import repurpose as toy
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
   folder = tmp_path_factory.mktemp("run")
-  config = toy.config(folder, **{"shots.source": "projected"})
+  config = toy.config(
+      folder, **{"shots.source": "projected", "autoshot.styles": 2.0})
   return config, folder
 
 
@@ -85,7 +86,7 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
           for r in rows] == [
       (k, *x) for k in (1, 2) for x in (
           ("inversion", 2), ("inversion", 2), ("auto-shot", 1),
-          ("supervised", 1))]
+          ("auto-shot in other styles", 1), ("supervised", 1))]
   for row in rows:
     assert row["miou"] == pytest.approx(
         np.mean(row["trials"]), abs=1e-3)
@@ -94,9 +95,11 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   assert not (folder / "eval").exists()  # that is for `eval`
   assert not record.config["stages"]  # no generator was trained here
   assert set(record.methods) == {
-      "inversion, linear", "inversion, mlp", "auto-shot", "supervised"}
+      "inversion, linear", "inversion, mlp", "auto-shot",
+      "auto-shot in other styles", "supervised"}
   assert len(record.methods["inversion, mlp"]["shots2"]["miou"]) == 2
   assert "segmenter" in record.methods["auto-shot"]["shots1"]
+  assert "segmenter" in record.methods["auto-shot in other styles"]["shots2"]
   inverted = list((folder / "inversion").iterdir())
   monkeypatch.setattr(segmenter.projection.inversion.Inverter, "run", None)
   monkeypatch.setattr(loop.checkpoint.Checkpoints, "save", None)

@@ -3,7 +3,8 @@
 RepurposeGAN's auto-shot segmentation: N generated images with soft labels
 train a network that needs neither generator nor inversion. The data set is a
 key: image i and its label are made again from it inside each step, and never
-stored (5000 soft maps of 10 classes at 512 px would be 52 GB).
+stored (5000 soft maps of 10 classes at 512 px would be 52 GB). With
+`autoshot.styles` (ours) images are drawn as `distilled.styles` draws them.
 """
 
 import functools
@@ -87,6 +88,8 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
     raise ValueError(
         f"config.autoshot.num_samples is {c.num_samples}: at least two "
         "are needed, one of them is held out")
+  if c.get("styles", 0.0) < 0:
+    raise ValueError(f"config.autoshot.styles is {c.styles}; give 0 or more")
   if c.batch_size % jax.process_count():
     raise ValueError(
         f"config.autoshot.batch_size is {c.batch_size}: give a multiple of the "
@@ -236,6 +239,8 @@ def pairs(config):
   extract = hypercolumns.names(config, generator)
   side = hypercolumns.size(config)
 
+  styles = config.autoshot.get("styles", 0.0)  # absent in former versions
+
   def sample_inputs(index):
     key = jax.random.fold_in(jax.random.key(config.seed), index)
     z_key, *keys = jax.random.split(key, 1 + len(generator.noise_shapes))
@@ -244,15 +249,28 @@ def pairs(config):
         for k, (h, w) in zip(keys, generator.noise_shapes, strict=True))
     return jax.random.normal(z_key, (generator.style_dim,)), noise
 
+  def sample_style(index):
+    z_key, psi_key = jax.random.split(jax.random.fold_in(
+        jax.random.key(config.seed + 1), index))
+    return (jax.random.normal(z_key, (generator.style_dim,)),
+            styles * jax.random.uniform(psi_key, (1,)))
+
   def make_pair(frozen, index):
-    z, noise = jax.vmap(sample_inputs)(index)
-    w = generator.apply(frozen["generator"], z, method="mapping")
-    latents = stylegan2.broadcast_latents(stylegan2.truncate(
-        w, frozen["mean"], config.autoshot.truncation), generator.num_ws)
-    sample, maps = generator.apply(
+    mapping = lambda z: generator.apply(
+        frozen["generator"], z, method="mapping")
+    synthesize = lambda latents: generator.apply(
         frozen["generator"], latents, noise, method="synthesize")
+    z, noise = jax.vmap(sample_inputs)(index)
+    w = stylegan2.truncate(
+        mapping(z), frozen["mean"], config.autoshot.truncation)
+    sample, maps = synthesize(
+        stylegan2.broadcast_latents(w, generator.num_ws))
     class_logits = module.apply({"params": frozen["segmenter"]},
                                 tuple(maps[n] for n in extract))
+    if styles:
+      z, psi = jax.vmap(sample_style)(index)
+      sample, _ = synthesize(stylegan2.restyle(
+          w, mapping(z), frozen["mean"], psi, generator.num_ws))
     image = jnp.clip(sample.image.astype(jnp.float32), -1.0, 1.0)
     return image_ops.area_reduce(image, side), jax.nn.softmax(class_logits)
 

@@ -37,7 +37,6 @@ FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
           "hypercolumn", "image_discriminator", "inversion", "labels",
           "num_microbatches", "perceptual", "segmenter", "supervised")
 BATCH = 32
-_STYLE_LAYERS = 4  # two of each resolution
 
 
 def needs(config) -> tuple[str, ...]:
@@ -139,15 +138,15 @@ def sampler(config, workdir, *, truncation: float = 1.0,
       mean = mapping(mean_key, 1024).mean(0)
     if psi != 1.0:
       w = stylegan2.truncate(w, mean, psi)
-    latents = stylegan2.broadcast_latents(w, generator.num_ws)
-    generated, maps = synthesize(latents)
+    generated, maps = synthesize(
+        stylegan2.broadcast_latents(w, generator.num_ws))
     image = generated.image
     if styles:
       w_key, extent_key = jax.random.split(jax.random.fold_in(key, 1))
-      extent = styles * jax.random.uniform(extent_key, (BATCH, 1))
-      style = stylegan2.truncate(mapping(w_key), mean, extent)
-      image = synthesize(latents.at[:, -_STYLE_LAYERS:].set(
-          style[:, None]))[0].image
+      image = synthesize(stylegan2.restyle(
+          w, mapping(w_key), mean,
+          styles * jax.random.uniform(extent_key, (BATCH, 1)),
+          generator.num_ws))[0].image
     every = logits_of(frozen["head"], maps) if fitted else (
         generated.logits[None])
     logits = feature_segmenter.mean_logits(every)
