@@ -67,11 +67,16 @@ def record(config, workdir) -> dict:
   runs = [workdir]
   if other := config.get("labels", {}).get("run", ""):
     runs.insert(0, exported.place(other))
-  return {"commands": [x["command"] for run in runs
-                       if not exported.is_file(run)
-                       for x in run_dir.commands(run)],
+  return {"commands": [x for run in runs for x in _commands(run)],
           "results": results,
           "versions": json.loads((workdir / "versions.json").read_text())}
+
+
+def _commands(run) -> list[str]:
+  """Those that made a run, of an exported file as it tells them."""
+  if exported.is_file(run):
+    return exported.read_meta(run)["record"]["commands"]
+  return [x["command"] for x in run_dir.commands(run)]
 
 
 def _stages(config, methods) -> set[str]:

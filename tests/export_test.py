@@ -13,6 +13,7 @@ from configs.semantic_gan import toy_faces
 import semseg_jax
 from semseg_jax import api
 from semseg_jax import experiment
+from semseg_jax import export as records_of
 from semseg_jax import stages
 from semseg_jax.cli import export
 from semseg_jax.cli import label
@@ -151,6 +152,13 @@ def test_another_runs_generator_is_taken_along(tmp_path):
   tensors, _ = torch_files.load_safetensors(tmp_path / "one.safetensors")
   assert {x.split("/")[0] for x in tensors} == {
       "gan", "label_head", "distilled"}
+  # A run on an exported generator tells how that one was made, too.
+  (images / "commands.json").write_text(json.dumps([{"command": "one"}]))
+  api.load(images).export(tmp_path / "images.safetensors")
+  (run / "commands.json").write_text(json.dumps([{"command": "two"}]))
+  config = untrained.semantic_gan(**{
+      "labels.run": str(tmp_path / "images.safetensors")})
+  assert records_of.record(config, run)["commands"] == ["one", "two"]
   images.rename(tmp_path / "away")
   assert list(api.load(path).methods) == [
       "encoder", "inversion", "distilled", "inversion+distilled"]

@@ -22,6 +22,7 @@ from semseg_jax.cli import arguments
 MODELS = {
     "toy_faces": ("fitted", (20,)),
     "chest_xray": ("cpu", (1, 5, 10, 30)),
+    "coffee_leaf": ("cpu", (1, 5, 10)),
     "skin_lesion": ("cpu", (10, 40, 200)),
 }
 
