@@ -209,7 +209,8 @@ def trunk_rows(name):
           (f"DeepLabv3+{TRUNK}", "deeplabv3plus", trunk, {}))]
 
 
-def fitted_head_rows(config, unlabeled, backbone="", **arguments):
+def fitted_head_rows(config, unlabeled, backbone="", *, changed="",
+                     overrides=(), **arguments):
   """A U-Net, SemanticGAN with fitted labels, the segmenter distilled from it.
 
   One generator and encoder, trained on images alone, serve all columns and
@@ -221,23 +222,28 @@ def fitted_head_rows(config, unlabeled, backbone="", **arguments):
     backbone: of pretrained features; the baseline and the distilled segmenter
       are a DeepLabv3+ on them instead of the U-Net, and rows without a
       segmenter are left out.
-    **arguments: of the config.
+    changed, overrides: what other fields the segmenters are trained with, in
+      words, and {field: value}; again rows without a segmenter are left out.
+    **arguments: of the config; `run` names the generator, where it is not a
+      run of the table.
   """
-  run = dict(
-      config=config, arguments=arguments,
-      overrides={"stages": ("supervised", "label_head", "distilled")},
-      needs=images_alone(config, **arguments))
-  network, methods = "U-Net", ("encoder", "inversion")
+  needs = () if "run" in arguments else images_alone(config, **arguments)
   if backbone:
-    run["arguments"] = arguments | {"backbone": backbone}
-    network, methods = f"DeepLabv3+{TRUNK}", ()
-  on = TRUNK if backbone else ""
+    arguments = arguments | {"backbone": backbone}
+  run = dict(
+      config=config, arguments=arguments, needs=needs,
+      overrides={"stages": ("supervised", "label_head", "distilled"),
+                 **dict(overrides)})
+  network = f"DeepLabv3+{TRUNK}" if backbone else "U-Net"
+  alone = () if backbone or changed else ("encoder", "inversion")
+  end = (TRUNK if backbone else "") + (f", {changed}" if changed else "")
   return [
-      dict(name=network, setting="labeled only", method="supervised",
-           baseline=True, **run)] + [
-      dict(name=f"SemanticGAN, {method}{on}", setting=unlabeled, method=method,
+      dict(name=f"{network}, {changed}" if changed else network,
+           setting="labeled only", method="supervised", baseline=True, **run)
+  ] + [
+      dict(name=f"SemanticGAN, {method}{end}", setting=unlabeled, method=method,
            **run)
-      for method in (*methods, "distilled", "inversion+distilled")]
+      for method in (*alone, "distilled", "inversion+distilled")]
 
 
 def semisup_methods(config, network="DeepLab", **arguments):
