@@ -6,10 +6,10 @@ r"""SemanticGAN on chest X-rays (lungs and heart, 4 classes, gray).
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, backbone (as
 efficientnet_lite0: DeepLabv3+ on ImageNet features instead of the U-Net),
-match_official, smoke. Without `cpu`: 128 px for one GPU. The generator is trained on images
-alone and its labels are fitted, so one run with labels=0 serves every number of
-labels: give its folder as `run`. Left and right lung are classes: nothing is
-mirrored.
+match_official, smoke. Without `cpu`: 128 px for one GPU. The generator is
+trained on images alone and its labels are fitted, so one run with labels=0
+serves every number of labels: give its folder as `run`. Left and right lung are
+classes: nothing is mirrored.
 """
 
 from configs.semantic_gan import experiments

@@ -6,9 +6,9 @@ r"""SemanticGAN on coffee leaves (real photographs, 3 classes).
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, backbone (as
 efficientnet_lite0: DeepLabv3+ on ImageNet features instead of the U-Net),
-match_official, smoke. Without `cpu`: 128 px for one GPU. The generator is trained on images
-alone and its labels are fitted; see chest_xray.py for one generator that serves
-every number of labels.
+match_official, smoke. Without `cpu`: 128 px for one GPU. The generator is
+trained on images alone and its labels are fitted; see chest_xray.py for one
+generator that serves every number of labels.
 """
 
 from configs.semantic_gan import experiments

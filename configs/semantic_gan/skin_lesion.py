@@ -6,9 +6,10 @@ r"""SemanticGAN on skin lesions (dermoscopy, 2 classes).
 
 Arguments: labels, unlabeled, seed, cpu (64 px, narrow), run, backbone (as
 efficientnet_lite0: DeepLabv3+ on ImageNet features instead of the U-Net),
-match_official, smoke. Without `cpu`: 128 px for one GPU. Out of domain: photographs of DermIS
-and DermQuest. The generator is trained on images alone and its labels are
-fitted; see chest_xray.py for one generator that serves every number of labels.
+match_official, smoke. Without `cpu`: 128 px for one GPU. Out of domain:
+photographs of DermIS and DermQuest. The generator is trained on images alone
+and its labels are fitted; see chest_xray.py for one generator that serves every
+number of labels.
 """
 
 from configs.semantic_gan import experiments

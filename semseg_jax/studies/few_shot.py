@@ -5,10 +5,11 @@ The run's generator (and annotator) must be trained: `semseg-jax train
 means and spreads over trials) and table.md. For each number of shots: each
 segmenter by inversion, over several trials of the shots; auto-shot with the
 segmenter that is best on validation, one trial (with `autoshot.styles` one more
-in other styles); the supervised U-Net on as many real labels. With the annotator `fully_supervised` also each segmenter on fresh
-samples against its labels ("samples"), where no inversion blurs the answer. For
-result tables each split's numbers are also a record, of the config without the
-stages that the cells train, in workdir/few_shot/eval/SPLIT.
+in other styles); the supervised U-Net on as many real labels. With the
+annotator `fully_supervised` also each segmenter on fresh samples against its
+labels ("samples"), where no inversion blurs the answer. For result tables each
+split's numbers are also a record, of the config without the stages that the
+cells train, in workdir/few_shot/eval/SPLIT.
 After an interruption run it again: finished cells are not computed again.
 """
 
