@@ -152,13 +152,21 @@ def test_another_runs_generator_is_taken_along(tmp_path):
   tensors, _ = torch_files.load_safetensors(tmp_path / "one.safetensors")
   assert {x.split("/")[0] for x in tensors} == {
       "gan", "label_head", "distilled"}
-  # A run on an exported generator tells how that one was made, too.
+  # A run on an exported generator is exported like one on the run's own.
   (images / "commands.json").write_text(json.dumps([{"command": "one"}]))
   api.load(images).export(tmp_path / "images.safetensors")
-  (run / "commands.json").write_text(json.dumps([{"command": "two"}]))
-  config = untrained.semantic_gan(**{
+  other = tmp_path / "other"
+  config = untrained.semantic_gan("label_head", "distilled", fitted=True, **{
       "labels.run": str(tmp_path / "images.safetensors")})
-  assert records_of.record(config, run)["commands"] == ["one", "two"]
+  untrained.save(config, other)
+  (other / "commands.json").write_text(json.dumps([{"command": "two"}]))
+  assert records_of.record(config, other)["commands"] == ["one", "two"]
+  api.load(other).export(tmp_path / "two.safetensors")
+  again, _ = torch_files.load_safetensors(tmp_path / "two.safetensors")
+  whole, _ = torch_files.load_safetensors(path)
+  assert again.keys() == whole.keys()
+  for name, x in whole.items():
+    np.testing.assert_array_equal(again[name], x)
   images.rename(tmp_path / "away")
   assert list(api.load(path).methods) == [
       "encoder", "inversion", "distilled", "inversion+distilled"]

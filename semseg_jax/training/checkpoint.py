@@ -204,7 +204,12 @@ def restore_subtree(directory, abstract: dict, *, step: int | None = None):
 
 
 def restore_all(directory, *, step: int) -> dict[str, Any]:
-  """The whole saved state as nested dicts and lists of NumPy arrays."""
+  """The whole saved state as nested dicts and lists of NumPy arrays.
+
+  Of an exported file the parts that are in it, lists as dicts.
+  """
+  if there := exported.split(directory):
+    return exported.read_all(*there)
   folder = run_dir.absolute(directory) / str(step)
   with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
     saved = checkpointer.restore(folder / _STATE)
@@ -219,8 +224,6 @@ def read(directory) -> tuple[int, dict[str, Any]]:
   step = best(directory)
   if step is None:
     raise FileNotFoundError(f"no checkpoint in {directory}")
-  if there := exported.split(directory):
-    return step, exported.read_all(*there)
   return step, restore_all(directory, step=step)
 
 
