@@ -88,8 +88,9 @@ def _stages(config, methods) -> set[str]:
   for name in (*config.stages, "gan", "encoder"):
     if name in stages.METHODS[config.method]:
       rows = stages.of(config, name).rows(config, name)
+      # Of a run without labels it serves others, as the generator does.
       unused = name == "encoder" and config.method == "semantic_gan" and (
-          not inverted)
+          methods and not inverted)
       if wanted & set(rows) or not (rows or unused):
         names.add(name)
   return names
