@@ -14,6 +14,8 @@ from semseg_jax.training import run_dir
 # Fields with files that methods read; those of other fields are where training
 # started from.
 _FILES = ("generator.weights", "encoder.weights", "perceptual.weights")
+# What runs with labels make of one without, which has no methods itself.
+_OF_OTHERS = ("encoder", "inversion")
 _PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
            "mlmt.weights", "monitor.inception", "shots.folder")
 
@@ -37,7 +39,7 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
     step = checkpoint.latest(folder) if stages.of(
         config, name).best_metric is None or name == "segmenter" else (
             steps[name])
-    parts = stages.of(config, name).parts(config, methods)
+    parts = stages.of(config, name).parts(config, methods or _OF_OTHERS)
     trees[name] = {k: v for k, v in checkpoint.restore_all(
         folder, step=step).items() if k in parts}
   files, metadata = _files(config)
@@ -81,6 +83,7 @@ def _commands(run) -> list[str]:
 
 def _stages(config, methods) -> set[str]:
   """Stages that give the methods, and those that others are made from."""
+  methods = methods or _OF_OTHERS
   wanted = {*methods, *(part for row in methods for part in row.split("+"))}
   names = {"gan", "label_head"}  # of samples
   inverted = any(
@@ -88,9 +91,8 @@ def _stages(config, methods) -> set[str]:
   for name in (*config.stages, "gan", "encoder"):
     if name in stages.METHODS[config.method]:
       rows = stages.of(config, name).rows(config, name)
-      # Of a run without labels it serves others, as the generator does.
       unused = name == "encoder" and config.method == "semantic_gan" and (
-          methods and not inverted)
+          not inverted)
       if wanted & set(rows) or not (rows or unused):
         names.add(name)
   return names
