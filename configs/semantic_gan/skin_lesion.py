@@ -21,4 +21,6 @@ def get_config(arg=""):
                            backbone="")
   # Cameras differ in color.
   c.supervised.color.update(brightness=0.4, contrast=0.4, saturation=0.4)
+  # With 10 labels on ImageNet features .80 on validation, .79 without.
+  c.distilled.styles = 12.0
   return experiments.fitted(c, a)
