@@ -168,25 +168,27 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
            {"note": "an upper bound on labels, not a competitor"}))]
 
 
-def small_baseline_rows(name, unlabeled, trunk=True):
-  """DeepLabv3+ without and with ImageNet features, and Mean Teacher.
+def small_baseline_rows(name, unlabeled, methods=(
+    "DeepLabv3+", f"DeepLabv3+{TRUNK}", "Mean Teacher, U-Net")):
+  """Baselines without a generator.
 
   Args:
     name: of the data set's config in configs/semisup.
-    unlabeled: the setting, for the table.
-    trunk: whether the row with ImageNet features is one of them.
+    unlabeled: the setting of Mean Teacher, for the table.
+    methods: names of the rows to return; also "U-Net".
   """
   config = f"configs/semisup/{name}.py"
   return [
       dict(name=row, setting=setting, config=config, method=method,
            arguments=arguments, baseline=True)
       for row, setting, method, arguments in (
+          ("U-Net", "labeled only", "supervised", {"method": "supervised"}),
           ("DeepLabv3+", "labeled only", "supervised",
            {"method": "supervised", "network": "deeplabv3plus"}),
           (f"DeepLabv3+{TRUNK}", "labeled only", "supervised",
            {"method": "supervised", "backbone": "efficientnet_lite0"}),
           ("Mean Teacher, U-Net", unlabeled, "mean_teacher", {}))
-      if trunk or "backbone" not in arguments]
+      if row in methods]
 
 
 def trunk_rows(name):
@@ -220,10 +222,9 @@ def fitted_head_rows(config, unlabeled, backbone="", *, changed="",
     config: file of the config in configs/semantic_gan.
     unlabeled: the setting, for the table.
     backbone: of pretrained features; the baseline and the distilled segmenter
-      are a DeepLabv3+ on them instead of the U-Net, and rows without a
-      segmenter are left out.
+      are a DeepLabv3+ on them instead of the U-Net.
     changed, overrides: what other fields the segmenters are trained with, in
-      words, and {field: value}; again rows without a segmenter are left out.
+      words, and {field: value}; rows without a segmenter are left out then.
     **arguments: of the config; `run` names the generator, where it is not a
       run of the table.
   """
@@ -234,16 +235,18 @@ def fitted_head_rows(config, unlabeled, backbone="", *, changed="",
       config=config, arguments=arguments, needs=needs,
       overrides={"stages": ("supervised", "label_head", "distilled"),
                  **dict(overrides)})
-  network = f"DeepLabv3+{TRUNK}" if backbone else "U-Net"
-  alone = () if backbone or changed else ("encoder", "inversion")
-  end = (TRUNK if backbone else "") + (f", {changed}" if changed else "")
+  on = TRUNK if backbone else ""
+  end = f", {changed}" if changed else ""
   return [
-      dict(name=f"{network}, {changed}" if changed else network,
+      dict(name=(f"DeepLabv3+{on}" if backbone else "U-Net") + end,
            setting="labeled only", method="supervised", baseline=True, **run)
   ] + [
       dict(name=f"SemanticGAN, {method}{end}", setting=unlabeled, method=method,
-           **run)
-      for method in (*alone, "distilled", "inversion+distilled")]
+           **run) for method in ("encoder", "inversion") if not changed
+  ] + [
+      dict(name=f"SemanticGAN, {method}{on}{end}", setting=unlabeled,
+           method=method, **run)
+      for method in ("distilled", "inversion+distilled")]
 
 
 def semisup_methods(config, network="DeepLab", **arguments):
