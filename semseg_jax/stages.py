@@ -214,7 +214,7 @@ METHODS = {
             smis_shots.make, smis_shots.FIELDS, needs=_generator,
             parts=_part("latents")),
         "encoder": Definition(
-            smis_encoder.make, smis_encoder.FIELDS,
+            smis_encoder.make, smis_encoder.FIELDS, unused=smis_encoder.unused,
             needs=lambda config: (*_generator(config), "shots"),
             best_metric=smis_encoder.BEST_METRIC, parts=_part("encoder")),
     },

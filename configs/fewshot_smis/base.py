@@ -38,7 +38,9 @@ def get_config():
       mse_weight=1.0, perceptual_weight=0.8, batch_size=1))
 
   c.pseudo = ml_collections.ConfigDict(dict(
-      # "dense", "sparse"; "nearest" (ours): dense, by the most similar cell
+      # "dense", "sparse"; ours, of whole masks: "nearest", by the most similar
+      # cell, and "fitted", by a segmenter of several maps (blocks few_shot and
+      # hypercolumn).
       labeling="dense",
       layer="",  # of the generator; "" = the last map of at most 64 px
       k=3, threshold=0.5))  # sparse: cells per vector, least cosine
@@ -124,11 +126,11 @@ def whole_masks(c: ml_collections.ConfigDict, a: dict):
   c.shots.count = a["shots"]
   if a["labeling"] == "sparse":
     c.pseudo.labeling, c.shots.annotation = "sparse", "scribbles"
-  elif a["labeling"] in ("dense", "nearest"):
+  elif a["labeling"] in ("dense", "nearest", "fitted"):
     c.pseudo.labeling = a["labeling"]
   else:
     raise ValueError(f"config argument labeling={a['labeling']!r}; use "
-                     "dense, nearest or sparse")
+                     "dense, nearest, fitted or sparse")
   if a["smoke"]:
     smoke(c)
   return c

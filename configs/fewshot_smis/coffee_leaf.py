@@ -5,9 +5,9 @@ r"""Fewshot-SMIS on coffee leaves (real photographs), 64 px, two CPU cores.
       --workdir=runs/leaf_smis
   semseg-jax eval --study=synthesis  (the same flags)
 
-Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
-scribbles made of the masks), seed, run (another run of images alone, whose
-generator is used), smoke. All variants can share the stages `gan` and
+Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, fitted, or
+sparse: scribbles made of the masks), seed, run (another run of images alone,
+whose generator is used), smoke. All variants can share the stages `gan` and
 `fully_supervised` (docs/fewshot_smis.md).
 """
 

@@ -4,10 +4,11 @@
   semseg-jax train --config=$C --workdir=runs/smis
   semseg-jax eval --study=synthesis --config=$C --workdir=runs/smis
 
-Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, or sparse:
-scribbles made of the masks), seed, run (64 px; another run of images alone, or
-the shipped model toy_faces, whose generator is used), smoke. All variants can
-share the stages `gan` and `fully_supervised` (docs/fewshot_smis.md).
+Arguments: shots (1 and 5 in the paper), labeling (dense, nearest, fitted, or
+sparse: scribbles made of the masks), seed, run (64 px; another run of images
+alone, or the shipped model toy_faces, whose generator is used), smoke. All
+variants can share the stages `gan` and `fully_supervised`
+(docs/fewshot_smis.md).
 """
 
 from configs import common

@@ -341,7 +341,9 @@ def synthesis_rows(config, needs=(), **arguments):
   return [
       dict(name="synthesis", setting=setting, method="synthesis",
            **run(labeling))
-      for labeling, setting in (("dense", "masks"), ("sparse", "scribbles"))
+      for labeling, setting in (
+          ("dense", "masks"), ("fitted", "masks, fitted head"),
+          ("sparse", "scribbles"))
   ] + [
       dict(name=name, setting="reference", method=name, **run("dense"))
       for name in ("random sample", "nearest shot", "real image")]

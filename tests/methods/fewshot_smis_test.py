@@ -75,6 +75,37 @@ def test_the_run_leaves_latents_samples_and_scores(run):
   assert last["val/score"] == -last["val/latent"]
 
 
+def test_a_segmenter_fitted_to_the_shots_labels_samples(run):
+  _, folder = run
+  config = config_of("fitted", **{
+      "few_shot.steps": 60, "few_shot.learning_rate": 0.02})
+  generator = trained.load(config, folder, "a test")
+  known = shots.load(config, folder, "a test")
+  labeller = pseudo_labels.make(config, generator.module)
+  fit = lambda: pseudo_labels.prototypes_of(
+      config, generator, labeller, known.latents, known.label)
+  params = fit()
+  jax.tree.map(np.testing.assert_array_equal, params, fit())  # resumable
+  shapes = pseudo_labels.prototype_shapes(generator, labeller, jnp.zeros(
+      known.latents.shape))
+  assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, shapes)
+  _, maps = generator.module.apply(
+      generator.variables, known.latents, method="synthesize")
+  label = np.asarray(labeller.label(params, maps))
+  assert label.shape == known.label.shape
+  share = np.bincount(known.label.ravel()).max() / label.size
+  assert (label == known.label).mean() > share + 0.02
+  stage = encoder.make(config, folder)
+  frozen = stage.load_frozen()
+  state, metrics = jax.jit(stage.train_step, static_argnames="phase")(
+      stage.init(jax.random.key(0), frozen), frozen, {},
+      stage.rngs(jax.random.key(1), "step"), phase="step")
+  assert np.isfinite(metrics["loss"])
+  with pytest.raises(ValueError, match="config.hypercolumn.size is 512"):
+    pseudo_labels.make(config_of("fitted", **{"hypercolumn.size": 512}),
+                       generator.module)
+
+
 def test_unknown_choice_of_the_best(run):
   with pytest.raises(ValueError, match="config.encoder.select is 'luck'"):
     encoder.make(config_of(**{"encoder.select": "luck"}), run[1])
@@ -291,8 +322,8 @@ def test_shots_label_themselves_by_the_nearest_cell(run):
   fitted = pseudo_labels.prototypes_of(
       config, generator, labeller, latents, label)
   assert len(fitted.classes) == 2 * 16 * 16
-  features = fitted.vectors.reshape(2, 16, 16, -1)
-  assert (labeller.label(fitted, features) == label).mean() > 0.95
+  maps = {"conv16": fitted.vectors.reshape(2, 16, 16, -1)}
+  assert (labeller.label(fitted, maps) == label).mean() > 0.95
 
 
 @pytest.mark.parametrize("kind", ["scribbles", "points"])

@@ -37,6 +37,8 @@ _plain_unet = lambda c: _network(c) == "unet" and not c.segmenter.backbone
 # Stage with an optimizer of its own, or of the block `supervised`.
 _trained = lambda c: {x if x in _STAGES else "supervised" for x in c.stages
                       if x in (*_STAGES, "fully_supervised", "distilled")}
+_prototypes = lambda c: c.method == "fewshot_smis" and (
+    c.pseudo.labeling != "fitted")
 _fitted_only = lambda c: c.method == "semantic_gan" and _head(c) == "branch"
 
 _RENDERED = ("scenes", "toy_faces")  # drawn at data.size
@@ -114,17 +116,21 @@ RULES = (
          lambda c: _perceptual(c) != "efficientnet",
          "of perceptual.kind='efficientnet'"),
     Rule("labels", ("heads",), _fitted_only, "of labels.head='fitted'"),
-    *(Rule(block, fields, _fitted_only, "of labels.head='fitted'")
+    *(Rule(block, fields, idle, f"of {field}='fitted'")
       for block, fields in (
           ("few_shot", ("kind", "steps", "learning_rate", "weight_decay",
                         "decay", "decay_epochs", "feature_noise")),
-          ("hypercolumn", ("size", "first", "layers", "resize")))),
+          ("hypercolumn", ("size", "first", "layers", "resize")))
+      for idle, field in ((_fitted_only, "labels.head"),
+                          (_prototypes, "pseudo.labeling"))),
     Rule("inversion", ("start_distance_weight",),
          lambda c: c.inversion.start == "mean",
          "of inversion.start='encoder'; there is .mean_distance_weight"),
     Rule("inversion", ("mean_distance_weight",),
          lambda c: c.inversion.start == "encoder",
          "of inversion.start='mean'; there is .start_distance_weight"),
+    Rule("pseudo", ("layer",), lambda c: c.pseudo.labeling == "fitted",
+         "of prototypes, not of pseudo.labeling='fitted'"),
     Rule("pseudo", ("k", "threshold"),
          lambda c: c.pseudo.labeling != "sparse",
          "of pseudo.labeling='sparse'"),
@@ -142,8 +148,7 @@ _BLOCKS = {
     "fewshot_smis": {
         "inversion": "of semantic_gan and repurpose_gan; shots are inverted as "
                      "the block shots says",
-        "distilled": "of semantic_gan", "few_shot": "of the other methods",
-        "hypercolumn": "of the other methods"},
+        "distilled": "of semantic_gan"},
     "repurpose_gan": {"distilled": "of semantic_gan"}}
 _REFERRED = ("inversion.batch_size",)  # evaluation.batch_size follows it
 

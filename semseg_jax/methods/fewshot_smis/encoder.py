@@ -34,7 +34,7 @@ from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
 FIELDS = ("encoder", "pseudo", "shots", "gan", "generator",
-          "image_discriminator", "perceptual")
+          "image_discriminator", "perceptual", "few_shot", "hypercolumn")
 BEST_METRIC = "val/score"
 NEEDED_BY = "stage 'encoder'"
 
@@ -55,6 +55,12 @@ class Pairs(NamedTuple):
   latents: jax.Array
   image: jax.Array
   label: jax.Array
+
+
+def unused(config) -> tuple[str, ...]:
+  """Blocks of FIELDS that this config makes no use of."""
+  return () if config.pseudo.labeling == "fitted" else (
+      "few_shot", "hypercolumn")
 
 
 def network(config, generator) -> psp_encoder.GradualStyleEncoder:
@@ -87,7 +93,7 @@ def pairs(generator, labeller, variables, prototypes, rngs, size: int
   sample, features = generator.apply(
       variables, stylegan2.broadcast_latents(latents, generator.num_ws),
       rngs["noise"], method="synthesize")
-  label = labeller.label(prototypes, features[labeller.layer])
+  label = labeller.label(prototypes, features)
   return Pairs(latents, image_ops.area_reduce(sample.image, size),
                prototypes_lib.enlarge(label, size))
 

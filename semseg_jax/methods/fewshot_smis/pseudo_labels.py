@@ -1,9 +1,13 @@
 """Pseudo labels of a config: prototypes of the shots, labels of any sample.
 
 Fewshot-SMIS, section 3.2. The arithmetic is in `ops/prototypes.py`; here the
-config chooses between its variants and the generator's map they work on.
+config chooses between its variants and the generator's map they work on. Ours,
+`pseudo.labeling = "fitted"`: instead of prototypes a small segmenter of several
+maps, fitted to the shots as SemanticGAN's and RepurposeGAN's are
+(`methods/common/feature_segmenter.py`).
 """
 
+import itertools
 from typing import Any
 from typing import NamedTuple
 
@@ -11,22 +15,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from semseg_jax.methods.common import data
+from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import hypercolumns
 from semseg_jax.models import stylegan2
+from semseg_jax.ops import image_ops
 from semseg_jax.ops import prototypes
 
 LARGEST_MAP = 64  # px, of the map that is tapped by default
+LARGEST = 256  # px: larger images are compared and annotated at this size
 
 
 class Labeller(NamedTuple):
   """How samples of a generator are labeled."""
-  layer: str  # name of the generator's map
-  size: int  # side of that map, in cells
+  layers: tuple[str, ...]  # names of the generator's maps
+  size: int  # side of the labels, in cells
   num_classes: int  # classes of the labels, unknown included
-  fit: Any  # (features [N, h, w, D], annotation [N, S, S] NumPy) -> Prototypes
-  label: Any  # (Prototypes, features) -> [N, h, w] int32; for use within jit
-  # Whether there is a prototype for each annotated cell instead of each class.
-  every_cell: bool
+  # (maps by layer, of [N, h, w, D], annotation [N, S, S] NumPy) -> what labels:
+  # `prototypes.Prototypes`, or parameters of a segmenter.
+  fit: Any
+  label: Any  # (that, maps by layer) -> [N, size, size] int32; for use in jit
+  shapes: Any  # maps by layer, of the shots -> that; for `jax.eval_shape`
 
 
 def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
@@ -57,46 +67,91 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
   Raises ValueError: a field has no meaning; it is named.
   """
   c = config.pseudo
+  if c.labeling in ("dense", "nearest", "fitted") and (
+      config.shots.annotation != "mask"):
+    raise ValueError(
+        f"config.pseudo.labeling is {c.labeling!r}, which needs whole "
+        "masks: set config.shots.annotation to 'mask', or the labeling to "
+        "'sparse'")
+  if c.labeling == "fitted":
+    return _segmenter(config, generator)
   layer = feature_layer(generator, c.layer)
   size = int(layer.removeprefix("conv").removesuffix("_up"))
   classes = annotation_classes(config)
+  vectors = lambda count: lambda maps: prototypes.Prototypes(
+      maps[layer].astype(jnp.float32).reshape(-1, maps[layer].shape[-1])[
+          :count], jnp.zeros(count or maps[layer][..., 0].size, jnp.int32))
   if c.labeling in ("dense", "nearest"):
-    if config.shots.annotation != "mask":
-      raise ValueError(
-          f"config.pseudo.labeling is {c.labeling!r}, which needs whole "
-          "masks: set config.shots.annotation to 'mask', or the labeling to "
-          "'sparse'")
     fit = jax.jit(prototypes.dense if c.labeling == "dense"
                   else prototypes.every_cell, static_argnums=2)
-    return Labeller(layer, size, classes,
-                    lambda features, label: fit(features, label, classes),
-                    prototypes.label_dense, c.labeling != "dense")
+    return Labeller(
+        (layer,), size, classes,
+        lambda maps, label: fit(maps[layer], label, classes),
+        lambda annotated, maps: prototypes.label_dense(annotated, maps[layer]),
+        vectors(classes if c.labeling == "dense" else None))
   if c.labeling != "sparse":
     raise ValueError(f"config.pseudo.labeling is {c.labeling!r}; use "
-                     "'dense', 'nearest' or 'sparse'")
+                     "'dense', 'nearest', 'fitted' or 'sparse'")
   if not 1 <= c.k <= size ** 2:
     raise ValueError(f"config.pseudo.k is {c.k}; use 1 to {size ** 2}, the "
                      f"cells of {layer}")
 
-  def fit_sparse(features, label):
+  def fit_sparse(maps, label):
     capacity = prototypes.annotated_cells(label, size)
     if not capacity:
       raise ValueError(
           "the shots' annotations mark no cell: each scribble or landmark "
           f"must cover a {size} x {size} cell's first pixel")
     return jax.jit(prototypes.sparse, static_argnums=2)(
-        features, label, capacity)
+        maps[layer], label, capacity)
 
-  def label_sparse(annotated, features):
+  def label_sparse(annotated, maps):
     return prototypes.label_sparse(
-        annotated, features, classes, k=c.k, threshold=c.threshold)
+        annotated, maps[layer], classes, k=c.k, threshold=c.threshold)
 
-  return Labeller(layer, size, classes, fit_sparse, label_sparse, True)
+  return Labeller((layer,), size, classes, fit_sparse, label_sparse,
+                  vectors(None))
+
+
+def _segmenter(config, generator) -> Labeller:
+  """A segmenter that `few_shot` and `hypercolumn` describe, as labeller."""
+  size = hypercolumns.size(config)
+  if size > LARGEST:
+    raise ValueError(
+        f"config.hypercolumn.size is {config.hypercolumn.size or 0}, which "
+        f"means {size} px here; pseudo labels have {LARGEST} at most: set it")
+  if not config.few_shot.steps:
+    raise ValueError("config.few_shot.steps is 0: the segmenter of "
+                     "pseudo.labeling='fitted' needs updates")
+  layers = hypercolumns.names(config, generator)
+  module = feature_segmenter.network(config)
+  seen = lambda maps: tuple(maps[n] for n in layers)
+
+  def fit(maps, label):
+    label = np.where(label < 0, data.ignore_index(config), label)
+    frozen = {"maps": seen(maps), "label": jnp.asarray(label)}
+    made = feature_segmenter.build(
+        config, module, frozen["maps"], len(label), lambda: frozen)
+    state = made.init(jax.random.key(config.seed), frozen)
+    step = jax.jit(made.train_step, static_argnames="phase")
+    for i, batch in enumerate(itertools.islice(
+        made.train_data(0), made.steps)):
+      rngs = made.rngs(jax.random.fold_in(jax.random.key(config.seed), i),
+                       "step")
+      state, _ = step(state, frozen, batch, rngs, phase="step")
+    return state.segmenter
+
+  return Labeller(
+      layers, size, annotation_classes(config), fit,
+      lambda params, maps: image_ops.to_label(
+          feature_segmenter.apply(module, params, seen(maps))),
+      lambda maps: module.init(jax.random.key(0), jax.tree.map(
+          lambda x: x[:1], seen(maps)))["params"])
 
 
 def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
-                  latents, annotation) -> prototypes.Prototypes:
-  """Prototypes of the shots: one pass of the generator with random noise.
+                  latents, annotation):
+  """What labels, by the shots: one pass of the generator with random noise.
 
   Args:
     config: for the seed of the noise.
@@ -104,22 +159,23 @@ def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
     labeller: of `make`.
     latents: [N, L, D] of the shots.
     annotation: [N, S, S] integers.
+
+  Returns what `labeller.label` takes.
   """
   module = generator.module
 
   @jax.jit
   def tapped(variables, latents, key):
     noise = stylegan2.random_noise(key, len(latents), module.noise_shapes)
-    _, features = module.apply(variables, latents, noise, method="synthesize")
-    return features[labeller.layer]
+    _, maps = module.apply(variables, latents, noise, method="synthesize")
+    return {name: maps[name] for name in labeller.layers}
 
-  features = tapped(generator.variables, jnp.asarray(latents),
-                    jax.random.key(config.seed))
-  return labeller.fit(features, np.asarray(annotation))
+  maps = tapped(generator.variables, jnp.asarray(latents),
+                jax.random.key(config.seed))
+  return labeller.fit(maps, np.asarray(annotation))
 
 
-def prototype_shapes(generator: trained.Trained, labeller: Labeller, latents
-                     ) -> prototypes.Prototypes:
+def prototype_shapes(generator: trained.Trained, labeller: Labeller, latents):
   """`prototypes_of` as shapes, for planning; of sparse ones the most there are.
 
   Args:
@@ -127,13 +183,7 @@ def prototype_shapes(generator: trained.Trained, labeller: Labeller, latents
     labeller: of `make`.
     latents: shape [N, L, D] of the shots'.
   """
-  def vectors(variables, latents):
-    _, features = generator.module.apply(
-        variables, latents, method="synthesize")
-    cells = features[labeller.layer].astype(jnp.float32)
-    flat = cells.reshape(-1, cells.shape[-1])
-    if not labeller.every_cell:
-      flat = flat[:labeller.num_classes]
-    return prototypes.Prototypes(flat, jnp.zeros(len(flat), jnp.int32))
-
-  return jax.eval_shape(vectors, generator.variables, latents)
+  return jax.eval_shape(
+      lambda variables, latents: labeller.shapes(generator.module.apply(
+          variables, latents, method="synthesize")[1]),
+      generator.variables, latents)

@@ -38,7 +38,6 @@ from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
 FIELDS = ("shots", "gan", "generator", "image_discriminator", "perceptual")
-LARGEST = 256  # px: larger images are compared and annotated at this size
 NEEDED_BY = "stage 'shots'"
 
 
@@ -59,7 +58,7 @@ class Shots(NamedTuple):
 
 def working_size(config) -> int:
   """Side of the images and labels outside the generator."""
-  return min(LARGEST, config.data.size)
+  return min(pseudo_labels.LARGEST, config.data.size)
 
 
 def annotate(config, label, cells: int, seed) -> np.ndarray:
@@ -187,7 +186,7 @@ def options(config) -> inversion.Options:
       weights=inversion.Weights(
           perceptual=c.perceptual_weight, mse=c.mse_weight, noise=0.0,
           encoder=0.0, start=0.0),
-      loss_size=LARGEST)
+      loss_size=pseudo_labels.LARGEST)
 
 
 def _inverted(config, workdir, shots, generator, perceptual):
