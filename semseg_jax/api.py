@@ -31,6 +31,7 @@ from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
@@ -98,7 +99,7 @@ class Model:
     """How the model was made, and its results; see `export.record`."""
     if exported.is_file(self.workdir):
       return exported.read_meta(self.workdir)["record"]
-    return export.record(self.workdir)
+    return export.record(self.config, self.workdir)
 
   @property
   def fingerprint(self) -> str:
@@ -118,7 +119,7 @@ class Model:
 
   @property
   def default_method(self) -> str:
-    """The method with the best validation score; else the last one.
+    """The method with the best validation score; else the last one by itself.
 
     Not `fully_supervised`, which has seen all labels, if there is another.
 
@@ -132,7 +133,10 @@ class Model:
     methods = {k: v for k, v in self.methods.items()
                if k != "fully_supervised"} or self.methods
     scored = {k: v for k, v in methods.items() if v is not None}
-    return max(scored, key=scored.get) if scored else list(methods)[-1]
+    if scored:
+      return max(scored, key=scored.get)
+    # One that needs two stages takes the time of both.
+    return ([x for x in methods if "+" not in x] or list(methods))[-1]
 
   def chosen_method(self, method: str | None = None, *,
                     steps: int | None = None) -> str:
@@ -145,7 +149,7 @@ class Model:
     if method not in self._rows:
       raise ValueError(f"method {method!r} is not trained in {self.workdir}; "
                        f"choose from {', '.join(self._rows)}")
-    if steps is not None and method != "inversion":
+    if steps is not None and method not in ("inversion", combined.ROW):
       raise ValueError(f"steps is of 'inversion'; method is {method!r}")
     return method
 

@@ -284,7 +284,6 @@ def evaluate(config, workdir, *, splits=()):
       scores := method_scores.validate(config, workdir, predict)):
     summary["validation"] = scores
   plain = json.loads(config.to_json_best_effort())
-  trained = method_scores.trained_of(config, workdir)
   scored = {}
   for name, source in sources.items():
     started = time.monotonic()
@@ -294,7 +293,7 @@ def evaluate(config, workdir, *, splits=()):
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
         out_dir=folder, images=config.evaluation.num_visualized,
-        fingerprint=records.config_hash({**plain, **trained}),
+        fingerprint=method_scores.fingerprint(config, workdir),
         process=jax.process_index(), num_processes=jax.process_count())
     scored[name] = methods
     if not primary:

@@ -7,6 +7,7 @@ import numpy as np
 
 from semseg_jax import stages
 from semseg_jax.interop import torch_files
+from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
@@ -23,14 +24,17 @@ _PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
 def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
   """See `api.Model.export`.
 
-  Raises ValueError: another dtype.
+  Raises ValueError: another dtype. FileNotFoundError: a stage that the methods
+  need is not in the run that config.labels.run names.
   """
   if dtype not in ("float32", "float16"):
     raise ValueError(f"dtype is {dtype!r}; use 'float32' or 'float16'")
   config = model.config
   names = _stages(config, methods)
   trees, steps, saved_at = {}, {}, {}
-  for name, folder in _checkpoints(config, model.workdir).items():
+  folders = _checkpoints(config, model.workdir)
+  _check(config, methods, folders)
+  for name, folder in folders.items():
     if name not in names:
       continue
     steps[name] = checkpoint.best(folder)
@@ -86,8 +90,7 @@ def _stages(config, methods) -> set[str]:
   methods = methods or _OF_OTHERS
   wanted = {*methods, *(part for row in methods for part in row.split("+"))}
   names = {"gan", "label_head"}  # of samples
-  inverted = any(
-      row in ("encoder", "start") or "inversion" in row for row in methods)
+  inverted = _inverted(methods)
   for name in (*config.stages, "gan", "encoder"):
     if name in stages.METHODS[config.method]:
       rows = stages.of(config, name).rows(config, name)
@@ -96,6 +99,24 @@ def _stages(config, methods) -> set[str]:
       if wanted & set(rows) or not (rows or unused):
         names.add(name)
   return names
+
+
+def _check(config, methods, folders):
+  """Raises where rows of inversion lack a stage of another run."""
+  other = config.get("labels", {}).get("run", "")
+  if not other or not _inverted(methods):
+    return
+  needed = ("gan", *(("encoder",) if labeling.uses_encoder(config) else ()))
+  for name in needed:
+    if name not in folders:
+      raise FileNotFoundError(
+          f"config.labels.run: {other} has no trained stage {name!r}, which "
+          f"{', '.join(methods)} need")
+
+
+def _inverted(methods) -> bool:
+  return any(
+      row in ("encoder", "start") or "inversion" in row for row in methods)
 
 
 def _checkpoints(config, workdir) -> dict[str, epath.Path]:

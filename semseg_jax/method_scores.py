@@ -7,6 +7,7 @@ from semseg_jax.data import sources
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import validation
+from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.ops import scores
 from semseg_jax.training import checkpoint
 from semseg_jax.training import run_dir
@@ -27,8 +28,7 @@ def validate(config, workdir, predict) -> dict[str, float]:
   if not split or not split.labeled:
     return {}
   trained = trained_of(config, workdir)
-  plain = json.loads(config.to_json_best_effort())
-  digits = records.config_hash({**plain, **trained})
+  digits = fingerprint(config, workdir)
   written = _validation(workdir)
   limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
                           _NUM_VALIDATED) if x)
@@ -44,6 +44,17 @@ def validate(config, workdir, predict) -> dict[str, float]:
       "images": min(limit, len(split)),
       "miou": miou, **trained})
   return miou
+
+
+def fingerprint(config, workdir) -> str:
+  """Digits that stand for what a run's rows are and hang on."""
+  trained = trained_of(config, workdir)
+  rows = stages.rows_of(
+      config, lambda name: trained["steps"][name] is not None)
+  # Former versions did not have this row.
+  added = {"rows": [combined.ROW]} if combined.ROW in rows else {}
+  return records.config_hash({
+      **json.loads(config.to_json_best_effort()), **trained, **added})
 
 
 def of_run(config, workdir) -> dict[str, float | None]:

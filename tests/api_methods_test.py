@@ -108,6 +108,8 @@ def test_a_run_that_was_not_evaluated_has_its_stages_scores(run, model):
   assert set(scores.values()) <= {None}
   if "supervised" in model.methods:
     assert model.default_method == "supervised"
+  else:  # what needs two stages is not chosen unasked
+    assert "+" not in model.default_method
 
 
 def test_what_is_not_there_is_said(run, model, images, tmp_path):

@@ -167,7 +167,10 @@ def test_another_runs_generator_is_taken_along(tmp_path):
   assert again.keys() == whole.keys()
   for name, x in whole.items():
     np.testing.assert_array_equal(again[name], x)
+  assert api.load(run).record["commands"] == ["one"]
   images.rename(tmp_path / "away")
+  with pytest.raises(FileNotFoundError, match="labels.run: .* stage 'gan'"):
+    api.load(run).export(tmp_path / "none.safetensors")
   assert list(api.load(path).methods) == [
       "encoder", "inversion", "distilled", "inversion+distilled"]
 

@@ -40,8 +40,8 @@ def get_config():
   c.pseudo = ml_collections.ConfigDict(dict(
       # "dense", "sparse"; ours, of whole masks: "nearest", by the most similar
       # cell, and "fitted", by a segmenter of several maps (blocks few_shot and
-      # hypercolumn).
-      labeling="dense",
+      # hypercolumn) after `updates` of one shot each.
+      labeling="dense", updates=600,
       layer="",  # of the generator; "" = the last map of at most 64 px
       k=3, threshold=0.5))  # sparse: cells per vector, least cosine
 

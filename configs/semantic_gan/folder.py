@@ -11,8 +11,9 @@ binary), channels (3, or 1 for gray images). Others: labels (-1 all, 0 none:
 images alone), unlabeled, seed, ood (out-of-domain splits, such as ood=ood_test
 or ood=ood_a+ood_b), fitted (a generator of images alone, a head fitted to the
 labeled ones, a distilled segmenter), run (of "fitted": folder of a run with
-labels=0), cpu (narrow), match_official, smoke. Without `cpu`: settings for one
-GPU below 256 px, the published ones from there on.
+labels=0), backbone (as efficientnet_lite0: DeepLabv3+ on ImageNet features
+instead of the U-Net), cpu (narrow), match_official, smoke. Without `cpu`:
+settings for one GPU below 256 px, the published ones from there on.
 """
 
 from configs import common
@@ -24,8 +25,8 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(
       arg, size=0, classes=0, channels=0, labels=-1, unlabeled=-1, seed=0,
-      ood="", fitted=False, run="", cpu=False, match_official=False,
-      smoke=False)
+      ood="", fitted=False, run="", backbone="", cpu=False,
+      match_official=False, smoke=False)
   if not a["labels"]:
     a["classes"] = a["classes"] or 2  # images alone have none
   missing = [n for n in ("size", "classes", "channels") if not a[n]]
@@ -55,6 +56,10 @@ def get_config(arg=""):
       small.varied(c)
   elif a["size"] < 256:
     small.one_gpu(c)
+  if a["backbone"]:
+    common.on_backbone(c, a["backbone"])
+    if a["cpu"]:
+      common.narrow_deeplab(c)
   if a["smoke"]:
     small.smoke(c)
   return c

@@ -262,11 +262,12 @@ def mix_latents(w1, w2, index, num_ws):
 def restyle(w, other, mean, psi, num_ws):
   """Latents [N, L, D] of samples w in the colors and textures of others.
 
-  Style mixing (Karras et al., CVPR 2019, section 3.1) at the layers of the two
-  finest resolutions, which take `other` [N, D] at psi [N, 1] times its distance
-  from the mean: beyond 1 colors that no training image has.
+  Style mixing (Karras et al., CVPR 2019, section 3.1): the last four layers (at
+  most half of all) take `other` [N, D] at psi [N, 1] times its distance from
+  the mean: beyond 1 colors that no training image has.
   """
-  return mix_latents(w, truncate(other, mean, psi), num_ws - 4, num_ws)
+  return mix_latents(w, truncate(other, mean, psi),
+                     max(num_ws - 4, num_ws // 2), num_ws)
 
 
 def truncate(latents, mean, psi):

@@ -164,6 +164,11 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
   workdir = epath.Path(workdir)
   judge = Judge(config, workdir)
   sparse = config.pseudo.labeling == "sparse"
+  fitted = config.pseudo.labeling == "fitted"
+  if fitted and layers:
+    raise ValueError(
+        "--layers is of prototypes; config.pseudo.labeling is 'fitted', which "
+        "sees the maps of config.hypercolumn")
   rows = []
   for layer, k, threshold in itertools.product(
       layers or [config.pseudo.layer],
@@ -171,7 +176,7 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
       thresholds if sparse else [config.pseudo.threshold]):
     one = config.copy_and_resolve_references().unlock()
     one.pseudo.update(layer=layer, k=k, threshold=threshold)
-    row = {"layer": pseudo_labels.feature_layer(
+    row = {"layer": "fitted" if fitted else pseudo_labels.feature_layer(
         generators.module(one), layer)}
     if sparse:
       row |= {"k": k, "threshold": threshold}
@@ -240,7 +245,7 @@ def _nearest(layout, shots, sparse) -> np.ndarray:
 def _masks(config, split, n):
   """The first masks of a split at the working size, int32 [n, S, S]."""
   source = datasets.split(data.dataset(config), split)
-  size = shots_lib.working_size(config)
+  size = pseudo_labels.working_size(config)
   return np.stack([transforms.resize_label(source[i]["label"], size)
                    for i in range(n)]).astype(np.int32)
 

@@ -22,7 +22,9 @@ CHANGEABLE = frozenset(
 # Fields that some versions lack: values that mean the same as their absence.
 _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "labels.copies": 0, "labels.targets": "true",
-            "distilled.agreement": False, "s4gan.dice_weight": 0.0,
+            "distilled.agreement": False, "distilled.styles": 0.0,
+            "autoshot.styles": 0.0, "pseudo.updates": 600,
+            "s4gan.dice_weight": 0.0,
             "adv_ssl.dice_weight": 0.0, "mean_teacher.dice_weight": 0.0}
 _COMMANDS = "commands.json"
 # What `prepare` writes, and the programs compiled for it.

@@ -78,7 +78,7 @@ def test_the_run_leaves_latents_samples_and_scores(run):
 def test_a_segmenter_fitted_to_the_shots_labels_samples(run):
   _, folder = run
   config = config_of("fitted", **{
-      "few_shot.steps": 60, "few_shot.learning_rate": 0.02})
+      "pseudo.updates": 60, "few_shot.learning_rate": 0.02})
   generator = trained.load(config, folder, "a test")
   known = shots.load(config, folder, "a test")
   labeller = pseudo_labels.make(config, generator.module)
@@ -101,9 +101,20 @@ def test_a_segmenter_fitted_to_the_shots_labels_samples(run):
       stage.init(jax.random.key(0), frozen), frozen, {},
       stage.rngs(jax.random.key(1), "step"), phase="step")
   assert np.isfinite(metrics["loss"])
-  with pytest.raises(ValueError, match="config.hypercolumn.size is 512"):
-    pseudo_labels.make(config_of("fitted", **{"hypercolumn.size": 512}),
-                       generator.module)
+  coarse = config_of("fitted", **{"hypercolumn.size": SIZE // 2})
+  labeller = pseudo_labels.make(coarse, generator.module)
+  params = pseudo_labels.prototypes_of(
+      coarse, generator, labeller, known.latents, known.label)
+  assert labeller.label(params, maps).shape == (2, SIZE // 2, SIZE // 2)
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("hypercolumn.size", 2 * SIZE), ("hypercolumn.size", 5),
+    ("hypercolumn.size", -4), ("pseudo.updates", 0)])
+def test_a_fitted_segmenter_that_cannot_be(field, value):
+  config = config_of("fitted", **{field: value})
+  with pytest.raises(ValueError, match=f"config.{field} is {value}"):
+    pseudo_labels.make(config, trained.module(config))
 
 
 def test_unknown_choice_of_the_best(run):

@@ -113,7 +113,7 @@ def make(config, workdir) -> stage.Stage:
   labeller = pseudo_labels.make(config, generator)
   module = network(config, generator)
   perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
-  size = shots_lib.working_size(config)
+  size = pseudo_labels.working_size(config)
   tx = optimizers.ranger(c.learning_rate)
   if c.select not in ("images", "latents"):
     raise ValueError(f"config.encoder.select is {c.select!r}; use 'images' "
@@ -292,7 +292,7 @@ def load(config, workdir, generator: stylegan2.Generator, needed_by: str):
     _check_file(path, module, variables, generator, classes)
     return module.clone(dtype=jnp.dtype(config.dtype)), variables
   module = network(config, generator)
-  size = shots_lib.working_size(config)
+  size = pseudo_labels.working_size(config)
   abstract = dict(jax.eval_shape(
       lambda key: module.init(
           key, jnp.zeros((1, size, size, classes)), train=False),

@@ -55,6 +55,11 @@ def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
   return name
 
 
+def working_size(config) -> int:
+  """Side of images and labels outside the generator."""
+  return min(LARGEST, config.data.size)
+
+
 def annotation_classes(config) -> int:
   """Classes of the annotations: the data's, and unknown for partial ones."""
   partial = config.shots.annotation != "mask"
@@ -115,27 +120,29 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
 
 def _segmenter(config, generator) -> Labeller:
   """A segmenter that `few_shot` and `hypercolumn` describe, as labeller."""
-  size = hypercolumns.size(config)
-  if size > LARGEST:
+  size, working = hypercolumns.size(config), working_size(config)
+  if not 0 < size <= working or working % size:
     raise ValueError(
-        f"config.hypercolumn.size is {config.hypercolumn.size or 0}, which "
-        f"means {size} px here; pseudo labels have {LARGEST} at most: set it")
-  if not config.few_shot.steps:
-    raise ValueError("config.few_shot.steps is 0: the segmenter of "
-                     "pseudo.labeling='fitted' needs updates")
+        f"config.hypercolumn.size is {config.hypercolumn.size}, which means "
+        f"{size} px; pseudo.labeling='fitted' takes {working}, the size of the "
+        "annotations here, or what divides it")
+  if config.pseudo.updates < 1:
+    raise ValueError(f"config.pseudo.updates is {config.pseudo.updates}; the "
+                     "segmenter of pseudo.labeling='fitted' needs 1 or more")
   layers = hypercolumns.names(config, generator)
   module = feature_segmenter.network(config)
   seen = lambda maps: tuple(maps[n] for n in layers)
 
   def fit(maps, label):
-    label = np.where(label < 0, data.ignore_index(config), label)
+    label = prototypes.cells(
+        np.where(label < 0, data.ignore_index(config), label), size)
     frozen = {"maps": seen(maps), "label": jnp.asarray(label)}
     made = feature_segmenter.build(
         config, module, frozen["maps"], len(label), lambda: frozen)
     state = made.init(jax.random.key(config.seed), frozen)
     step = jax.jit(made.train_step, static_argnames="phase")
     for i, batch in enumerate(itertools.islice(
-        made.train_data(0), made.steps)):
+        made.train_data(0), config.pseudo.updates)):
       rngs = made.rngs(jax.random.fold_in(jax.random.key(config.seed), i),
                        "step")
       state, _ = step(state, frozen, batch, rngs, phase="step")

@@ -50,15 +50,10 @@ class State(struct.PyTreeNode):
 class Shots(NamedTuple):
   """The annotated images, as NumPy arrays."""
   ids: tuple[str, ...]  # names
-  image: np.ndarray  # uint8 [N, S, S, C], S = `working_size`
+  image: np.ndarray  # uint8 [N, S, S, C], S = `pseudo_labels.working_size`
   label: np.ndarray  # int32 [N, S, S]; see `annotate`
   # [N, L, D], or None where the stage has to compute them.
   latents: np.ndarray | None
-
-
-def working_size(config) -> int:
-  """Side of the images and labels outside the generator."""
-  return min(pseudo_labels.LARGEST, config.data.size)
 
 
 def annotate(config, label, cells: int, seed) -> np.ndarray:
@@ -74,7 +69,7 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
   in whole cells.
   """
   c = config.shots
-  size = working_size(config)
+  size = pseudo_labels.working_size(config)
   if c.annotation == "mask":
     label = transforms.resize_label(label, size).astype(np.int32)
     nothing = 0 if config.pseudo.labeling == "sparse" else -1
@@ -88,7 +83,7 @@ def annotate(config, label, cells: int, seed) -> np.ndarray:
 
 def annotated(config, examples, cells: int) -> tuple[np.ndarray, np.ndarray]:
   """(uint8 [N, S, S, C], int32 [N, S, S]): images and what `annotate` gives."""
-  size = working_size(config)
+  size = pseudo_labels.working_size(config)
   return (
       np.stack([transforms.resize_image(e["image"], size) for e in examples]),
       np.stack([annotate(config, e["label"], cells, (config.seed, i))

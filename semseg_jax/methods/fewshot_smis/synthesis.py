@@ -42,7 +42,7 @@ class Synthesizer:
     trained_generator = trained.load(config, workdir, NEEDED_BY)
     self.generator = trained_generator.module
     self.labeller = pseudo_labels.make(config, self.generator)
-    self.size = shots_lib.working_size(config)
+    self.size = pseudo_labels.working_size(config)
     module, variables = encoder_lib.load(
         config, workdir, self.generator, NEEDED_BY) if encoder else (None, {})
     self._config, self._workdir = config, workdir

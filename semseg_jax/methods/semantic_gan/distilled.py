@@ -79,11 +79,13 @@ def pairs(config, workdir) -> sources.Source:
   if agreement:
     predict = segmenter.restored(config, workdir, "supervised",
                                  needed_by="config.distilled.agreement")
+  styles = c.get("styles", 0.0)
   sample = functools.partial(sampler, config, workdir, truncation=c.truncation)
-  restyled = sample(styles=c.get("styles", 0.0))
+  restyled = sample(styles=styles)
   batches = [restyled(i) for i in range(-(-c.num_samples // BATCH))]
   if agreement:
-    plain = sample()  # colors that the segmenter has seen
+    # Colors that the segmenter has seen.
+    plain = sample() if styles else batches.__getitem__
     batches = [
         (image, label, np.where(
             image_ops.to_label(predict(plain(i)[0])) == label, certain, -1.0),
