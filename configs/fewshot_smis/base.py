@@ -56,7 +56,10 @@ def get_config():
 
   c.synthesis = ml_collections.ConfigDict(dict(
       styles="8-17",  # latents that are mixed
-      alpha=1.0, samples=3, batch_size=8))
+      alpha=1.0, samples=3, batch_size=8,
+      # Ours, with pseudo.labeling="fitted": steps of a search from the
+      # encoder's latents for those whose labels are the layout.
+      steps=0, learning_rate=0.02, distance_weight=0.1))
 
   c.log.update(eval_every=2_500, checkpoint_every=5_000)
   return c

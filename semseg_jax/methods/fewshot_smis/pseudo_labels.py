@@ -37,6 +37,7 @@ class Labeller(NamedTuple):
   fit: Any
   label: Any  # (that, maps by layer) -> [N, size, size] int32; for use in jit
   shapes: Any  # maps by layer, of the shots -> that; for `jax.eval_shape`
+  logits: Any = None  # (that, maps by layer) -> [N, size, size, K]; if fitted
 
 
 def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
@@ -148,12 +149,13 @@ def _segmenter(config, generator) -> Labeller:
       state, _ = step(state, frozen, batch, rngs, phase="step")
     return state.segmenter
 
+  logits = lambda params, maps: feature_segmenter.apply(
+      module, params, seen(maps))
   return Labeller(
       layers, size, annotation_classes(config), fit,
-      lambda params, maps: image_ops.to_label(
-          feature_segmenter.apply(module, params, seen(maps))),
+      lambda params, maps: image_ops.to_label(logits(params, maps)),
       lambda maps: module.init(jax.random.key(0), jax.tree.map(
-          lambda x: x[:1], seen(maps)))["params"])
+          lambda x: x[:1], seen(maps)))["params"], logits)
 
 
 def prototypes_of(config, generator: trained.Trained, labeller: Labeller,

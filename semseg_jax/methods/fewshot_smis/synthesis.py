@@ -13,6 +13,7 @@ import numpy as np
 
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.fewshot_smis import encoder as encoder_lib
+from semseg_jax.methods.fewshot_smis import layout_search
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots as shots_lib
 from semseg_jax.models import stylegan2
@@ -58,6 +59,9 @@ class Synthesizer:
       return module.apply(
           frozen["encoder"], encoder_lib.onehot(label, classes), train=False)
 
+    self._search = layout_search.make(config, generator, self.labeller)
+    self._fitted = None
+
     @jax.jit
     def render(frozen, latents, noise):
       sample, _ = generator.apply(
@@ -81,9 +85,19 @@ class Synthesizer:
         encode, render, mix, pairs)
 
   def encode(self, layouts) -> np.ndarray:
-    """Layouts int [N, S, S] -> latents [N, L, D]."""
-    return self._batched(
-        lambda i, x: self._encode(self._frozen, x), np.asarray(layouts))
+    """Layouts int [N, S, S] -> latents [N, L, D].
+
+    The encoder's, or with `synthesis.steps` what a search from there gives.
+    """
+    if self._search and self._fitted is None:
+      self._fitted = self.prototypes()
+
+    def run(i, layout):
+      latents = self._encode(self._frozen, layout)
+      return latents if self._search is None else self._search(
+          self._frozen["generator"], self._fitted, latents, layout)
+
+    return self._batched(run, np.asarray(layouts))
 
   def render(self, latents) -> np.ndarray:
     """Latents -> images uint8 [N, S, S, C], with the constant noise maps."""
