@@ -25,9 +25,9 @@ def words(config: Mapping, method: str) -> str:
   if name in _SEGMENTERS:
     parts += _start(block("segmenter"))
   else:
-    if name in _AUTOSHOT:
+    if name.startswith(_AUTOSHOT):
       parts += _start(block("autoshot"))
-    elif name == "distilled":  # the network of the stage `supervised`
+    elif "distilled" in (name, *added):  # the network of the stage `supervised`
       parts += _start(block("segmenter"))
     parts += _generative(block)
   if "mlmt" in added:

@@ -24,6 +24,10 @@ _CONFIG = {
      "lpips.safetensors"),
     ("distilled", "ImageNet efficientnet_lite0; discriminator: ImageNet lite; "
      "distance: lpips.safetensors"),
+    ("inversion+distilled", "ImageNet efficientnet_lite0; discriminator: "
+     "ImageNet lite; distance: lpips.safetensors"),
+    ("auto-shot in other styles", "ImageNet lite1; discriminator: ImageNet "
+     "lite; distance: lpips.safetensors"),
 ])
 def test_words_of_methods(method, words):
   assert pretraining.words(_CONFIG, method) == words

@@ -25,6 +25,7 @@ from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots
 from semseg_jax.methods.fewshot_smis import synthesis
+from semseg_jax.ops import segmentation_losses
 from semseg_jax.studies import synthesis as scoring
 from semseg_jax.training import checkpoint
 
@@ -106,6 +107,43 @@ def test_a_segmenter_fitted_to_the_shots_labels_samples(run):
   params = pseudo_labels.prototypes_of(
       coarse, generator, labeller, known.latents, known.label)
   assert labeller.label(params, maps).shape == (2, SIZE // 2, SIZE // 2)
+
+
+def test_a_search_brings_labels_nearer_to_the_layout(run):
+  _, folder = run
+  config = config_of("fitted", **{
+      "pseudo.updates": 60, "few_shot.learning_rate": 0.02,
+      "synthesis.steps": 20, "synthesis.learning_rate": 0.05})
+  layouts = shots.load(config, folder, "a test").label
+  search = synthesis.Synthesizer(config, folder)
+  plain = synthesis.Synthesizer(config_of("fitted", **{
+      "pseudo.updates": 60, "few_shot.learning_rate": 0.02}), folder)
+  params = search.prototypes()
+
+  def loss(latents):
+    _, maps = search.generator.apply(
+        trained.load(config, folder, "a test").variables, latents,
+        method="synthesize")
+    return float(segmentation_losses.cross_entropy(
+        search.labeller.logits(params, maps), layouts))
+
+  before, after = plain.encode(layouts), search.encode(layouts)
+  assert before.shape == after.shape
+  assert loss(after) < loss(before)
+  # What is no class does not count, and each layout is searched alone.
+  unknown = np.full_like(layouts, 255)
+  np.testing.assert_allclose(
+      search.encode(unknown), plain.encode(unknown), atol=1e-5)
+  np.testing.assert_allclose(search.encode(layouts[1:]), after[1:], atol=1e-3)
+
+
+@pytest.mark.parametrize(("labeling", "steps", "message"), [
+    ("dense", 3, "config.synthesis.steps is 3.*'fitted'"),
+    ("fitted", -1, "config.synthesis.steps is -1")])
+def test_a_search_that_cannot_be(run, labeling, steps, message):
+  with pytest.raises(ValueError, match=message):
+    synthesis.Synthesizer(
+        config_of(labeling, **{"synthesis.steps": steps}), run[1])
 
 
 @pytest.mark.parametrize(("field", "value"), [
