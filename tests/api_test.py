@@ -148,7 +148,8 @@ def test_the_package_names_what_it_exports():
 
 def test_a_model_shows_what_it_can_do():
   shown = repr(semseg_jax.load("toy_faces"))
-  assert "methods encoder, inversion, distilled; classes background," in shown
+  assert ("methods encoder, inversion, distilled, inversion+distilled; classes "
+          "background," in shown)
 
 
 def test_what_is_no_model_is_said(tmp_path):
