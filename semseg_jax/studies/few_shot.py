@@ -81,9 +81,10 @@ def write(config, workdir, *, shots, segmenters, trials: int,
         [valid[cells[k, kind, d].name] for d in range(trials)]))
     # As published, and in other styles, if the config asks for them.
     styles = config.autoshot.get("styles", 0.0)
-    for name, value in {AUTO_SHOT: 0.0, **(
-        {OTHER_STYLES: styles} if styles else {})}.items():
-      teacher = cells[k, best, 0]
+    teacher = cells[k, best, 0]
+    for name, value in ((AUTO_SHOT, 0.0), (OTHER_STYLES, styles)):
+      if name == OTHER_STYLES and not styles:
+        continue
       cell = cells_lib.Cell(
           teacher.name + ("_styles" if value else ""),
           cells_lib.changed(teacher.config, **{"autoshot.styles": value}))

@@ -135,6 +135,9 @@ def test_a_search_brings_labels_nearer_to_the_layout(run):
   np.testing.assert_allclose(
       search.encode(unknown), plain.encode(unknown), atol=1e-5)
   np.testing.assert_allclose(search.encode(layouts[1:]), after[1:], atol=1e-3)
+  partial = np.where(np.arange(SIZE) < 3, layouts, 255)
+  np.testing.assert_allclose(
+      search.encode(np.stack([layouts[0], partial[1]]))[0], after[0], atol=1e-3)
 
 
 @pytest.mark.parametrize(("labeling", "steps", "message"), [

@@ -116,6 +116,9 @@ RULES = (
          lambda c: _perceptual(c) != "efficientnet",
          "of perceptual.kind='efficientnet'"),
     Rule("labels", ("heads",), _fitted_only, "of labels.head='fitted'"),
+    Rule("few_shot", ("steps", "epochs"),
+         lambda c: c.method == "fewshot_smis",
+         "of the other methods; there is pseudo.updates"),
     *(Rule(block, fields, idle, f"of {field}='fitted'")
       for block, fields in (
           ("few_shot", ("kind", "steps", "learning_rate", "weight_decay",
@@ -129,9 +132,6 @@ RULES = (
     Rule("inversion", ("mean_distance_weight",),
          lambda c: c.inversion.start == "encoder",
          "of inversion.start='mean'; there is .start_distance_weight"),
-    Rule("few_shot", ("steps", "epochs"),
-         lambda c: c.method == "fewshot_smis",
-         "of the other methods; there is pseudo.updates"),
     Rule("pseudo", ("updates",), _prototypes, "of pseudo.labeling='fitted'"),
     Rule("pseudo", ("layer",), lambda c: c.pseudo.labeling == "fitted",
          "of prototypes, not of pseudo.labeling='fitted'"),

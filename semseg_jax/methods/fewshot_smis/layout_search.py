@@ -51,10 +51,12 @@ def make(config, generator, labeller):
 
     def loss(w):
       _, maps = generator.apply(variables, w, method="synthesize")
-      return len(w) * (
-          segmentation_losses.cross_entropy(
-              labeller.logits(params, maps), label, ignore_index=nothing)
-          + c.distance_weight * jnp.square(w - latents).mean())
+      logits = labeller.logits(params, maps)
+      # A mean for each layout: of how many pixels count depends on no other.
+      entropy = jax.vmap(lambda x, y: segmentation_losses.cross_entropy(
+          x[None], y[None], ignore_index=nothing))(logits, label)
+      distance = jnp.square(w - latents).mean((1, 2))
+      return (entropy + c.distance_weight * distance).sum()
 
     def step(_, state):
       w, optimizer = state
