@@ -173,7 +173,8 @@ class Model:
       method: a key of `methods`; None: `default_method`.
       steps: of the method "inversion"; None: the config's. "inversion@n" is
         where a search of the config's steps is after n, as it was evaluated.
-      batch_size: images per call of the networks; None: the config's.
+      batch_size: images per call of the networks, which are compiled for it;
+        None: `Model.batch_size` of their number.
       numbers: of the images, on which the noise of inversion's start hangs;
         None: 0, 1, ...
 
@@ -192,7 +193,8 @@ class Model:
     if len(numbers) != len(source):
       raise ValueError(f"{len(numbers)} numbers for {len(source)} images")
     size, predict = self._predictor(
-        self._rows[method], method, steps, batch_size)
+        self._rows[method], method, steps,
+        batch_size or self.batch_size(len(source)))
     fill = data.padding(self.config)
     labels, confidence, reconstructions = [], [], []
     for batch in pipeline.eval_batches(
@@ -212,16 +214,27 @@ class Model:
     return Segmentation(method, labels, np.asarray(confidence),
                         reconstructions or None)
 
+  def batch_size(self, count: int) -> int:
+    """Images per call of the networks, for `count` of them.
+
+    A call takes as long as if it were full, and each size has to be compiled:
+    the smallest power of four (times the devices) that holds all, at most the
+    config's. By inversion single pixels depend on it, as sums are in another
+    order.
+    """
+    size = jax.local_device_count()
+    while size < count:
+      size *= 4
+    return min(size, self.config.evaluation.batch_size)
+
   def _predictor(self, stage, method, steps, batch_size):
     """(images of a call, predict of `stages.row_predictor`)."""
     key = (stage, method, steps, batch_size)
     if key not in self._predictors:
       config = self.config.copy_and_resolve_references().unlock()
-      if batch_size:
-        config.evaluation.batch_size = batch_size
+      config.evaluation.batch_size = batch_size
       if "inversion" in config:
-        if batch_size:
-          config.inversion.batch_size = batch_size
+        config.inversion.batch_size = batch_size
         if method in ("encoder", "start"):
           steps = 0
         if steps is not None:

@@ -142,6 +142,14 @@ def test_numbers_out_of_range_are_refused(images):
     model.sample(0)
 
 
+def test_a_call_is_no_larger_than_its_images_need():
+  model = semseg_jax.load("toy_faces")
+  most = model.config.evaluation.batch_size
+  sizes = [model.batch_size(n) for n in (1, 2, 5, most, 10 * most)]
+  assert sizes[0] < sizes[1] < sizes[2] < most == sizes[3] == sizes[4]
+  assert all(size >= n for size, n in zip(sizes[:4], (1, 2, 5, most)))
+
+
 def test_the_package_names_what_it_exports():
   assert {"Model", "invert", "load"} <= set(dir(semseg_jax))
 

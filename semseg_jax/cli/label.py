@@ -47,7 +47,7 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
   if pathlib.Path(out).expanduser().resolve() in source.folders:
     raise ValueError(f"--out={out} is a folder of the images: the labels would "
                      "be images the next time; give another")
-  size = batch_size or model.config.evaluation.batch_size
+  size = batch_size or model.batch_size(len(source))
   written = labels.write(
       lambda arrays, numbers: model.segment(
           arrays, method, steps=steps, batch_size=size, numbers=numbers),

@@ -63,7 +63,9 @@ def make(config, workdir) -> stage.Stage:
           feature_segmenter.example(config, generator))
       return {"maps": maps, "label": labels, "image": images,
               "reconstruction": images}
-    inverter, frozen = labeling.make_inverter(config, workdir, head=False)
+    inverter, frozen = labeling.make_inverter(
+        config, workdir, head=False,  # a chunk that is not filled up
+        batch_size=min(len(images), config.inversion.batch_size))
     inverted = inverter.run(
         frozen, image_ops.from_uint8(images), np.arange(len(images)),
         jax.random.key(config.seed),

@@ -102,7 +102,8 @@ def _confidence(config, workdir, frozen):
   return confidence
 
 
-def make_inverter(config, workdir, sharding=None, *, head: bool = True):
+def make_inverter(config, workdir, sharding=None, *, head: bool = True,
+                  batch_size: int | None = None):
   """The search that a config describes, over its trained networks.
 
   Args:
@@ -110,6 +111,7 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
     sharding: of a chunk's images, see `inversion.Inverter`.
     head: whether a fitted head is there to label what is rendered; without it
       there are no logits.
+    batch_size: images per chunk; None: the config's.
 
   Returns (inverter, frozen): frozen has the variables "generator", "perceptual"
   and, where it is used, "encoder".
@@ -144,4 +146,4 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True):
   options = inversion_options.options(
       config, tuple(sorted({0, c.steps, *c.snapshots})))
   return inversion.Inverter(
-      search_networks, options, c.batch_size, sharding), frozen
+      search_networks, options, batch_size or c.batch_size, sharding), frozen
