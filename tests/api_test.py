@@ -147,7 +147,8 @@ def test_a_call_is_no_larger_than_its_images_need():
   most = model.config.evaluation.batch_size
   sizes = [model.batch_size(n) for n in (1, 2, 5, most, 10 * most)]
   assert sizes[0] < sizes[1] < sizes[2] < most == sizes[3] == sizes[4]
-  assert all(size >= n for size, n in zip(sizes[:4], (1, 2, 5, most)))
+  assert all(size >= n for size, n in zip(
+      sizes[:4], (1, 2, 5, most), strict=True))
 
 
 def test_the_package_names_what_it_exports():
