@@ -31,7 +31,7 @@ def make(folder, count: int):
   from PIL import Image
 
   from configs.semisup import scenes
-  from semseg_jax import experiment
+  from semseg_jax import dataset_facts
   from semseg_jax import stages
   from semseg_jax.training import checkpoint
   from semseg_jax.training import run_dir
@@ -55,7 +55,7 @@ def make(folder, count: int):
     checkpoints.save(1, jax.jit(lambda key: stage.init(key, {}))(
         jax.random.key(0)), {}, 0.5)
   run_dir.describe(folder / "run", json.loads(config.to_json_best_effort()),
-                   experiment.dataset_facts(config))
+                   dataset_facts.of(config))
 
 
 def work(folder):

@@ -13,13 +13,12 @@ from etils import epath
 import jax
 import numpy as np
 
+from semseg_jax import dataset_facts
 from semseg_jax import lineage
 from semseg_jax import method_scores
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
-from semseg_jax.data import fingerprint
-from semseg_jax.data import painted
 from semseg_jax.data import sources as data_sources
 from semseg_jax.data import statistics
 from semseg_jax.evaluation import figures
@@ -109,9 +108,8 @@ def train(config, workdir, *, overrides=None, only=()):
     if not run_dir.adopted(workdir / name):
       lineage.check_further(config, workdir, name, stage.steps)
   checks.check(config, names)
+  facts = dataset_facts.of_weights(config, workdir)
   if jax.process_index() == 0:
-    facts = dataset_facts(config)
-    _warn_of_other_data(workdir, facts)
     run_dir.describe(
         workdir, _joined(json.loads(config.to_json_best_effort()), workdir),
         facts)
@@ -180,24 +178,6 @@ def adopt(config, workdir, model, names) -> None:
     run_dir.write_done(workdir / name, step, adopted=str(model))
 
 
-def _warn_of_other_data(workdir, facts):
-  """Says so where a run that is there was begun with other images or labels."""
-  if not run_dir.is_known(workdir):
-    return
-  there = run_dir.described(workdir)[1]
-  if there.get("covers") == facts.get("covers") and (
-      there["fingerprint"] != facts["fingerprint"]):
-    logging.warning(
-        "%s: data set %s is not what it was when this run was begun: what is "
-        "trained there stays as it is; give a new --workdir to train on the "
-        "images and labels of now", workdir, facts["name"])
-  if there.get("painted", facts["painted"]) != facts["painted"]:
-    logging.warning(
-        "%s: the masks of config.shots.folder are not what they were when this "
-        "run was continued last: delete the folders of the stages that were "
-        "trained on them to train these again", workdir)
-
-
 def _joined(plain: dict, workdir) -> dict:
   """The config with the stages, too, that only an earlier one of the run has.
 
@@ -211,27 +191,6 @@ def _joined(plain: dict, workdir) -> dict:
   trained = [name for name in old["stages"]
              if name in plain["stages"] or run_dir.is_known(workdir / name)]
   return plain | {"stages": list(dict.fromkeys((*trained, *plain["stages"])))}
-
-
-def dataset_facts(config) -> dict:
-  """What a run has to keep of its data set and its labels, plain values.
-
-  Classes are those that the run's labels have: where masks were painted, those
-  of their folder; where neither they nor a data set name any, numbers.
-  """
-  spec = stage_table.spec_of(config) or datasets.blank(
-      1, config.data.num_classes, config.data.channels, colored=True).spec
-  facts = {"name": spec.name, "class_names": list(spec.class_names),
-           "colors": spec.colors.tolist(), "ignore_index": spec.ignore_index,
-           "flip": spec.flip, "images": {}, "fingerprint": "",
-           "painted": painted.digest(folder) if (folder := config.get(
-               "shots", {}).get("folder", "")) else ""}
-  if config.data.name:
-    dataset = data.dataset(config)
-    facts |= {"name": dataset.spec.name, "covers": fingerprint.COVERS,
-              "images": {k: len(v) for k, v in dataset.splits.items()},
-              "fingerprint": fingerprint.of(dataset)}
-  return facts
 
 
 def check_run(config, workdir) -> None:
@@ -277,6 +236,7 @@ def evaluate(config, workdir, *, splits=()):
                              *config.data.out_of_domain)
   sources = {name: limited(data.evaluation_source(config, name), config)
              for name in splits}
+  dataset_facts.of_weights(config, workdir)
   predict = _predictor(config, workdir)
   primary = jax.process_index() == 0
   summary = _summary(config, workdir) if primary else {}

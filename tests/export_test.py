@@ -12,6 +12,7 @@ import pytest
 from configs.semantic_gan import toy_faces
 import semseg_jax
 from semseg_jax import api
+from semseg_jax import dataset_facts
 from semseg_jax import experiment
 from semseg_jax import export as records_of
 from semseg_jax import stages
@@ -190,7 +191,7 @@ def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):
   for name, folder in (("old", run), ("new", new)):
     run_dir.describe(
         folder, json.loads(config.to_json_best_effort()),
-        experiment.dataset_facts(config))
+        dataset_facts.of(config))
     labels[name] = api.load(folder).segment(images, "distilled").labels[0]
   np.testing.assert_array_equal(labels["old"], labels["new"])
   files = lambda: sorted((tmp_path / "new/distilled").rglob("*"))

@@ -9,6 +9,7 @@ import pytest
 
 from configs.fewshot_smis import toy_faces as smis
 from configs.semantic_gan import toy_faces
+from semseg_jax import dataset_facts
 from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.data import datasets
@@ -49,14 +50,13 @@ def test_stages_of_an_earlier_config_stay(run):
 
 def _masks_that_change_are_said(config, folder):
   (folder / "shots/0_mask.png").write_bytes(b"a mask")
-  before = experiment.dataset_facts(config)
+  before = dataset_facts.of(config)
   former = {k: v for k, v in before.items() if k != "painted"}
 
   def said(there):
     run_dir.describe(folder / "run", {}, there)
-    with mock.patch.object(experiment.logging, "warning") as warning:
-      experiment._warn_of_other_data(
-          folder / "run", experiment.dataset_facts(config))
+    with mock.patch.object(dataset_facts.logging, "warning") as warning:
+      dataset_facts.of_weights(config, folder / "run")
     return warning.called
 
   (folder / "shots/1.png").write_bytes(b"an image that is not painted yet")
@@ -73,12 +73,12 @@ def test_classes_are_those_that_were_painted(tmp_path):
   (tmp_path / "shots").mkdir()
   (tmp_path / "shots/classes.json").write_text(json.dumps({
       "classes": ["rest", "nose"], "colours": [[0, 0, 0], [9, 8, 7]]}))
-  facts = experiment.dataset_facts(config)
+  facts = dataset_facts.of(config)
   assert facts["class_names"] == ["rest", "nose"]
   assert facts["colors"][1] == [9, 8, 7]
   _masks_that_change_are_said(config, tmp_path)
   config.shots.source = "fully_supervised"
-  facts = experiment.dataset_facts(config)
+  facts = dataset_facts.of(config)
   assert len(facts["class_names"]) == len(facts["colors"]) == 2
 
 

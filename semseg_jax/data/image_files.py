@@ -52,6 +52,10 @@ def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
       count := frames(image)) > 1:
     raise errors.DataError(
         f"{where}: holds {count} images; store each in a file of its own")
+  if (deep := bits(image, content)) > 8:  # Pillow keeps the upper 8
+    raise errors.DataError(
+        f"{where}: an image of {deep} bits a channel; choose a value window "
+        "and store it with 8 bits")
   return as_array(image, channels, where)
 
 
@@ -119,6 +123,16 @@ def frames(image: Image.Image) -> int:
     return getattr(image, "n_frames", 1)
   except Exception:  # Pillow promises no type for a broken file
     return 1
+
+
+def bits(image: Image.Image, content: bytes) -> int:
+  """Bits a channel of a file of several channels; 8 of others."""
+  if image.format == "PNG" and len(content) > 25 and content[25] in (2, 4, 6):
+    return content[24]
+  if image.format == "TIFF" and image.mode not in ("1", "L", "P", *DEEP_MODES):
+    stated = image.tag_v2.get(258, (8,))
+    return max(stated) if isinstance(stated, tuple) else stated
+  return 8
 
 
 def upright(image: Image.Image) -> Image.Image:

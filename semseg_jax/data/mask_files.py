@@ -27,16 +27,26 @@ class Legend:
   # {drawn value: class index or `ignore_index`} of one-channel masks; any other
   # value is refused. None: values are indices.
   values: Mapping[int, int] | None = None
-  # "indices" or "colours" says what masks hold; "auto" reads one channel and
-  # palettes as indices, colour as colours.
+  # "indices" or "colours" says what masks hold, also gray ones; "auto" reads
+  # one channel and palettes as indices, colour as colours.
   masks: str = "auto"
   # Colours of pixels that do not count.
   ignore_colors: tuple[tuple[int, int, int], ...] = ()
 
 
-def read_samples(content: bytes, where: str) -> np.ndarray:
-  """What a mask file holds: integers [H, W], or colours uint8 [H, W, 3]."""
-  return _samples(content, where)[0]
+def read_samples(content: bytes, where: str
+                 ) -> tuple[np.ndarray, np.ndarray | None]:
+  """What a mask file holds: integers [H, W], or colours uint8 [H, W, 3].
+
+  With it the palette uint8 [256, 3], or None.
+  """
+  return _samples(content, where)
+
+
+def read_shown(content: bytes, where: str) -> np.ndarray:
+  """A mask file as a viewer shows it: colours uint8 [H, W, 3]."""
+  return np.asarray(
+      image_files.upright(image_files.load(content, where)).convert("RGB"))
 
 
 def read_indices(content: bytes, where: str) -> np.ndarray:
@@ -64,14 +74,17 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   of no class; the message names it, and the nearest class of a colour.
   """
   samples, palette = _samples(content, where)
-  if palette is not None and legend.masks == "colours":
-    samples = palette[samples]
+  if legend.masks == "colours" and samples.ndim == 2 and (
+      palette is not None or legend.values is None) and samples.max() < 256:
+    samples = read_shown(content, where)
   if samples.ndim == 3:
     if legend.masks != "indices":
       by_color, known = _by_color(samples, legend)
       if known.all():
         _check_distinct(legend, where)
         return by_color
+    if legend.masks == "colours":
+      raise errors.DataError(_unknown_color(samples, known, legend, where))
     if not _is_gray(samples):
       if legend.masks == "indices":
         raise errors.DataError(
@@ -274,12 +287,8 @@ def _refuse_lossy(image, content, where):
 
 def _refuse_deep(image, content, where):
   """Refuses several channels of other than 8 bits, which Pillow rescales."""
-  most = 255
-  if image.format == "PNG" and len(content) > 25 and content[25] in (2, 4, 6):
-    most = (1 << content[24]) - 1
-  elif image.format == "TIFF" and image.mode not in _ONE_CHANNEL:
-    most = (1 << max(image.tag_v2.get(258, (8,)))) - 1
-  elif image.format == "PPM" and image.mode == "RGB":
+  most = (1 << image_files.bits(image, content)) - 1
+  if image.format == "PPM" and image.mode == "RGB":
     most = _largest(image, content)
   if most != 255:
     raise errors.DataError(

@@ -7,6 +7,7 @@ classes.json. Files that are there are kept.
 from collections.abc import Sequence
 import json
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -191,18 +192,21 @@ def _classes(root, index, masks, files, drawn, names, notes):
               "them in the annotations if they are one"
               for v in alike.values() if len(v) > 1]
   elif masks:
-    values, palette_colors = _values(files)
+    seen = _drawn(files)
+    values = seen.values
     if not names and isinstance(named, dict):
       names, colors = list(named), named
     elif not names and named:
       names = list(named)
-    if palette_colors is not None:
-      names, colors = _of_colors(palette_colors, names, colors, notes)
-    elif values == [0, 255] and len(names or "ab") == 2:
+    if seen.colors is not None:
+      names, colors = _of_colors(seen.colors, names, colors, notes)
+      more["masks"] = "colours"
+    elif (values == [0, 255] or seen.two_valued) and len(names or "ab") == 2:
       names = list(names) or ["background", "object"]
       more["values"] = {"0": 0, "255": 1}
-      notes.append("masks hold 0 and 255: read as classes 0 and 1 ('values' in "
-                   "classes.json)")
+      notes.append(
+          f"masks hold 0 and {'1, or 0 and ' * seen.two_valued}255: read as "
+          "classes 0 and 1 ('values' in classes.json)")
     else:
       indices = [v for v in values if v != 255]
       most = max(indices, default=0)
@@ -212,6 +216,8 @@ def _classes(root, index, masks, files, drawn, names, notes):
         names = _with_background(names)
       names = list(names) or ["background", *(
           f"class{i}" for i in range(1, most + 1))]
+      colors = {n: seen.painted[i] for i, n in enumerate(names)
+                if i in seen.painted} | colors
   else:
     names = list(names) or ["background"]
   if names[0].lower() != "background" and drawn:
@@ -253,23 +259,59 @@ def _named(root):
   return None
 
 
-def _values(files):
-  """(values of one-channel masks, colours where they are in colour)."""
-  values, colors = set(), set()
+class _Drawn(NamedTuple):
+  """What masks hold, all together."""
+  values: list[int]  # of masks of one channel, sorted
+  colors: list[tuple[int, int, int]] | None  # None: no mask is in colour
+  painted: dict[int, tuple[int, int, int]]  # colours of palettes' indices
+  two_valued: bool  # some hold 0 and 1, all others 0 and 255
+
+
+def _drawn(files):
+  values, colors, painted, seen = set(), set(), {}, set()
+  plain, clash = [], ""
   for paths in files.values():
     path = image_index.only(paths, paths[0])
-    samples = mask_files.read_samples(image_files.read_bytes(path), path)
+    samples, palette = mask_files.read_samples(
+        image_files.read_bytes(path), path)
     if samples.ndim == 3 and not (samples == samples[..., :1]).all():
-      colors |= set(map(tuple, np.unique(
-          samples.reshape(-1, 3), axis=0).tolist()))
-      if len(colors) > _MOST_CLASSES:
-        raise errors.DataError(
-            f"{path}: masks of more than {_MOST_CLASSES} colours; they were "
-            "smoothed, or these are no masks")
-    else:
-      plane = samples[..., 0] if samples.ndim == 3 else samples
-      values |= set(np.unique(plane).tolist())
-  return sorted(values), sorted(colors) if colors else None
+      colors |= _colors(samples, path, colors)
+      continue
+    plain.append(path)
+    plane = samples[..., 0] if samples.ndim == 3 else samples
+    used = np.unique(plane).tolist()
+    values.update(used)
+    seen.add(frozenset(used) - {0})
+    if palette is None or all((palette[i] == i).all() for i in used):
+      continue  # a ramp of grays says nothing of classes
+    for i in used:
+      color = tuple(palette[i].tolist())
+      first, where = painted.setdefault(i, (color, path))
+      if color != first and not clash:
+        clash = (f"{path}: index {i} has the colour {color} in this file's "
+                 f"palette, but {first} in that of {where}. Say in "
+                 'classes.json what masks hold: "masks": "colours", with the '
+                 'classes\' colours, or "masks": "indices"')
+  if colors:  # then gray is a colour, too
+    for path in plain:
+      colors |= _colors(mask_files.read_shown(
+          image_files.read_bytes(path), path), path, colors)
+  elif clash:
+    raise errors.DataError(clash)
+  return _Drawn(
+      sorted(values), sorted(colors) if colors else None,
+      {i: color for i, (color, _) in painted.items()},
+      seen - {frozenset()} == {frozenset({1}), frozenset({255})})
+
+
+def _colors(samples, path, known):
+  """The colours of a mask, no more than classes have with those known."""
+  colors = set(map(tuple, np.unique(samples.reshape(-1, 3), axis=0).tolist()))
+  if len(colors | known) > _MOST_CLASSES:
+    raise errors.DataError(
+        f"{path}: masks of more than {_MOST_CLASSES} colours; they were "
+        "smoothed, or these are no masks")
+  return colors
 
 
 def _of_colors(seen, names, colors, notes):

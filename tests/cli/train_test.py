@@ -11,8 +11,10 @@ import pytest
 
 from configs.semantic_gan import folder as folder_config
 from configs.semantic_gan import toy_faces
+from semseg_jax import dataset_facts
 from semseg_jax import experiment
 from semseg_jax import stages
+from semseg_jax.data import errors
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data as data_lib
 from semseg_jax.training import run_dir
@@ -189,19 +191,35 @@ def test_labeled_images_that_are_scored_too(data, tmp_path, capsys):
 
 
 def test_data_that_changed_since_a_run_was_begun(data, tmp_path):
-  run_dir.describe(tmp_path / "run", {}, experiment.dataset_facts(
-      on_folder(data)))
+  run = tmp_path / "run"
+  before = dataset_facts.of(on_folder(data))
+  run_dir.describe(run, {}, before)
+  plain = lambda facts: json.loads(json.dumps(facts))
 
-  def said(cache):
-    facts = experiment.dataset_facts(on_folder(
-        data, **{"data.cache_dir": str(tmp_path / cache)}))
-    with mock.patch.object(experiment.logging, "warning") as warning:
-      experiment._warn_of_other_data(tmp_path / "run", facts)
-    return warning.called
+  def kept(cache):
+    with mock.patch.object(dataset_facts.logging, "warning") as warning:
+      facts = dataset_facts.of_weights(on_folder(
+          data, **{"data.cache_dir": str(tmp_path / cache)}), run)
+    return warning.called, plain(facts) == plain(before)
 
-  assert not said("again")
-  Image.fromarray(np.zeros((16, 16), np.uint8)).save(data / "masks/p5.png")
-  assert said("anew")
+  with mock.patch.object(dataset_facts.checkpoint, "exists") as trained:
+    assert kept("again") == (False, True)
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(data / "masks/p5.png")
+    assert kept("anew") == (True, True)
+    trained.return_value = False
+    assert kept("anew") == (False, False)
+
+
+def test_classes_keep_their_order_once_something_is_trained(data, tmp_path):
+  run = tmp_path / "run"
+  run_dir.describe(run, {}, dataset_facts.of(on_folder(data)))
+  content = json.loads((data / "classes.json").read_text())
+  content["classes"].reverse()
+  (data / "classes.json").write_text(json.dumps(content))
+  changed = on_folder(data, **{"data.cache_dir": str(tmp_path / "anew")})
+  with mock.patch.object(dataset_facts.checkpoint, "exists"), pytest.raises(
+      errors.DataError, match="another order now"):
+    dataset_facts.of_weights(changed, run)
 
 
 def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):

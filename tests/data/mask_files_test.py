@@ -12,6 +12,7 @@ from PIL import Image
 import pytest
 
 from semseg_jax.data import errors
+from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 
 COLORS = ((0, 0, 0), (0, 176, 0), (200, 30, 30))
@@ -194,6 +195,8 @@ def test_deep_channels_are_refused(color):
   content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
   with pytest.raises(errors.DataError, match="values up to 65535"):
     mask_files.read_indices(bytes(content), "a.png")
+  with pytest.raises(errors.DataError, match="16 bits a channel.*window"):
+    image_files.decode_image(bytes(content), 3, "a.png")
 
 
 def test_several_images_in_one_file():

@@ -84,6 +84,68 @@ def test_masks_of_0_and_255(folder):
   np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
 
 
+def test_masks_of_one_bit_beside_0_and_255(folder):
+  """White is 1 in some and 255 in others: the same class."""
+  (folder.root / "classes.json").unlink()
+  for i in range(4):
+    folder.image(f"{i}.png")
+    image = Image.fromarray(255 * MASK)
+    image.convert("1" if i % 2 else "L").save(folder.path(f"masks/{i}.png"))
+  said = new_folder.write(folder.root, split=(0.5, 0.25, 0.25))
+  assert "masks hold 0 and 1, or 0 and 255: read as" in "\n".join(said)
+  for split in own_folder.SPLITS:
+    for label in folder.labels(split).values():
+      np.testing.assert_array_equal(label, MASK)
+
+
+def painted(folder, name, indices, colors):
+  image = Image.fromarray(indices)
+  image.putpalette(np.ravel(colors).tolist())
+  image.save(folder.path(f"masks/{name}.png"))
+  folder.image(f"{name}.png")
+
+
+def test_palettes_of_the_masks(folder):
+  """Files whose palettes are in order of appearance agree on no index."""
+  (folder.root / "classes.json").unlink()
+  colors = [[0, 0, 0], [0, 200, 0], [200, 0, 200]]
+  painted(folder, "a", MASK, colors)
+  painted(folder, "b", 2 * MASK, colors)
+  new_folder.write(folder.root, split=(1, 0, 0))
+  content = json.loads((folder.root / "classes.json").read_text())
+  assert content["colours"] == colors
+  (folder.root / "classes.json").unlink()
+  painted(folder, "b", MASK, [colors[0], colors[2]])
+  with pytest.raises(errors.DataError, match=(
+      r"b\.png: index 1 has the colour \(200, 0, 200\).*a\.png")):
+    new_folder.write(folder.root, split=(1, 0, 0))
+  folder.classes(["ground", "leaf", "spot"], colours=colors, masks="colours")
+  np.testing.assert_array_equal(folder.labels("train_labeled")["b"], 2 * MASK)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_a_black_mask_among_colored_ones_is_black(folder, mode):
+  (folder.root / "classes.json").unlink()
+  zero = np.zeros_like(MASK)
+  for name in "ab":
+    folder.image(f"{name}.png")
+  folder.mask("a.png", np.stack([255 * MASK, zero, 255 - 255 * MASK], 2))
+  Image.new(mode, (8, 6)).save(folder.path("masks/b.png"))
+  new_folder.write(folder.root, split=(1, 0, 0))
+  dataset = folder.load()
+  assert dataset.spec.class_names == (
+      "background", "colour_0000ff", "colour_ff0000")
+  labels = folder.labels("train_labeled")
+  np.testing.assert_array_equal(labels["a"], 1 + MASK)
+  np.testing.assert_array_equal(labels["b"], zero)
+  content = json.loads((folder.root / "classes.json").read_text())
+  for name in ("classes", "colours"):
+    del content[name][0]
+  (folder.root / "classes.json").write_text(json.dumps(content))
+  with pytest.raises(errors.DataError, match=r"b\.png: colour \(0, 0, 0\)"):
+    folder.load()
+
+
 def test_slices_of_a_volume_are_divided_together(folder):
   """Neighbours are alike: a score on some, trained on others, says little."""
   of = {f"{patient}_{k}": patient for patient in "abcdef" for k in range(4)}

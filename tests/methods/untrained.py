@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from configs.semantic_gan import toy_faces
+from semseg_jax import dataset_facts
 from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.training import checkpoint
@@ -39,7 +40,7 @@ def save(config, folder, scores=None):
       checkpoints.save(1, state, {}, (scores or {}).get(name))
     run_dir.prepare(folder / name, experiment.relevant(config, name), {})
   run_dir.describe(folder, json.loads(config.to_json_best_effort()),
-                   experiment.dataset_facts(config))
+                   dataset_facts.of(config))
 
 
 def _filled(path, leaf):

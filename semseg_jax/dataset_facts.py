@@ -1,0 +1,69 @@
+"""What a run keeps of its data set: whose classes its weights know."""
+
+from absl import logging
+
+from semseg_jax import stages
+from semseg_jax.data import datasets
+from semseg_jax.data import errors
+from semseg_jax.data import fingerprint
+from semseg_jax.data import painted
+from semseg_jax.methods.common import data
+from semseg_jax.training import checkpoint
+from semseg_jax.training import run_dir
+
+
+def of(config) -> dict:
+  """What a run has to keep of its data set and its labels, plain values.
+
+  Classes are those that the run's labels have: where masks were painted, those
+  of their folder; where neither they nor a data set name any, numbers.
+  """
+  spec = stages.spec_of(config) or datasets.blank(
+      1, config.data.num_classes, config.data.channels, colored=True).spec
+  facts = {"name": spec.name, "class_names": list(spec.class_names),
+           "colors": spec.colors.tolist(), "ignore_index": spec.ignore_index,
+           "flip": spec.flip, "images": {}, "fingerprint": "",
+           "painted": painted.digest(folder) if (folder := config.get(
+               "shots", {}).get("folder", "")) else ""}
+  if config.data.name:
+    dataset = data.dataset(config)
+    facts |= {"name": dataset.spec.name, "covers": fingerprint.COVERS,
+              "images": {k: len(v) for k, v in dataset.splits.items()},
+              "fingerprint": fingerprint.of(dataset)}
+  return facts
+
+
+def of_weights(config, workdir) -> dict:
+  """Facts of the data that a run's weights have seen; of now if there are none.
+
+  Says so where the data set or painted masks have become others.
+
+  Raises errors.DataError: the classes are the same in another order.
+  """
+  facts = of(config)
+  if not run_dir.is_known(workdir):
+    return facts
+  there = run_dir.described(workdir)[1]
+  if there.get("painted", facts["painted"]) != facts["painted"]:
+    logging.warning(
+        "%s: the masks of config.shots.folder are not what they were when this "
+        "run was continued last: delete the folders of the stages that were "
+        "trained on them to train these again", workdir)
+  if not any(checkpoint.exists(workdir / name / "ckpt")
+             for name in config.stages):
+    return facts
+  old, new = there["class_names"], facts["class_names"]
+  if old != new and sorted(old) == sorted(new):
+    raise errors.DataError(
+        f"{workdir} was trained on the classes {', '.join(old)}, and the data "
+        f"set has them in another order now, {', '.join(new)}: each would get "
+        "another's labels. Set the order back (in classes.json), or train anew "
+        "in another --workdir")
+  if there.get("covers") != facts.get("covers") or (
+      there["fingerprint"] == facts["fingerprint"]):
+    return facts
+  logging.warning(
+      "%s: data set %s is not what it was when this run was begun: what is "
+      "trained there stays as it is; give a new --workdir to train on the "
+      "images and labels of now", workdir, facts["name"])
+  return there | {"painted": facts["painted"]}
