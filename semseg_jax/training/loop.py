@@ -86,6 +86,7 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
     Preempted: SIGTERM came; call again to continue.
     run_dir.ConfigMismatchError, checkpoint.StateMismatchError: the folder
       belongs to something else.
+    ValueError: another process is training there.
   """
   mesh = mesh_lib.make() if mesh is None else mesh
   primary = jax.process_index() == 0
@@ -93,13 +94,14 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),
       trained_on=trained_on, primary=primary)
-  try:
-    return _train_in(folder, stage, options, key, mesh, sharding, rollbacks)
-  except Exception:
-    # What never came to a checkpoint must not stand in a mended config's way.
-    if primary and not known:
-      run_dir.forget(folder)
-    raise
+  with run_dir.alone(folder) if primary else contextlib.nullcontext():
+    try:
+      return _train_in(folder, stage, options, key, mesh, sharding, rollbacks)
+    except Exception:
+      # What never came to a checkpoint must not stand in a mended config's way.
+      if primary and not known:
+        run_dir.forget(folder)
+      raise
 
 
 def _train_in(folder, stage, options, key, mesh, sharding, rollbacks):

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 import contextlib
+import fcntl
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import shlex
@@ -106,6 +108,29 @@ def prepare(folder, config: dict, overrides: dict, *,
       if trained_on and not _has_checkpoint(folder):
         write_json(folder / _TRAINED_ON, trained_on)
   return folder
+
+
+@contextlib.contextmanager
+def alone(folder):
+  """Keeps the machine's other processes from training in the same folder.
+
+  Raises ValueError: one does. A bucket knows no locks.
+  """
+  if in_bucket(folder):
+    yield
+    return
+  held = os.open(os.fspath(folder), os.O_RDONLY)
+  try:
+    with contextlib.suppress(OSError):  # not every file system has locks
+      try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError:
+        raise ValueError(
+            f"{folder}: another process is training there; wait for it, stop "
+            "it, or give another --workdir") from None
+    yield
+  finally:
+    os.close(held)
 
 
 def trained_on(folder) -> dict[str, int] | None:

@@ -218,3 +218,13 @@ def test_data_that_ends(toy, tmp_path):
   with pytest.raises(ValueError, match="ended before step 4 of 12"):
     loop.train(stage._replace(train_data=few), workdir=tmp_path,
                options=loop.LoopOptions(), key=jax.random.key(0))
+
+
+def test_a_second_training_leaves_the_first_ones_records(toy, tmp_path):
+  def second(step):
+    if step == 1:  # before the first checkpoint
+      with pytest.raises(ValueError, match="another process is training there"):
+        toy.run(tmp_path)
+      assert (tmp_path / "config.json").exists()
+
+  toy.run(tmp_path, 3, on_batch=second)

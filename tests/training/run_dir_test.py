@@ -56,6 +56,15 @@ def test_every_other_change_is_listed(tmp_path):
   assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
 
 
+def test_one_process_trains_in_a_folder(tmp_path):
+  with run_dir.alone(tmp_path):
+    with pytest.raises(ValueError, match="another process is training there"):
+      with run_dir.alone(tmp_path):
+        pass
+  with run_dir.alone(tmp_path):
+    pass
+
+
 def test_done(tmp_path):
   assert run_dir.done_step(tmp_path) is None
   run_dir.write_done(tmp_path, 5)
