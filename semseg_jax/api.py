@@ -298,7 +298,8 @@ class Model:
     """Images of layouts (Fewshot-SMIS).
 
     Args:
-      layouts: int [N, S, S] class indices at the model's size.
+      layouts: int [N, S, S] class indices at the model's size; the ignored
+        label marks pixels of no class.
       samples: images of each layout, with different styles.
       seed: of the styles.
 
@@ -306,8 +307,12 @@ class Model:
       uint8 [samples, N, S, S, C].
 
     Raises:
-      ValueError: the run is of another method, or layouts of another shape.
+      TypeError: layouts are no integers. ValueError: the run is of another
+        method, layouts have another shape or hold no class, or samples is
+        below 1.
     """
+    if samples < 1:
+      raise ValueError(f"samples is {samples}; give 1 or more")
     if self.config.method != "fewshot_smis":
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
@@ -318,8 +323,9 @@ class Model:
         or not len(layouts)):
       raise ValueError(
           f"layouts have shape {layouts.shape}; give [N, {side}, {side}]")
-    latents = network.encode(layouts)
     styles = synthesis.parse_styles(self.config.synthesis.styles)
+    network.check_styles(styles)
+    latents = network.encode(layouts)
     return np.stack([network.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=self.config.synthesis.alpha) for i in range(samples)])
