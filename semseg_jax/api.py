@@ -265,7 +265,8 @@ class Model:
     """
     _check_count("n", n)
     if not math.isfinite(truncation):
-      raise ValueError(f"truncation is {truncation}; give a number, such as 0.7")
+      raise ValueError(
+          f"truncation is {truncation}; give a number, such as 0.7")
     if "generator" not in self.config:
       raise ValueError(f"{self.workdir} has no generator to sample from")
     if self.config.method == "semantic_gan" and self.config.data.num_labeled:

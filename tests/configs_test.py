@@ -157,13 +157,10 @@ def test_smoke_stages_can_be_built_without_data(name, unlabeled, tmp_path):
 
 
 @pytest.mark.parametrize("name", [
-    n for n in CONFIGS if n.startswith(("semantic_gan/", "semisup/"))])
+    "semantic_gan/folder", "semantic_gan/chest_xray", "semisup/camvid",
+    "semisup/wbc", "semisup/cityscapes"])
 def test_smoke_has_no_pretrained_trunk(name, tmp_path):
-  try:
-    config = load(name, "backbone=efficientnet_lite0", "smoke").lock()
-  except ValueError as error:
-    assert "argument 'backbone' is unknown" in str(error)
-    return
+  config = load(name, "backbone=efficientnet_lite0", "smoke").lock()
   stages.make(config, tmp_path, "supervised")
   with pytest.raises(ValueError, match="backbone='resnet': choose one of eff"):
     load(name, "backbone=resnet", "smoke")

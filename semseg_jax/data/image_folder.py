@@ -17,8 +17,8 @@ class ImageFiles:
 
   Ids are their paths below the folder that all are in, without the ending.
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
-  a file that is broken or whose name is not UTF-8, and gives besides the image what `changed` takes, as
-  "file".
+  a file that is broken or whose name is not UTF-8, and gives besides the image
+  what `changed` takes, as "file".
   """
   labeled = False
 
