@@ -9,6 +9,8 @@ defaults; anything else is an error that lists them.
 import ml_collections
 from ml_collections import config_dict
 
+BACKBONES = tuple(f"efficientnet_lite{i}" for i in range(5))
+
 
 def parse_arg(arg: str, **defaults):
   """Reads `arg` against `defaults`.
@@ -130,11 +132,29 @@ def on_backbone(c, name: str):
   Args:
     c: config, changed by this function.
     name: such as "efficientnet_lite0".
+
+  Raises:
+    ValueError: no such backbone.
   """
+  if name not in BACKBONES:
+    raise ValueError(f"config argument backbone={name!r}: choose one of "
+                     f"{', '.join(BACKBONES)}")
   c.segmenter.update(
       network="deeplabv3plus", backbone=name, frozen_statistics=True,
       backbone_factor=0.3, normalize="unit", weights="", output_stride=16)
   c.supervised.update(optimizer="adamw", learning_rate=1e-3, weight_decay=1e-4)
+  return c
+
+
+def own_trunk(c, network: str):
+  """Undoes the part of `on_backbone` that a network of its own trunk refuses.
+
+  Args:
+    c: config, changed by this function.
+    network: instead of the one on the backbone.
+  """
+  c.segmenter.update(network=network, backbone="", frozen_statistics=False,
+                     backbone_factor=1.0)
   return c
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import dataclasses
 import functools
 import json
+import math
 from typing import Any
 
 from etils import epath
@@ -143,7 +144,8 @@ class Model:
     """The method that `segment` takes where it is given these.
 
     Raises:
-      ValueError: no such method, or steps of one that has none.
+      TypeError: steps is no whole number. ValueError: no such method, no steps,
+        or those of a method that has none.
     """
     method = method or self.default_method
     if method not in self._rows:
@@ -151,6 +153,8 @@ class Model:
                        f"choose from {', '.join(self._rows)}")
     if steps is not None and method not in ("inversion", combined.ROW):
       raise ValueError(f"steps is of 'inversion'; method is {method!r}")
+    if steps is not None:
+      _check_count("steps", steps)
     return method
 
   @functools.cached_property
@@ -179,14 +183,13 @@ class Model:
         None: 0, 1, ...
 
     Raises:
-      TypeError: an image is not uint8. ValueError: no such method, no image,
-        an image of another shape, fewer numbers than images, or a batch of
-        none.
+      TypeError: an image is not uint8, or steps or batch_size no whole number.
+        ValueError: no such method, no image, an image of another shape, fewer
+        numbers than images, or a batch of none.
     """
     method = self.chosen_method(method, steps=steps)
-    for name, value in (("steps", steps), ("batch_size", batch_size)):
-      if value is not None and value < 1:
-        raise ValueError(f"{name} is {value}; give 1 or more")
+    if batch_size is not None:
+      _check_count("batch_size", batch_size)
     prepared = arrays.as_images(images, self.config.data.channels)
     source = arrays.Images(prepared)
     numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
@@ -257,10 +260,13 @@ class Model:
       truncation: psi of the truncation trick; 1: none.
 
     Raises:
-      ValueError: the run has no generator, or n is below 1.
+      TypeError: n is no whole number. ValueError: it is below 1, truncation is
+        not finite, or the run has no generator.
     """
-    if n < 1:
-      raise ValueError(f"n is {n}; give 1 or more")
+    _check_count("n", n)
+    if not math.isfinite(truncation):
+      raise ValueError(
+          f"truncation is {truncation}; give a number, such as 0.7")
     if "generator" not in self.config:
       raise ValueError(f"{self.workdir} has no generator to sample from")
     if self.config.method == "semantic_gan" and self.config.data.num_labeled:
@@ -298,7 +304,8 @@ class Model:
     """Images of layouts (Fewshot-SMIS).
 
     Args:
-      layouts: int [N, S, S] class indices at the model's size.
+      layouts: int [N, S, S] class indices at the model's size; the ignored
+        label marks pixels of no class.
       samples: images of each layout, with different styles.
       seed: of the styles.
 
@@ -306,8 +313,11 @@ class Model:
       uint8 [samples, N, S, S, C].
 
     Raises:
-      ValueError: the run is of another method, or layouts of another shape.
+      TypeError: layouts or samples are no integers. ValueError: the run is of
+        another method, layouts have another shape or hold no class, or samples
+        is below 1.
     """
+    _check_count("samples", samples)
     if self.config.method != "fewshot_smis":
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
@@ -318,8 +328,9 @@ class Model:
         or not len(layouts)):
       raise ValueError(
           f"layouts have shape {layouts.shape}; give [N, {side}, {side}]")
-    latents = network.encode(layouts)
     styles = synthesis.parse_styles(self.config.synthesis.styles)
+    network.check_styles(styles)
+    latents = network.encode(layouts)
     return np.stack([network.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=self.config.synthesis.alpha) for i in range(samples)])
@@ -364,6 +375,9 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
   """
   path = run_dir.absolute(exported.existing(path))
   if path.is_dir():
+    if not run_dir.is_known(path):
+      raise FileNotFoundError(f"{path}: holds no run (no config.json); train "
+                              "one there first, or correct the path")
     plain, dataset = run_dir.described(path)
     if config:
       experiment.check_run(config, path)
@@ -382,6 +396,14 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
             f"{path}: its stage {name!r} is of another config:\n{lines}")
   jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   return Model(path, config, dataset, scores)
+
+
+def _check_count(name: str, value):
+  """Raises unless the argument `name` is a whole number from 1 on."""
+  if not isinstance(value, int | np.integer) or isinstance(value, bool):
+    raise TypeError(f"{name} is {value!r}; give a whole number")
+  if value < 1:
+    raise ValueError(f"{name} is {value}; give 1 or more")
 
 
 def _confidence(outputs: dict[str, Any], row: int) -> float:

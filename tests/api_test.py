@@ -140,6 +140,20 @@ def test_numbers_out_of_range_are_refused(images):
     model.segment(images, numbers=[3])
   with pytest.raises(ValueError, match="n is 0"):
     model.sample(0)
+  for truncation in (np.nan, np.inf):
+    with pytest.raises(ValueError, match=f"truncation is {truncation}"):
+      model.sample(1, truncation=truncation)
+
+
+def test_arguments_of_another_type_are_named(images):
+  model = semseg_jax.load("toy_faces")
+  for call, message in (
+      (lambda: model.segment(images, "inversion", steps="5"), "steps is '5'"),
+      (lambda: model.segment(images, batch_size=2.0), "batch_size is 2.0"),
+      (lambda: model.segment(None), "images is NoneType"),
+      (lambda: model.sample("3"), "n is '3'")):
+    with pytest.raises(TypeError, match=message):
+      call()
 
 
 def test_a_call_is_no_larger_than_its_images_need():
@@ -164,8 +178,12 @@ def test_a_model_shows_what_it_can_do():
 def test_what_is_no_model_is_said(tmp_path):
   with pytest.raises(FileNotFoundError, match="no run folder"):
     semseg_jax.load("nothing_like_it")
-  with pytest.raises(FileNotFoundError, match="holds no run"):
+  with pytest.raises(FileNotFoundError, match=f"^{tmp_path}: holds no run"):
     semseg_jax.load(tmp_path)
+  renamed = tmp_path / "model.bin"
+  renamed.write_bytes(b"")
+  with pytest.raises(ValueError, match=r"model\.bin: .* ends in \.safetensors"):
+    semseg_jax.load(renamed)
   broken = tmp_path / "x.safetensors"
   broken.write_bytes(b"no model")
   with pytest.raises(ValueError, match="damaged"):

@@ -156,6 +156,16 @@ def test_smoke_stages_can_be_built_without_data(name, unlabeled, tmp_path):
           lambda key, s=stage, p=phase: s.rngs(key, p), jax.random.key(0))
 
 
+@pytest.mark.parametrize("name", [
+    "semantic_gan/folder", "semantic_gan/chest_xray", "semisup/camvid",
+    "semisup/wbc", "semisup/cityscapes"])
+def test_smoke_has_no_pretrained_trunk(name, tmp_path):
+  config = load(name, "backbone=efficientnet_lite0", "smoke").lock()
+  stages.make(config, tmp_path, "supervised")
+  with pytest.raises(ValueError, match="backbone='resnet': choose one of eff"):
+    load(name, "backbone=resnet", "smoke")
+
+
 WORDS = st.text("abcdefgh_", min_size=1, max_size=6)
 
 

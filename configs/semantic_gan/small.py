@@ -2,6 +2,8 @@
 
 import ml_collections
 
+from configs import common
+
 
 def shrink(c: ml_collections.ConfigDict, *, width: int = 64):
   """Narrow networks and short batches; the data set's config sets the steps.
@@ -121,7 +123,7 @@ def smoke(c: ml_collections.ConfigDict):
   c.gan.reconstruction.perceptual_weight = 0.0
   c.patch_discriminator.update(width=4, num_layers=2, num_scales=2)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
-  c.segmenter.update(network="unet", backbone="")
+  common.own_trunk(c, "unet")
   c.supervised.update(width=4, levels=2)
   for stage in (c.gan, c.encoder, c.supervised):
     stage.update(steps=4, batch_size=4)

@@ -2,6 +2,8 @@
 
 import ml_collections
 
+from configs import common
+
 
 def _segmenters(c):
   return c.supervised, c.s4gan, c.adv_ssl, c.mean_teacher
@@ -146,8 +148,8 @@ def one_gpu(c: ml_collections.ConfigDict):
 def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   from_scratch(c)
-  c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="",
-                     network="deeplabv2", backbone="")
+  common.own_trunk(c, "deeplabv2")
+  c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="")
   c.data.size = 32
   geometry = c.data.geometry
   for field, toy in (("shape", (32, 48)), ("resize", (48, 64)),

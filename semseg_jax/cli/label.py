@@ -77,7 +77,7 @@ def define_flags():
       "method", "", "Which of the model's methods; by default the best on "
       "validation.")
   flags.DEFINE_integer("steps", None, "Of inversion; by default the run's.",
-                       lower_bound=0)
+                       lower_bound=1)
   flags.DEFINE_integer("batch_size", None, "Images at once.", lower_bound=1)
   flags.DEFINE_string("shard", "0/1", "Which part of the images.")
   flags.DEFINE_list(

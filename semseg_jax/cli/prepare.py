@@ -71,9 +71,12 @@ def main(argv):
     if names == ["folder"]:
       notes += folder.unlisted(given.data_dir, dataset)
     print(report(dataset, notes), flush=True)
-  except errors.DataError as e:
-    for path in _written() - before:  # they would refuse the mended folder
-      path.unlink()
+  except BaseException as e:
+    # They would refuse the mended folder, an empty `splits` its lists.
+    for path in sorted(_written() - before, reverse=True):
+      path.rmdir() if path.is_dir() else path.unlink()
+    if not isinstance(e, errors.DataError):
+      raise
     # The flags here are fields of a config there.
     text = re.sub(r"^data\.(data_dir|name):", r"--\1:", str(e))
     raise SystemExit(f"error: {text}{_own_layout(names[0])}") from e
@@ -124,9 +127,10 @@ def _new_lists(name):
 
 
 def _written():
-  """The files that `new_folder.write` writes, as far as they are there."""
+  """What `new_folder.write` writes, as far as it is there."""
   root = pathlib.Path(flags.FLAGS.data_dir or "").expanduser()
-  return {*root.glob("splits/*.txt"), *root.glob("classes.json")}
+  return {*root.glob("splits"), *root.glob("splits/*.txt"),
+          *root.glob("classes.json")}
 
 
 def _own_layout(name):

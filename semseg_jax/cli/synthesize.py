@@ -47,6 +47,7 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
   Returns {name: uint8 [1 + samples, S, S, C]}.
   """
   synth = synthesis.Synthesizer(config, workdir)
+  synth.check_styles(styles)
   layout_of = layouts(synth)
   names, label = list(layout_of), np.stack(list(layout_of.values()))
   latents = synth.encode(label)
@@ -106,6 +107,7 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
           f"--out={out}: {part} has {len(others)} other files, such as "
           f"{min(others)}, which would be trained on, too: give another folder")
   synth = synthesis.Synthesizer(config, workdir)
+  synth.check_styles(styles)
   latent_key, style_key = jax.random.split(jax.random.key(seed))
   _, _, label = synth.pairs(count, latent_key)
   rendered = synth.mixed(

@@ -1,5 +1,6 @@
 """Images that a user has as arrays."""
 
+from collections.abc import Iterable
 import os
 
 import numpy as np
@@ -37,6 +38,9 @@ def as_images(images, channels: int) -> list[np.ndarray]:
       isinstance(images, np.ndarray) and (
           images.ndim == 2 or images.ndim == 3 and images.shape[-1] in (1, 3))):
     images = [images]
+  if not isinstance(images, Iterable):
+    raise TypeError(f"images is {type(images).__name__}; give an image or a "
+                    "list of images")
   images = list(images)
   if not images:
     raise ValueError("no images")

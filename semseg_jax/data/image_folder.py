@@ -17,8 +17,8 @@ class ImageFiles:
 
   Ids are their paths below the folder that all are in, without the ending.
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
-  a file that is broken, and gives besides the image what `changed` takes, as
-  "file".
+  a file that is broken or whose name is not UTF-8, and gives besides the image
+  what `changed` takes, as "file".
   """
   labeled = False
 
@@ -26,8 +26,13 @@ class ImageFiles:
     """files: `pathlib.Path`s, at least one; channels: 3 (RGB) or 1 (gray)."""
     self._files = files
     top = os.path.commonpath([f.parent for f in files])
-    self.ids = tuple(unicodedata.normalize("NFC", pathlib.Path(
-        os.path.relpath(f.with_suffix(""), top)).as_posix()) for f in files)
+    below = [os.path.relpath(f, top) for f in files]
+    self._misnamed = {
+        i: wrong for i, x in enumerate(below) if (wrong := errors.misnamed(x))}
+    # An id is written into files: what is not UTF-8 stands as \xe9 there.
+    self.ids = tuple(unicodedata.normalize("NFC", os.fsencode(
+        pathlib.PurePath(x).with_suffix("").as_posix()).decode(
+            errors="backslashreplace")) for x in below)
     seen = {}
     for name, file in zip(self.ids, self._files, strict=True):
       if name in seen:
@@ -47,6 +52,8 @@ class ImageFiles:
 
   def __getitem__(self, index: int) -> sources.Example:
     file = self._files[index]
+    if index in self._misnamed:
+      raise errors.DataError(self._misnamed[index])
     there = _size_and_time(file)  # before it is read: a change in between shows
     content = image_files.read_bytes(file)
     return {"image": image_files.decode_image(

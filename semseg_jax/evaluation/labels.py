@@ -18,7 +18,6 @@ import pathlib
 import tarfile
 import time
 from typing import NamedTuple
-import uuid
 import zlib
 
 from absl import logging
@@ -85,15 +84,17 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
       another process is at work on this shard.
     errors.DataError: no image can be read. OSError: nothing can be written.
   """
-  folder = _prepared(out_dir, {
+  facts = {
       "fingerprint": fingerprint, "method": method, "shards": shard[1],
-      "classes": list(class_names), "colors": np.asarray(colors).tolist()})
-  path = folder / shard_name(*shard)
+      "classes": list(class_names), "colors": np.asarray(colors).tolist()}
   mine = [i for i, name in enumerate(source.ids)
           if number_of(name) % shard[1] == shard[0]]
   confidence, unreadable = {}, {}
   with contextlib.ExitStack() as stack:
-    file = stack.enter_context(_locked(path))
+    # The shard is taken before another process may look at the folder.
+    with _prepared(out_dir, facts) as folder:
+      path = folder / shard_name(*shard)
+      file = stack.enter_context(_locked(path))
     number = {source.ids[i]: i for i in mine}
     end, changed = 0, []
     for whole, name, facts in _examples(file):
@@ -166,30 +167,54 @@ def number_of(name: str) -> int:
   return zlib.crc32(name.encode()) & 0x7FFFFFFF
 
 
-def _prepared(out_dir, facts) -> pathlib.Path:
-  """The folder, with what is labeled in it; raises if it is something else."""
+@contextlib.contextmanager
+def _prepared(out_dir, facts) -> Iterator[pathlib.Path]:
+  """The folder, with what is labeled in it, while no other process is here.
+
+  Raises where it is something else: not where a call failed before its first
+  image, which must not keep the mended one out.
+  """
   if run_dir.in_bucket(out_dir):
     raise ValueError(f"--out={out_dir}: labels are appended to files: give a "
                      "folder of a mounted file system")
   folder = pathlib.Path(out_dir).expanduser()
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / _FILE).exists():
-      # Processes of several shards may start at once.
-      own = folder / f"{_FILE}.{uuid.uuid4().hex}"
-      own.write_text(json.dumps(facts, indent=2) + "\n")
-      own.replace(folder / _FILE)
+    file = os.fdopen(os.open(
+        folder / _FILE, os.O_RDWR | os.O_CREAT, 0o666), "r+")
   except OSError as error:
     raise OSError(f"--out: {folder} cannot be written to "
                   f"({error.strerror or error})") from error
-  there = json.loads((folder / _FILE).read_text())
-  changed = [f"{k}: {there.get(k)} there, {v} now" for k, v in facts.items()
-             if there.get(k) != v]
-  if changed:
-    raise ValueError(
-        f"--out={folder} holds labels that were made otherwise "
-        f"({'; '.join(changed)}): give another folder, or delete it")
-  return folder
+  with file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    text = file.read()
+    there = json.loads(text) if text else {}
+    changed = [f"{k}: {there.get(k)} there, {v} now" for k, v in facts.items()
+               if there.get(k) != v]
+    if there and changed:
+      shards = sorted(folder.glob("labels-*-of-*.tar"))
+      if any(map(_in_use, shards)):
+        raise ValueError(
+            f"--out={folder} holds labels that were made otherwise "
+            f"({'; '.join(changed)}): give another folder, or delete it")
+      for path in shards:
+        path.unlink()
+        path.with_suffix(".json").unlink(missing_ok=True)
+    if changed:
+      file.seek(0)
+      file.truncate()
+      file.write(json.dumps(facts, indent=2) + "\n")
+      file.flush()
+    yield folder
+
+
+def _in_use(path) -> bool:
+  """Whether a shard's file holds an image, or another process is at work."""
+  try:
+    with _locked(path) as file:
+      return any(True for _ in _examples(file))
+  except ValueError:
+    return True
 
 
 @contextlib.contextmanager

@@ -34,12 +34,20 @@ def place(path) -> epath.Path:
 
 
 def existing(path) -> epath.Path:
-  """`place`; raises FileNotFoundError where nothing is there."""
+  """`place`, where something is.
+
+  Raises:
+    FileNotFoundError: nothing is there. ValueError: a file of another ending,
+      which would be read as a folder.
+  """
   there = place(path)
   if not there.exists():
     raise FileNotFoundError(
         f"{path}: no run folder, no exported file, and no shipped model "
         f"({', '.join(shipped()) or 'none is shipped'})")
+  if not there.is_dir() and not is_file(there):
+    raise ValueError(f"{path}: neither a run folder nor an exported model, "
+                     f"whose name ends in {SUFFIX}")
   return there
 
 

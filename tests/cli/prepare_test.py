@@ -5,9 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 from PIL import Image
+import pytest
+
+from semseg_jax.cli import prepare
 
 
 def _made(folder):
@@ -59,3 +63,22 @@ def test_prepare(tmp_path):
   unnamed = _run()
   assert unnamed.returncode
   assert "celebamask_hq, " in unnamed.stdout + unnamed.stderr
+
+
+def test_what_was_written_goes_whatever_fails(tmp_path, monkeypatch):
+  for folder, value in (("images", 0), ("masks", 1)):
+    Image.fromarray(np.full((8, 8), value, np.uint8)).save(
+        _made(tmp_path / folder) / "a.png")
+
+  def interrupted(*_, **__):
+    assert list(tmp_path.rglob("splits/*.txt"))
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(prepare.datasets, "load", interrupted)
+  monkeypatch.setattr(prepare.console, "setup", lambda: None)
+  monkeypatch.setattr(prepare.flags, "FLAGS", types.SimpleNamespace(
+      name=None, data_dir=str(tmp_path), cache_dir=None, size=None,
+      max_unreadable=0, split=["1", "0", "0"], classes=[], seed=0))
+  with pytest.raises(KeyboardInterrupt):
+    prepare.main([""])
+  assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "masks"]

@@ -1,11 +1,14 @@
 """A plain folder of images as a source."""
 
+import os
+
 import numpy as np
 from PIL import Image
 import pytest
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_folder
+from semseg_jax.data.formats import image_index
 
 
 def _save(folder, name, shape=(6, 9, 3)):
@@ -37,6 +40,19 @@ def test_broken_file_is_named(tmp_path):
   (tmp_path / "a.png").write_bytes(whole[:len(whole) // 2])
   with pytest.raises(errors.DataError, match="a.png"):
     image_folder.ImageFolder(tmp_path, 3)[0]
+
+
+def test_a_name_that_is_not_utf_8_is_shown(tmp_path):
+  _save(tmp_path, "a.png")
+  (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.png"))
+  _save(tmp_path, "b.png")
+  source = image_folder.ImageFolder(tmp_path, 3)
+  assert source.ids == ("b", r"\xe9")
+  assert source[0]["id"] == "b"
+  with pytest.raises(errors.DataError, match=r"\\xe9\.png: .* not UTF-8; ren"):
+    source[1]
+  with pytest.raises(errors.DataError, match=r"\\xe9\.png: .* not UTF-8; ren"):
+    image_index.ImageIndex(tmp_path)
 
 
 def test_bad_folders(tmp_path):

@@ -106,6 +106,22 @@ def test_labels_of_another_model_are_not_mixed(source, tmp_path):
     _write(_labeler([]), source, tmp_path / "out", fingerprint="b")
 
 
+def test_a_call_that_failed_at_once_claims_nothing(source, tmp_path):
+  out = tmp_path / "out"
+  for shard in ((0, 1), (1, 3)):
+    with pytest.raises(KeyboardInterrupt):
+      _write(_labeler([], fail_at=0), source, out, shard=shard)
+
+  def label(images, numbers):
+    # Nothing is labeled yet, but a process is about to.
+    with pytest.raises(ValueError, match="fingerprint: b there, a now"):
+      _write(_labeler([]), source, out, shard=(1, 3))
+    return _labeler([])(images, numbers)
+
+  assert _write(label, source, out, fingerprint="b").new == 7
+  assert [x.name for x in out.glob("*.tar")] == ["labels-00000-of-00001.tar"]
+
+
 def test_one_process_works_on_a_shard(source, tmp_path):
   out = tmp_path / "out"
 

@@ -259,6 +259,32 @@ def test_style_texts():
       synthesis.parse_styles(text)
 
 
+def test_styles_of_no_latent_are_refused(run, tmp_path):
+  config, folder = run
+  with pytest.raises(ValueError, match=r"--styles.* 90 to 99: .* 0 to 5"):
+    synthesize.write_pairs(config, folder, out=tmp_path, count=1,
+                           styles=range(90, 100), alpha=1.0, seed=0)
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("value", "dtype", "message"), [
+    (99, int, "layout 1 holds 99; give class indices, 0 to 6"),
+    (-1, int, "layout 1 holds -1"), (255, np.int8, "layout 1 holds -1"),
+    (0.5, float, "layouts are float64"), (1, bool, "layouts are bool")])
+def test_what_is_no_class_is_refused(synth, value, dtype, message):
+  layouts = np.zeros((2, SIZE, SIZE), dtype)
+  layouts[1, 3] = np.asarray(value).astype(dtype)
+  with pytest.raises((TypeError, ValueError), match=message):
+    synth.encode(layouts)
+
+
+def test_layouts_of_any_integers_and_ignored_pixels(synth):
+  layouts = np.zeros((1, SIZE, SIZE), np.uint8)
+  layouts[:, :4] = 255
+  np.testing.assert_array_equal(
+      synth.encode(layouts), synth.encode(layouts.astype(np.int64)))
+
+
 def test_masks_become_images(run, tmp_path):
   config, folder = run
   masks = tmp_path / "masks"

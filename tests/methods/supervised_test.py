@@ -32,6 +32,16 @@ def test_no_labels_no_baseline(toy_config):
     supervised.make(toy_config(**{"data.num_labeled": 0}), None)
 
 
+@pytest.mark.parametrize("field", [
+    "data.size", "data.geometry.shape", "data.geometry.evaluate"])
+def test_sides_that_the_levels_do_not_divide(toy_config, field):
+  config = toy_config(**{
+      field: 30 if field == "data.size" else (16, 30),
+      "supervised.levels": 2})
+  with pytest.raises(ValueError, match=r"30 \(config.data.size.*power of two"):
+    supervised.make(config, None)
+
+
 def test_fully_supervised_takes_all_labels(toy_config):
   config = toy_config()
   config.lock()

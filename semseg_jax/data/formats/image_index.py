@@ -89,7 +89,10 @@ class ImageIndex:
 
 
 def listing(folder: pathlib.Path, without=()) -> dict[str, list[str]]:
-  """{id: paths} of all image files below a folder."""
+  """{id: paths} of all image files below a folder.
+
+  Raises errors.DataError: a name is not UTF-8.
+  """
   files = {}
   for here, folders, names in os.walk(folder, followlinks=True):
     folders[:] = sorted(
@@ -101,6 +104,8 @@ def listing(folder: pathlib.Path, without=()) -> dict[str, list[str]]:
     for name in sorted(names):
       stem, ending = os.path.splitext(name)
       if ending.lower() in ENDINGS and not name.startswith("."):
+        if wrong := errors.misnamed(f"{prefix}{name}"):
+          raise errors.DataError(f"{folder}: {wrong}")
         key = unicodedata.normalize("NFC", f"{prefix}{stem}")
         files.setdefault(key, []).append(os.path.join(here, name))
   return files

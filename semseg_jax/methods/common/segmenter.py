@@ -34,7 +34,8 @@ NETWORKS = ("unet", "deeplabv2", "deeplabv3plus", "semantic_fpn")
 def build(config):
   """The module: its logits have a channel for each class.
 
-  Raises ValueError: unknown network or backbone, or not for each other.
+  Raises ValueError: unknown network or backbone, or not for each other or for
+    the images' size.
   """
   c = config.segmenter
   dtype = jnp.dtype(config.dtype)
@@ -46,6 +47,7 @@ def build(config):
         width=config.supervised.width, frozen_statistics=c.frozen_statistics,
         dtype=dtype)
   if c.network == "unet":
+    _check_sides(config)
     return unet.UNet(
         num_classes=networks.label_channels(config),
         width=config.supervised.width, levels=config.supervised.levels,
@@ -90,6 +92,16 @@ def _check_backbone(c):
         f"config.segmenter.backbone {c.backbone!r} is for network 'unet', "
         f"'deeplabv3plus' or 'semantic_fpn' and images normalised as 'unit', "
         f"not for {c.network!r} and {c.normalize!r}")
+
+
+def _check_sides(config):
+  levels = config.supervised.levels
+  for sides in (data.shape(config), data.evaluation_shape(config)):
+    if any(x % 2 ** levels for x in sides):
+      raise ValueError(
+          f"images are {sides[0]} x {sides[1]} (config.data.size or "
+          f".geometry), but a U-Net of config.supervised.levels={levels} needs "
+          f"sides that {2 ** levels} divides: give a power of two")
 
 
 def normalized(config, image, block: str = "segmenter") -> jax.Array:

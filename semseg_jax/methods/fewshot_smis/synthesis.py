@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.fewshot_smis import encoder as encoder_lib
 from semseg_jax.methods.fewshot_smis import layout_search
@@ -88,7 +89,12 @@ class Synthesizer:
     """Layouts int [N, S, S] -> latents [N, L, D].
 
     The encoder's, or with `synthesis.steps` what a search from there gives.
+    Pixels of the ignored label belong to no class.
+
+    Raises:
+      TypeError: layouts are no integers. ValueError: one holds no class.
     """
+    layouts = self._checked(np.asarray(layouts))
     if self._search and self._fitted is None:
       self._fitted = self.prototypes()
 
@@ -97,7 +103,7 @@ class Synthesizer:
       return latents if self._search is None else self._search(
           self._frozen["generator"], self._fitted, latents, layout)
 
-    return self._batched(run, np.asarray(layouts))
+    return self._batched(run, layouts)
 
   def render(self, latents) -> np.ndarray:
     """Latents -> images uint8 [N, S, S, C], with the constant noise maps."""
@@ -126,6 +132,14 @@ class Synthesizer:
           self._frozen, latents, chosen, alpha, mix_key), noise)
 
     return self._batched(run, latents)
+
+  def check_styles(self, styles: Sequence[int]):
+    """Raises ValueError where there are styles, all past the last latent."""
+    last = self.generator.num_ws - 1
+    if styles and min(styles) > last:
+      raise ValueError(
+          f"--styles (config.synthesis.styles) {min(styles)} to {max(styles)}: "
+          f"the generator has the latents 0 to {last}, none would be mixed")
 
   def random(self, n: int, key) -> np.ndarray:
     """Images of `n` random latents, uint8 [n, S, S, C]."""
@@ -168,6 +182,21 @@ class Synthesizer:
               image_ops.to_uint8(pair.image), pair.label)
 
     return self._batched(run, np.arange(n))
+
+  def _checked(self, layouts):
+    """Layouts int32, without what the encoder would take for no class."""
+    if layouts.dtype.kind not in "iu":
+      raise TypeError(f"layouts are {layouts.dtype}; give class indices as "
+                      "integers, such as int32")
+    classes, ignored = self.labeller.num_classes, data.ignore_index(
+        self._config)
+    wrong = (layouts != ignored) & ((layouts < 0) | (layouts >= classes))
+    if wrong.any():
+      first = tuple(np.argwhere(wrong)[0])
+      raise ValueError(
+          f"layout {first[0]} holds {layouts[first]}; give class indices, 0 to "
+          f"{classes - 1} ({ignored} = ignored)")
+    return layouts.astype(np.int32)
 
   def _batched(self, run, rows):
     """run(number, batch) over batches of one size; the last is filled up."""
