@@ -58,6 +58,10 @@ def test_xml_with_entities_is_refused(tmp_path):
       '<!DOCTYPE a [<!ENTITY b "bb">]><annotation>&b;</annotation>'))
   with pytest.raises(errors.DataError, match="document type"):
     layout.find(tmp_path)
+  annotated.write(tmp_path, "a.xml", (
+      '<?xml version="1.0" encoding="utf-88"?><annotation/>'))
+  with pytest.raises(errors.DataError, match="not valid XML.*utf-88"):
+    layout.find(tmp_path)
 
 
 def test_two_kinds_of_annotations_are_named(tmp_path):

@@ -241,7 +241,8 @@ def read_xml(path) -> ElementTree.Element:
         f"{path}: XML with a document type, which no annotation has")
   try:
     return ElementTree.fromstring(text.encode())
-  except (ElementTree.ParseError, ValueError, RecursionError) as e:
+  except (
+      ElementTree.ParseError, LookupError, ValueError, RecursionError) as e:
     raise errors.DataError(f"{path}: not valid XML ({e})") from e
 
 
