@@ -38,10 +38,10 @@ def draw(folder, source, *, spec, images: int, stems, quality) -> None:
                    image_ops.overlay(image, color))
   figures.save(
       folder / "overview.png",
-      _overview(predictions, source, spec, stems, quality))
+      _overview(predictions, source, spec, stems, quality, images))
 
 
-def _overview(predictions, source, spec, stems, quality):
+def _overview(predictions, source, spec, stems, quality, images):
   first = next(iter(quality.values()))
   shown = [("", i) for i in range(min(_ROWS, len(source)))]
   if len(source) > len(shown):
@@ -66,6 +66,9 @@ def _overview(predictions, source, spec, stems, quality):
   # A column with nothing in it, such as reconstructions, is left out.
   filled = [c for c in range(len(columns))
             if any(row[c] is not None for row in rows)]
+  for c in filled:
+    if any(row[c] is None for row in rows):
+      columns[c] += f" (of the first {images})"
   figure = figures.grid(
       [[row[c] for c in filled] for row in rows],
       columns=[columns[c] for c in filled], names=names)
