@@ -195,9 +195,8 @@ class Model:
     numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
     if len(numbers) != len(source):
       raise ValueError(f"{len(numbers)} numbers for {len(source)} images")
-    size, predict = self._predictor(
-        self._rows[method], method, steps,
-        batch_size or self.batch_size(len(source)))
+    size = batch_size or self.batch_size(len(source))
+    predict = self._predictor(self._rows[method], method, steps, size)
     fill = data.padding(self.config)
     labels, confidence, reconstructions = [], [], []
     for batch in pipeline.eval_batches(
@@ -231,7 +230,7 @@ class Model:
     return min(size, self.config.evaluation.batch_size)
 
   def _predictor(self, stage, method, steps, batch_size):
-    """(images of a call, predict of `stages.row_predictor`)."""
+    """`stages.row_predictor`, for calls of `batch_size` images."""
     key = (stage, method, steps, batch_size)
     if key not in self._predictors:
       config = self.config.copy_and_resolve_references().unlock()
@@ -246,8 +245,8 @@ class Model:
         # not the beginning of more.
         config.inversion.snapshots = (
             int(method.split("@")[1]),) if "@" in method else ()
-      predict = stages.row_predictor(config, self.workdir, stage, method)
-      self._predictors[key] = config.evaluation.batch_size, predict
+      self._predictors[key] = stages.row_predictor(
+          config, self.workdir, stage, method)
     return self._predictors[key]
 
   def sample(self, n: int, *, seed: int = 0, truncation: float = 1.0

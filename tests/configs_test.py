@@ -13,6 +13,7 @@ import pytest
 from configs import common
 from semseg_jax import experiment
 from semseg_jax import stages
+from semseg_jax.models import efficientnet_lite
 from semseg_jax.training import run_dir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "configs"
@@ -164,6 +165,7 @@ def test_smoke_has_no_pretrained_trunk(name, tmp_path):
   stages.make(config, tmp_path, "supervised")
   with pytest.raises(ValueError, match="backbone='resnet': choose one of eff"):
     load(name, "backbone=resnet", "smoke")
+  assert common.BACKBONES == tuple(efficientnet_lite.NAMES)
 
 
 WORDS = st.text("abcdefgh_", min_size=1, max_size=6)
