@@ -236,7 +236,7 @@ def test_fewer_steps_are_those_of_the_search_that_was_scored(
   monkeypatch.setattr(
       api.stages, "row_predictor", lambda config, workdir, stage, row: (
           config.inversion.steps, config.inversion.snapshots, row))
-  _, given = model._predictor("encoder", method, None, None)
+  given = model._predictor("encoder", method, None, 4)
   assert given == (steps, snapshots, method)
 
 
