@@ -34,7 +34,6 @@ from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
-from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
@@ -80,7 +79,7 @@ class Model:
     self.dataset = dataset
     self.class_names = tuple(dataset["class_names"])
     self.colors = np.asarray(dataset["colors"], np.uint8)
-    self._scores, self._predictors = scores, {}
+    self._scores, self._loaded = scores, {}
 
   def __repr__(self):
     return (f"<Model {self.workdir}: methods {', '.join(self._rows)}; classes "
@@ -231,23 +230,26 @@ class Model:
 
   def _predictor(self, stage, method, steps, batch_size):
     """`stages.row_predictor`, for calls of `batch_size` images."""
-    key = (stage, method, steps, batch_size)
-    if key not in self._predictors:
-      config = self.config.copy_and_resolve_references().unlock()
-      config.evaluation.batch_size = batch_size
-      if "inversion" in config:
-        config.inversion.batch_size = batch_size
-        if method in ("encoder", "start"):
-          steps = 0
-        if steps is not None:
-          config.inversion.steps = steps
-        # The learning rate follows the share of all steps, so that fewer are
-        # not the beginning of more.
-        config.inversion.snapshots = (
-            int(method.split("@")[1]),) if "@" in method else ()
-      self._predictors[key] = stages.row_predictor(
-          config, self.workdir, stage, method)
-    return self._predictors[key]
+    config = self.config.copy_and_resolve_references().unlock()
+    config.evaluation.batch_size = batch_size
+    if "inversion" in config:
+      config.inversion.batch_size = batch_size
+      if method in ("encoder", "start"):
+        steps = 0
+      if steps is not None:
+        config.inversion.steps = steps
+      # The learning rate follows the share of all steps, so that fewer are not
+      # the beginning of more.
+      config.inversion.snapshots = (
+          int(method.split("@")[1]),) if "@" in method else ()
+    return self._kept((stage, method, steps, batch_size), lambda: (
+        stages.row_predictor(config, self.workdir, stage, method)))
+
+  def _kept(self, key, make):
+    """make() of the first call with this key: loaded and compiled once."""
+    if key not in self._loaded:
+      self._loaded[key] = make()
+    return self._loaded[key]
 
   def sample(self, n: int, *, seed: int = 0, truncation: float = 1.0
              ) -> Samples:
@@ -268,35 +270,16 @@ class Model:
           f"truncation is {truncation}; give a number, such as 0.7")
     if "generator" not in self.config:
       raise ValueError(f"{self.workdir} has no generator to sample from")
-    if self.config.method == "semantic_gan" and self.config.data.num_labeled:
-      draw = distilled.sampler(
-          self.config, self.workdir, truncation=truncation, seed=seed,
-          needed_by="sampling")
-      batches = [draw(i) for i in range(-(-n // distilled.BATCH))]
-      images, labels, *_ = (
-          np.concatenate(x)[:n] for x in zip(*batches, strict=True))
-      return Samples(images, labels.astype(np.int32))
-    generator = trained.load(self.config, self.workdir, "sampling")
-    module = generator.module
-
-    @jax.jit
-    def draw(variables, mean, key):
-      z_key, noise_key = jax.random.split(key)
-      w = module.apply(variables, jax.random.normal(
-          z_key, (distilled.BATCH, module.style_dim)), method="mapping")
-      w = stylegan2.truncate(w, mean, truncation)
-      sample, _ = module.apply(
-          variables, stylegan2.broadcast_latents(w, module.num_ws),
-          stylegan2.random_noise(
-              noise_key, distilled.BATCH, module.noise_shapes),
-          method="synthesize")
-      return image_ops.to_uint8(sample.image)
-
-    key = jax.random.key(seed)
-    images = [jax.device_get(draw(
-        generator.variables, generator.mean, jax.random.fold_in(key, i)))
-              for i in range(-(-n // distilled.BATCH))]
-    return Samples(np.concatenate(images)[:n], None)
+    labeled = (self.config.method == "semantic_gan"
+               and self.config.data.num_labeled)
+    make = distilled.sampler if labeled else trained.sampler
+    draw = self._kept(("sample", truncation), lambda: make(
+        self.config, self.workdir, truncation=truncation,
+        needed_by="sampling"))
+    batches = [draw(i, seed) for i in range(-(-n // trained.BATCH))]
+    images, *labels = (
+        np.concatenate(x)[:n] for x in zip(*batches, strict=True))
+    return Samples(images, labels[0].astype(np.int32) if labeled else None)
 
   def synthesize(self, layouts, *, samples: int = 1, seed: int = 0
                  ) -> np.ndarray:
@@ -320,7 +303,8 @@ class Model:
     if self.config.method != "fewshot_smis":
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
-    network = synthesis.Synthesizer(self.config, self.workdir)
+    network = self._kept("synthesize", lambda: synthesis.Synthesizer(
+        self.config, self.workdir))
     layouts = np.asarray(layouts)
     side = network.size
     if (layouts.ndim != 3 or layouts.shape[1:] != (side, side)

@@ -12,8 +12,11 @@ from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import trained
 from semseg_jax.models import stylegan2
+from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
+
+BATCH = 32  # of `sampler`
 
 
 class Trained(NamedTuple):
@@ -66,6 +69,31 @@ def load(config, workdir, needed_by: str) -> Trained:
   if mean is None:
     mean = mean_latent(config, network, variables)
   return Trained(network, variables, jnp.asarray(mean))
+
+
+def sampler(config, workdir, *, truncation: float = 1.0, needed_by: str):
+  """sample(number, seed) -> (uint8 images [BATCH, S, S, C],).
+
+  Args:
+    truncation: psi; 1 truncates nothing.
+    needed_by: who asks, for error messages.
+  """
+  network, variables, mean = load(config, workdir, needed_by)
+
+  @jax.jit
+  def sample(variables, mean, key):
+    z_key, noise_key = jax.random.split(key)
+    w = network.apply(variables, jax.random.normal(
+        z_key, (BATCH, network.style_dim)), method="mapping")
+    w = stylegan2.truncate(w, mean, truncation)
+    drawn, _ = network.apply(
+        variables, stylegan2.broadcast_latents(w, network.num_ws),
+        stylegan2.random_noise(noise_key, BATCH, network.noise_shapes),
+        method="synthesize")
+    return image_ops.to_uint8(drawn.image)
+
+  return lambda number, seed: (jax.device_get(sample(
+      variables, mean, jax.random.fold_in(jax.random.key(seed), number))),)
 
 
 def mean_latent(config, network, variables):

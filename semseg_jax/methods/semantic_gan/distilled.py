@@ -36,7 +36,7 @@ from semseg_jax.training import stage
 FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
           "hypercolumn", "image_discriminator", "inversion", "labels",
           "num_microbatches", "perceptual", "segmenter", "supervised")
-BATCH = 32
+BATCH = trained.BATCH  # images of a call of `sampler`
 
 
 def needs(config) -> tuple[str, ...]:
@@ -104,15 +104,16 @@ def pairs(config, workdir) -> sources.Source:
 
 
 def sampler(config, workdir, *, truncation: float = 1.0,
-            styles: float = 0.0, seed: int | None = None,
-            needed_by: str = "stage 'distilled'"):
+            styles: float = 0.0, needed_by: str = "stage 'distilled'"):
   """sample(number) -> (uint8 images, labels, their probability, uncertainty).
+
+  `sample(number, seed)` takes latents and noise from another seed than
+  `config.seed`.
 
   Args:
     truncation: psi; 1 truncates nothing.
     styles: largest psi of the other latents that draw the finest layers of the
       images; 0: their own do.
-    seed: of latents and noise; None: `config.seed`.
     needed_by: who asks, for error messages.
   """
   generator = networks.generator(config)
@@ -162,6 +163,5 @@ def sampler(config, workdir, *, truncation: float = 1.0,
                  feature_segmenter.disagreement(every))
     return image_ops.to_uint8(image), label, certain, uncertain
 
-  key = jax.random.key(config.seed if seed is None else seed)
-  return lambda number: jax.device_get(
-      sample(frozen, jax.random.fold_in(key, number)))
+  return lambda number, seed=config.seed: jax.device_get(
+      sample(frozen, jax.random.fold_in(jax.random.key(seed), number)))
