@@ -145,7 +145,8 @@ def sampler(config, workdir, *, truncation: float = 1.0,
         stylegan2.broadcast_latents(w, generator.num_ws))
     image = generated.image
     if styles:
-      w_key, extent_key = jax.random.split(jax.random.fold_in(key, 1))
+      w_key, extent_key = jax.random.split(
+          jax.random.fold_in(key, 3))  # 0 to 2 may be the keys from `split`
       image = synthesize(stylegan2.restyle(
           w, mapping(w_key), mean,
           styles * jax.random.uniform(extent_key, (BATCH, 1)),
