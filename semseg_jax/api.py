@@ -40,6 +40,20 @@ from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
 
+def _at_own_precision(method):
+  """A method of `Model` that runs at the config's precision of products.
+
+  The caller's own setting stays as it is.
+  """
+
+  @functools.wraps(method)
+  def run(self, *args, **kwargs):
+    with jax.default_matmul_precision(self.config.matmul_precision):
+      return method(self, *args, **kwargs)
+
+  return run
+
+
 @dataclasses.dataclass(eq=False)
 class Segmentation:
   """What `Model.segment` returns; lists in the order of the images.
@@ -164,6 +178,7 @@ class Model:
     # An exported file has those it was made for.
     return {row: name for row, name in rows.items() if row in self._scores}
 
+  @_at_own_precision
   def segment(self, images, method: str | None = None, *,
               steps: int | None = None, batch_size: int | None = None,
               numbers: Sequence[int] | None = None) -> Segmentation:
@@ -251,6 +266,7 @@ class Model:
       self._loaded[key] = make()
     return self._loaded[key]
 
+  @_at_own_precision
   def sample(self, n: int, *, seed: int = 0, truncation: float = 1.0
              ) -> Samples:
     """Generated images, with their labels where the model knows them.
@@ -281,6 +297,7 @@ class Model:
         np.concatenate(x)[:n] for x in zip(*batches, strict=True))
     return Samples(images, labels[0].astype(np.int32) if labeled else None)
 
+  @_at_own_precision
   def synthesize(self, layouts, *, samples: int = 1, seed: int = 0
                  ) -> np.ndarray:
     """Images of layouts (Fewshot-SMIS).
@@ -364,21 +381,29 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     plain, dataset = run_dir.described(path)
     if config:
       experiment.check_run(config, path)
-    config = config or run_dir.configured(plain, data_dir)
+    config = _moved(config, data_dir) or run_dir.configured(plain, data_dir)
     lineage.check(config, path)
     scores = method_scores.of_run(config, path)
   else:
     meta = exported.read_meta(path)
     dataset, scores = meta["dataset"], meta["scores"]
     own = run_dir.configured(exported.config(path), data_dir)
-    config = config or own
+    config = _moved(config, data_dir) or own
     for name in sorted({*config.stages} & {*own.stages}):
       if lines := run_dir.refused(experiment.relevant(own, name),
                                   experiment.relevant(config, name)):
         raise run_dir.ConfigMismatchError(
             f"{path}: its stage {name!r} is of another config:\n{lines}")
-  jax.config.update("jax_default_matmul_precision", config.matmul_precision)
   return Model(path, config, dataset, scores)
+
+
+def _moved(config, data_dir: str):
+  """The config, None for None, with another folder of the data set."""
+  if config is None or not data_dir:
+    return config
+  config = config.copy_and_resolve_references().unlock()
+  config.data.data_dir = data_dir
+  return config.lock()
 
 
 def _check_count(name: str, value):

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
@@ -79,6 +80,8 @@ def test_an_export_gives_the_same_labels_and_samples(
   np.testing.assert_array_equal(a.labels, b.labels)
   assert a.images.shape == (5, 16, 16, 3)
   assert (model.sample(5, seed=4).images != model.sample(5).images).any()
+  np.testing.assert_array_equal(  # whatever was sampled in between
+      model.sample(5, seed=3, truncation=0.7).images, a.images)
   model.export(tmp_path / "half.safetensors", dtype="float16")
   sizes = [(tmp_path / f"{n}.safetensors").stat().st_size
            for n in ("half", "model")]
@@ -238,6 +241,26 @@ def test_fewer_steps_are_those_of_the_search_that_was_scored(
           config.inversion.steps, config.inversion.snapshots, row))
   given = model._predictor("encoder", method, None, 4)
   assert given == (steps, snapshots, method)
+
+
+def test_precision_of_products_is_the_models_own(model, images, monkeypatch):
+  seen = []
+  other = semseg_jax.load(model.workdir)
+  other.config.unlock().matmul_precision = "highest"
+  monkeypatch.setattr(other, "_predictor", lambda *_: seen.append(
+      jax.config.jax_default_matmul_precision))
+  with jax.default_matmul_precision("high"):
+    with pytest.raises(TypeError):  # there is no predictor
+      other.segment(images, "supervised")
+    assert jax.config.jax_default_matmul_precision == "high"
+  assert seen == ["highest"]
+
+
+def test_a_data_set_that_moved_beside_a_config(model, tmp_path):
+  moved = semseg_jax.load(
+      model.workdir, config=model.config, data_dir=str(tmp_path))
+  assert moved.config.data.data_dir == str(tmp_path)
+  assert model.config.data.data_dir != str(tmp_path)
 
 
 def test_a_generator_of_images_alone_is_sampled_without_labels(

@@ -13,8 +13,8 @@ LabelMe's <number>.json beside them, then train with
 docs/repurpose_gan.md). Files that are there are not written again.
 """
 
-
 from absl import flags
+import jax
 from ml_collections import config_flags
 
 from semseg_jax import api
@@ -69,4 +69,5 @@ def main(argv):
       raise ValueError("give --workdir=FOLDER (and --config, where nothing is "
                        "trained yet) or --model=NAME")
     model = api.load(given.model)
-    write(model.config, model.workdir, spec=model.spec, **counts)
+    with jax.default_matmul_precision(model.config.matmul_precision):
+      write(model.config, model.workdir, spec=model.spec, **counts)
