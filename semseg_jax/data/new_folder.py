@@ -121,9 +121,22 @@ def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
 
 
 def volumes(root: pathlib.Path) -> dict[str, str] | None:
-  """{id: volume} of volumes.json, where images are slices of volumes."""
+  """{id: volume} of volumes.json, where images are slices of volumes.
+
+  Raises errors.DataError: the file is something else.
+  """
   path = root / "volumes.json"
-  return json.loads(path.read_text()) if path.exists() else None
+  if not path.exists():
+    return None
+  try:
+    known = json.loads(path.read_text())
+  except ValueError as error:
+    raise errors.DataError(f"{path}: is no JSON ({error})") from error
+  if not isinstance(known, dict) or not all(
+      isinstance(x, str) for x in known.values()):
+    raise errors.DataError(
+        f'{path}: give an object of texts, {{"<id>": "<volume>", ...}}')
+  return known
 
 
 def volumes_of(ids: Sequence[str], known: dict[str, str], root: pathlib.Path

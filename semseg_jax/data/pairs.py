@@ -1,6 +1,7 @@
 """Folders of images with masks of the same names, and of masks alone."""
 
 import pathlib
+import unicodedata
 
 import numpy as np
 
@@ -14,16 +15,20 @@ from semseg_jax.data import sources
 class Masks:
   """The index PNGs of a folder, in the order of their names.
 
+  Hidden files, such as the ._<name>.png of macOS, are none; ids are NFC.
+
   `[i]` gives {"label": uint8 [H, W], "id"}; a file that is no index mask, or
   holds a class there is not, raises `errors.DataError` with its name.
   """
 
   def __init__(self, folder, num_classes: int, ignore_index: int):
     folder = pathlib.Path(folder)
-    self._files = sorted(folder.glob("*.png"))
+    self._files = sorted(f for f in folder.glob("*.png")
+                         if not f.name.startswith("."))
     if not self._files:
       raise errors.DataError(f"{folder}: holds no mask (*.png)")
-    self.ids = tuple(f.stem for f in self._files)
+    self.ids = tuple(unicodedata.normalize("NFC", f.stem)
+                     for f in self._files)
     self._classes = num_classes, ignore_index
 
   def __len__(self) -> int:
@@ -48,8 +53,9 @@ class Pairs:
     self._images = image_folder.ImageFolder(folder / "images", channels)
     self._masks = Masks(folder / "masks", num_classes, ignore_index)
     self.ids = self._images.ids
-    if self.ids != self._masks.ids:
-      differ = set(self.ids) ^ set(self._masks.ids)
+    # Endings come into the order of files: "a.k.jpg" is before "a.png".
+    self._mask_of = {name: i for i, name in enumerate(self._masks.ids)}
+    if differ := set(self.ids) ^ set(self._mask_of):
       raise errors.DataError(
           f"{folder}: images and masks do not belong together; {min(differ)!r} "
           "has only one of the two")
@@ -59,7 +65,7 @@ class Pairs:
 
   def __getitem__(self, index: int) -> sources.Example:
     example = dict(self._images[index])
-    label = self._masks[index]["label"]
+    label = self._masks[self._mask_of[self.ids[index]]]["label"]
     if label.shape != example["image"].shape[:2]:
       raise errors.DataError(
           f"mask {self.ids[index]!r} is {label.shape}, its image "

@@ -2,7 +2,8 @@
 
 Each shard is one tar file with two members for an image, <id>.png (class
 indices at the image's own size) and <id>.json (confidence, size, what its file
-was), as WebDataset reads them, and beside it, if wanted, PNGs for each image.
+was), as WebDataset reads them where ids have no dots, and beside it, if wanted,
+PNGs for each image.
 """
 
 from collections.abc import Callable

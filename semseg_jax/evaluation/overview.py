@@ -46,7 +46,8 @@ def _overview(predictions, source, spec, stems, quality, images):
   shown = [("", i) for i in range(min(_ROWS, len(source)))]
   if len(source) > len(shown):
     order = np.argsort(first, kind="stable")
-    order = order[order >= len(shown)]  # those not shown yet
+    # Those not shown yet, and of them what has a score.
+    order = order[(order >= len(shown)) & np.isfinite(first[order])]
     shown += [("worst: ", i) for i in order[:_EXTREMES]]
     shown += [("best: ", i) for i in order[::-1][:_EXTREMES]]
   rows, names = [], []

@@ -1,7 +1,7 @@
 """Stage `fully_supervised`: the baseline's network on every real label.
 
 A judge of the joint model: scored on real test images and on the generator's
-own labels of its samples (experiment.joint_model).
+own labels of its samples (`joint_model.score`).
 """
 
 from semseg_jax.methods import supervised

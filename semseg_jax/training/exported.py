@@ -7,6 +7,7 @@
 import importlib.resources
 import json
 from typing import Any
+import uuid
 
 from etils import epath
 import flax.traverse_util
@@ -90,7 +91,7 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
         leaf = leaf.astype(dtype)
       arrays[f"{stage}/{name}"] = np.array(leaf, order="C")
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f"{path.name}.tmp")
+  temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
   safetensors_numpy.save_file(
       arrays, str(temporary),
       {"format": _FORMAT, "meta": json.dumps(meta, sort_keys=True)})

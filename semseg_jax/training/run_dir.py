@@ -11,6 +11,7 @@ import platform
 import shlex
 import subprocess
 import time
+import uuid
 
 from etils import epath
 import jax
@@ -55,9 +56,14 @@ class ConfigMismatchError(ValueError):
 def write_bytes(path, content: bytes) -> None:
   """Writes so that a reader sees the old file or the whole new one."""
   path = epath.Path(path)
-  temporary = path.parent / f"{path.name}.tmp"
-  temporary.write_bytes(content)
-  temporary.replace(path)
+  # A name of its own: two commands may write the same file at once.
+  temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+  try:
+    temporary.write_bytes(content)
+    temporary.replace(path)
+  except BaseException:
+    temporary.unlink(missing_ok=True)
+    raise
 
 
 def write_json(path, value) -> None:

@@ -77,6 +77,21 @@ def saved(path, array):
   Image.fromarray(array).save(path)
 
 
+def test_pairs_belong_together_by_their_ids(tmp_path):
+  names = {"a.k": "jpg", "a": "png", "blu\u0308te": "png"}  # one is NFD
+  for value, (name, ending) in enumerate(names.items()):
+    saved(tmp_path / f"images/{name}.{ending}", np.full(
+        (4, 6, 3), 100 * value, np.uint8))
+    saved(tmp_path / f"masks/{name}.png", np.full((4, 6), value, np.uint8))
+  (tmp_path / "masks/._a.png").write_bytes(b"of macOS")
+  source = pairs.Pairs(tmp_path, 3, 3, 255)
+  assert sorted(source.ids) == ["a", "a.k", "bl\xfcte"]
+  for i in range(3):
+    example = source[i]
+    np.testing.assert_allclose(example["image"], 100.0 * np.broadcast_to(
+        example["label"][..., None], (4, 6, 3)), atol=2)
+
+
 def test_pairs_are_read_and_checked(tmp_path):
   for name in ("b", "a"):
     saved(tmp_path / f"images/{name}.png", np.full((4, 6, 3), 7, np.uint8))

@@ -146,6 +146,18 @@ def test_a_black_mask_among_colored_ones_is_black(folder, mode):
     folder.load()
 
 
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "volumes.json: is no JSON"),
+    ('["a"]', "volumes.json: give an object"),
+    ('{"a": 1}', "volumes.json: give an object")])
+def test_a_list_of_volumes_that_is_none(folder, text, message):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.path("volumes.json").write_text(text)
+  with pytest.raises(errors.DataError, match=message):
+    new_folder.write(folder.root, split=(1.0, 0.0, 0.0))
+
+
 def test_slices_of_a_volume_are_divided_together(folder):
   """Neighbours are alike: a score on some, trained on others, says little."""
   of = {f"{patient}_{k}": patient for patient in "abcdef" for k in range(4)}

@@ -214,6 +214,23 @@ def test_latents_of_another_generator_are_refused(run, tmp_path):
     samples.write(generator, None, folder / "shots", [0], 1.0)
 
 
+def test_a_sample_that_was_cut_off_is_written_again(run, tmp_path, monkeypatch):
+  config, folder = run
+  generator = trained.load(config, folder, "a test")
+  write = lambda: samples.write(
+      generator, data.dataset(config).spec, tmp_path, [4], 1.0)
+
+  def killed(path, content):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr(samples.run_dir, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+      write()
+  write()
+  assert len(samples.read(generator, tmp_path, ["000004"]).image) == 1
+
+
 def test_damaged_latents_are_named(run, tmp_path):
   config, folder = run
   generator = trained.load(config, folder, "a test")

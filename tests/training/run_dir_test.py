@@ -1,5 +1,6 @@
 """A run's folder: which config may continue in it, and what it records."""
 
+from concurrent import futures
 import json
 
 import pytest
@@ -41,6 +42,22 @@ def test_a_field_that_a_former_version_had(tmp_path):
   run_dir.prepare(tmp_path / "a", {"inversion": {"stop_every": 9}}, {})
   with pytest.raises(run_dir.ConfigMismatchError, match="stop_every: 9 there"):
     run_dir.check(tmp_path / "a", {"inversion": {}})
+
+
+def test_two_writers_of_a_file(tmp_path):
+  texts = [bytes([x]) * 100_000 for x in (1, 2)]
+  path = tmp_path / "file"
+
+  def write(text):
+    for _ in range(50):
+      run_dir.write_bytes(path, text)
+
+  with futures.ThreadPoolExecutor(2) as pool:
+    jobs = [pool.submit(write, text) for text in texts]
+    while not all(job.done() for job in jobs):
+      assert not path.exists() or path.read_bytes() in texts
+    assert [job.result() for job in jobs] == [None, None]
+  assert list(tmp_path.iterdir()) == [path]
 
 
 def test_every_other_change_is_listed(tmp_path):

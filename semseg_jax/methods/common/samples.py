@@ -6,6 +6,7 @@ number, as in RepurposeGAN's official code.
 
 import functools
 import hashlib
+import io
 import json
 import pathlib
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from semseg_jax.data.formats import annotations
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
+from semseg_jax.training import run_dir
 
 _RECORD = "samples.json"
 
@@ -123,10 +125,12 @@ def write(generator: trained.Trained, spec, folder, numbers,
     if (folder / f"{name}.npz").exists() and (folder / f"{name}.png").exists():
       continue
     sample = draw(generator, [number], truncation)
-    (folder / f"{name}.png").write_bytes(
-        image_files.encode_png(sample.image[0]))
-    np.savez(folder / f"{name}.npz", latents=sample.latents[0], **{
+    content = io.BytesIO()
+    np.savez(content, latents=sample.latents[0], **{
         f"noise{i}": x[0] for i, x in enumerate(sample.noise)})
+    run_dir.write_bytes(folder / f"{name}.npz", content.getvalue())
+    run_dir.write_bytes(folder / f"{name}.png",
+                        image_files.encode_png(sample.image[0]))
   return names
 
 

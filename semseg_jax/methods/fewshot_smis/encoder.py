@@ -224,11 +224,13 @@ def make(config, workdir) -> stage.Stage:
 
   def validate(state, frozen):
     image, label = annotated(config, labeller.size, c.num_validation_images)
-    size = min(c.batch_size, len(image))
-    parts = [  # whole batches: one program
-        distances(frozen, synthesize(state.encoder, frozen, label[i:i + size]),
-                  image[i:i + size])
-        for i in range(0, len(image) - size + 1, size)]
+    count, size = len(image), min(c.batch_size, len(image))
+    parts = []
+    for i in range(0, count, size):  # whole batches: one program
+      rows = np.minimum(np.arange(i, i + size), count - 1)
+      parts.append([x[:count - i] for x in distances(
+          frozen, synthesize(state.encoder, frozen, label[rows]),
+          image[rows])])
     mse, distance = (
         float(np.concatenate([np.asarray(x) for x in xs]).mean())
         for xs in zip(*parts, strict=True))
