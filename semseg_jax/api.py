@@ -99,6 +99,10 @@ class Model:
     return (f"<Model {self.workdir}: methods {', '.join(self._rows)}; classes "
             f"{', '.join(self.class_names)}>")
 
+  def __getstate__(self):
+    # Compiled functions cannot be pickled; they are loaded again.
+    return self.__dict__ | {"_loaded": {}}
+
   @property
   def spec(self) -> datasets.Spec:
     """Names, colours and flips of the labels, without the data set."""
@@ -167,7 +171,7 @@ class Model:
     if steps is not None and method not in ("inversion", combined.ROW):
       raise ValueError(f"steps is of 'inversion'; method is {method!r}")
     if steps is not None:
-      _check_count("steps", steps)
+      _whole("steps", steps)
     return method
 
   @functools.cached_property
@@ -202,8 +206,9 @@ class Model:
         numbers than images, or a batch of none.
     """
     method = self.chosen_method(method, steps=steps)
+    steps = None if steps is None else _whole("steps", steps)
     if batch_size is not None:
-      _check_count("batch_size", batch_size)
+      batch_size = _whole("batch_size", batch_size)
     prepared = arrays.as_images(images, self.config.data.channels)
     source = arrays.Images(prepared)
     numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
@@ -280,7 +285,7 @@ class Model:
       TypeError: n is no whole number. ValueError: it is below 1, truncation is
         not finite, or the run has no generator.
     """
-    _check_count("n", n)
+    n = _whole("n", n)
     if not math.isfinite(truncation):
       raise ValueError(
           f"truncation is {truncation}; give a number, such as 0.7")
@@ -316,7 +321,7 @@ class Model:
         another method, layouts have another shape or hold no class, or samples
         is below 1.
     """
-    _check_count("samples", samples)
+    samples = _whole("samples", samples)
     if self.config.method != "fewshot_smis":
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
@@ -406,12 +411,13 @@ def _moved(config, data_dir: str):
   return config.lock()
 
 
-def _check_count(name: str, value):
-  """Raises unless the argument `name` is a whole number from 1 on."""
+def _whole(name: str, value) -> int:
+  """The argument `name`; raises unless it is a whole number from 1 on."""
   if not isinstance(value, int | np.integer) or isinstance(value, bool):
     raise TypeError(f"{name} is {value!r}; give a whole number")
   if value < 1:
     raise ValueError(f"{name} is {value}; give 1 or more")
+  return int(value)
 
 
 def _confidence(outputs: dict[str, Any], row: int) -> float:

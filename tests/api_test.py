@@ -1,6 +1,7 @@
 """The library: load, segment, sample, export, from a run's folder alone."""
 
 import json
+import pickle
 import shutil
 
 import jax
@@ -157,6 +158,22 @@ def test_arguments_of_another_type_are_named(images):
       (lambda: model.sample("3"), "n is '3'")):
     with pytest.raises(TypeError, match=message):
       call()
+
+
+def test_numpys_whole_numbers_are_whole_numbers(model, images):
+  plain, given = (model.segment(images[:2], "inversion", steps=kind(1),
+                                batch_size=kind(2))
+                  for kind in (int, np.int64))
+  for a, b in zip(plain.labels, given.labels, strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_a_used_model_can_be_pickled(model, images):
+  labels = model.segment(images, "supervised").labels
+  other = pickle.loads(pickle.dumps(model))
+  for a, b in zip(
+      labels, other.segment(images, "supervised").labels, strict=True):
+    np.testing.assert_array_equal(a, b)
 
 
 def test_a_call_is_no_larger_than_its_images_need():

@@ -6,6 +6,8 @@ import pathlib
 import unicodedata
 import zlib
 
+from absl import logging
+
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import sources
@@ -80,7 +82,10 @@ class ImageFiles:
 
 
 class ImageFolder(ImageFiles):
-  """The images of a folder, in the order of their names; ids are the stems."""
+  """The images of a folder, in the order of their names; ids are the stems.
+
+  Those of its sub-folders are left out, with a warning.
+  """
 
   def __init__(self, folder, channels: int):
     """Reads the folder's listing; `channels` is 3 (RGB) or 1 (gray)."""
@@ -88,9 +93,18 @@ class ImageFolder(ImageFiles):
     if not folder.is_dir():
       raise errors.DataError(f"{folder}: no such image or folder of images")
     files = sorted(f for f in folder.iterdir() if _is_image(f))
+    # Not what `label` wrote there.
+    made = {f.parent for f in folder.glob("*/**/labels.json")}
+    below = sum(_is_image(f) and made.isdisjoint(f.parents)
+                for f in folder.glob("*/**/*"))
+    hint = (f"{below} images lie in its sub-folders: a pattern such as "
+            f"'{folder}/**/*' names them, too")
     if not files:
       raise errors.DataError(
-          f"{folder}: holds no image ({', '.join(image_index.ENDINGS)})")
+          f"{folder}: holds no image ({', '.join(image_index.ENDINGS)})"
+          + (f"; {hint}" if below else ""))
+    if below:
+      logging.warning("%s: %s", folder, hint)
     super().__init__(files, channels)
 
 

@@ -73,7 +73,7 @@ def _overview(predictions, source, spec, stems, quality, images):
   figure = figures.grid(
       [[row[c] for c in filled] for row in rows],
       columns=[columns[c] for c in filled], names=names)
-  grey = np.full((1, 3), 128, np.uint8)
+  grey = image_ops.grey(np.asarray(spec.colors))
   return figures.stack([figure, figures.legend(
       [*spec.class_names, "not scored"], np.concatenate([spec.colors, grey]),
       width=figure.shape[1])])

@@ -71,6 +71,17 @@ def to_label(logits):
   return xp.argmax(logits, axis=-1).astype(xp.int32)
 
 
+def grey(colors: np.ndarray) -> np.ndarray:
+  """uint8 [1, k] of pixels without a class: mid-grey, or one that none has.
+
+  Args:
+    colors: uint8 [C, k], of the classes.
+  """
+  levels = (128, 160, 96, *range(255, 0, -1))
+  rows = (np.full((1, colors.shape[1]), x, np.uint8) for x in levels)
+  return next(row for row in rows if not (row == colors).all(1).any())
+
+
 def colorize(label, colors):
   """Colour-coded label.
 
@@ -79,12 +90,11 @@ def colorize(label, colors):
     colors: C rows of k bytes, one per class.
 
   Returns [..., H, W, k] uint8; labels outside [0, C), such as ignored pixels,
-  are mid-grey.
+  are of the `grey` that no class has.
   """
   xp = namespace(label)
   table = np.asarray(colors, np.uint8)
-  grey = np.full((1, table.shape[1]), 128, np.uint8)
-  table = xp.asarray(np.concatenate([table, grey]))
+  table = xp.asarray(np.concatenate([table, grey(table)]))
   inside = (label >= 0) & (label < len(colors))
   return table[xp.where(inside, label, len(colors))]
 

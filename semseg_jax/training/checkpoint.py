@@ -158,9 +158,15 @@ def best(directory) -> int | None:
   if exported.split(directory):
     return latest(directory)
   directory = run_dir.absolute(directory)
-  return max(
-      _steps(directory), default=None,
-      key=lambda step: (_saved_score(directory / str(step)), step))
+  scores = {}
+  for step in _steps(directory):
+    try:
+      scores[step] = _saved_score(directory / str(step))
+    except FileNotFoundError:
+      if (directory / str(step)).exists():
+        raise
+      # A training has deleted it meanwhile.
+  return max(scores, default=None, key=lambda step: (scores[step], step))
 
 
 def restore_subtree(directory, abstract: dict, *, step: int | None = None):

@@ -1,6 +1,7 @@
 """How a command ends: one line for what a user can mend, and its exit code."""
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from semseg_jax.training import records
 
 # What a user can mend: shown as one line, without a traceback.
 USER_ERRORS = (OSError, ValueError, records.NonFiniteError)
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 # sysexits' EX_TEMPFAIL: nothing is wrong with the command, start it again.
 LOST_PROCESS = 75
 
@@ -29,7 +31,11 @@ def one_line():
     yield
   except USER_ERRORS as error:
     logging.debug("where it was raised", exc_info=True)
-    _leave(f"error: {error}", 1)
+    full = (getattr(error, "errno", None) in _NO_ROOM
+            and not getattr(error, "filename", None))
+    where = (": no room for what this command writes (--workdir, --out, or "
+             "XDG_CACHE_HOME); then run it again" if full else "")
+    _leave(f"error: {error}{where}", 1)
   except Exception as error:
     first = (str(error).splitlines() or [""])[0]
     from_jax = isinstance(error, jax.errors.JaxRuntimeError)

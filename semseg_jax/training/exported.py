@@ -92,10 +92,15 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
       arrays[f"{stage}/{name}"] = np.array(leaf, order="C")
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-  safetensors_numpy.save_file(
-      arrays, str(temporary),
-      {"format": _FORMAT, "meta": json.dumps(meta, sort_keys=True)})
-  temporary.replace(path)
+  try:
+    safetensors_numpy.save_file(
+        arrays, str(temporary),
+        {"format": _FORMAT, "meta": json.dumps(meta, sort_keys=True)})
+    temporary.replace(path)
+  except safetensors.SafetensorError as error:
+    raise OSError(f"{path} cannot be written ({error})") from error
+  finally:
+    temporary.unlink(missing_ok=True)
 
 
 def read_meta(path) -> dict:

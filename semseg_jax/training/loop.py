@@ -86,10 +86,17 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
     Preempted: SIGTERM came; call again to continue.
     run_dir.ConfigMismatchError, checkpoint.StateMismatchError: the folder
       belongs to something else.
-    ValueError: another process is training there.
+    ValueError: another process is training there, or it was trained for more
+      steps than the stage's.
   """
   mesh = mesh_lib.make() if mesh is None else mesh
   primary = jax.process_index() == 0
+  newest = checkpoint.latest(run_dir.absolute(workdir) / "ckpt") or 0
+  if newest > stage.steps and run_dir.done_step(workdir) is None:
+    raise ValueError(
+        f"{workdir} was trained for {newest} steps already, of more that it "
+        f"had been meant to take: {stage.steps} are too few, give at least "
+        f"{newest} or another --workdir")
   known = run_dir.is_known(workdir)
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),
@@ -149,8 +156,14 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
       state = jax.tree.map(jnp.copy, state)
     done = run_dir.done_step(folder)
     if start >= stage.steps and done is not None:
-      logging.info("%s: already done", folder)
+      if done > stage.steps:
+        logging.warning("%s: already done, with %d steps, not %d", folder,
+                        done, stage.steps)
+      else:
+        logging.info("%s: already done", folder)
       return state
+    if done is not None and primary:
+      run_dir.reopen(folder)
     # Other random numbers than in any attempt that led to this checkpoint.
     meta["rollbacks"] = meta.get("rollbacks", 0) + rollback
     if meta["rollbacks"]:

@@ -305,6 +305,11 @@ def write_done(folder, step: int, **more) -> None:
   write_json(epath.Path(folder) / "DONE", {"step": step, **more})
 
 
+def reopen(folder) -> None:
+  """Takes the mark of `write_done` away: the stage is trained further."""
+  (epath.Path(folder) / "DONE").unlink(missing_ok=True)
+
+
 def _git_revision() -> str | None:
   """Revision of the checkout this package lies in, "+changes" if edited."""
   here = pathlib.Path(__file__).resolve().parent

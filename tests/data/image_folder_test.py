@@ -66,6 +66,20 @@ def test_bad_folders(tmp_path):
     image_folder.ImageFolder(tmp_path, 3)
 
 
+def test_images_of_sub_folders_are_not_passed_over_silently(tmp_path, caplog):
+  (tmp_path / "b/c").mkdir(parents=True)
+  _save(tmp_path / "b/c", "1.png")
+  with pytest.raises(errors.DataError, match=r"1 images lie .*\*\*"):
+    image_folder.find(str(tmp_path), 3)
+  _save(tmp_path, "a.png")
+  assert image_folder.find(str(tmp_path), 3).ids == ("a",)
+  assert "1 images lie in its sub-folders" in caplog.text
+  caplog.clear()
+  (tmp_path / "b/labels.json").write_text("{}")  # what `label` has written
+  image_folder.find(str(tmp_path), 3)
+  assert not caplog.text
+
+
 def test_patterns_and_lists_name_files_in_several_folders(tmp_path):
   for name in ("a", "b/c"):
     (tmp_path / name).mkdir(parents=True)

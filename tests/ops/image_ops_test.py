@@ -58,6 +58,14 @@ def test_colorize_shows_other_labels_grey():
       jax.jit(lambda x: image_ops.colorize(x, _COLORS))(label))
 
 
+def test_other_labels_are_of_a_grey_that_no_class_has():
+  colors = np.array([[0, 0, 0], [128] * 3, [160] * 3], np.uint8)
+  colored = image_ops.colorize(np.array([[1, 255]]), colors)[0]
+  np.testing.assert_array_equal(colored[0], [128] * 3)
+  assert len(np.unique(colored[1])) == 1
+  assert not (colored[1] == colors).all(1).any()
+
+
 def test_overlay_of_a_gray_image():
   image = np.full((2, 2, 1), 100, np.uint8)
   color = np.broadcast_to(np.array([0, 100, 255], np.uint8), (2, 2, 3))

@@ -1,5 +1,7 @@
 """Checkpoints apart from the loop: parts, keys, errors."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,6 +64,21 @@ def test_subtree(state, tmp_path):
   np.testing.assert_array_equal(best["ema"]["conv"]["kernel"], kernel)
   first = checkpoint.restore_subtree(tmp_path, part, step=1)
   np.testing.assert_array_equal(first["ema"]["conv"]["kernel"], kernel)
+
+
+def test_one_that_a_training_deletes_meanwhile(state, tmp_path, monkeypatch):
+  with checkpoint.Checkpoints(tmp_path) as checkpoints:
+    for step in (1, 2):
+      checkpoints.save(step, state, {}, score=float(step))
+  read = checkpoint._saved_score
+
+  def deleted(folder):
+    if folder.name == "2":
+      shutil.rmtree(folder)
+    return read(folder)
+
+  monkeypatch.setattr(checkpoint, "_saved_score", deleted)
+  assert checkpoint.best(tmp_path) == 1
 
 
 def test_subtree_errors(state, tmp_path):

@@ -1,5 +1,7 @@
 """How a command ends, by what its body raised."""
 
+import errno
+
 import jax
 import pytest
 
@@ -30,6 +32,8 @@ def end(error):
 @pytest.mark.parametrize(("error", "said"), [
     (ValueError("bad batch"), "error: bad batch"),
     (OSError("no space"), "error: no space"),
+    (OSError(errno.ENOSPC, "No space left on device"),
+     "No space left on device: no room for what this command writes"),
     (FULL, "error: the devices' memory .*9 GB.*config.num_microbatches")])
 def test_one_line_for_what_a_user_can_mend(error, said):
   with pytest.raises(SystemExit, match=said):

@@ -12,6 +12,7 @@ import pytest
 from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
 from semseg_jax.training import records
+from semseg_jax.training import run_dir
 from semseg_jax.training import writers
 
 
@@ -77,6 +78,33 @@ def test_more_steps_continue(toy, whole, tmp_path):
   toy.run(tmp_path, 8)
   assert_same_state(toy.run(tmp_path, 12), whole[1])
   assert lines(tmp_path) == lines(whole[0])
+
+
+def test_a_stage_that_is_trained_further_is_not_done(toy, tmp_path):
+  toy.run(tmp_path, 4)
+  assert run_dir.done_step(tmp_path) == 4
+
+  def fail(step):
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    toy.run(tmp_path, 8, on_batch=fail)
+  assert run_dir.done_step(tmp_path) is None
+
+
+def test_fewer_steps_than_were_trained(toy, tmp_path, caplog):
+  def terminate(step):
+    if step == 5:
+      os.kill(os.getpid(), signal.SIGTERM)
+
+  with pytest.raises(loop.Preempted):
+    toy.run(tmp_path, on_batch=terminate)
+  with pytest.raises(ValueError, match="for 5 steps already.*3 are too few"):
+    toy.run(tmp_path, 3)
+  toy.run(tmp_path, 5)
+  toy.run(tmp_path, 3)
+  assert "already done, with 5 steps, not 3" in caplog.text
+  assert run_dir.done_step(tmp_path) == 5
 
 
 def test_sigterm_saves_and_resumes(toy, whole, tmp_path):
