@@ -103,7 +103,8 @@ def train(config, workdir, *, overrides=None, only=()):
   stages = [stage_table.make(config, workdir, name) for name in names]
   for name in dict.fromkeys((*config.stages, *names)):
     # All, as the run's own config.json becomes this config.
-    run_dir.check(workdir / name, relevant(config, name))
+    run_dir.check(workdir / name, relevant(config, name),
+                  stage_table.of(config, name).fixed)
   for name, stage in zip(names, stages, strict=True):
     if not run_dir.adopted(workdir / name):
       lineage.check_further(config, workdir, name, stage.steps)
@@ -167,7 +168,9 @@ def adopt(config, workdir, model, names) -> None:
     if run_dir.done_step(workdir / name) is not None:
       continue
     relevant_now = relevant(config, name)
-    if lines := run_dir.refused(relevant(there, name), relevant_now):
+    if lines := run_dir.refused(
+        relevant(there, name), relevant_now,
+        stage_table.of(config, name).fixed):
       raise ValueError(
           f"{model}: its stage {name!r} is of another config:\n{lines}")
     step, arrays = checkpoint.read(place / name / "ckpt")
@@ -199,7 +202,11 @@ def check_run(config, workdir) -> None:
   What is only evaluated (steps of inversion, limits, splits) may differ.
   """
   for name in config.stages:
-    run_dir.check(workdir / name, relevant(config, name))
+    # Those of inversion are the evaluation's, too, and may be others than those
+    # that `label_head` was fitted with.
+    fixed = [field for field in stage_table.of(config, name).fixed
+             if field != "inversion.steps"]
+    run_dir.check(workdir / name, relevant(config, name), fixed)
 
 
 def relevant(config, name: str) -> dict:

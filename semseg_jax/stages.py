@@ -52,6 +52,8 @@ class Definition:
       `load_frozen`.
     fields: blocks of the config that the trained result depends on. A stage
       that can split its batches names "num_microbatches".
+    fixed: "block.steps" that are none of the stage's own: other ones would not
+      make it go on, but give another result.
     unused: config -> those of `fields` that this config makes no use of.
     needs: config -> names of the stages before it whose networks it is trained
       on: these cannot be trained further afterwards.
@@ -73,6 +75,7 @@ class Definition:
   """
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
+  fixed: tuple[str, ...] = ()
   unused: Callable[[Any], tuple[str, ...]] = lambda config: ()
   needs: Callable[[Any], tuple[str, ...]] = lambda config: ()
   predictor: Callable[[Any, Any], Predict] | None = None
@@ -190,6 +193,7 @@ METHODS = {
             parts=_part("encoder")),
         "label_head": Definition(
             label_head.make, label_head.FIELDS, needs=label_head.needs,
+            fixed=("inversion.steps",),
             predictor=labeling.predictor, rows=_inversion_rows,
             best_metric=None, parts=_part("segmenter")),
         "distilled": dataclasses.replace(
@@ -212,10 +216,11 @@ METHODS = {
     "fewshot_smis": _GENERATIVE | {
         "shots": Definition(
             smis_shots.make, smis_shots.FIELDS, needs=_generator,
-            parts=_part("latents")),
+            fixed=("shots.steps",), parts=_part("latents")),
         "encoder": Definition(
             smis_encoder.make, smis_encoder.FIELDS, unused=smis_encoder.unused,
             needs=lambda config: (*_generator(config), "shots"),
+            fixed=("shots.steps",),
             best_metric=smis_encoder.BEST_METRIC, parts=_part("encoder")),
     },
     "semisup": _BASELINES | {

@@ -110,3 +110,25 @@ def test_a_smis_encoder_is_planned_without_a_run(labeling, vectors):
   state = jax.eval_shape(stages.make(config, None, "encoder").init,
                          jax.random.key(0), frozen)
   assert state.encoder["mean"]["latents"].shape == frozen["mean"].shape
+
+
+def test_steps_that_are_no_stages_own_are_refused(tmp_path):
+  """Other ones would change the result, and nothing would be trained again."""
+  layouts = smis.get_config("smoke")
+  fitted = toy_faces.get_config("labels=20,smoke,fitted")
+  for config, name, field in (
+      (layouts, "shots", "shots.steps"), (layouts, "encoder", "shots.steps"),
+      (fitted, "label_head", "inversion.steps")):
+    config.stages = (name,)
+    run_dir.prepare(tmp_path / name, experiment.relevant(config, name), {})
+    block, key = field.split(".")
+    config[block][key] += 1
+    with pytest.raises(run_dir.ConfigMismatchError, match=field):
+      experiment.train(config, tmp_path)
+    if block == "inversion":  # images may be labeled in other steps
+      experiment.check_run(config, tmp_path)
+    else:
+      with pytest.raises(run_dir.ConfigMismatchError, match=field):
+        experiment.check_run(config, tmp_path)
+    config[block][key] -= 1
+    (tmp_path / name / "config.json").unlink()

@@ -72,27 +72,29 @@ def write_json(path, value) -> None:
       json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
 
-def check(folder, config: dict) -> None:
+def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
   """Raises ConfigMismatchError if the folder holds a run of another config.
 
-  Fields named in CHANGEABLE may differ; the error lists the others.
+  Fields named in CHANGEABLE may differ, but for those of `fixed`; the error
+  lists the others.
   """
   folder = absolute(folder)
   path = folder / "config.json"
   if not path.exists():
     return
-  if lines := refused(json.loads(path.read_text()), _as_on_disk(config)):
+  if lines := refused(
+      json.loads(path.read_text()), _as_on_disk(config), fixed):
     raise ConfigMismatchError(
         f"{folder} holds a run with another config:\n{lines}\n"
         "Give the new run its own --workdir, set these fields back to "
         f"continue the old one, or delete {folder} to start again.")
 
 
-def refused(old: dict, new: dict) -> str:
-  """A line for each field that differs and is not in CHANGEABLE."""
+def refused(old: dict, new: dict, fixed: Sequence[str] = ()) -> str:
+  """A line for each field that differs and is in `fixed` or not CHANGEABLE."""
   return "\n".join(f"  {name}: {there} there, {now} now"
                    for name, there, now in differences(old, new)
-                   if name.split(".")[-1] not in CHANGEABLE)
+                   if name in fixed or name.split(".")[-1] not in CHANGEABLE)
 
 
 def prepare(folder, config: dict, overrides: dict, *,
