@@ -82,9 +82,12 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
           spec.ignore_index, batch_size, size, *([fill] if fill else [])]))
   names = file_names(source.ids)
   total = _num_chunks(source, batch_size)
-  _fill(store, chunks.assigned(total, process, num_processes), predict, source,
-        spec, batch_size, (size, fill), folder, names, images)
-  store.wait(range(total))
+  assigned = chunks.assigned(total, process, num_processes)
+  _fill(store, assigned, predict, source, spec, batch_size, (size, fill),
+        folder, names, images)
+  # Those of others may be of a former evaluation, until they are replaced.
+  store.wait([k for k in range(total) if k not in assigned],
+             lambda arrays: _same_content(arrays, source))
   counts = _collect(store, total, folder)
   methods = counts.pop("methods")
   scored = {
@@ -168,9 +171,13 @@ def _still_valid(arrays, source, names, there) -> bool:
   """Whether a finished chunk's index masks are still in the folder, and its
   images and their labels what they were."""
   methods = _methods(arrays)
-  if not all(f"{stems([names[i]], m, methods)[0]}_index.png" in there
-             for i in arrays["index"] for m in methods):
-    return False
+  return all(f"{stems([names[i]], m, methods)[0]}_index.png" in there
+             for i in arrays["index"] for m in methods) and (
+                 _same_content(arrays, source))
+
+
+def _same_content(arrays, source) -> bool:
+  """Whether a chunk's images and their labels are what they were."""
   if _CONTENT not in arrays:
     return True  # of a former version, or images that do not change
   now = sources.contents(source, arrays["index"])

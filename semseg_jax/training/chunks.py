@@ -53,11 +53,18 @@ class ChunkStore:
       logging.warning("%s %s: computed again", self._path(chunk), fault)
     return fault is None
 
-  def wait(self, chunks, *, poll: float = 1.0) -> None:
-    """Returns when all of `chunks` are done, by whichever process."""
-    pending = list(chunks)
-    while pending := [k for k in pending if self._fault(k) is not None]:
-      time.sleep(poll)
+  def wait(self, chunks, valid=lambda arrays: True, *, poll: float = 1.0
+           ) -> None:
+    """Returns when all of `chunks` are done, by whichever process.
+
+    Args:
+      chunks: their numbers.
+      valid: whether the arrays of one are up to date.
+      poll: seconds between two looks.
+    """
+    for k in chunks:
+      while self._fault(k) is not None or not valid(self.load(k)):
+        time.sleep(poll)
 
   def save(self, chunk: int, arrays: dict[str, np.ndarray]) -> None:
     """Writes the result of `chunk`; a reader sees all of it or nothing."""

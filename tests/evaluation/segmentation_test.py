@@ -230,6 +230,20 @@ def test_what_changed_on_disk_is_scored_again(tmp_path):
   assert second["plain"]["miou"] < first["plain"]["miou"]
 
 
+def test_processes_wait_for_what_changed_on_disk(tmp_path):
+  source = _Stored()
+  _run(tmp_path, _Predict(3), source)
+  source.corrected = 4  # of the second chunk, which is process 1's
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    first = pool.submit(
+        _run, tmp_path, _Predict(3), source, process=0, num_processes=2)
+    with pytest.raises(concurrent.futures.TimeoutError):
+      first.result(timeout=2)
+    second = _run(tmp_path, _Predict(3), source, process=1, num_processes=2)
+    assert first.result() == second
+  assert second == _run(tmp_path / "anew", _Predict(3), source)
+
+
 def test_chunks_of_a_former_version_count(tmp_path):
   first = _run(tmp_path, _Predict(3), _Stored())
   path = tmp_path / "chunks" / "chunk_00001.npz"
