@@ -31,6 +31,7 @@ class Entry(NamedTuple):
   methods: tuple[str, ...]
   config: dict
   finished: str
+  extra: dict
 
 
 class RecordMismatchError(ValueError):
@@ -141,7 +142,7 @@ def below(folders) -> list[Entry]:
       continue
     entries.append(Entry(
         path.parent, record.split, study_of(record), tuple(record.methods),
-        record.config, record.finished))
+        record.config, record.finished, record.extra))
   return sorted(entries, key=lambda x: x.finished, reverse=True)
 
 

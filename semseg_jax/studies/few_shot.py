@@ -126,8 +126,10 @@ def write(config, workdir, *, shots, segmenters, trials: int,
         cells_lib.changed(config, stages=tuple(
             x for x in config.stages if x in ("gan", "fully_supervised"))),
         folder.parent, s, _methods(r for r in rows if r["split"] == s),
-        seconds=time.monotonic() - started, extra={"updates": updates},
-        study="few_shot")
+        seconds=time.monotonic() - started, study="few_shot", extra={
+            "shots": list(shots), "segmenters": list(segmenters),
+            "trials": trials, "baseline_trials": baseline_trials,
+            "updates": updates})
   tables.write(folder, rows, [
       {k: v for k, v in r.items() if k != "trials"} for r in rows])
   return rows

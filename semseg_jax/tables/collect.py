@@ -120,16 +120,16 @@ def find_record(root: pathlib.Path, run: definition.Run, split: str,
   # Second where former versions had those of studies.
   for part in dict.fromkeys((run.study, "")):
     own = root / run.folder / part / "eval" / split
-    record = load_record(own, config, run.study)
+    record = load_record(own, config, run)
     if record is not None:
       return own, record
   for entry in elsewhere:
     if ((entry.split, entry.study) == (split, run.study) and (
         not method or method in entry.methods)
-        and not unlike(entry.config, config)):
+        and not unlike(entry.config, config)
+        and not _other_flags(entry.extra, run)):
       try:
-        return entry.folder, load_record(
-            entry.folder, entry.config, run.study)
+        return entry.folder, load_record(entry.folder, entry.config, run)
       except UnfinishedError:
         continue
   return None
@@ -161,7 +161,7 @@ def near_misses(
         missing.append((run, split, config))
   for folder, entry in left.items():
     fields, run = min(
-        ((unlike(entry.config, config), run)
+        (([*unlike(entry.config, config), *_other_flags(entry.extra, run)], run)
          for run, split, config in missing
          if (split, run.study) == (entry.split, entry.study)),
         key=lambda x: len(x[0]), default=((), None))
@@ -174,10 +174,23 @@ def near_misses(
   return lines
 
 
-def load_record(folder: pathlib.Path, config: dict, study: str = ""
+def _other_flags(extra: dict, run: definition.Run) -> list[tuple]:
+  """[(flag, value there, value of the run's command)] that differ.
+
+  Args:
+    extra: of a record; in former versions it lacks some.
+    run: whose command gives the flags.
+  """
+  text = lambda x: ",".join(map(str, x)) if isinstance(x, list) else str(x)
+  return [(f"--{name}", text(extra[name]), value)
+          for name, value in run.flags.items()
+          if name in extra and text(extra[name]) != value]
+
+
+def load_record(folder: pathlib.Path, config: dict, run: definition.Run
                 ) -> records.Record | None:
-  """A finished run's record of one split; None where there is none of a study,
-  or of the ordinary evaluation.
+  """A finished run's record of one split; None where there is none of its
+  study with these flags, or of the ordinary evaluation.
 
   Raises:
     records.RecordMismatchError: it is of another config.
@@ -187,7 +200,7 @@ def load_record(folder: pathlib.Path, config: dict, study: str = ""
     record = records.load(folder)
   except FileNotFoundError:
     return None
-  if records.study_of(record) != study:
+  if records.study_of(record) != run.study or _other_flags(record.extra, run):
     return None
   records.check_config(folder / "record.json", record.config, config)
   for stage, step in record.extra.get("finished_steps", {}).items():

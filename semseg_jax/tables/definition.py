@@ -118,8 +118,13 @@ class Run:
   @property
   def study(self) -> str:
     """The study that scores the run; "" for the ordinary evaluation."""
-    return next((x.removeprefix("--study=") for x in self.evaluate.split()
-                 if x.startswith("--study=")), "")
+    return self.flags.get("study", "")
+
+  @property
+  def flags(self) -> dict[str, str]:
+    """{name: value} of the command's flags."""
+    return dict(x.removeprefix("--").split("=", 1)
+                for x in self.evaluate.split() if "=" in x)
 
   @property
   def folder(self) -> str:

@@ -300,6 +300,28 @@ def test_a_study_of_a_former_version_is_no_ordinary_evaluation(tmp_path):
       [tmp_path])) == [(), (0.75,)]
 
 
+def test_a_study_with_other_flags_counts_for_none(tmp_path):
+  table, _, study = _with_study()
+  folder = tmp_path / study.folder / "few_shot"
+  told = dict(study="few_shot", shots=[1, 5], updates=3)
+  _saved(folder, study, 0.5, **told, trials=1)
+  elsewhere = records.below([tmp_path])
+  assert _values(table, config_of, tmp_path) == [(), ()]
+  assert _values(table, config_of, tmp_path / "none", elsewhere) == [(), ()]
+  [line] = collect.near_misses(
+      table, config_of, tmp_path / "none", elsewhere)
+  assert line.endswith(": --trials: 1 there, 2 in the table")
+  for extra in (told | {"trials": 2}, told):  # a former version kept none
+    _saved(folder, study, 0.5, **extra)
+    assert _values(table, config_of, tmp_path) == [(), (0.5,)]
+  study = dataclasses.replace(
+      study, evaluate=f"{study.evaluate} --shots=1,5 --updates=3")
+  assert collect.find_record(tmp_path, study, "test", config_of(study))
+  study = dataclasses.replace(
+      study, evaluate=study.evaluate.replace("1,5", "5,10"))
+  assert not collect.find_record(tmp_path, study, "test", config_of(study))
+
+
 TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"
         "<!-- table:two -->\n<!-- /table -->\nc\n")
 
