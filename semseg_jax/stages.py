@@ -54,6 +54,7 @@ class Definition:
       that can split its batches names "num_microbatches".
     fixed: "block.steps" that are none of the stage's own: other ones would not
       make it go on, but give another result.
+    counted: the block with the stage's steps; "": that of its name.
     unused: config -> those of `fields` that this config makes no use of.
     needs: config -> names of the stages before it whose networks it is trained
       on: these cannot be trained further afterwards.
@@ -76,6 +77,7 @@ class Definition:
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
   fixed: tuple[str, ...] = ()
+  counted: str = ""
   unused: Callable[[Any], tuple[str, ...]] = lambda config: ()
   needs: Callable[[Any], tuple[str, ...]] = lambda config: ()
   predictor: Callable[[Any, Any], Predict] | None = None
@@ -176,7 +178,8 @@ _BASELINES = {
     "supervised": _segmenter(supervised, "supervised"),
     "fully_supervised": Definition(
         fully_supervised.make, fully_supervised.FIELDS,
-        predictor=fully_supervised.predictor, rows=_own_row,
+        counted="supervised", predictor=fully_supervised.predictor,
+        rows=_own_row,
         effective=fully_supervised.effective),
 }
 _GENERATIVE = _BASELINES | {
@@ -193,7 +196,7 @@ METHODS = {
             parts=_part("encoder")),
         "label_head": Definition(
             label_head.make, label_head.FIELDS, needs=label_head.needs,
-            fixed=("inversion.steps",),
+            fixed=("inversion.steps",), counted="few_shot",
             predictor=labeling.predictor, rows=_inversion_rows,
             best_metric=None, parts=_part("segmenter")),
         "distilled": dataclasses.replace(
@@ -203,6 +206,7 @@ METHODS = {
     "repurpose_gan": _GENERATIVE | {
         "segmenter": Definition(
             segmenter.make, segmenter.FIELDS, needs=_segmenter_needs,
+            counted="few_shot",
             predictor=segmenter.predictor,
             labeler=functools.partial(segmenter.predictor, keep=False),
             rows=lambda config, name: ("inversion",),
@@ -228,7 +232,7 @@ METHODS = {
         "mean_teacher": _segmenter(mean_teacher, "mean_teacher", "teacher"),
         "s4gan": _segmenter(s4gan, "s4gan"),
         "classifier": Definition(
-            classifier.make, classifier.FIELDS, needs=_start,
+            classifier.make, classifier.FIELDS, needs=_start, counted="mlmt",
             best_metric=classifier.BEST_METRIC,
             parts=lambda config, rows: ()),
         "mlmt": Definition(
@@ -258,6 +262,12 @@ def of(config, name: str) -> Definition:
         f"--stage or config.stages: method {config.method!r} has no stage "
         f"{name!r}; choose from {', '.join(stages)}")
   return stages[name]
+
+
+def steps_field(method: str, name: str) -> str:
+  """The field with a stage's steps, also of a stage that does not exist."""
+  definition = METHODS.get(method, {}).get(name)
+  return f"{(definition and definition.counted) or name}.steps"
 
 
 def spec_of(config):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from semseg_jax import stages as stage_table
 from semseg_jax.evaluation import pretraining
 from semseg_jax.evaluation import record as records
 from semseg_jax.tables import definition
@@ -203,14 +204,28 @@ def load_record(folder: pathlib.Path, config: dict, run: definition.Run
   if records.study_of(record) != run.study or _other_flags(record.extra, run):
     return None
   records.check_config(folder / "record.json", record.config, config)
+  scoring = {field for field, _ in run.scoring}  # not what was trained
   for stage, step in record.extra.get("finished_steps", {}).items():
-    wanted = (config.get(stage) or {}).get("steps", step)
+    wanted = wanted_steps(config, stage, scoring)
     # 0: a stage that only computes; its config's steps are something else.
-    if step is None or (step and step != wanted):
+    if step is None or (step and wanted and step != wanted):
       raise UnfinishedError(
           f"{folder / 'record.json'} was made when stage {stage!r} had not "
           f"finished its {wanted or ''} steps; evaluate again after training")
   return record
+
+
+def wanted_steps(config: dict, stage: str, scoring=()) -> int:
+  """Steps that a config asks of a stage; 0: not known.
+
+  Args:
+    config: nested dicts.
+    stage: its name.
+    scoring: fields that were changed after the training.
+  """
+  field = stage_table.steps_field(config.get("method", ""), stage)
+  block, _, name = field.partition(".")
+  return 0 if field in scoring else (config.get(block) or {}).get(name, 0)
 
 
 def _scores(table, row, column, folder, record) -> list[float]:

@@ -122,7 +122,7 @@ def trained(run: definition.Run, folders: Folders, stages, plain) -> bool:
   """Whether every stage of a run has finished its steps."""
   for stage in stages:
     done = run_dir.done_step(folders.root / run.folder / stage)
-    wanted = (plain.get(stage) or {}).get("steps", 0)
+    wanted = collect.wanted_steps(plain, stage)
     # 0: a stage that only computes; its config's steps are something else.
     if done is None or 0 < done < wanted:
       return False
@@ -234,7 +234,8 @@ def line(job: Job, folders: Folders) -> str:
   run, splits = job.run, job.splits
   plain = plain_config(run, folders, job.table)
   stages = job.stages or tuple(plain["stages"])
-  is_trained = trained(run, folders, stages, plain)
+  is_trained = trained(run, folders, stages, plain_config(
+      dataclasses.replace(run, scoring=()), folders, job.table))
   # A record elsewhere says that its training had finished.
   if (is_trained or splits and folders.elsewhere) and evaluated(
       run, folders, plain, splits):

@@ -187,6 +187,29 @@ def test_record_from_before_the_training_ended_is_refused(filled):
   collect.results(table, config_of, root)  # it only computes
 
 
+def test_steps_of_a_stage_may_be_in_another_block(tmp_path):
+  run = definition.Run("configs/m/set.py")
+  folder = tmp_path / run.folder / "eval/test"
+  for method, stage, block in (
+      ("semantic_gan", "fully_supervised", "supervised"),
+      ("semantic_gan", "label_head", "few_shot"),
+      ("repurpose_gan", "segmenter", "few_shot"),
+      ("semisup", "classifier", "mlmt")):
+    config = {"method": method, block: {"steps": 8}}
+    write = lambda step, config=config, stage=stage: records.save(
+        folder, records.make({}, config=config, split="test", seconds=1.0,
+                             extra={"finished_steps": {stage: step}}))
+    find = lambda run, config=config: collect.find_record(
+        tmp_path, run, "test", config)
+    write(8)
+    assert find(run)
+    write(4)
+    with pytest.raises(collect.UnfinishedError, match=f"'{stage}' had not"):
+      find(run)
+    # After the training they were changed, for what is scored.
+    assert find(dataclasses.replace(run, scoring=((f"{block}.steps", 8),)))
+
+
 def test_missing_method_and_metric_are_named(filled):
   table, root = filled
   wrong = toy(rows=[ROWS[1] | {"method": "oracle"}])
