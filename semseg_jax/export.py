@@ -7,14 +7,12 @@ import numpy as np
 
 from semseg_jax import stages
 from semseg_jax.interop import torch_files
+from semseg_jax.methods.common import trained
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
-# Fields with files that methods read; those of other fields are where training
-# started from.
-_FILES = ("generator.weights", "encoder.weights", "perceptual.weights")
 # What runs with labels make of one without, which has no methods itself.
 _OF_OTHERS = ("encoder", "inversion")
 _PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
@@ -131,7 +129,7 @@ def _checkpoints(config, workdir) -> dict[str, epath.Path]:
 def _files(config) -> tuple[dict, dict]:
   """({field: {entry: array}}, {field: metadata}) of files that are named."""
   values = {field: config.get(block, {}).get(name, "")
-            for field in _FILES for block, name in [field.split(".")]}
+            for field in trained.FILES for block, name in [field.split(".")]}
   values |= {f"pretrained.{k}": v for k, v in config.get(
       "pretrained", {}).items()}
   files, metadata = {}, {}

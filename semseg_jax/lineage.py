@@ -2,9 +2,9 @@
 
 A stage is trained on networks of stages before it (`needs` of its
 `Definition`), at the steps that they have then; its folder keeps these, and
-when they were saved (trained_on.json). Once one of them is trained further or
-again, the stage fits it no longer, and what both give together is neither's
-result.
+when they were saved (trained_on.json), or what the file was that the generator
+came from. Once one of them is trained further or again, the stage fits it no
+longer, and what both give together is neither's result.
 """
 
 from collections.abc import Mapping
@@ -15,23 +15,26 @@ from etils import epath
 
 from semseg_jax import stages as stage_table
 from semseg_jax.methods.common import generator
+from semseg_jax.methods.common import trained
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 
-_CURE = ("delete {folders} to train what is in them again, or put back the "
-         "checkpoints that they were trained on")
+_CURE = ("delete {folders} to train what is in them again, or put back "
+         "what they were trained on")
 # One that was trained again has as many steps, but another time. Former
 # versions kept the times of another run's stages alone.
 _SAVED = ", saved at"
 _OTHER = " of another run"
+_FILE = "generator.weights"
 
 
 def now(config, workdir, name: str, *,
         elsewhere: Mapping[str, epath.Path] | None = None) -> dict[str, int]:
   """{stage that the stage `name` is trained on: the step that it has now}.
 
-  With it {"<stage>, saved at": nanoseconds}, as far as that is known.
+  With it {"<stage>, saved at": nanoseconds}, as far as that is known, and a
+  digest of the file that stands in for the generator's stage.
 
   Args:
     config: the experiment's.
@@ -40,7 +43,10 @@ def now(config, workdir, name: str, *,
     elsewhere: run folders of stages that are not in this one's.
   """
   steps = {}
-  for need in stage_table.of(config, name).needs(config):
+  definition = stage_table.of(config, name)
+  if "generator" in definition.fields:
+    steps |= {k: v for k, v in trained.digests(config).items() if k == _FILE}
+  for need in definition.needs(config):
     folder = _folder(config, workdir, need, elsewhere)
     step = checkpoint.best(folder / "ckpt")
     if step is not None:
@@ -79,7 +85,7 @@ def check(config, workdir, names: Sequence[str] = (), *,
     there = now(config, workdir, name, elsewhere=elsewhere)
     if not any(x.endswith(_SAVED) for x in kept) and (
         not run_dir.adopted(folder)):
-      needs = [x for x in there if not x.endswith(_SAVED)]
+      needs = stage_table.of(config, name).needs(config)
       _warn_if_older(folder, [
           _folder(config, workdir, need, elsewhere) for need in needs])
     changed = {}
@@ -127,6 +133,8 @@ def _folder(config, workdir, name, elsewhere) -> epath.Path:
 
 
 def _change(need, before, after) -> str:
+  if need == _FILE:
+    return f"another file config.{need} than is there now"
   if need.endswith(_SAVED):
     name = need.removesuffix(_SAVED)
     if name.endswith(_OTHER):

@@ -6,6 +6,7 @@ from semseg_jax import stages
 from semseg_jax.data import sources
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import trained
 from semseg_jax.methods.common import validation
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.ops import scores
@@ -27,7 +28,7 @@ def validate(config, workdir, predict) -> dict[str, float]:
   split = data.dataset(config).splits.get(c.validation)
   if not split or not split.labeled:
     return {}
-  trained = trained_of(config, workdir)
+  networks = trained_of(config, workdir)
   digits = fingerprint(config, workdir)
   written = _validation(workdir)
   limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
@@ -42,19 +43,19 @@ def validate(config, workdir, predict) -> dict[str, float]:
   run_dir.write_json(workdir / _VALIDATION, {
       "fingerprint": digits, "contents": contents,
       "images": min(limit, len(split)),
-      "miou": miou, **trained})
+      "miou": miou, **networks})
   return miou
 
 
 def fingerprint(config, workdir) -> str:
   """Digits that stand for what a run's rows are and hang on."""
-  trained = trained_of(config, workdir)
+  networks = trained_of(config, workdir)
   rows = stages.rows_of(
-      config, lambda name: trained["steps"][name] is not None)
+      config, lambda name: networks["steps"][name] is not None)
   # Former versions did not have this row.
   added = {"rows": [combined.ROW]} if combined.ROW in rows else {}
   return records.config_hash({
-      **json.loads(config.to_json_best_effort()), **trained, **added})
+      **json.loads(config.to_json_best_effort()), **networks, **added})
 
 
 def of_run(config, workdir) -> dict[str, float | None]:
@@ -66,10 +67,11 @@ def of_run(config, workdir) -> dict[str, float | None]:
   ckpt = lambda name: workdir / name / "ckpt"
   rows = stages.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
   written = _validation(workdir)
-  trained = trained_of(config, workdir)
-  # Former versions kept no times, and more steps.
-  if written.get("saved_at", trained["saved_at"]) == trained["saved_at"] and (
-      written.get("steps", {}).items() >= trained["steps"].items()):
+  networks = trained_of(config, workdir)
+  # Former versions kept no times or files, and more steps.
+  if all(written.get(k, networks[k]) == networks[k]
+         for k in networks if k != "steps") and (
+             written.get("steps", {}).items() >= networks["steps"].items()):
     return {row: written["miou"].get(row) for row in rows}
   return {row: checkpoint.score_of(ckpt(name))
           if stages.validated_row(config, name) == row else None
@@ -85,8 +87,10 @@ def trained_of(config, workdir) -> dict[str, dict[str, int | None]]:
   """What stands for the networks that predictions are made with.
 
   {"steps": {stage: step of its checkpoint}, "saved_at": {stage: when it was
-  saved}}: a stage that was trained again has as many steps.
+  saved}, "files"?: {field: digest of the file that it names}}: a stage that was
+  trained again has as many steps, a file that was written again its name.
   """
   folders = {name: workdir / name / "ckpt" for name in config.stages}
   return {"steps": {k: checkpoint.best(v) for k, v in folders.items()},
-          "saved_at": {k: checkpoint.saved_at(v) for k, v in folders.items()}}
+          "saved_at": {k: checkpoint.saved_at(v) for k, v in folders.items()},
+          **({"files": files} if (files := trained.digests(config)) else {})}

@@ -169,6 +169,29 @@ def test_another_runs_generator_counts(tmp_path):
   assert method_scores.trained_of(config, workdir) != trained
 
 
+def test_a_generators_file_that_is_written_again_counts(tmp_path):
+  config, file = repurpose_gan.get_config("smoke"), tmp_path / "g.safetensors"
+  config.stages, config.generator.weights = ("segmenter",), str(file)
+  file.write_bytes(b"a generator")
+  _saved(config, tmp_path, "segmenter", 2)
+  before = method_scores.fingerprint(config, tmp_path)
+  lineage.check(config, tmp_path)
+  file.write_bytes(b"a generator")  # the same
+  lineage.check(config, tmp_path)
+  assert method_scores.fingerprint(config, tmp_path) == before
+  file.write_bytes(b"A generator")  # of as many bytes
+  assert method_scores.fingerprint(config, tmp_path) != before
+  with pytest.raises(ValueError, match=(
+      r"'segmenter' was trained on another file config.generator.weights than "
+      r"is there now: delete \S+/segmenter to")):
+    lineage.check(config, tmp_path)
+  # A former version did not keep it; and a file may be gone.
+  (tmp_path / "segmenter/trained_on.json").unlink()
+  lineage.check(config, tmp_path)
+  file.unlink()
+  lineage.check(config, tmp_path)
+
+
 def test_a_run_keeps_and_checks_what_it_was_trained_on(
     tmp_path, tmp_path_factory):
   trained, _ = smoke.demo(tmp_path_factory)

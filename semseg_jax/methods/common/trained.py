@@ -4,13 +4,20 @@ Where `workdir` is None nothing is read: the arrays' shapes and types come back
 instead, for planning.
 """
 
+import functools
 import pathlib
 from typing import Any
+import zlib
 
 from etils import epath
 
 from semseg_jax import interop
 from semseg_jax.training import checkpoint
+
+# Fields with files that methods read; those of other fields are where training
+# started from.
+FILES = ("generator.weights", "encoder.weights", "perceptual.weights")
+_BLOCK = 1 << 24  # bytes read at once
 
 
 def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
@@ -50,3 +57,24 @@ def converted(path: str, field: str) -> dict[str, Any]:
         f"{field}: there is no file {path}; make it with "
         "semseg-jax convert")
   return dict(interop.load(path)[1])
+
+
+def digests(config) -> dict[str, int]:
+  """{field of FILES: digest of its file}, of files that are there."""
+  named = {field: config.get(block, {}).get(name, "")
+           for field in FILES for block, name in [field.split(".")]}
+  return {field: _digest(path, path.stat().st_size, path.stat().st_mtime_ns)
+          for field, text in named.items()
+          # An exported model's are within it.
+          if text and (path := pathlib.Path(text)).is_file()}
+
+
+@functools.lru_cache
+def _digest(path: pathlib.Path, size: int, changed: int) -> int:
+  """The file's size and CRC-32 as one number; read again when it changed."""
+  del changed
+  digest = 0
+  with path.open("rb") as file:
+    while block := file.read(_BLOCK):
+      digest = zlib.crc32(block, digest)
+  return size << 32 | digest
