@@ -109,6 +109,7 @@ def train(config, workdir, *, overrides=None, only=()):
     if not run_dir.adopted(workdir / name):
       lineage.check_further(config, workdir, name, stage.steps)
   checks.check(config, names)
+  _warn_of_generator(config)
   facts = dataset_facts.of_weights(config, workdir)
   if jax.process_index() == 0:
     run_dir.describe(
@@ -207,6 +208,36 @@ def check_run(config, workdir) -> None:
     fixed = [field for field in stage_table.of(config, name).fixed
              if field != "inversion.steps"]
     run_dir.check(workdir / name, relevant(config, name), fixed)
+  _warn_of_generator(config)
+
+
+def _warn_of_generator(config) -> None:
+  """Says where `config.labels.run` was trained otherwise than `config` states.
+
+  Networks of other shapes are an error where they are loaded; another method's
+  config has settings of its own for a generator.
+  """
+  if not lineage.other_generator(config):
+    return
+  place, other = exported.place(config.labels.run), []
+  whole = (exported.config(place) if exported.is_file(place)
+           else run_dir.described(place)[0] if run_dir.is_known(place) else {})
+  if whole.get("method") != config.method:
+    return
+  for name in ("gan", *(("encoder",) * (config.method == "semantic_gan"))):
+    there = (json.loads((place / name / "config.json").read_text())
+             if run_dir.is_known(place / name)
+             else relevant(run_dir.configured(whole), name))
+    here = json.loads(json.dumps(relevant(config, name)))
+    other += [
+        field for field, *values in run_dir.differences(there, here)
+        if field.split(".")[0] in (name, "generator", "image_discriminator")
+        and not field.endswith(".weights") and "absent" not in values]
+  if other:
+    logging.warning(
+        "config.labels.run: %s was trained with other %s than this config "
+        "states; what it was trained with counts", config.labels.run,
+        ", ".join(dict.fromkeys(other)))
 
 
 def relevant(config, name: str) -> dict:
@@ -294,7 +325,9 @@ def save_record(config, workdir, split: str, methods: dict, *,
   steps = method_scores.trained_of(config, workdir)["steps"]
   finished = {name: run_dir.done_step(workdir / name)
               for name in config.stages}
-  told = {"study": study} if study else {}
+  told: dict = {"study": study} if study else {}
+  if generator := lineage.other_generator(config):
+    told["generator"] = generator
   records.save(workdir / study / "eval" / split, records.make(
       methods, config=json.loads(config.to_json_best_effort()), split=split,
       seconds=seconds, checkpoint_step=next(iter(

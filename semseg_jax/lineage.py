@@ -59,6 +59,17 @@ def now(config, workdir, name: str, *,
   return steps
 
 
+def other_generator(config) -> dict[str, int]:
+  """{"step", "saved_at"} of the generator in `config.labels.run`; {}: none."""
+  if not config.get("labels", {}).get("run", ""):
+    return {}
+  folder = exported.place(config.labels.run) / "gan" / "ckpt"
+  if not checkpoint.exists(folder):
+    return {}
+  return {"step": checkpoint.latest(folder),
+          "saved_at": checkpoint.saved_at(folder)}
+
+
 def check(config, workdir, names: Sequence[str] = (), *,
           elsewhere: Mapping[str, epath.Path] | None = None) -> None:
   """Raises unless the trained stages of a run fit those they were trained on.

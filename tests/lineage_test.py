@@ -152,6 +152,7 @@ def test_another_runs_generator_counts(tmp_path):
   _saved(config, tmp_path / "other", "encoder", 2)
   _saved(config, workdir, "label_head", 3)
   lineage.check(config, workdir)
+  assert lineage.other_generator(config)["step"] == 4
   trained = method_scores.trained_of(config, workdir)
   _saved(config, tmp_path / "other", "gan", 8)
   with pytest.raises(ValueError, match="'gan' at step 4, which is at step 8"):

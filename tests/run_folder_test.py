@@ -132,3 +132,22 @@ def test_steps_that_are_no_stages_own_are_refused(tmp_path):
         experiment.check_run(config, tmp_path)
     config[block][key] -= 1
     (tmp_path / name / "config.json").unlink()
+
+
+def test_another_runs_generator_is_told_from_the_configs_own(caplog, tmp_path):
+  """The shipped one was trained with the library's own settings."""
+  def warned(**fields):
+    config = toy_faces.get_config("labels=20,fitted,run=toy_faces,seed=1")
+    config.stages = ("supervised",)
+    config.update_from_flattened_dict(fields)
+    caplog.clear()
+    experiment.check_run(config, tmp_path)
+    return [x.getMessage() for x in caplog.records if "labels.run" in x.msg]
+
+  assert not warned()
+  assert not warned(**{"supervised.steps": 3})
+  [line] = warned(**{"gan.steps": 7, "encoder.kind": "residual"})
+  assert "toy_faces was trained with other gan.steps, encoder.kind than" in line
+  caplog.clear()
+  experiment._warn_of_generator(smis.get_config("run=toy_faces"))
+  assert not caplog.records

@@ -42,6 +42,7 @@ class Results(NamedTuple):
   """A table with its cells [rows][columns].
 
   missing_configs: files that rows name and that do not exist.
+  mixed: rows that ought to share a generator and do not, a text for each one.
   pretrained: for each row what its networks were pretrained on; "" for random
     weights, None where the row has no run.
   """
@@ -49,6 +50,7 @@ class Results(NamedTuple):
   cells: tuple[tuple[Cell, ...], ...]
   missing_configs: tuple[str, ...]
   pretrained: tuple[str | None, ...]
+  mixed: tuple[str, ...] = ()
 
 
 def results(table: definition.Table,
@@ -70,7 +72,7 @@ def results(table: definition.Table,
       before the training had finished.
     ValueError: a record lacks the row's method or the column's metric.
   """
-  configs, missing = {}, []
+  configs, missing, generators = {}, [], {}
   for run in definition.runs(table):
     try:
       configs[run] = config_of(run)
@@ -84,7 +86,12 @@ def results(table: definition.Table,
       if run in configs:
         located = find_record(root, run, column.split, configs[run], elsewhere,
                               method=row.method, unlike=unlike)
-        values += _scores(table, row, column, *located) if located else ()
+        if not located:
+          continue
+        values += _scores(table, row, column, *located)
+        if known := located[1].extra.get("generator"):
+          generators.setdefault(_generator(run), {}).setdefault(
+              tuple(known.values()), {})[row.name] = None
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
 
@@ -100,7 +107,15 @@ def results(table: definition.Table,
     return "; ".join(filter(None, dict.fromkeys(of_runs))) if of_runs else None
 
   return Results(table, cells, tuple(dict.fromkeys(missing)),
-                 tuple(pretrained(row) for row in table.rows))
+                 tuple(pretrained(row) for row in table.rows),
+                 tuple(" / ".join(map(", ".join, of.values()))
+                       for of in generators.values() if len(of) > 1))
+
+
+def _generator(run):
+  """What names the generator that a run takes from another."""
+  needed = [n.run for n in run.needs if n.field == "labels.run"]
+  return needed[0] if needed else dict(run.arguments).get("run", "")
 
 
 def find_record(root: pathlib.Path, run: definition.Run, split: str,

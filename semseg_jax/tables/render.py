@@ -97,6 +97,8 @@ def _notes(results) -> list[str]:
             if key in used]
   notes += [f"Not runnable yet: there is no {name}."
             for name in results.missing_configs]
+  notes += [f"Not of one and the same generator: {rows}."
+            for rows in results.mixed]
   return notes
 
 

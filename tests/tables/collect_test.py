@@ -345,6 +345,20 @@ def test_a_study_with_other_flags_counts_for_none(tmp_path):
   assert not collect.find_record(tmp_path, study, "test", config_of(study))
 
 
+def test_rows_of_different_generators_are_named(tmp_path):
+  table = toy(seeds=(0,), columns=COLUMNS[:1], rows=[
+      dict(name=name, config="configs/m/set.py", method="supervised",
+           arguments={"run": "there", "kind": name}) for name in "abc"])
+  for run, step in zip(definition.runs(table), (4, 4, 8), strict=True):
+    _saved(tmp_path / run.folder, run, 0.5,
+           generator={"step": step, "saved_at": 0})
+  results = collect.results(table, config_of, tmp_path)
+  assert results.mixed == ("a, b / c",)
+  assert "one and the same generator: a, b / c." in render.markdown(results)
+  _saved(tmp_path / run.folder, run, 0.5)  # of a former version
+  assert not collect.results(table, config_of, tmp_path).mixed
+
+
 TEXT = ("a\n<!-- table:one -->\nold\n<!-- /table -->\nb\n"
         "<!-- table:two -->\n<!-- /table -->\nc\n")
 
