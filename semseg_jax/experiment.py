@@ -256,8 +256,9 @@ def evaluate(config, workdir, *, splits=()):
   """Labels and scores test images with every method a run has trained.
 
   Each split has a folder below workdir/eval with record.json, predictions and
-  an overview; an interrupted evaluation continues. Several processes share the
-  images and need a common `workdir`; process 0 writes the records.
+  an overview; an interrupted evaluation continues. Stages that are not trained
+  yet are left out, with a warning. Several processes share the images and need
+  a common `workdir`; process 0 writes the records.
 
   Args:
     config: the experiment's config.
@@ -268,6 +269,7 @@ def evaluate(config, workdir, *, splits=()):
     {split: methods' scores as `evaluation.segmentation` gives them}.
   """
   check_run(config, workdir)
+  config = _trained_part(config, workdir)
   lineage.check(config, workdir)
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
@@ -364,6 +366,25 @@ def limited(source, config):
   if not limit or limit >= len(source):
     return source
   return data_sources.Subset(source, np.arange(limit))
+
+
+def _trained_part(config, workdir):
+  """The config with those of its stages that are trained; says what lacks.
+
+  As it is where these label nothing: what is missing is said when it is loaded.
+  """
+  there = lambda name: checkpoint.exists(workdir / name / "ckpt")
+  missing = [name for name in config.stages if not there(name)]
+  if missing and stage_table.rows_of(config, there):
+    logging.warning("not trained yet, so not scored: %s", ", ".join(missing))
+    config = config.copy_and_resolve_references().unlock()
+    config.stages = tuple(x for x in config.stages if x not in missing)
+    config.lock()
+  for name in filter(there, config.stages):
+    if run_dir.done_step(workdir / name) is None:
+      logging.warning("stage %s has not finished: as it is after step %d",
+                      name, checkpoint.best(workdir / name / "ckpt"))
+  return config
 
 
 def _predictor(config, workdir):

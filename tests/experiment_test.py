@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from semseg_jax import experiment
 from tests.methods import smoke
 
 
@@ -66,6 +67,16 @@ def test_killed_three_times_equals_unbroken(trained, tmp_path, stage):
   goals = np.cumsum(np.random.default_rng().integers(4, 9, 3))
   _killed(commands[1], tmp_path / "killed" / stage, goals.tolist())
   _same(config, stage, steps, tmp_path / "killed", tmp_path / "whole")
+
+
+def test_what_is_trained_is_scored_and_the_rest_named(
+    trained, tmp_path, caplog):
+  smoke.copy_stages(trained, tmp_path, "supervised")
+  (tmp_path / "supervised/DONE").unlink()
+  scored = experiment.evaluate(smoke.config(), tmp_path, splits=("test",))
+  assert set(scored["test"]) == {"supervised"}
+  assert "not trained yet, so not scored: fully_supervised, gan" in caplog.text
+  assert "stage supervised has not finished" in caplog.text
 
 
 @pytest.mark.slow

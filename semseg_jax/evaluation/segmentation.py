@@ -235,6 +235,9 @@ def _check_logits(method, logits, spec, size):
     raise ValueError(
         f"method {method!r}: logits {logits.shape} where [B, {height}, "
         f"{width}, K] with K in {allowed} is needed for data set {spec.name!r}")
+  if not np.isfinite(logits).all():
+    raise ValueError(f"method {method!r}: logits are not finite: argmax would "
+                     "make NaN class 0")
 
 
 def _collect(store, total, folder):

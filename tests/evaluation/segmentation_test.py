@@ -299,6 +299,14 @@ def test_wrong_logits_are_named(tmp_path, size, classes):
     _run(tmp_path, predict)
 
 
+def test_logits_that_are_no_numbers_are_not_class_0(tmp_path):
+  predict = lambda images, _: {
+      "bad": {"logits": np.full_like(_logits(images), np.nan)}}
+  predict.batch_size = 2
+  with pytest.raises(ValueError, match="'bad'.*not finite"):
+    _run(tmp_path, predict)
+
+
 def test_unlabeled_split_is_an_error(tmp_path):
   source = _Toy()
   source.labeled = False
