@@ -96,7 +96,6 @@ def get_config():
       dice_weight=1.0, width=64, levels=4,
       optimizer="adamw", momentum=0.9, head_factor=10.0,  # these two: of "sgd"
       synthetic="",  # folder of synthetic pairs to train on besides
-      ema_decay=0.0,  # ours: above 0 the weights' average is what is scored
       # Beside the paired augmentation of `data`: largest relative changes.
       color=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)))
 

@@ -58,7 +58,6 @@ def get_config():
   c.supervised = ml_collections.ConfigDict(dict(
       sgd, steps=40_000, batch_size=10,
       width=64, levels=4,  # these two: of the U-Net
-      ema_decay=0.0,  # ours: above 0 the weights' average is what is scored
       synthetic=""))  # folder of synthetic pairs to train on besides
   c.s4gan = ml_collections.ConfigDict(dict(
       sgd, steps=40_000, batch_size=8,  # of each of the three streams

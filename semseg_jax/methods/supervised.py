@@ -4,8 +4,7 @@ Cross entropy and, unless its weight is 0, Dice on the same labels and with the
 same paired augmentation as the other methods get; the checkpoint is chosen on
 validation. The network is a U-Net, or the DeepLab of `config.segmenter`. With a
 folder of synthetic pairs (`supervised.synthetic`) each batch has as many of
-them besides; with `supervised.ema_decay` the moving average of the weights is
-what is validated and scored.
+them besides.
 """
 
 import functools
@@ -20,7 +19,6 @@ from semseg_jax.data import pairs
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
-from semseg_jax.ops import schedules
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.training import microbatches
 from semseg_jax.training import stage
@@ -32,10 +30,8 @@ FIELDS = ("num_microbatches", "supervised", "segmenter")
 class State(struct.PyTreeNode):
   """All that training changes."""
   step: jax.Array  # int32 scalar, finished steps
-  network: Any  # {"params", "batch_stats"?}, what is scored
+  network: Any  # {"params", "batch_stats"}
   optimizer: Any  # optax state
-  # Like `network`: what is trained where `network` is its average, else None.
-  student: Any = None
 
 
 def make(config, workdir, *, extra=None) -> stage.Stage:
@@ -55,10 +51,6 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
     folder = pairs.Pairs(c.synthetic, config.data.channels,
                          config.data.num_classes, data.ignore_index(config))
     extra = lambda: folder
-  decay = c.get("ema_decay", 0.0)  # absent in runs of former versions
-  if not 0 <= decay < 1:
-    raise ValueError(f"config.supervised.ema_decay is {decay}: it has to be at "
-                     "least 0 (no average) and below 1")
   module = segmenter.build(config)
   tx = segmenter.optimizer(
       config, "supervised", functools.partial(segmenter.groups, module),
@@ -68,18 +60,16 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
     variables = segmenter.init(
         module, key, data.shape(config), segmenter.channels(config), frozen)
     return State(step=jnp.zeros((), jnp.int32), network=variables,
-                 optimizer=tx.init(variables["params"]),
-                 student=jax.tree.map(jnp.copy, variables) if decay else None)
+                 optimizer=tx.init(variables["params"]))
 
   def train_step(state, frozen, batch, rngs, *, phase):
     del frozen, phase
-    trained = state.student if decay else state.network
     streams = [batch[k] for k in ("labeled", "synthetic") if k in batch]
     batch = jax.tree.map(lambda *x: jnp.concatenate(x), *streams)
 
     def loss_fn(params, batch):
       logits, variables = segmenter.apply(
-          module, {**trained, "params": params},
+          module, {**state.network, "params": params},
           segmenter.normalized(config, batch["image"]), train=True, key=rngs)
       entropy, dice = label_losses(
           logits, batch["label"], data.ignore_index(config))
@@ -90,20 +80,13 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
 
     # Where the network has dropout all microbatches use the same key.
     gradients, (changed, metrics) = microbatches.grad(
-        loss_fn, config.num_microbatches)(trained["params"], batch)
-    deltas, opt = tx.update(gradients, state.optimizer, trained["params"])
-    params = optax.apply_updates(trained["params"], deltas)
-    trained = {**trained, **changed, "params": params}
-    step = state.step + 1
-    if not decay:
-      return State(step=step, network=trained, optimizer=opt), metrics
-    weight = schedules.ema_decay(step, decay)
-    average = jax.tree.map(
-        lambda old, new: weight * old + (1 - weight) * new
-        if jnp.issubdtype(new.dtype, jnp.floating) else new,  # counts of norms
-        state.network, trained)
-    return State(step=step, network=average, optimizer=opt,
-                 student=trained), metrics
+        loss_fn, config.num_microbatches)(state.network["params"], batch)
+    deltas, opt = tx.update(
+        gradients, state.optimizer, state.network["params"])
+    params = optax.apply_updates(state.network["params"], deltas)
+    return State(step=state.step + 1,
+                 network={**state.network, **changed, "params": params},
+                 optimizer=opt), metrics
 
   def train_data(start):
     augment = data.augment_options(config, **c.color.to_dict())

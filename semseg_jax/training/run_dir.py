@@ -27,7 +27,7 @@ _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "labels.copies": 0, "labels.targets": "true",
             "distilled.agreement": False, "distilled.styles": 0.0,
             "autoshot.styles": 0.0, "pseudo.updates": 600,
-            "supervised.ema_decay": 0.0, "s4gan.dice_weight": 0.0,
+            "s4gan.dice_weight": 0.0,
             "adv_ssl.dice_weight": 0.0, "mean_teacher.dice_weight": 0.0}
 _COMMANDS = "commands.json"
 # What `prepare` writes, and the programs compiled for it.

@@ -27,27 +27,6 @@ def test_one_step(toy_config, iterate, all_finite, channels):
   assert all(changed["params"] and jax.tree.leaves(changed["batch_stats"]))
 
 
-def test_the_average_is_what_is_scored(toy_config, iterate):
-  plain = toy_config()
-  config = toy_config(**{"supervised.ema_decay": 0.75})
-  start, one, _ = iterate(supervised.make(config, None), config)
-  _, alone, _ = iterate(supervised.make(plain, None), plain)
-  assert alone.student is None
-  # Training is as without an average, which after one step is a half.
-  for trained, x, old, mean in zip(*map(jax.tree.leaves, (
-      one.student, alone.network, start.network, one.network)), strict=True):
-    np.testing.assert_array_equal(trained, x)
-    if x.dtype == np.float32:
-      np.testing.assert_allclose(mean, (old + x) / 2, atol=1e-6)
-    else:
-      np.testing.assert_array_equal(mean, x)
-
-
-def test_an_average_that_never_moves(toy_config):
-  with pytest.raises(ValueError, match="config.supervised.ema_decay is 1.0"):
-    supervised.make(toy_config(**{"supervised.ema_decay": 1.0}), None)
-
-
 def test_no_labels_no_baseline(toy_config):
   with pytest.raises(ValueError, match="config.data.num_labeled"):
     supervised.make(toy_config(**{"data.num_labeled": 0}), None)
