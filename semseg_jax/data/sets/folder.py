@@ -22,6 +22,7 @@ from semseg_jax.data import flips
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
+from semseg_jax.data import new_classes
 from semseg_jax.data import new_folder
 from semseg_jax.data import store
 from semseg_jax.data import voc
@@ -323,7 +324,7 @@ def _spec(name, root, files, licence, citation):
   return datasets.Spec(
       name=name, class_names=("background",),
       colors=np.zeros((1, 3), np.uint8),
-      channels=new_folder.channels(files.images), licence=licence,
+      channels=new_classes.channels(files.images), licence=licence,
       citation=citation)
 
 
