@@ -69,7 +69,7 @@ def main(argv):
     if not given.max_unreadable:
       datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
     if names == ["folder"]:
-      notes += folder.unlisted(given.data_dir, dataset)
+      notes += folder.remarks(given.data_dir, dataset)
     print(report(dataset, notes), flush=True)
   except BaseException as e:
     # They would refuse the mended folder, an empty `splits` its lists.

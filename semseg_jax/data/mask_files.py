@@ -7,6 +7,7 @@ classes' colours, which they must hold exactly.
 
 from collections.abc import Mapping
 import dataclasses
+import json
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from semseg_jax.data import errors
 from semseg_jax.data import image_files
 
 READINGS = ("auto", "indices", "colours")
+# Of a folder or file; more that nobody has named are no classes.
+MOST_VALUES = 20
 _ONE_CHANNEL = ("1", "L", "P", *image_files.DEEP_MODES)
 
 
@@ -131,9 +134,7 @@ def _by_value(samples, legend, where):
           f"{where}: class index {wrong[0]}, but there are "
           f"{len(legend.class_names)} classes (0 to "
           f"{len(legend.class_names) - 1}, {legend.ignore_index} = ignore); it "
-          f"holds the values {errors.few(used)}. Where classes are drawn as "
-          "other values, classes.json maps them: "
-          f'"values": {_mapping(used, legend)}')
+          f"holds the values {errors.few(used)}. {_advice(used, legend)}")
     return samples.astype(np.uint8)
   if used.max() == 1 and 1 not in mapping and 255 in (legend.values or ()):
     # The same masks with one bit: white is 1 there.
@@ -149,14 +150,22 @@ def _by_value(samples, legend, where):
   return label
 
 
-def _mapping(used, legend):
-  """An example of `values`: the values in order, as far as there are classes.
-  """
+def _advice(used, legend):
+  """What classes.json has to say where a mask holds these values."""
   drawn = [int(v) for v in used if v != legend.ignore_index]
-  count = len(legend.class_names)
-  pairs = list(zip(drawn, range(count), strict=False)) if (
-      len(drawn) <= count) else [(0, 0), (drawn[-1], 1)]
-  return "{" + ", ".join(f'"{v}": {i}' for v, i in pairs) + "}"
+  names = list(legend.class_names)
+  if len(drawn) > max(MOST_VALUES, 2 * len(names)):
+    return "These are smoothed or instance masks: save class indices"
+  values = json.dumps({str(v): i for i, v in enumerate(drawn)})
+  if len(drawn) <= len(names):
+    return ("Where classes are drawn as other values, classes.json maps them: "
+            f'"values": {values}')
+  indices = 0 <= drawn[0] and drawn[-1] < 2 * len(drawn)
+  names += [f"class{i}" for i in range(
+      len(names), drawn[-1] + 1 if indices else len(drawn))]
+  return ("classes.json names fewer classes: give all of them and leave out "
+          f'\'colours\', or one for each, as in "classes": {json.dumps(names)}'
+          + ("" if indices else f', "values": {values}'))
 
 
 def _by_color(pixels, legend):

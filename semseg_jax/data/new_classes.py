@@ -39,7 +39,7 @@ def found(root, index, masks, files, drawn, names, notes) -> dict:
     notes += [f"{', '.join(map(repr, v))} are classes of their own; rename "
               "them in the annotations if they are one"
               for v in alike.values() if len(v) > 1]
-  elif masks:
+  else:
     seen = _drawn(files)
     values = seen.values
     if not names and isinstance(named, dict):
@@ -66,8 +66,6 @@ def found(root, index, masks, files, drawn, names, notes) -> dict:
           f"class{i}" for i in range(1, most + 1))]
       colors = {n: seen.painted[i] for i, n in enumerate(names)
                 if i in seen.painted} | colors
-  else:
-    names = list(names) or ["background"]
   if names[0].lower() != "background" and drawn:
     names = _with_background(names)
   default = voc.palette(max(len(names), 1))

@@ -53,7 +53,7 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   layout.refuse_masks_among(root, index)
   notes = list(drawn.notes) if drawn else []
   if masks:
-    files = image_index.listing(masks)
+    files = layout.masks_by_id(root, masks)
     by_id = {x: y for x in index.ids if (y := layout.masks_of(files, x))}
     stray = {x for y in files.values() for x in y}.difference(*by_id.values())
     if stray:
@@ -66,10 +66,15 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   else:
     by_id = {}
     labeled = sorted(drawn.items) if drawn else []
+  if not labeled and (split or classes):
+    raise errors.DataError(_nothing_annotated(
+        root, index, "--split" if split else "--classes"))
   for name in index.ids:
     index.path(name)  # names an id of two files
   content = None
-  if (root / "classes.json").exists():
+  if not labeled:
+    pass  # images alone: there is nothing to name
+  elif (root / "classes.json").exists():
     notes.append(f"{root / 'classes.json'} is kept")
   else:
     content = new_classes.found(
@@ -147,6 +152,17 @@ def volumes_of(ids: Sequence[str], known: dict[str, str], root: pathlib.Path
   return [known[x] for x in ids]
 
 
+def _nothing_annotated(root, index, flag):
+  hint = layout.could_be_masks(root, index)
+  unread = layout.unread(root, index)
+  return "; ".join(filter(None, (
+      f"{flag}: nothing is annotated in {root}: no folder masks (or labels, "
+      "ground_truth, ...) with PNG files of the images' names, no annotations "
+      "of LabelMe, COCO, CVAT (for images) or VOC", hint,
+      unread and f"not read: {errors.few(unread, 3)}",
+      f"images alone need no lists: leave {flag} out")))
+
+
 def _lists(root, labeled, drawn, split, seed, notes):
   if not labeled:
     notes.append("no masks and no annotations: all images are unlabeled")
@@ -179,7 +195,8 @@ def _by_folder(ids):
   """{list: ids} where each id lies in a folder train, val or test."""
   lists = {}
   for name in ids:
-    part = _FOLDERS.get(name.partition("/")[0].lower())
+    folder = name.partition("/")[0].lower().removesuffix("_images")
+    part = _FOLDERS.get(folder)
     lists.setdefault(part, []).append(name)
   return {k: lists[k] for k in _PARTS if k in lists} if (
       None not in lists and "train_labeled" in lists and len(lists) > 1) else {}

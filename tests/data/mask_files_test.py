@@ -161,7 +161,8 @@ def test_what_is_no_mask(image, message):
 
 @pytest.mark.parametrize(("drawn", "values"), [
     ([1, 2], '{"1": 0, "2": 1}'), ([0, 100], '{"0": 0, "100": 1}'),
-    ([0, 3, 255], '{"0": 0, "3": 1}'), ([0, 7, 9], '{"0": 0, "9": 1}')])
+    ([0, 3, 255], '{"0": 0, "3": 1}'),
+    ([0, 7, 9], '{"0": 0, "7": 1, "9": 2}')])
 def test_other_values_come_with_a_mapping(drawn, values):
   legend = mask_files.Legend(("a", "b"), COLORS[:2])
   content = encoded(Image.fromarray(np.array([drawn], np.uint8)))

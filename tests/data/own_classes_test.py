@@ -206,6 +206,20 @@ def test_values_that_are_no_indices(folder):
     np.testing.assert_array_equal(label, MASK)
 
 
+@pytest.mark.parametrize("drawn", [MASK, 7 * MASK, 2 * MASK + 1])
+def test_fewer_classes_than_masks_hold(folder, drawn):
+  folder.image("a.png")
+  folder.mask("a.png", drawn)
+  folder.lists(train_labeled=["a"])
+  folder.classes(["ground"])
+  with pytest.raises(errors.DataError, match="names fewer classes") as error:
+    folder.load()
+  folder.path("classes.json").write_text(
+      "{" + str(error.value).partition("as in ")[2] + "}")
+  label = folder.labels("train_labeled")["a"]
+  assert (label != label[0, 0]).sum() == MASK.sum()
+
+
 @pytest.mark.parametrize("drawn", [
     MASK, np.stack([200 * MASK, 0 * MASK, 0 * MASK], 2)])
 def test_names_without_the_background(folder, drawn):

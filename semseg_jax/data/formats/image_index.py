@@ -8,13 +8,13 @@ from semseg_jax.data import errors
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp",
            ".gif", ".ppm", ".pgm", ".pbm")
+# Folders of masks, the one that is taken first in front.
+MASKS = ("masks", "segmentationclass", "segmentationclasspng", "labels",
+         "annotations", "mask", "label", "gt", "gts", "ground_truth",
+         "groundtruth")
 # Folders of a data set that hold no photographs.
-_OTHER = {"masks", "splits", "segmentationclass", "segmentationobject",
-          "segmentationclasspng", "annotations", "imagesets", "labels",
-          "mask", "label", "masks59", "visualization",
-          "segmentationclassvisualization"}
-
-
+_OTHER = {*MASKS, "splits", "segmentationobject", "imagesets", "masks59",
+          "visualization", "segmentationclassvisualization"}
 _IMAGES = ("images", "jpegimages", "image", "imgs", "img")
 
 
@@ -23,6 +23,15 @@ def subfolder(root: pathlib.Path, names) -> pathlib.Path | None:
   folders = {p.name.lower(): p for p in sorted(root.iterdir(), reverse=True)
              if p.is_dir()} if root.is_dir() else {}
   return next((folders[n] for n in names if n in folders), None)
+
+
+def mask_parts(root: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
+  """(X_images, X_masks) of a folder, such as train_images and train_masks."""
+  if subfolder(root, (*_IMAGES, *MASKS)):
+    return []
+  pairs = ((subfolder(root, (f"{p.name[:-7].lower()}_masks",)), p)
+           for p in sorted(root.glob("*_[iI][mM][aA][gG][eE][sS]")))
+  return [(images, masks) for masks, images in pairs if masks]
 
 
 class ImageIndex:
@@ -35,8 +44,9 @@ class ImageIndex:
   def __init__(self, root: pathlib.Path):
     root = pathlib.Path(root)
     self.folder = subfolder(root, _IMAGES) or root
-    own = self.folder != root
-    self._files = listing(self.folder, () if own else _OTHER)
+    without = () if self.folder != root else {
+        *_OTHER, *(p.name.lower() for _, p in mask_parts(root))}
+    self._files = listing(self.folder, without)
     self._ids = {
         _same(f): name for name, files in self._files.items() for f in files}
 
@@ -47,6 +57,10 @@ class ImageIndex:
   def ids(self) -> tuple[str, ...]:
     """All ids, sorted."""
     return tuple(sorted(self._files))
+
+  def files(self, name: str) -> list[str]:
+    """All files of an id, sorted."""
+    return self._files[name]
 
   def path(self, name: str) -> str:
     """The one file of an id.

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 from semseg_jax.data import errors
 from semseg_jax.data.formats import annotations
@@ -12,9 +13,7 @@ from semseg_jax.data.formats import labelme
 from semseg_jax.data.formats import voc
 
 # What some tools append to the name of a mask.
-_SUFFIXES = ("", "_mask", "_label", "_labels", "_seg", "_segmentation")
-_MASKS = ("masks", "segmentationclass", "segmentationclasspng", "labels",
-          "annotations", "mask", "label")
+_SUFFIXES = ("", "_mask", "_label", "_labels", "_seg", "_segmentation", "_gt")
 _PHOTOGRAPHS = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng", ".cr2",
                 ".nef", ".arw", ".psd", ".exr", ".npy")
 _OURS = ("classes.json", "volumes.json")
@@ -23,12 +22,26 @@ _XML = (cvat, voc)
 
 
 def mask_folder(root: pathlib.Path) -> pathlib.Path | None:
-  """The folder of a data set that holds mask files, if there is one."""
-  for name in _MASKS:
+  """The folder of a data set that holds mask files, if there is one.
+
+  It is `root` itself where there are train_masks beside train_images.
+  """
+  for name in image_index.MASKS:
     folder = image_index.subfolder(root, (name,))
     if folder and image_index.listing(folder):
       return folder
-  return None
+  return root if any(image_index.listing(masks) for _, masks in (
+      image_index.mask_parts(root))) else None
+
+
+def masks_by_id(root: pathlib.Path, folder: pathlib.Path | None
+                ) -> dict[str, list[str]]:
+  """{id: paths} of the files in a `mask_folder`, by the ids of the images."""
+  if folder is None or folder != root:
+    return image_index.listing(folder) if folder else {}
+  return {f"{images.name}/{name}": paths
+          for images, masks in image_index.mask_parts(root)
+          for name, paths in image_index.listing(masks).items()}
 
 
 def masks_of(masks, name: str) -> list[str]:
@@ -55,11 +68,53 @@ def refuse_masks_among(root: pathlib.Path, index: image_index.ImageIndex
                        ) -> None:
   """Raises where a folder of images holds their masks, too."""
   for name in index.ids:
+    endings = [pathlib.PurePath(x).suffix.lower() for x in index.files(name)]
+    if endings in ([".jpg", ".png"], [".jpeg", ".png"]) and not (
+        mask_folder(root)):
+      image, mask = index.files(name)
+      raise errors.DataError(
+          f"{mask}: looks like the mask of {image}; move all masks to "
+          f"{root / 'masks'}, or remove one of the two")
     for other in _with_suffixes(name)[1:]:
       if other in index:
         raise errors.DataError(
             f"{index.path(other)}: looks like the mask of {index.path(name)}; "
             f"move all masks to {root / 'masks'}, or rename what is none")
+
+
+def could_be_masks(root: pathlib.Path, index: image_index.ImageIndex) -> str:
+  """What looks like the masks of a folder without known ones; "" if nothing."""
+  hints = []
+  stems = {pathlib.PurePosixPath(x).name for x in index.ids}
+  for folder in sorted(p for p in root.rglob("*") if p.is_dir()):
+    known = folder.name.lower() in image_index.MASKS
+    beside = folder.parent == root and index.folder not in (root, folder)
+    if not known and not beside:
+      continue
+    files = image_index.listing(folder)
+    alike = stems & {pathlib.PurePosixPath(x).name for x in files}
+    if known and not files:
+      hints.append(f"{folder} holds no image files")
+    elif 2 * len(alike) > len(stems):
+      hints.append(f"{folder} has files of the images' names: if these are "
+                   f"masks, move them to {root / 'masks'}")
+  if pair := _pair(index.ids):
+    hints.append(f"if {index.path(pair[1])} is the mask of "
+                 f"{index.path(pair[0])}, move all masks to {root / 'masks'}")
+  return "; ".join(hints)
+
+
+def _pair(ids):
+  """Ids of an image and, as it seems, its mask: of a tenth of all or more."""
+  known, first, pairs = set(ids), {}, []
+  for name in ids:
+    folder, _, stem = name.rpartition("/")
+    other = re.sub("[-_][A-Za-z]+$", "", name)
+    if other == name or other not in known:
+      other = first.setdefault(stem, name)
+    if other != name:
+      pairs.append((other, name))
+  return pairs[0] if len(pairs) > len(ids) // 10 else None
 
 
 def refuse_parts(root: pathlib.Path) -> None:

@@ -192,13 +192,19 @@ def annotated(root: pathlib.Path) -> bool:
   return _Files(root).annotated
 
 
-def unlisted(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
-  """A line about images of a folder that no list names, if there are any."""
+def remarks(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
+  """Lines about images that no list names, and files that could be masks."""
+  root = locate(data_dir)
+  index = image_index.ImageIndex(root)
+  lines = []
   used = {x for source in dataset.splits.values() for x in source.ids}
-  rest = [x for x in image_index.ImageIndex(locate(data_dir)).ids
-          if x not in used]
-  return [f"{len(rest)} images are in no list and not used: "
-          f"{errors.few(rest, 3)}"] if rest else []
+  if rest := [x for x in index.ids if x not in used]:
+    lines.append(f"{len(rest)} images are in no list and not used: "
+                 f"{errors.few(rest, 3)}")
+  if not any(x.labeled for x in dataset.splits.values()) and (
+      hint := layout.could_be_masks(root, index)):
+    lines.append(f"no masks are read: {hint}")
+  return lines
 
 
 class _Files:
@@ -208,7 +214,7 @@ class _Files:
     self.root = root
     self.images = image_index.ImageIndex(root)
     self.folder = layout.mask_folder(root)
-    self._masks = image_index.listing(self.folder) if self.folder else {}
+    self._masks = layout.masks_by_id(root, self.folder)
     self.drawn = None if self.folder else layout.find(root)
 
   @property
