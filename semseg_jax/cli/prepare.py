@@ -103,7 +103,7 @@ def report(dataset: datasets.Dataset, notes=()) -> str:
 
 
 def _new_lists(name):
-  """Writes lists for a folder that has none, or as --split asks."""
+  """Writes lists and classes.json where they are missing, or as asked."""
   given = flags.FLAGS
   asked = given.split or given.classes
   if name != "folder":
@@ -113,8 +113,9 @@ def _new_lists(name):
           "its lists and classes")
     return []
   root = folder.locate(given.data_dir)
-  if not asked and ((root / "splits").is_dir() or not (
-      folder.annotated(root))):
+  complete = (root / "splits").is_dir() and (
+      (root / "classes.json").exists() or not new_folder.has_lists(root))
+  if not asked and (complete or not folder.annotated(root)):
     return []
   try:
     split = [float(x) for x in given.split]

@@ -13,6 +13,8 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import new_classes
+from semseg_jax.data.formats import annotations
+from semseg_jax.data.formats import classes_file
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
 from semseg_jax.data.formats import voc as voc_format
@@ -31,7 +33,8 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
     root: a folder of images with masks, with annotations of a known tool, or
       of images alone.
     split: fractions of the annotated images for training, validation and test;
-      empty: as the data divides them. Images without annotation become the
+      empty: the lists that are there are kept, or written as the data divides
+      the images. Images without annotation become the
       list `unlabeled`, together with those for training.
     seed: of the division.
     classes: names in the order of their indices; empty: as the data names
@@ -39,8 +42,8 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
 
   Returns what was done, a line each.
 
-  Raises errors.DataError: lists are there and differ, nothing can be read, or
-  `root` cannot be written to.
+  Raises errors.DataError: lists or classes are there and differ, nothing can be
+  read, or `root` cannot be written to.
   """
   index = image_index.ImageIndex(root)
   if not index.ids:
@@ -52,11 +55,14 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
     layout.refuse_parts(root)
   layout.refuse_masks_among(root, index)
   notes = list(drawn.notes) if drawn else []
+  kept = not split and has_lists(root)
   if masks:
     files = layout.masks_by_id(root, masks)
     by_id = {x: y for x in index.ids if (y := layout.masks_of(files, x))}
     stray = {x for y in files.values() for x in y}.difference(*by_id.values())
-    if stray:
+    if kept:
+      by_id = files  # lists may name masks of any names
+    elif stray:
       raise errors.DataError(
           f"{min(stray)}: a mask without an image of that name in "
           f"{index.folder} ({len(stray)} such masks)")
@@ -75,10 +81,14 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
   if not labeled:
     pass  # images alone: there is nothing to name
   elif (root / "classes.json").exists():
+    _check_names(root / "classes.json", classes)
     notes.append(f"{root / 'classes.json'} is kept")
   else:
     content = new_classes.found(
         root, index, masks, by_id, drawn, classes, notes)
+  if kept:
+    _save(root, {}, content, notes)
+    return notes
   lists = _lists(root, labeled, drawn, split, seed, notes)
   rest = sorted(set(index.ids) - set(labeled))
   if rest:
@@ -90,6 +100,12 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
         f"(for images) or VOC: {errors.few(unread)}")
   _save(root, lists, content, notes)
   return notes
+
+
+def has_lists(root: pathlib.Path) -> bool:
+  """Whether splits/ holds a list of images with masks."""
+  return any(p.suffix.lower() == ".txt" and not p.name.startswith(
+      (".", "unlabeled")) for p in root.glob("splits/*"))
 
 
 def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
@@ -152,6 +168,18 @@ def volumes_of(ids: Sequence[str], known: dict[str, str], root: pathlib.Path
   return [known[x] for x in ids]
 
 
+def _check_names(path, names):
+  """Refuses --classes beside a classes.json that says something else."""
+  if not names:
+    return
+  content = classes_file.checked(annotations.read_json(path), path)
+  present = list(classes_file.names(content, path))
+  if present not in (list(names), ["background", *names]):
+    raise errors.DataError(
+        f"--classes: {path} is there and names {', '.join(present)}; change "
+        "the names in the file, or remove it to have it written anew")
+
+
 def _nothing_annotated(root, index, flag):
   hint = layout.could_be_masks(root, index)
   unread = layout.unread(root, index)
@@ -205,15 +233,16 @@ def _by_folder(ids):
 def _save(root, lists, content, notes):
   folder = root / "splits"
   present = {p.stem for p in folder.glob("*.txt")} if folder.is_dir() else set()
-  for name, ids in lists.items():
-    path = folder / f"{name}.txt"
-    text = "".join(f"{x}\n" for x in ids)
-    if name in present and path.read_text() != text:
+  for name in sorted(present):
+    path, part = folder / f"{name}.txt", _FOLDERS.get(name.lower(), name)
+    if part in lists and path.read_text() != "".join(
+        f"{x}\n" for x in lists[part]):
       raise errors.DataError(
-          f"{path}: is there and holds another list; remove {folder} to divide "
-          "the images anew")
+          f"{path}: is there and holds another list; leave --split out to keep "
+          f"it, or remove {folder} to divide the images anew")
   try:
-    folder.mkdir(exist_ok=True)
+    if lists:
+      folder.mkdir(exist_ok=True)
     for name, ids in lists.items():
       (folder / f"{name}.txt").write_text("".join(f"{x}\n" for x in ids))
     if content:
@@ -224,4 +253,5 @@ def _save(root, lists, content, notes):
     raise errors.DataError(
         f"--data_dir={root}: lists cannot be written there ({e.strerror}); "
         "make the folder writable or copy it") from e
-  notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in lists))
+  if lists:
+    notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in lists))

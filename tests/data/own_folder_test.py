@@ -253,6 +253,33 @@ def test_lists_are_written_once(folder):
     new_folder.write(folder.root, split=(0.5, 0.25, 0.25), seed=1)
 
 
+def test_own_lists_are_kept(folder):
+  for name in "abc":
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png")
+  (folder.root / "masks/c.png").rename(folder.root / "masks/drawn.png")
+  for name, line in (("train", "a"), ("val", "b"), ("test", "c.png drawn.png")):
+    folder.path(f"splits/{name}.txt").write_text(line)
+  (folder.root / "classes.json").unlink()
+  with pytest.raises(errors.DataError, match="missing") as error:
+    folder.load()
+  assert "--split" not in str(error.value)
+  new_folder.write(folder.root, classes=["leaf"])
+  assert sorted(p.stem for p in (folder.root / "splits").iterdir()) == [
+      "test", "train", "val"]
+  dataset = folder.load()
+  assert dataset.spec.class_names == ("background", "leaf")
+  assert dataset.splits["test"].ids == ("c",)
+  new_folder.write(folder.root, classes=["background", "leaf"])
+  with pytest.raises(errors.DataError, match="--classes.*names background, le"):
+    new_folder.write(folder.root, classes=["background", "spot"])
+  (folder.root / "masks/drawn.png").rename(folder.root / "masks/c.png")
+  for name in ("val", "test"):
+    (folder.root / f"splits/{name}.txt").unlink()
+  with pytest.raises(errors.DataError, match=r"train\.txt.*leave --split out"):
+    new_folder.write(folder.root, split=(0.4, 0.3, 0.3))
+
+
 def test_masks_with_a_suffix_and_among_the_images(folder):
   (folder.root / "classes.json").unlink()
   for i in range(4):

@@ -352,9 +352,10 @@ def _content(path):
     raise errors.DataError(
         f"{path}: missing; it names the classes, e.g. "
         '{"classes": ["background", "leaf"], "colours": [[0, 0, 0], '
-        '[0, 176, 0]], "ignore_index": 255}. It is written, with lists of '
-        "images, by semseg-jax prepare "
-        f"--data_dir={path.parent} --split=0.8,0.1,0.1")
+        '[0, 176, 0]], "ignore_index": 255}. It is written by semseg-jax '
+        f"prepare --data_dir={path.parent}" + (
+            "" if new_folder.has_lists(path.parent) else
+            " --split=0.8,0.1,0.1, with lists of images"))
   return classes_file.checked(annotations.read_json(path), path)
 
 
