@@ -68,9 +68,11 @@ def main(argv):
         size=given.size, broken=given.max_unreadable)
     if not given.max_unreadable:
       datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
+    warned, more = [], []
     if names == ["folder"]:
       notes += folder.remarks(given.data_dir, dataset)
-    print(report(dataset, notes), flush=True)
+      warned, more = _unscored(dataset)
+    print(report(dataset, notes, warned), flush=True)
   except BaseException as e:
     # They would refuse the mended folder, an empty `splits` its lists.
     for path in sorted(_written() - before, reverse=True):
@@ -81,12 +83,15 @@ def main(argv):
     text = re.sub(r"^data\.(data_dir|name):", r"--\1:", str(e))
     raise SystemExit(f"error: {text}{_own_layout(names[0])}") from e
   print(f"\ncache: {store.cache_root(given.cache_dir)}")
-  if names == ["folder"]:
-    print(_next_command(dataset))
+  if names == ["folder"] and more is not None:
+    print(_next_command(dataset, more))
 
 
-def report(dataset: datasets.Dataset, notes=()) -> str:
-  """What `prepare` prints of a data set: a table, warnings and notes."""
+def report(dataset: datasets.Dataset, notes=(), warned=()) -> str:
+  """What `prepare` prints of a data set: a table, warnings and notes.
+
+  `notes` and `warned` are further notes and warnings.
+  """
   spec = dataset.spec
   summaries = statistics.summarize(dataset)
   lines = [
@@ -95,7 +100,8 @@ def report(dataset: datasets.Dataset, notes=()) -> str:
       f"({', '.join(spec.class_names)}), {spec.ignore_index} = ignored, "
       f"{'RGB' if spec.channels == 3 else 'gray'}",
       "", statistics.table(dataset, summaries), ""]
-  lines += [f"warning: {x}" for x in statistics.warnings(dataset, summaries)]
+  lines += [f"warning: {x}" for x in (
+      *warned, *statistics.warnings(dataset, summaries))]
   lines += [f"note: {x}" for x in (*notes, *statistics.notes(dataset))]
   lines += [f"{field}: {text}" for field in ("licence", "citation")
             if (text := getattr(spec, field))]
@@ -144,15 +150,41 @@ def _own_layout(name):
           f"prepare --data_dir={root}")
 
 
-def _next_command(dataset):
-  """The command that trains on the folder."""
+def _unscored(dataset):
+  """Warnings of a folder without `val` or `test`, and flags that help.
+
+  These are None where none do.
+  """
+  if not _labeled(dataset):
+    return [], []
+  missing = {"val", "test"} - {k for k, v in dataset.splits.items() if len(v)}
+  if missing:
+    if len(missing) == 2:
+      return ["no lists val and test: no run can choose a checkpoint or be "
+              "scored; list some images in splits/val.txt and splits/test.txt"
+              ], None
+    name, = missing
+    other, = {"val", "test"} - missing
+    field = {"val": "validation", "test": "in_domain"}[name]
+    return [f"no list {name}: a run needs --config.data.{field}={other}, and "
+            "its scores are those of images that chose its checkpoint"], [
+                f"--config.data.{field}={other}"]
+  return [], []
+
+
+def _labeled(dataset):
+  return any(s.labeled and len(s) for s in dataset.splits.values())
+
+
+def _next_command(dataset, more):
+  """The command that trains on the folder, with `more` flags."""
   spec = dataset.spec
-  labeled = any(s.labeled and len(s) for s in dataset.splits.values())
   root = pathlib.Path(flags.FLAGS.data_dir)
   config = ("configs/semantic_gan/folder.py:size=64,"
             f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
-            f"{'fitted' if labeled else 'labels=0'},cpu")
+            f"{'fitted' if _labeled(dataset) else 'labels=0'},cpu")
   return "next (without cpu on a GPU): " + (
       shlex.join([
           "semseg-jax", "train", f"--config={config}",
-          f"--config.data.data_dir={root}", f"--workdir=runs/{spec.name}"]))
+          f"--config.data.data_dir={root}", *more,
+          f"--workdir=runs/{spec.name}"]))

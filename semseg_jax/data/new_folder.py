@@ -108,6 +108,12 @@ def has_lists(root: pathlib.Path) -> bool:
       (".", "unlabeled")) for p in root.glob("splits/*"))
 
 
+def split_of(name: str) -> str:
+  """The split that a list of this name is: `val` of valid.txt."""
+  known = name.lower()
+  return known if known == "train" else _FOLDERS.get(known, name)
+
+
 def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
             ) -> dict[str, list[str]]:
   """{train_labeled, val, test: ids}, at random but for the seed.

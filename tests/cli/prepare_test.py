@@ -65,6 +65,36 @@ def test_prepare(tmp_path):
   assert "celebamask_hq, " in unnamed.stdout + unnamed.stderr
 
 
+def _prepared(root, monkeypatch, **given):
+  monkeypatch.setattr(prepare.console, "setup", lambda: None)
+  monkeypatch.setattr(prepare.flags, "FLAGS", types.SimpleNamespace(**{
+      "name": None, "data_dir": str(root), "size": None, "max_unreadable": 0,
+      "cache_dir": str(root.parent / "cache"), "split": [], "classes": [],
+      "seed": None} | given))
+  prepare.main([""])
+
+
+@pytest.mark.parametrize(("missing", "flag"), [
+    (["test"], "--config.data.in_domain=val"),
+    (["val"], "--config.data.validation=test"), (["test", "val"], "")])
+def test_sets_without_a_split_that_is_scored(
+    tmp_path, monkeypatch, capsys, missing, flag):
+  root = tmp_path / "set"
+  for i, split in enumerate(("train", "val", "test")):
+    for folder, value in (("images", 9 + i), ("masks", 1)):
+      Image.fromarray(np.full((8, 8), value, np.uint8)).save(
+          (_made(root / folder) if not i else root / folder) / f"{i}.png")
+    if split not in missing:
+      (root / "splits").mkdir(exist_ok=True)
+      (root / f"splits/{split}.txt").write_text(f"{i}\n")
+  _prepared(root, monkeypatch)
+  said = capsys.readouterr().out
+  assert f"warning: no list{'s' * (not flag)} {'val' * (not flag)}" in said
+  command = said.partition("\nnext")[2]
+  assert bool(command) == bool(flag)
+  assert flag in command
+
+
 def test_what_was_written_goes_whatever_fails(tmp_path, monkeypatch):
   for folder, value in (("images", 0), ("masks", 1)):
     Image.fromarray(np.full((8, 8), value, np.uint8)).save(

@@ -253,6 +253,19 @@ def test_lists_are_written_once(folder):
     new_folder.write(folder.root, split=(0.5, 0.25, 0.25), seed=1)
 
 
+def test_lists_by_other_names(folder):
+  for name in "abc":
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png")
+  for name, line in (("training", "a"), ("Valid", "b"), ("testing", "c")):
+    folder.path(f"splits/{name}.txt").write_text(line)
+  assert {k: v.ids for k, v in folder.load().splits.items()} == {
+      "train_labeled": ("a",), "val": ("b",), "test": ("c",)}
+  folder.path("splits/val.txt").write_text("b")
+  with pytest.raises(errors.DataError, match=r"val\.txt: a second list"):
+    folder.load()
+
+
 def test_own_lists_are_kept(folder):
   for name in "abc":
     folder.image(f"{name}.png")

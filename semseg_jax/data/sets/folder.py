@@ -80,7 +80,10 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
       lists[path.stem] = tuple(
           files.entry(line, path)[0] for line in id_lists.read(path, root))
     elif not _COMPLEMENT.fullmatch(path.stem):
-      splits[path.stem] = _items(files, path, "")
+      split = new_folder.split_of(path.stem)
+      if split in splits:
+        raise errors.DataError(f"{path}: a second list of the split {split}")
+      splits[split] = _items(files, path, "")
   for split, (below, listed) in (extra_splits or {}).items():
     folder = root / below
     splits[split] = _items(
