@@ -58,7 +58,8 @@ def found(root, index, masks, files, drawn, names, notes) -> dict:
     else:
       indices = [v for v in values if v != 255]
       most = max(indices, default=0)
-      if values[0] < 0 or most >= max(2 * len(indices), len(names)):
+      if values[0] < 0 or most >= max(
+          min(2 * len(indices), _MOST_CLASSES), len(names)):
         raise errors.DataError(_spread(root, masks, values, names))
       if most == len(names) > 0:
         names = _with_background(names)
@@ -79,13 +80,16 @@ def found(root, index, masks, files, drawn, names, notes) -> dict:
 
 def _spread(root, masks, values, names):
   """What to do with masks whose values are not those of indices."""
+  held = f"{masks}: masks hold the values {errors.few(values)}"
+  if len(values) > max(mask_files.MOST_VALUES, len(names)):
+    return (f"{held} ({len(values)} of them): smoothed or instance masks; save "
+            "class indices, or name all classes with --classes")
   names = list(names) if len(names) == len(values) else [
       "background", *(f"class{i}" for i in range(1, len(values)))]
   example = json.dumps({
       "classes": names, "values": {str(v): i for i, v in enumerate(values)}})
-  return (f"{masks}: masks hold the values {errors.few(values)}, too far apart "
-          f"for indices of classes; say in {root / 'classes.json'} what they "
-          f"stand for, such as {example}")
+  return (f"{held}, too far apart for indices of classes; say in "
+          f"{root / 'classes.json'} what they stand for, such as {example}")
 
 
 def _with_background(names):

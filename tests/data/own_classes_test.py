@@ -206,6 +206,19 @@ def test_values_that_are_no_indices(folder):
     np.testing.assert_array_equal(label, MASK)
 
 
+@pytest.mark.parametrize("values", [
+    np.arange(0, 256, 6), np.arange(256), np.arange(300, 350)])
+def test_smoothed_and_instance_masks(folder, values):
+  (folder.root / "classes.json").unlink()
+  for i, part in enumerate(np.array_split(values, 2)):
+    folder.image(f"{i}.png")
+    Image.fromarray(part[None].astype(np.uint16)).save(
+        folder.path(f"masks/{i}.png"))
+  with pytest.raises(errors.DataError, match="smoothed or instance") as error:
+    new_folder.write(folder.root, split=(0.5, 0.5, 0))
+  assert len(str(error.value)) < 300
+
+
 @pytest.mark.parametrize("drawn", [MASK, 7 * MASK, 2 * MASK + 1])
 def test_fewer_classes_than_masks_hold(folder, drawn):
   folder.image("a.png")
