@@ -145,6 +145,8 @@ def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
 def volumes(root: pathlib.Path) -> dict[str, str] | None:
   """{id: volume} of volumes.json, where images are slices of volumes.
 
+  Keys may have an image's ending, as in lists.
+
   Raises errors.DataError: the file is something else.
   """
   path = root / "volumes.json"
@@ -158,7 +160,9 @@ def volumes(root: pathlib.Path) -> dict[str, str] | None:
       isinstance(x, str) for x in known.values()):
     raise errors.DataError(
         f'{path}: give an object of texts, {{"<id>": "<volume>", ...}}')
-  return known
+  stems = {k.rpartition(".")[0]: v for k, v in known.items()
+           if k.lower().endswith(image_index.ENDINGS)}
+  return stems | known
 
 
 def volumes_of(ids: Sequence[str], known: dict[str, str], root: pathlib.Path

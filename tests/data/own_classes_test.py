@@ -158,13 +158,15 @@ def test_a_list_of_volumes_that_is_none(folder, text, message):
     new_folder.write(folder.root, split=(1.0, 0.0, 0.0))
 
 
-def test_slices_of_a_volume_are_divided_together(folder):
+@pytest.mark.parametrize("ending", ["", ".PNG"])
+def test_slices_of_a_volume_are_divided_together(folder, ending):
   """Neighbours are alike: a score on some, trained on others, says little."""
   of = {f"{patient}_{k}": patient for patient in "abcdef" for k in range(4)}
   for name in of:
     folder.image(f"{name}.png")
     folder.mask(f"{name}.png")
-  folder.path("volumes.json").write_text(json.dumps(of))
+  folder.path("volumes.json").write_text(json.dumps(
+      {f"{name}{ending}": volume for name, volume in of.items()}))
   said = new_folder.write(folder.root, split=(0.5, 0.2, 0.3))
   assert "train_labeled 3, val 1, test 2" in "\n".join(said)
   dataset = folder.load()
