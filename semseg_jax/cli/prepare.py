@@ -13,11 +13,13 @@ LabelMe, COCO, CVAT or VOC, or alone (docs/add_a_dataset.md). --split writes its
 lists, and classes.json where that is missing.
 """
 
+import contextlib
 import pathlib
 import re
 import shlex
 
 from absl import flags
+from absl import logging
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
@@ -42,7 +44,7 @@ def define_flags():
   flags.DEFINE_list(
       "split", [], "Fractions for training, validation and test: divides the "
       "annotated images of one's own folder and writes the lists.")
-  flags.DEFINE_integer("seed", 0, "Of --split.", lower_bound=0)
+  flags.DEFINE_integer("seed", None, "Of --split; else 0.", lower_bound=0)
   flags.DEFINE_list(
       "classes", [], "Names of the classes of one's own folder, in order.")
   flags.DEFINE_integer(
@@ -60,12 +62,17 @@ def main(argv):
     raise SystemExit(
         "error: give --data_dir=FOLDER alone for images of your own, or one "
         f"data set's name; there are {', '.join(datasets.names())}")
+  if not given.data_dir and names[0].partition("/")[0] not in (
+      datasets.names()) and pathlib.Path(names[0]).is_dir():
+    raise SystemExit(f"error: {names[0]} is a folder: give it as semseg-jax "
+                     f"prepare --data_dir={names[0]}")
   before = _written()
   try:
     notes = _new_lists(names[0])
-    dataset = datasets.load(
-        names[0], data_dir=given.data_dir, cache_dir=given.cache_dir,
-        size=given.size, broken=given.max_unreadable)
+    with _turned_said_once():
+      dataset = datasets.load(
+          names[0], data_dir=given.data_dir, cache_dir=given.cache_dir,
+          size=given.size, broken=given.max_unreadable)
     if not given.max_unreadable:
       datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
     warned, more = [], []
@@ -112,6 +119,8 @@ def _new_lists(name):
   """Writes lists and classes.json where they are missing, or as asked."""
   given = flags.FLAGS
   asked = given.split or given.classes
+  if given.seed is not None and not given.split:
+    raise errors.DataError("--seed is that of --split, which is not given")
   if name != "folder":
     if asked:
       raise errors.DataError(
@@ -130,7 +139,19 @@ def _new_lists(name):
         f"--split={','.join(given.split)}: give three fractions, such as "
         "0.8,0.1,0.1") from e
   return new_folder.write(
-      root, split=split, seed=given.seed, classes=given.classes)
+      root, split=split, seed=given.seed or 0, classes=given.classes)
+
+
+@contextlib.contextmanager
+def _turned_said_once():
+  """Keeps back what `store` says of EXIF orientations: the report says it."""
+  handler = logging.get_absl_handler()
+  wanted = lambda record: "EXIF orientation" not in str(record.msg)
+  handler.addFilter(wanted)
+  try:
+    yield
+  finally:
+    handler.removeFilter(wanted)
 
 
 def _written():

@@ -129,13 +129,21 @@ def overlaps(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
 
 def copies(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
   """The same of equal image files with different ids."""
-  of = {name: {f.digest: i for i, f in (sources.facts(source) or {}).items()
-               if f.digest}
-        for name, source in dataset.splits.items() if len(source)}
-  return {
-      (a, b): f"equal files in {a} and in {b}: {errors.few(pairs, 3)}"
-      for (a, b), ids in _shared(of).items()
-      if (pairs := [x for x in ids if " = " in x])}
+  of, ids_of = {}, {}
+  for name, source in dataset.splits.items():
+    for i, f in (sources.facts(source) or {}).items():
+      if f.digest:
+        of.setdefault(name, {})[f.digest] = i
+        ids_of.setdefault(name, {}).setdefault(f.digest, []).append(i)
+  messages = {}
+  for (a, b), ids in _shared(of).items():
+    if pairs := [x for x in ids if " = " in x]:
+      equal = [d for d in of[a].keys() & of[b].keys() if of[a][d] != of[b][d]]
+      in_a, in_b = (sum(len(ids_of[x][d]) for d in equal) for x in (a, b))
+      count = f" ({in_a} and {in_b})" if in_a + in_b > 2 else ""
+      messages[a, b] = (
+          f"equal files in {a} and in {b}{count}: {errors.few(pairs, 3)}")
+  return messages
 
 
 def volumes_in_two(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:

@@ -95,6 +95,22 @@ def test_sets_without_a_split_that_is_scored(
   assert flag in command
 
 
+def test_turned_images_are_said_once(tmp_path):
+  exif = Image.Exif()
+  exif[0x112] = 6
+  Image.new("RGB", (8, 8)).save(_made(tmp_path / "set") / "a.jpg", exif=exif)
+  done = _run(f"--data_dir={tmp_path / 'set'}", f"--cache_dir={tmp_path}")
+  assert (done.stdout + done.stderr).count("EXIF orientation") == 1
+
+
+def test_flags_that_do_not_fit(tmp_path, monkeypatch):
+  Image.new("RGB", (8, 8)).save(_made(tmp_path / "set") / "a.jpg")
+  with pytest.raises(SystemExit, match="--seed is that of --split"):
+    _prepared(tmp_path / "set", monkeypatch, seed=3)
+  with pytest.raises(SystemExit, match=r"is a folder.*--data_dir=.*/set$"):
+    _prepared(tmp_path, monkeypatch, data_dir=None, name=f"{tmp_path}/set")
+
+
 def test_what_was_written_goes_whatever_fails(tmp_path, monkeypatch):
   for folder, value in (("images", 0), ("masks", 1)):
     Image.fromarray(np.full((8, 8), value, np.uint8)).save(

@@ -202,6 +202,11 @@ def test_equal_files_in_two_lists_are_named(folder):
   assert statistics.copies(dataset) == {
       ("train_labeled", "test"):
           "equal files in train_labeled and in test: a = c"}
+  folder.image("d.png", 1)
+  folder.mask("d.png")
+  folder.lists(train_labeled=["a", "d"])
+  assert statistics.copies(folder.load())["train_labeled", "test"] == (
+      "equal files in train_labeled and in test (2 and 1): d = c")
 
 
 def turned(orientation):
