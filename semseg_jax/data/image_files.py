@@ -41,6 +41,15 @@ def read_bytes(path: str | os.PathLike) -> bytes:
   return content
 
 
+def mode(path: str | os.PathLike) -> str:
+  """Pillow's mode of an image file, by its header; "" where it has none."""
+  try:
+    with Image.open(path, formats=_FORMATS) as image:
+      return image.mode
+  except Exception:  # Pillow promises no type for a broken file
+    return ""
+
+
 def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
   """Encoded image -> uint8 [H, W, channels].
 

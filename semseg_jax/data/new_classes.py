@@ -13,11 +13,12 @@ from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import voc as voc_format
 
 _NAMES = ("labelmap.txt", "class_names.txt", "classes.txt", "labels.txt")
+_GRAY = ("1", "L", "LA")
 # A folder of masks with more values than this holds no class indices.
 _MOST_CLASSES = 200
 
 
-def found(root, index, masks, files, drawn, names, notes) -> dict:
+def of_folder(root, index, masks, files, drawn, names, notes) -> dict:
   """Content of classes.json.
 
   Args:
@@ -70,11 +71,18 @@ def found(root, index, masks, files, drawn, names, notes) -> dict:
   if names[0].lower() != "background" and drawn:
     names = _with_background(names)
   default = voc.palette(max(len(names), 1))
+  depth = channels(index)
+  if depth == 1 and (few := in_color(index)):
+    depth = 3
+    notes.append(
+        f"{len(few)} of {len(index.ids)} images are in colour "
+        f"({errors.few(few, 3)}), so all are read as RGB; as gray with "
+        '"channels": 1 in classes.json')
   content = {
       "classes": names,
       "colours": [[int(x) for x in colors.get(n, default[i])]
                   for i, n in enumerate(names)],
-      "ignore_index": 255, "channels": channels(index)}
+      "ignore_index": 255, "channels": depth}
   return content | more
 
 
@@ -192,6 +200,12 @@ def channels(index) -> int:
   for name in index.ids[::max(1, len(index.ids) // 20)]:
     path = index.path(name)
     image = image_files.load(image_files.read_bytes(path), path)
-    if image.mode not in ("1", "L", "LA"):
+    if image.mode not in _GRAY:
       return 3
   return 1
+
+
+def in_color(index) -> list[str]:
+  """Ids of the images that are not gray; the headers of all are read."""
+  return [x for x in index.ids
+          if image_files.mode(index.files(x)[0]) not in (*_GRAY, "")]

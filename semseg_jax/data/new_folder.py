@@ -84,7 +84,7 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
     _check_names(root / "classes.json", classes)
     notes.append(f"{root / 'classes.json'} is kept")
   else:
-    content = new_classes.found(
+    content = new_classes.of_folder(
         root, index, masks, by_id, drawn, classes, notes)
   if kept:
     _save(root, {}, content, notes)

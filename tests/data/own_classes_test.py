@@ -11,6 +11,7 @@ from semseg_jax.data import flips
 from semseg_jax.data import new_folder
 from semseg_jax.data import statistics
 from semseg_jax.data import transforms
+from semseg_jax.data.sets import folder as folder_set
 from tests.data import own_folder
 
 MASK = own_folder.MASK
@@ -256,6 +257,23 @@ def test_negative_values_and_one_colour_image_among_gray_ones(folder):
   folder.mask("29.tif", MASK.astype(np.int32) - 1)
   with pytest.raises(errors.DataError, match="values -1, 0"):
     new_folder.write(folder.root, split=(1, 0, 0))
+
+
+def test_one_colour_image_among_many_gray_ones(folder):
+  (folder.root / "classes.json").unlink()
+  for i in range(41):
+    Image.new("L", (8, 6)).save(folder.path(f"images/{i:02}.png"))
+  folder.image("03.png")
+  dataset = folder.load()
+  assert dataset.spec.channels == 1  # a look at some
+  line, = folder_set.remarks(str(folder.root), dataset)
+  assert "1 of 41 images are in colour and read as gray (03)" in line
+  folder.mask("03.png")
+  notes = new_folder.write(folder.root, split=(1, 0, 0))
+  assert any("(03), so all are read as RGB" in x for x in notes)
+  dataset = folder.load()
+  assert dataset.spec.channels == 3
+  assert not folder_set.remarks(str(folder.root), dataset)
 
 
 @pytest.mark.parametrize(("names", "stated", "rule"), [

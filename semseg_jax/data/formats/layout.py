@@ -86,7 +86,8 @@ def could_be_masks(root: pathlib.Path, index: image_index.ImageIndex) -> str:
   """What looks like the masks of a folder without known ones; "" if nothing."""
   hints = []
   stems = {pathlib.PurePosixPath(x).name for x in index.ids}
-  for folder in sorted(p for p in root.rglob("*") if p.is_dir()):
+  for folder in sorted(pathlib.Path(here) / name
+                       for here, names, _ in os.walk(root) for name in names):
     known = folder.name.lower() in image_index.MASKS
     beside = folder.parent == root and index.folder not in (root, folder)
     if not known and not beside:
@@ -99,8 +100,9 @@ def could_be_masks(root: pathlib.Path, index: image_index.ImageIndex) -> str:
       hints.append(f"{folder} has files of the images' names: if these are "
                    f"masks, move them to {root / 'masks'}")
   if pair := _pair(index.ids):
-    hints.append(f"if {index.path(pair[1])} is the mask of "
-                 f"{index.path(pair[0])}, move all masks to {root / 'masks'}")
+    image, mask = (index.files(x)[0] for x in pair)
+    hints.append(f"if {mask} is the mask of {image}, move all masks to "
+                 f"{root / 'masks'}")
   return "; ".join(hints)
 
 

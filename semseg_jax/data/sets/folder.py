@@ -196,7 +196,7 @@ def annotated(root: pathlib.Path) -> bool:
 
 
 def remarks(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
-  """Lines about images that no list names, and files that could be masks."""
+  """Lines about images in no list, colours and what could be masks."""
   root = locate(data_dir)
   index = image_index.ImageIndex(root)
   lines = []
@@ -204,6 +204,12 @@ def remarks(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
   if rest := [x for x in index.ids if x not in used]:
     lines.append(f"{len(rest)} images are in no list and not used: "
                  f"{errors.few(rest, 3)}")
+  if dataset.spec.channels == 1 and (few := new_classes.in_color(index)):
+    lines.append(
+        f"{len(few)} of {len(index.ids)} images are in colour and read as gray "
+        f"({errors.few(few, 3)}); a classes.json with \"channels\": 3 reads "
+        'all as RGB, for images alone {"classes": ["background"], '
+        '"channels": 3}')
   if not any(x.labeled for x in dataset.splits.values()) and (
       hint := layout.could_be_masks(root, index)):
     lines.append(f"no masks are read: {hint}")
