@@ -46,7 +46,8 @@ def test_a_whole_run_is_lowered(tmp_path):
   assert (name, path, count) == ("toy", "configs/semantic_gan/coffee_leaf.py",
                                  2)
   assert set(one.stages) == {
-      "supervised", "fully_supervised", "gan", "encoder"}
+      "supervised", "fully_supervised", "gan", "encoder", "label_head",
+      "distilled"}
   assert all(value > 0 for value in one.stages.values())
   assert one.phases["gan", "path"][1] == 1
   assert one.phases["gan", "d"][1] == 4
