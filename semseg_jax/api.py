@@ -206,7 +206,7 @@ class Model:
         numbers than images, or a batch of none.
     """
     method = self.chosen_method(method, steps=steps)
-    steps = None if steps is None else _whole("steps", steps)
+    steps = steps and int(steps)
     if batch_size is not None:
       batch_size = _whole("batch_size", batch_size)
     prepared = arrays.as_images(images, self.config.data.channels)
@@ -250,6 +250,12 @@ class Model:
 
   def _predictor(self, stage, method, steps, batch_size):
     """`stages.row_predictor`, for calls of `batch_size` images."""
+    return self._kept((stage, method, steps, batch_size), lambda: (
+        stages.row_predictor(self._for_row(method, steps, batch_size),
+                             self.workdir, stage, method)))
+
+  def _for_row(self, method, steps, batch_size):
+    """The config, for calls of `batch_size` images by one method."""
     config = self.config.copy_and_resolve_references().unlock()
     config.evaluation.batch_size = batch_size
     if "inversion" in config:
@@ -262,8 +268,7 @@ class Model:
       # the beginning of more.
       config.inversion.snapshots = (
           int(method.split("@")[1]),) if "@" in method else ()
-    return self._kept((stage, method, steps, batch_size), lambda: (
-        stages.row_predictor(config, self.workdir, stage, method)))
+    return config
 
   def _kept(self, key, make):
     """make() of the first call with this key: loaded and compiled once."""

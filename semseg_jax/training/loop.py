@@ -94,9 +94,8 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
   newest = checkpoint.latest(run_dir.absolute(workdir) / "ckpt") or 0
   if newest > stage.steps and run_dir.done_step(workdir) is None:
     raise ValueError(
-        f"{workdir} was trained for {newest} steps already, of more that it "
-        f"had been meant to take: {stage.steps} are too few, give at least "
-        f"{newest} or another --workdir")
+        f"{workdir} is at step {newest}, not yet finished: {stage.steps} "
+        f"steps are too few, give at least {newest} or another --workdir")
   known = run_dir.is_known(workdir)
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),

@@ -99,7 +99,7 @@ def test_fewer_steps_than_were_trained(toy, tmp_path, caplog):
 
   with pytest.raises(loop.Preempted):
     toy.run(tmp_path, on_batch=terminate)
-  with pytest.raises(ValueError, match="for 5 steps already.*3 are too few"):
+  with pytest.raises(ValueError, match="at step 5.*3 steps are too few"):
     toy.run(tmp_path, 3)
   toy.run(tmp_path, 5)
   toy.run(tmp_path, 3)
