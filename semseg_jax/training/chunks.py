@@ -17,6 +17,7 @@ import numpy as np
 from semseg_jax.training import run_dir
 
 _FINGERPRINT = "__fingerprint__"
+_OTHER = "holds results of other settings or checkpoints"
 # What `read` raises of a file that is not as `write` left it.
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -38,18 +39,23 @@ class ChunkStore:
   """Results of chunks 0, 1, ... in `directory`, valid for one fingerprint.
 
   A file of another fingerprint, or an unreadable one, counts as not done, with
-  a warning, and is replaced when its chunk is saved.
+  a warning, and is replaced when its chunk is saved. Of another fingerprint
+  are mostly all: that is said once.
   """
 
   def __init__(self, directory, fingerprint: str):
     self._directory = epath.Path(directory)
     self._fingerprint = fingerprint
+    self._warned = False
     self._directory.mkdir(parents=True, exist_ok=True)
 
   def done(self, chunk: int) -> bool:
     """Whether a valid result of `chunk` is there."""
     fault = self._fault(chunk)
-    if fault:  # "" is no fault: there is no file
+    if fault == _OTHER and not self._warned:
+      self._warned = True
+      logging.warning("%s %s: computed again", self._directory, fault)
+    elif fault and fault != _OTHER:  # "" is no fault: there is no file
       logging.warning("%s %s: computed again", self._path(chunk), fault)
     return fault is None
 
@@ -91,7 +97,7 @@ class ChunkStore:
     except DAMAGED as error:
       return f"is unreadable ({error})"
     if stored != self._fingerprint:
-      return f"is of another evaluation ({stored}, now {self._fingerprint})"
+      return _OTHER
     return None
 
   def _path(self, chunk):
