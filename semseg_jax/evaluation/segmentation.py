@@ -49,7 +49,8 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
       {"logits": [B, S, S, K], and optionally "reconstruction": uint8
       [B, S, S, C] and "confidence": [B]}. B is always `batch_size`: the last
       batch repeats its last image, and its rows beyond the end are dropped.
-      K is the number of classes, or 1 for a binary task.
+      K is the number of classes, or 1 for a binary task. Unless images are
+      padded, logits may have another scale than the images.
     source: labeled images.
     spec: the data set's `Spec`.
     batch_size: B.
@@ -203,7 +204,7 @@ def _score_chunk(predicted, index, source, spec, view, folder, names, images):
     # One transfer from the device each, not one a row.
     outputs = {name: np.asarray(x) for name, x in outputs.items()}
     logits = outputs["logits"]
-    _check_logits(method, logits, spec, view[0])
+    _check_logits(method, logits, spec, view)
     files = stems([names[i] for i in index], method, predicted)
     confusion = []
     for row, (example, stem) in enumerate(zip(examples, files, strict=True)):
@@ -227,11 +228,15 @@ def _score_chunk(predicted, index, source, spec, view, folder, names, images):
   return arrays, running
 
 
-def _check_logits(method, logits, spec, size):
+def _check_logits(method, logits, spec, view):
   classes = len(spec.class_names)
   allowed = (1, 2) if classes == 2 else (classes,)
-  height, width = transforms.sides(size)
-  if logits.shape[1:3] != (height, width) or logits.shape[-1] not in allowed:
+  height, width = transforms.sides(view[0])
+  rows, columns = logits.shape[1:3]
+  # RepurposeGAN labels 1024 px at 512: what is not cut is resized anyway.
+  fits = rows * width == columns * height and (
+      view[1] is None or rows == height)
+  if not fits or logits.shape[-1] not in allowed:
     raise ValueError(
         f"method {method!r}: logits {logits.shape} where [B, {height}, "
         f"{width}, K] with K in {allowed} is needed for data set {spec.name!r}")

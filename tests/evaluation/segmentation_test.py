@@ -95,7 +95,7 @@ class _Predict:
 def _run(folder, predict, source=None, **options):
   return segmentation.evaluate(
       predict, source or _Toy(), spec=_SPEC, batch_size=predict.batch_size,
-      size=_SIZE, out_dir=folder, **{"fingerprint": "f", **options})
+      out_dir=folder, **{"fingerprint": "f", "size": _SIZE, **options})
 
 
 def test_scores_are_those_at_native_size(tmp_path):
@@ -290,13 +290,24 @@ def test_volumes(tmp_path):
       scores.dice(volumes)[:, 1:].mean(), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("size", "classes"), [(_SIZE, 2), (8, 3)])
-def test_wrong_logits_are_named(tmp_path, size, classes):
+@pytest.mark.parametrize(("shape", "options"), [
+    ((_SIZE, _SIZE, 2), {}), ((8, _SIZE, 3), {}),
+    ((24, 24, 3), {"size": 48, "fill": (0, 0, 0)})])
+def test_wrong_logits_are_named(tmp_path, shape, options):
   predict = lambda images, _: {
-      "bad": {"logits": np.zeros((len(images), size, size, classes))}}
+      "bad": {"logits": np.zeros((len(images), *shape))}}
   predict.batch_size = 2
   with pytest.raises(ValueError, match="'bad'.*K in"):
-    _run(tmp_path, predict)
+    _run(tmp_path, predict, **options)
+
+
+def test_coarser_logits_are_resized(tmp_path):
+  predict = lambda images, _: {
+      "fine": {"logits": _logits(images)},
+      "coarse": {"logits": image_ops.resize_logits(_logits(images), (8, 8))}}
+  predict.batch_size = 2
+  report = _run(tmp_path, predict)
+  assert report["fine"]["miou"] > report["coarse"]["miou"] > 0.5
 
 
 def test_logits_that_are_no_numbers_are_not_class_0(tmp_path):
