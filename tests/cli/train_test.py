@@ -160,6 +160,7 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"data.ignore_index": 250}, "config.data.ignore_index is 250.*255"),
     # Values that no run can mean.
     ({"seed": -1}, "seed is -1: give 0 or more"),
+    ({"few_shot.decay_epochs": 0}, "decay_epochs is 0: give 1 or more"),
     ({"supervised.batch_size": 0}, "config.supervised.batch_size is 0"),
     ({"supervised.learning_rate": float("nan")},
      "config.supervised.learning_rate is nan"),
