@@ -148,9 +148,12 @@ def test_auto_shot_pairs_depend_on_their_index_alone(run):
   styled, same = jax.jit(autoshot.pairs(config))(frozen, jnp.array([3, 5]))
   np.testing.assert_allclose(label, same, atol=1e-6)
   assert np.abs(image - styled).max() > 0.01
-  config.autoshot.styles = -3.0
-  with pytest.raises(ValueError, match="config.autoshot.styles is -3"):
-    autoshot.make(config, folder)
+  for field, value in (("autoshot.styles", -3.0), ("hypercolumn.size", 12),
+                       ("hypercolumn.size", 2 * toy.SIZE)):
+    wrong = config.copy_and_resolve_references().unlock()
+    wrong.update_from_flattened_dict({field: value})
+    with pytest.raises(ValueError, match=f"config.{field} is {value}"):
+      autoshot.make(wrong, folder)
 
 
 def test_auto_shot_trains(run):

@@ -82,6 +82,10 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
   c = config.autoshot
   module = network(config)
   side, channels = hypercolumns.size(config), config.data.channels
+  if config.data.size % side:
+    raise ValueError(  # images would not lie on their labels
+        f"config.hypercolumn.size is {side}: stage 'autoshot' takes what "
+        f"divides config.data.size, {config.data.size}")
   held_out = max(1, round(c.held_out * c.num_samples))
   count = c.num_samples - held_out
   if count < 1:
