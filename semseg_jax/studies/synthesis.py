@@ -64,7 +64,8 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       config, synth.labeller.size, limit, split)
   truth = _masks(config, split, len(real))
   style_key, random_key = jax.random.split(jax.random.key(config.seed))
-  latents = synth.encode(layout)
+  latents = synth.encode(np.where(
+      layout < 0, data.ignore_index(config), layout))
   own = synth.render(latents)
   styles = synthesis.parse_styles(config.synthesis.styles)
   mixed = [synth.mixed(latents, jax.random.fold_in(style_key, i), styles=styles,
