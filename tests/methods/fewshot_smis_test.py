@@ -180,8 +180,15 @@ def test_inversion_is_not_done_twice(run, monkeypatch):
   config, folder = run
   monkeypatch.setattr(inversion.Inverter, "run", None)
   before = shots.load(config, folder, "a test").latents
-  again = shots.make(config, folder).load_frozen()["latents"]
-  np.testing.assert_array_equal(again, before)
+  again = lambda config: shots.make(config, folder).load_frozen()["latents"]
+  np.testing.assert_array_equal(again(config), before)
+  moved = config_of(**{"data.data_dir": str(folder), "data.in_domain": "val"})
+  np.testing.assert_array_equal(again(moved), before)
+  read = shots.read
+  monkeypatch.setattr(shots, "read", lambda config: read(config)._replace(
+      image=255 - read(config).image))
+  with pytest.raises(TypeError):  # other images are inverted
+    again(config)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ Shots may also be samples of the generator, whose latents are known: a folder as
 `semseg-jax sample` writes it, with masks painted by hand.
 """
 
+import hashlib
 from typing import NamedTuple
 
 from absl import logging
@@ -193,7 +194,8 @@ def _inverted(config, workdir, shots, generator, perceptual):
   frozen = {"generator": generator.variables, "perceptual": perceptual.load()}
   store = chunks.ChunkStore(
       epath.Path(workdir) / "shots" / "chunks", chunks.fingerprint(
-      [config.seed, config.data.to_dict(), shots.ids,
+      # The images, not where they lie: the data set may have moved.
+      [config.seed, hashlib.sha256(shots.image.tobytes()).hexdigest(),
        samples.fingerprint(generator),
        *(config[name].to_dict() for name in FIELDS)]))
   chunk_latents = []
