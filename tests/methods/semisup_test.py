@@ -23,6 +23,7 @@ from semseg_jax.methods.semisup import fusion
 from semseg_jax.methods.semisup import mlmt
 from semseg_jax.methods.semisup import s4gan
 from semseg_jax.methods.semisup import streams
+from semseg_jax.ops import image_ops
 from semseg_jax.training import loop
 
 CLASSES = 3
@@ -355,9 +356,13 @@ def test_fusion_needs_trained_stages(tmp_path):
     fusion.search(scenes.get_config("method=s4gan,smoke"), tmp_path, [0.2])
 
 
-def test_fusion_refuses_binary_logits():
-  with pytest.raises(ValueError, match="config.segmenter.network"):
-    fusion.fused(toy(), jnp.zeros((1, 4, 4, 1)), jnp.zeros((1, 2)), 0.2)
+def test_fusion_takes_classes_from_binary_logits():
+  logits = np.array([-1.0, 0.0, 1.0], np.float32).reshape(1, 1, 3, 1)
+  seen = np.array([[0.9, 0.9], [0.9, 0.1], [0.1, 0.9]], np.float32)
+  labels = image_ops.to_label(fusion.fused(
+      toy(), np.repeat(logits, 3, 0), seen, 0.2))
+  np.testing.assert_array_equal(
+      labels[:, 0], [[0, 0, 1], [0, 0, 0], [1, 1, 1]])
 
 
 def test_image_labels_of_images_without(tmp_path):

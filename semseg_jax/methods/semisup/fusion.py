@@ -20,13 +20,10 @@ _SEGMENTERS = ("supervised", "s4gan")
 def fused(config, logits, image_scores, tau: float):
   """Logits [N, H, W, C] under the scores [N, C] of their images.
 
-  Raises ValueError: other channels than classes.
+  One channel, a U-Net's for two classes, counts as that of class 1 beside 0.
   """
-  if logits.shape[-1] != image_scores.shape[-1]:
-    raise ValueError(
-        "fusion needs a logit for each of the "
-        f"{image_scores.shape[-1]} classes, got {logits.shape}: "
-        "choose a DeepLab in config.segmenter.network")
+  if logits.shape[-1] == 1:
+    logits = np.concatenate([np.zeros_like(logits), logits], -1)
   remaining = class_scores.present(
       image_scores, tau, inclusive=config.match_official)
   return class_scores.fuse(logits, remaining, multiply=config.match_official)
