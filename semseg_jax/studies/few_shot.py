@@ -38,13 +38,20 @@ def write(config, workdir, *, shots, segmenters, trials: int,
     workdir: its folder, with the trained generator.
     shots: numbers of labeled images.
     segmenters: kinds of segmenter.
-    trials: how many trials of the shots.
+    trials: how many trials of the shots; of painted ones there is one.
     baseline_trials: of the supervised U-Net's labels; 0: as many.
     updates: of each segmenter, whatever the number of shots, with the config's
       decay of the learning rate by steps of a twentieth; 0: the config's
       epochs.
+
+  Raises ValueError: several trials of painted shots.
   """
   started = time.monotonic()
+  if config.shots.source == "folder" and trials > 1:
+    raise ValueError(
+        f"--trials={trials}: painted shots are the same in every trial, so the "
+        "spread would be 0; give --trials=1, and --baseline_trials for the "
+        "U-Net's labels")
   experiment.check_data(config)
   folder = epath.Path(workdir) / "table"
   rows, cells = [], {}

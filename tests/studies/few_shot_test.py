@@ -75,6 +75,14 @@ def test_segmenters_do_not_depend_on_others_of_the_table(annotated, tmp_path):
   assert all((a != b).any() for a, b in zip(kernels, kernels[1:], strict=False))
 
 
+def test_painted_shots_have_one_trial(run):
+  config, folder = run
+  with pytest.raises(ValueError, match="--trials=2: painted"):
+    few_shot.write(
+        cells_lib.changed(config, **{"shots.source": "folder"}), folder,
+        shots=[1], segmenters=["linear"], trials=2)
+
+
 @pytest.mark.slow
 def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   config, folder = run
