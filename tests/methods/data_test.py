@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from configs.repurpose_gan import folder as repurpose_folder
 from configs.semantic_gan import folder as config_file
+from semseg_jax.data import errors
 from semseg_jax.methods.common import data
 from tests.data import own_folder
 
@@ -31,3 +33,28 @@ def test_pixels_from_outside_are_background_or_do_not_count(
     seen |= set(np.unique(label).tolist())
     assert (label[image.max(-1) > 150] == 1).mean() > 0.95
   assert seen == {1, border}
+
+
+@pytest.mark.parametrize(("changes", "trains"), [
+    ({"stages": ("fully_supervised",)}, True),
+    ({"stages": ("segmenter",), "shots.source": "projected"}, True),
+    ({"stages": ("segmenter",), "shots.source": "folder"}, False)])
+def test_labels_of_annotators_and_shots_are_not_scored(
+    tmp_path, changes, trains):
+  files = own_folder.Folder(tmp_path / "set")
+  files.classes(("background", "leaf"))
+  for name in ("a", "b"):
+    files.image(f"{name}.png")
+    files.mask(f"{name}.png", np.ones((6, 8), np.uint8))
+  files.lists(train_labeled=["a", "b"], test=["b"])
+  config = repurpose_folder.get_config("size=16,classes=2,channels=3,cpu")
+  config.data.update(
+      data_dir=str(files.root), cache_dir=str(tmp_path / "cache"))
+  config.update_from_flattened_dict(changes)
+  for scored in ("test", "train_labeled"):
+    config.data.in_domain = scored
+    if trains:
+      with pytest.raises(errors.DataError, match="allow_overlap"):
+        data.check_overlap(config)
+    else:
+      data.check_overlap(config)

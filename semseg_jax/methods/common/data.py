@@ -135,10 +135,14 @@ def check_overlap(config) -> None:
   Raises errors.DataError: names images and splits; unless `data.allow_overlap`.
   """
   c = config.data
+  # Annotators and shots have labels of the pool besides the config's count.
+  labels = c.num_labeled or {"fully_supervised", "shots"} & set(
+      config.get("stages", ())) or (
+          config.get("shots", {}).get("source") == "projected")
   splits = dataset(config).splits
   scored = {c.validation, c.in_domain, *c.out_of_domain} & set(splits)
   for pool in {"train_labeled", "train"} & scored:
-    if c.num_labeled and splits[pool].labeled and not c.allow_overlap:
+    if labels and splits[pool].labeled and not c.allow_overlap:
       raise errors.DataError(
           f"data set {c.name!r}: split {pool!r} is trained on and scored: "
           "score another, or set config.data.allow_overlap=True")
@@ -148,7 +152,7 @@ def check_overlap(config) -> None:
   for (split, other), message in statistics.overlaps(dataset(config)).items():
     if other not in scored:
       continue
-    if split in ("unlabeled", "val") or not c.num_labeled or c.allow_overlap:
+    if split in ("unlabeled", "val") or not labels or c.allow_overlap:
       logging.warning("data set %s: %s", c.name, message)
     elif splits[split].labeled:
       raise errors.DataError(
