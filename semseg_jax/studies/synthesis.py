@@ -58,10 +58,8 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   lineage.check(config, workdir)
   synth = synthesis.Synthesizer(config, workdir)
   judge = Judge(config, workdir)
-  limit = config.evaluation.limit or len(
-      datasets.split(data.dataset(config), split))
   real, layout = encoder.annotated(
-      config, synth.labeller.size, limit, split)
+      config, synth.labeller.size, config.evaluation.limit, split)
   truth = _masks(config, split, len(real))
   style_key, random_key = jax.random.split(jax.random.key(config.seed))
   latents = synth.encode(np.where(

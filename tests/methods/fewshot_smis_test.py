@@ -19,6 +19,7 @@ from semseg_jax.data import transforms
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.common import samples
@@ -157,6 +158,11 @@ def test_a_fitted_segmenter_that_cannot_be(field, value):
   config = config_of("fitted", **{field: value})
   with pytest.raises(ValueError, match=f"config.{field} is {value}"):
     pseudo_labels.make(config, trained.module(config))
+
+
+def test_no_limit_means_the_whole_split(run):
+  source = data.evaluation_source(run[0], "val")
+  assert len(encoder.annotated(run[0], SIZE, 0, "val")[0]) == len(source)
 
 
 def test_unknown_choice_of_the_best(run):

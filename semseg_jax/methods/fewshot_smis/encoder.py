@@ -266,14 +266,14 @@ def annotated(config, cells: int, n: int, split: str = ""):
 
   Args:
     cells: side of the generator's map that is tapped.
-    n: how many images; all if there are fewer.
+    n: how many images; 0, and where there are fewer: all.
     split: its name; "" for the validation split.
 
   Returns (uint8 [n, S, S, C], int32 [n, S, S]).
   """
   source = datasets.split(
       data.dataset(config), split or config.data.validation)
-  examples = [source[i] for i in range(min(n, len(source)))]
+  examples = [source[i] for i in range(min(n or len(source), len(source)))]
   return shots_lib.annotated(config, examples, cells)
 
 
