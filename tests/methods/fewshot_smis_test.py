@@ -160,6 +160,12 @@ def test_a_fitted_segmenter_that_cannot_be(field, value):
     pseudo_labels.make(config, trained.module(config))
 
 
+def test_a_map_larger_than_the_annotations():
+  config = config_of(**{"data.size": 512, "pseudo.layer": "conv512"})
+  with pytest.raises(ValueError, match="config.pseudo.layer is 'conv512'"):
+    pseudo_labels.make(config, trained.module(config))
+
+
 def test_no_limit_means_the_whole_split(run):
   source = data.evaluation_source(run[0], "val")
   assert len(encoder.annotated(run[0], SIZE, 0, "val")[0]) == len(source)

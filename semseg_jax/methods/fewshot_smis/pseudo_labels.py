@@ -83,6 +83,9 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
     return _segmenter(config, generator)
   layer = feature_layer(generator, c.layer)
   size = int(layer.removeprefix("conv").removesuffix("_up"))
+  if size > working_size(config):
+    raise ValueError(f"config.pseudo.layer is {layer!r}, but annotations have "
+                     f"{working_size(config)} px: name a smaller map")
   classes = annotation_classes(config)
   vectors = lambda count: lambda maps: prototypes.Prototypes(
       maps[layer].astype(jnp.float32).reshape(-1, maps[layer].shape[-1])[
