@@ -7,10 +7,11 @@ names a file, else the Frechet distance of the run's own features (see
 monitoring.py). Rows: the encoder's images, in their own and in random styles,
 and beside them random samples (the floor), the image of the shot with the
 nearest mask, and the real images (the ceiling). `share` is where a row stands
-between floor and ceiling. With dense labeling a last row scores samples against
-their own pseudo labels: what the encoder is trained on. Writes table.json,
-table.md, grid.png and pseudo_labels.png to WORKDIR/synthesis/SPLIT, and a
-record, with a method for each row, to WORKDIR/synthesis/eval/SPLIT.
+between floor and ceiling; None where the ceiling is no higher. With dense
+labeling a last row scores samples against their own pseudo labels: what the
+encoder is trained on. Writes table.json, table.md, grid.png and
+pseudo_labels.png to WORKDIR/synthesis/SPLIT, and a record, with a method for
+each row, to WORKDIR/synthesis/eval/SPLIT.
 
 `study` instead trains an encoder for each map of the generator (default: the
 config's) and, if the labeling is sparse, each of its parameters, in
@@ -87,7 +88,8 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
       next(r["miou"] for r in rows if r["images of"] == name)
       for name in ("random sample", "real image"))
   for row in rows:
-    row["share"] = (row["miou"] - floor) / max(ceiling - floor, 1e-9)
+    row["share"] = (row["miou"] - floor) / (
+        ceiling - floor) if ceiling > floor else None
   folder = workdir / "synthesis" / split
   _write(folder, rows, f"{config.data.name}, {split}, {len(real)} layouts")
   experiment.save_record(

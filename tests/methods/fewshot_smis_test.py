@@ -380,8 +380,12 @@ def test_scores_stand_beside_their_references(run, capsys, monkeypatch):
   assert list(by_name) == [
       "synthesis", "synthesis, random styles", "random sample",
       "nearest shot", "real image", "sample, its own pseudo label"]
+  floor, ceiling = (
+      by_name[x]["miou"] for x in ("random sample", "real image"))
   for row in rows:
     assert row["random_feature_frechet"] >= 0
+    assert row["share"] == (None if ceiling <= floor else pytest.approx(
+        (row["miou"] - floor) / (ceiling - floor)))
   for name in ("grid.png", "pseudo_labels.png"):
     assert (folder / "synthesis/test" / name).exists(), name
   assert not (folder / "eval").exists()  # that is for `eval`
