@@ -108,6 +108,7 @@ def train(config, workdir, *, overrides=None, only=()):
   for name, stage in zip(names, stages, strict=True):
     if not run_dir.adopted(workdir / name):
       lineage.check_further(config, workdir, name, stage.steps)
+  lineage.check_needs(config, workdir, names)
   checks.check(config, names)
   _warn_of_generator(config)
   facts = dataset_facts.of_weights(config, workdir)

@@ -113,6 +113,26 @@ def check(config, workdir, names: Sequence[str] = (), *,
                      f"{_CURE.format(folders=', '.join(folders))}")
 
 
+def check_needs(config, workdir, names: Sequence[str]) -> None:
+  """Raises unless what stages are trained on is there or comes before them.
+
+  Args:
+    names: of the stages, in the order in which they are trained.
+
+  Raises ValueError: names a stage, and the one that it needs.
+  """
+  for i, name in enumerate(names):
+    if run_dir.done_step(epath.Path(workdir) / name) is not None:
+      continue
+    for need in stage_table.of(config, name).needs(config):
+      folder = _folder(config, workdir, need, None)
+      if need not in names[:i] and not checkpoint.exists(folder / "ckpt"):
+        raise ValueError(
+            f"stage {name!r} needs the trained stage {need!r}, which is not in "
+            f"{folder}: put it before {name!r} in config.stages, or train it "
+            f"there first, by --stage={need}")
+
+
 def check_further(config, workdir, name: str, steps: int) -> None:
   """Raises if to train a stage up to `steps` leaves others behind.
 

@@ -281,8 +281,11 @@ def test_workdir_is_a_file(data, tmp_path, capsys):
 
 
 def test_encoder_before_the_generator(data, tmp_path, capsys):
-  line = error(on_folder(data), tmp_path / "run", capsys, only=["encoder"])
-  assert re.search("stage 'encoder'.*stage 'gan'", line), line
+  config = on_folder(data, stages=("supervised", "encoder"))
+  for only in (["encoder"], []):
+    line = error(config, tmp_path / "run", capsys, only=only)
+    assert re.search("stage 'encoder' needs.*stage 'gan'", line), line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(scope="module")

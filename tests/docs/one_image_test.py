@@ -66,7 +66,7 @@ def test_the_generator_is_trained_before_anything_is_painted(
   (shots / "classes.json").write_text(
       '{"classes": ["a", "b"], "colours": [[0, 0, 0], [0, 9, 0]]}')
   config.shots.update(folder=str(shots), count=0)
-  experiment.train(config, tmp_path / "run", only=("segmenter", "autoshot"))
+  experiment.train(config, tmp_path / "run", only=config.stages)
   assert list(trained) == ["gan", "segmenter", "autoshot"]
   assert not trained["autoshot"].validate  # there is no mask to score by
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from semseg_jax import lineage
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
@@ -104,10 +105,12 @@ def with_segmenter(fitted, tmp_path_factory):
 def test_agreement_needs_the_baseline(fitted, tmp_path):
   config = fitted[0].copy_and_resolve_references()
   config.distilled.agreement = True
-  for stages in (("label_head", "distilled", "supervised"), ("gan",)):
-    config.stages = stages
-    with pytest.raises(ValueError, match="needs the stage 'supervised'"):
-      distilled.make(config, tmp_path)
+  before = ("gan", "encoder", "label_head")
+  for stages in ((*before, "distilled", "supervised"), (*before, "distilled")):
+    with pytest.raises(ValueError, match="'distilled' needs.*'supervised'"):
+      lineage.check_needs(config, tmp_path, stages)
+  lineage.check_needs(
+      config, tmp_path, (*before, "supervised", "distilled"))
 
 
 def test_inversion_takes_the_heads_labels(fitted):

@@ -12,7 +12,6 @@ import ml_collections
 
 from semseg_jax.methods.common import data
 from semseg_jax.ops import augment
-from semseg_jax.training import checkpoint
 
 # Parts of the images that Inception's score is averaged over.
 _INCEPTION_SPLITS = 10
@@ -91,26 +90,6 @@ def labels(config, stage: str) -> None:
   if not config.data.num_labeled:
     raise ValueError(f"stage {stage!r} needs labeled images: set "
                      "config.data.num_labeled to a count, or -1 for all")
-
-
-def trained_before(config, workdir, stage: str, needed: str,
-                   field: str) -> None:
-  """Raises unless `needed` is trained already, or will be before `stage`.
-
-  Args:
-    workdir: the run's folder; None: nothing is checked.
-    field: of the config that asks for it.
-
-  Raises ValueError: it is neither.
-  """
-  stages = tuple(config.stages)
-  earlier = stages[:stages.index(stage)] if stage in stages else stages
-  if workdir is None or needed in earlier or checkpoint.exists(
-      epath.Path(workdir) / needed / "ckpt"):
-    return
-  raise ValueError(
-      f"{field} needs the stage {needed!r}, trained before {stage!r}: put it "
-      "there in config.stages")
 
 
 def gan_batch(size: int, parts: int, field: str) -> None:

@@ -22,7 +22,6 @@ import numpy as np
 
 from semseg_jax.data import sources
 from semseg_jax.methods import supervised
-from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as trained
@@ -54,9 +53,6 @@ def make(config, workdir) -> stage.Stage:
     raise ValueError(f"config.distilled.keep is {c.keep}; a share in (0, 1]")
   if c.get("styles", 0.0) < 0:  # absent in runs of former versions
     raise ValueError(f"config.distilled.styles is {c.styles}; give 0 or more")
-  if c.get("agreement", False):
-    checks.trained_before(config, workdir, "distilled", "supervised",
-                          "config.distilled.agreement")
   merged = config.copy_and_resolve_references().unlock()
   merged.supervised.steps = c.steps
   extra = functools.cache(lambda: pairs(config, workdir))
