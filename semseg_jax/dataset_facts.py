@@ -44,13 +44,15 @@ def of_weights(config, workdir) -> dict:
   if not run_dir.is_known(workdir):
     return facts
   there = run_dir.described(workdir)[1]
-  if there.get("painted", facts["painted"]) != facts["painted"]:
+  trained = [name for name in config.stages
+             if checkpoint.exists(workdir / name / "ckpt")]
+  if there.get("painted", facts["painted"]) != facts["painted"] and any(
+      "shots" in stages.of(config, name).fields for name in trained):
     logging.warning(
         "%s: the masks of config.shots.folder are not what they were when this "
         "run was continued last: delete the folders of the stages that were "
         "trained on them to train these again", workdir)
-  if not any(checkpoint.exists(workdir / name / "ckpt")
-             for name in config.stages):
+  if not trained:
     return facts
   old, new = there["class_names"], facts["class_names"]
   if old != new and sorted(old) == sorted(new):

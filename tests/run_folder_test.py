@@ -53,9 +53,11 @@ def _masks_that_change_are_said(config, folder):
   before = dataset_facts.of(config)
   former = {k: v for k, v in before.items() if k != "painted"}
 
-  def said(there):
+  def said(there, trained="segmenter"):
     run_dir.describe(folder / "run", {}, there)
-    with mock.patch.object(dataset_facts.logging, "warning") as warning:
+    exists = lambda ckpt: ckpt.parent.name == trained
+    with (mock.patch.object(dataset_facts.logging, "warning") as warning,
+          mock.patch.object(dataset_facts.checkpoint, "exists", exists)):
       dataset_facts.of_weights(config, folder / "run")
     return warning.called
 
@@ -63,6 +65,7 @@ def _masks_that_change_are_said(config, folder):
   assert not said(before)
   (folder / "shots/0_mask.png").write_bytes(b"another")
   assert said(before)
+  assert not said(before, "gan")  # which has seen no masks
   assert not said(former)  # a former version did not know
 
 

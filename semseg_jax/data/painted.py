@@ -19,6 +19,7 @@ from semseg_jax.data import mask_files
 from semseg_jax.data import readers
 from semseg_jax.data import sources
 from semseg_jax.data.formats import annotations
+from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import labelme
 from semseg_jax.data.sets import folder as folder_layout
 
@@ -49,6 +50,12 @@ def names(folder) -> tuple[str, ...]:
   folder = pathlib.Path(folder)
   if not folder.is_dir():
     raise errors.DataError(f"{folder}: no such folder of painted images")
+  for path in sorted(folder.iterdir()):
+    if (path.stem.lower().endswith("_mask") and not path.name.endswith(_MASK)
+        and path.suffix.lower() in image_index.ENDINGS):
+      raise errors.DataError(
+          f"{path}: masks are read from <name>{_MASK} alone: save it as that, "
+          "or remove it")
   indexed = {p.name.removesuffix(_MASK) for p in folder.glob(f"*{_MASK}")}
   polygons = {p.stem for p in folder.glob("*.json") if _is_labelme(p)}
   for name in sorted(indexed & polygons):
@@ -95,6 +102,10 @@ def read(folder, name: str, spec: datasets.Spec, *,
     label = mask_files.read_indices(image_files.read_bytes(path), str(path))
     image_files.check_classes(
         label, spec.num_classes, spec.ignore_index, str(path))
+    if set(np.unique(label)) == {0, 255} and spec.ignore_index == 255:
+      raise errors.DataError(
+          f"{path}: holds 0 and 255 alone, and 255 means ignored: paint class "
+          f"{spec.class_names[1]!r} with the value 1")
   elif (path := folder / f"{name}.json").exists():
     label = labelme.draw(path, str(folder / f"{name}.png"), (
         annotations.indices(spec.class_names, spec.ignore_index)))

@@ -65,6 +65,8 @@ def test_both_formats(folder):
     (lambda f: Image.new("RGB", (6, 4), (1, 2, 1)).save(f / "a_mask.png"),
      "colour image"),
     (lambda f: (f / "a_mask.png").write_bytes(b"no"), "not a readable"),
+    (lambda f: mask(f, "a", [[0, 255, 0, 0, 0, 0]] * 4),
+     r"a_mask\.png: holds 0 and 255 alone.*'eye' with the value 1"),
     (lambda f: labelme(f, "a", ("ear", "polygon", [[0, 0], [1, 0], [1, 1]])),
      r"label 'ear' is no class.* rest, eye, nose"),
     (lambda f: labelme(f, "a", size=(7, 4)), r"a\.json: 7 x 4.* 6 x 4"),
@@ -84,11 +86,18 @@ def test_mistakes_name_the_file(folder, prepare, message):
     (lambda f: (mask(f, "a", np.zeros((4, 6))), labelme(f, "a")),
      "a has two masks"),
     (lambda f: (f / "a.json").write_text("{"), r"a\.json: not valid JSON"),
+    (lambda f: image(f, "a_MASK"), r"a_MASK\.png: masks are read from"),
+    (lambda f: (f / "a_mask.jpg").write_bytes(b""), r"from <name>_mask\.png"),
 ])
 def test_mistakes_of_the_folder(folder, prepare, message):
   prepare(folder)
   with pytest.raises(errors.DataError, match=message):
     painted.names(folder)
+
+
+def test_files_of_a_paint_program_are_left_alone(folder):
+  (folder / "a_mask.xcf").write_bytes(b"gimp xcf")
+  assert painted.names(folder) == ()
 
 
 def test_no_folder(tmp_path):
