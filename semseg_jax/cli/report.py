@@ -25,6 +25,7 @@ from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
 from semseg_jax.reporting import compare
 from semseg_jax.reporting import report
+from semseg_jax.training import console
 from semseg_jax.training import exits
 
 
@@ -42,6 +43,7 @@ def define_flags():
 def main(argv):
   del argv
   given = flags.FLAGS
+  console.setup()
   with exits.one_line():
     if bool(given.workdir) + bool(given.metric) + bool(given.roc) != 1:
       sys.exit("error: give one of --workdir, --metric and --roc")

@@ -65,9 +65,8 @@ def main(argv):
     return
   console.setup()
   with exits.one_line():
-    if bool(given.workdir) == bool(given.model) or given.config:
-      raise ValueError("give --workdir=FOLDER (and --config, where nothing is "
-                       "trained yet) or --model=NAME")
-    model = api.load(given.model)
+    if bool(given.workdir) == bool(given.model):
+      raise ValueError("give --workdir=FOLDER or --model=NAME")
+    model = api.load(given.model, config=given.config)
     with jax.default_matmul_precision(model.config.matmul_precision):
       write(model.config, model.workdir, spec=model.spec, **counts)

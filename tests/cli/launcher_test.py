@@ -71,6 +71,8 @@ def test_help_has_an_example_and_the_flags_of_every_command():
      "(?<=error: )config argument 'lables'"),
     (["eval", "--workdir=absent", "--config.evaluation.limit=2"],
      "(?<=error: )absent: no run folder"),
+    (["sample", "--workdir=absent", "--out=x", "--config.seed=2"],
+     "(?<=error: )absent: no run folder"),
     (["plan", "--config=semantic_gan/toy_faces:smoke", "--gradients"],
      "--gradients needs a --topology"),
 ])
