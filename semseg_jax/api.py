@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import json
 import math
-from typing import Any
 
 from etils import epath
 import jax
@@ -21,20 +20,18 @@ import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax import export
+from semseg_jax import labeler
 from semseg_jax import lineage
 from semseg_jax import method_scores
+from semseg_jax import predictors
 from semseg_jax import stages
 from semseg_jax.data import arrays
 from semseg_jax.data import datasets
-from semseg_jax.data import pipeline
-from semseg_jax.data import transforms
 from semseg_jax.evaluation import record
-from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generator as trained
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
-from semseg_jax.ops import image_ops
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
@@ -148,13 +145,7 @@ class Model:
       raise ValueError(
           f"{self.workdir} has no trained stage that labels images; its stages "
           f"are {', '.join(self.config.stages)}")
-    methods = {k: v for k, v in self.methods.items()
-               if k != "fully_supervised"} or self.methods
-    scored = {k: v for k, v in methods.items() if v is not None}
-    if scored:
-      return max(scored, key=scored.get)
-    # One that needs two stages takes the time of both.
-    return ([x for x in methods if "+" not in x] or list(methods))[-1]
+    return method_scores.best(self.methods)
 
   def chosen_method(self, method: str | None = None, *,
                     steps: int | None = None) -> str:
@@ -177,7 +168,7 @@ class Model:
   @functools.cached_property
   def _rows(self) -> dict[str, str]:
     """{row: the stage whose predictor gives it}, of what is trained."""
-    rows = stages.rows_of(self.config, lambda name: checkpoint.exists(
+    rows = predictors.rows_of(self.config, lambda name: checkpoint.exists(
         self.workdir / name / "ckpt"))
     # An exported file has those it was made for.
     return {row: name for row, name in rows.items() if row in self._scores}
@@ -209,31 +200,15 @@ class Model:
     steps = steps and int(steps)
     if batch_size is not None:
       batch_size = _whole("batch_size", batch_size)
-    prepared = arrays.as_images(images, self.config.data.channels)
-    source = arrays.Images(prepared)
-    numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers)
-    if len(numbers) != len(source):
-      raise ValueError(f"{len(numbers)} numbers for {len(source)} images")
-    size = batch_size or self.batch_size(len(source))
-    predict = self._predictor(self._rows[method], method, steps, size)
-    fill = data.padding(self.config)
-    labels, confidence, reconstructions = [], [], []
-    for batch in pipeline.eval_batches(
-        source, size=data.evaluation_shape(self.config), batch_size=size,
-        fill=fill):
-      outputs = jax.device_get(predict(
-          source, batch["image"], batch["index"], numbers[batch["index"]]))
-      for row, i in enumerate(batch["index"][batch["mask"]]):
-        shape = prepared[i].shape[:2]
-        logits = image_ops.fit_logits(
-            outputs["logits"][row], shape, padded=fill is not None)
-        labels.append(np.asarray(image_ops.to_label(logits), np.int32))
-        confidence.append(_confidence(outputs, row))
-        if "reconstruction" in outputs:
-          reconstructions.append(transforms.resize_image(
-              np.asarray(outputs["reconstruction"][row]), shape))
-    return Segmentation(method, labels, np.asarray(confidence),
-                        reconstructions or None)
+    images = arrays.as_images(images, self.config.data.channels)
+    numbers = np.arange(len(images)) if numbers is None else np.asarray(numbers)
+    if len(numbers) != len(images):
+      raise ValueError(f"{len(numbers)} numbers for {len(images)} images")
+    batch_size = batch_size or self.batch_size(len(images))
+    label = self._kept((method, steps, batch_size), lambda: labeler.make(
+        self.config, self.workdir, self._rows[method], method, steps=steps,
+        batch_size=batch_size))
+    return Segmentation(method, *label(images, numbers))
 
   def batch_size(self, count: int) -> int:
     """Images per call of the networks, for `count` of them.
@@ -247,28 +222,6 @@ class Model:
     while size < count:
       size *= 4
     return min(size, self.config.evaluation.batch_size)
-
-  def _predictor(self, stage, method, steps, batch_size):
-    """`stages.row_predictor`, for calls of `batch_size` images."""
-    return self._kept((stage, method, steps, batch_size), lambda: (
-        stages.row_predictor(self._for_row(method, steps, batch_size),
-                             self.workdir, stage, method)))
-
-  def _for_row(self, method, steps, batch_size):
-    """The config, for calls of `batch_size` images by one method."""
-    config = self.config.copy_and_resolve_references().unlock()
-    config.evaluation.batch_size = batch_size
-    if "inversion" in config:
-      config.inversion.batch_size = batch_size
-      if method in ("encoder", "start"):
-        steps = 0
-      if steps is not None:
-        config.inversion.steps = steps
-      # The learning rate follows the share of all steps, so that fewer are not
-      # the beginning of more.
-      config.inversion.snapshots = (
-          int(method.split("@")[1]),) if "@" in method else ()
-    return config
 
   def _kept(self, key, make):
     """make() of the first call with this key: loaded and compiled once."""
@@ -400,8 +353,8 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     own = run_dir.configured(exported.config(path), data_dir)
     config = _moved(config, data_dir) or own
     for name in sorted({*config.stages} & {*own.stages}):
-      if lines := run_dir.refused(experiment.relevant(own, name),
-                                  experiment.relevant(config, name)):
+      if lines := run_dir.refused(stages.relevant(own, name),
+                                  stages.relevant(config, name)):
         raise run_dir.ConfigMismatchError(
             f"{path}: its stage {name!r} is of another config:\n{lines}")
   return Model(path, config, dataset, scores)
@@ -423,15 +376,3 @@ def _whole(name: str, value) -> int:
   if value < 1:
     raise ValueError(f"{name} is {value}; give 1 or more")
   return int(value)
-
-
-def _confidence(outputs: dict[str, Any], row: int) -> float:
-  if "confidence" in outputs:
-    return float(outputs["confidence"][row])
-  logits = np.asarray(outputs["logits"][row], np.float64)
-  if logits.shape[-1] == 1:
-    p = 1 / (1 + np.exp(-np.abs(logits[..., 0])))
-  else:
-    p = np.exp(logits - logits.max(-1, keepdims=True))
-    p = 1 / p.sum(-1)
-  return float(p.mean())

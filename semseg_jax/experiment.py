@@ -16,6 +16,7 @@ import numpy as np
 from semseg_jax import dataset_facts
 from semseg_jax import lineage
 from semseg_jax import method_scores
+from semseg_jax import predictors
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
@@ -103,14 +104,14 @@ def train(config, workdir, *, overrides=None, only=()):
   stages = [stage_table.make(config, workdir, name) for name in names]
   for name in dict.fromkeys((*config.stages, *names)):
     # All, as the run's own config.json becomes this config.
-    run_dir.check(workdir / name, relevant(config, name),
+    run_dir.check(workdir / name, stage_table.relevant(config, name),
                   stage_table.of(config, name).fixed)
   for name, stage in zip(names, stages, strict=True):
     if not run_dir.adopted(workdir / name):
       lineage.check_further(config, workdir, name, stage.steps)
   lineage.check_needs(config, workdir, names)
   checks.check(config, names)
-  _warn_of_generator(config)
+  lineage.warn_of_generator(config)
   facts = dataset_facts.of_weights(config, workdir)
   if jax.process_index() == 0:
     run_dir.describe(
@@ -135,7 +136,7 @@ def train(config, workdir, *, overrides=None, only=()):
         stage, workdir=workdir / name, options=options,
         key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
         rollbacks=config.faults.rollbacks,
-        config_json=json.dumps(relevant(config, name)),
+        config_json=json.dumps(stage_table.relevant(config, name)),
         overrides_json=json.dumps(overrides or {}, default=str),
         trained_on=lineage.now(config, workdir, name))
   return workdir
@@ -169,9 +170,9 @@ def adopt(config, workdir, model, names) -> None:
   for name in names:
     if run_dir.done_step(workdir / name) is not None:
       continue
-    relevant_now = relevant(config, name)
+    relevant_now = stage_table.relevant(config, name)
     if lines := run_dir.refused(
-        relevant(there, name), relevant_now,
+        stage_table.relevant(there, name), relevant_now,
         stage_table.of(config, name).fixed):
       raise ValueError(
           f"{model}: its stage {name!r} is of another config:\n{lines}")
@@ -208,49 +209,8 @@ def check_run(config, workdir) -> None:
     # that `label_head` was fitted with.
     fixed = [field for field in stage_table.of(config, name).fixed
              if field != "inversion.steps"]
-    run_dir.check(workdir / name, relevant(config, name), fixed)
-  _warn_of_generator(config)
-
-
-def _warn_of_generator(config) -> None:
-  """Says where `config.labels.run` was trained otherwise than `config` states.
-
-  Networks of other shapes are an error where they are loaded; another method's
-  config has settings of its own for a generator.
-  """
-  if not lineage.other_generator(config):
-    return
-  place, other = exported.place(config.labels.run), []
-  whole = (exported.config(place) if exported.is_file(place)
-           else run_dir.described(place)[0] if run_dir.is_known(place) else {})
-  if whole.get("method") != config.method:
-    return
-  for name in ("gan", *(("encoder",) * (config.method == "semantic_gan"))):
-    there = (json.loads((place / name / "config.json").read_text())
-             if run_dir.is_known(place / name)
-             else relevant(run_dir.configured(whole), name))
-    here = json.loads(json.dumps(relevant(config, name)))
-    other += [
-        field for field, *values in run_dir.differences(there, here)
-        if field.split(".")[0] in (name, "generator", "image_discriminator")
-        and not field.endswith(".weights") and "absent" not in values]
-  if other:
-    logging.warning(
-        "config.labels.run: %s was trained with other %s than this config "
-        "states; what it was trained with counts", config.labels.run,
-        ", ".join(dict.fromkeys(other)))
-
-
-def relevant(config, name: str) -> dict:
-  """The blocks of `config` that stage `name` depends on, plain values."""
-  definition = stage_table.of(config, name)
-  plain = json.loads(definition.effective(config).to_json_best_effort())
-  names = {"data", "dtype", "matmul_precision", "match_official", "seed",
-           *definition.fields}
-  if config.num_microbatches == 1:  # what runs from before the field had
-    names.discard("num_microbatches")
-  names -= set(definition.unused(config))
-  return {name: plain[name] for name in sorted(names)}
+    run_dir.check(workdir / name, stage_table.relevant(config, name), fixed)
+  lineage.warn_of_generator(config)
 
 
 def evaluate(config, workdir, *, splits=()):
@@ -270,7 +230,7 @@ def evaluate(config, workdir, *, splits=()):
     {split: methods' scores as `evaluation.segmentation` gives them}.
   """
   check_run(config, workdir)
-  config = _trained_part(config, workdir)
+  config = predictors.trained_part(config, workdir)
   lineage.check(config, workdir)
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
@@ -278,7 +238,7 @@ def evaluate(config, workdir, *, splits=()):
   sources = {name: limited(data.evaluation_source(config, name), config)
              for name in splits}
   dataset_facts.of_weights(config, workdir)
-  predict = _predictor(config, workdir)
+  predict = predictors.of_run(config, workdir)
   primary = jax.process_index() == 0
   summary = _summary(config, workdir) if primary else {}
   if primary and (
@@ -367,43 +327,3 @@ def limited(source, config):
   if not limit or limit >= len(source):
     return source
   return data_sources.Subset(source, np.arange(limit))
-
-
-def _trained_part(config, workdir):
-  """The config with those of its stages that are trained; says what lacks.
-
-  As it is where these label nothing: what is missing is said when it is loaded.
-  """
-  there = lambda name: checkpoint.exists(workdir / name / "ckpt")
-  missing = [name for name in config.stages if not there(name)]
-  if missing and stage_table.rows_of(config, there):
-    logging.warning("not trained yet, so not scored: %s", ", ".join(missing))
-    config = config.copy_and_resolve_references().unlock()
-    config.stages = tuple(x for x in config.stages if x not in missing)
-    config.lock()
-  for name in filter(there, config.stages):
-    if run_dir.done_step(workdir / name) is None:
-      logging.warning("stage %s has not finished: as it is after step %d",
-                      name, checkpoint.best(workdir / name / "ckpt"))
-  return config
-
-
-def _predictor(config, workdir):
-  """predict(source, images, indices) -> rows of every trained stage.
-
-  A stage's `combiner` makes further rows of those that the others gave.
-  """
-  definitions = [stage_table.of(config, name) for name in config.stages]
-  predictors = [
-      d.predictor(config, workdir) for d in definitions if d.predictor]
-  combiners = [d.combiner(config, workdir) for d in definitions if d.combiner]
-
-  def predict(source, images, indices):
-    methods = {}
-    for predict_rows in predictors:
-      methods |= predict_rows(images, indices)
-    for combine in combiners:
-      methods |= combine(source, indices, methods)
-    return methods
-
-  return predict

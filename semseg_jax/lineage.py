@@ -9,6 +9,7 @@ longer, and what both give together is neither's result.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import json
 
 from absl import logging
 from etils import epath
@@ -68,6 +69,35 @@ def other_generator(config) -> dict[str, int]:
     return {}
   return {"step": checkpoint.latest(folder),
           "saved_at": checkpoint.saved_at(folder)}
+
+
+def warn_of_generator(config) -> None:
+  """Says where `config.labels.run` was trained otherwise than `config` states.
+
+  Networks of other shapes are an error where they are loaded; another method's
+  config has settings of its own for a generator.
+  """
+  if not other_generator(config):
+    return
+  place, other = exported.place(config.labels.run), []
+  whole = (exported.config(place) if exported.is_file(place)
+           else run_dir.described(place)[0] if run_dir.is_known(place) else {})
+  if whole.get("method") != config.method:
+    return
+  for name in ("gan", *(("encoder",) * (config.method == "semantic_gan"))):
+    there = (json.loads((place / name / "config.json").read_text())
+             if run_dir.is_known(place / name)
+             else stage_table.relevant(run_dir.configured(whole), name))
+    here = json.loads(json.dumps(stage_table.relevant(config, name)))
+    other += [
+        field for field, *values in run_dir.differences(there, here)
+        if field.split(".")[0] in (name, "generator", "image_discriminator")
+        and not field.endswith(".weights") and "absent" not in values]
+  if other:
+    logging.warning(
+        "config.labels.run: %s was trained with other %s than this config "
+        "states; what it was trained with counts", config.labels.run,
+        ", ".join(dict.fromkeys(other)))
 
 
 def check(config, workdir, names: Sequence[str] = (), *,

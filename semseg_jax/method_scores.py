@@ -2,7 +2,7 @@
 
 import json
 
-from semseg_jax import stages
+from semseg_jax import predictors
 from semseg_jax.data import sources
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods.common import data
@@ -50,7 +50,7 @@ def validate(config, workdir, predict) -> dict[str, float]:
 def fingerprint(config, workdir) -> str:
   """Digits that stand for what a run's rows are and hang on."""
   networks = trained_of(config, workdir)
-  rows = stages.rows_of(
+  rows = predictors.rows_of(
       config, lambda name: networks["steps"][name] is not None)
   # Former versions did not have this row.
   added = {"rows": [combined.ROW]} if combined.ROW in rows else {}
@@ -65,7 +65,7 @@ def of_run(config, workdir) -> dict[str, float | None]:
   what the stages had while they trained.
   """
   ckpt = lambda name: workdir / name / "ckpt"
-  rows = stages.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
+  rows = predictors.rows_of(config, lambda name: checkpoint.exists(ckpt(name)))
   written = _validation(workdir)
   networks = trained_of(config, workdir)
   # Former versions kept no times or files, and more steps.
@@ -74,8 +74,22 @@ def of_run(config, workdir) -> dict[str, float | None]:
              written.get("steps", {}).items() >= networks["steps"].items()):
     return {row: written["miou"].get(row) for row in rows}
   return {row: checkpoint.score_of(ckpt(name))
-          if stages.validated_row(config, name) == row else None
+          if predictors.validated_row(config, name) == row else None
           for row, name in rows.items()}
+
+
+def best(scored: dict[str, float | None]) -> str:
+  """The method with the best score; else the last one by itself.
+
+  Not `fully_supervised`, which has seen all labels, if there is another.
+  """
+  scored = {k: v for k, v in scored.items() if k != "fully_supervised"} or (
+      scored)
+  known = {k: v for k, v in scored.items() if v is not None}
+  if known:
+    return max(known, key=known.get)
+  # One that needs two stages takes the time of both.
+  return ([x for x in scored if "+" not in x] or list(scored))[-1]
 
 
 def _validation(workdir) -> dict:

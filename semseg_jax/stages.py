@@ -8,6 +8,7 @@ method adds its entries here and nothing elsewhere.
 from collections.abc import Callable
 import dataclasses
 import functools
+import json
 from typing import Any
 
 from semseg_jax import joint_model
@@ -278,55 +279,6 @@ def spec_of(config):
   return None
 
 
-def rows_of(config, trained: Callable[[str], bool]) -> dict[str, str]:
-  """{row of the results that labels new images: its stage}.
-
-  Args:
-    config: the experiment's config.
-    trained: whether the stage of that name has been.
-  """
-  every = {row: name for name in config.stages
-           for row in of(config, name).rows(config, name)}
-  needed = lambda row: {every[x] for x in (row, *row.split("+")) if x in every}
-  return {row: name for row, name in every.items()
-          if all(map(trained, needed(row)))}
-
-
-def validated_row(config, name: str) -> str | None:
-  """The row that a stage's own validation scores while it trains, if any."""
-  if of(config, name).best_metric != "val/miou":
-    return None
-  row = {"autoshot": "auto_shot"}.get(name, name)
-  return row if row in of(config, name).rows(config, name) else None
-
-
-def row_predictor(config, workdir, name: str, row: str):
-  """predict(source, images, indices, numbers) -> outputs of one row.
-
-  Args:
-    config: the experiment's config.
-    workdir: its folder.
-    name: the stage.
-    row: of it.
-
-  Returns:
-    `images` [B, H, W, C] are those of `source` at `indices`; what is random
-    for an image hangs on its number.
-  """
-  definition = of(config, name)
-  if "+" in row:
-    stage_of = rows_of(config, lambda name: True)
-    singles = {x: row_predictor(config, workdir, stage_of[x], x)
-               for x in row.split("+") if x in stage_of}
-    combine = definition.combiner(config, workdir)
-    return lambda source, images, indices, numbers: combine(
-        source, indices, {
-            x: predict(source, images, indices, numbers)
-            for x, predict in singles.items()})[row]
-  rows = (definition.labeler or definition.predictor)(config, workdir)
-  return lambda source, images, indices, numbers: rows(images, numbers)[row]
-
-
 def make(config, workdir, name: str) -> stage.Stage:
   """The stage `name` of a config, ready to train.
 
@@ -341,3 +293,15 @@ def make(config, workdir, name: str) -> stage.Stage:
         f"{name!r} of method {config.method!r} takes its batches whole: set it "
         "to 1")
   return definition.make(config, workdir)
+
+
+def relevant(config, name: str) -> dict:
+  """The blocks of `config` that stage `name` depends on, plain values."""
+  definition = of(config, name)
+  plain = json.loads(definition.effective(config).to_json_best_effort())
+  names = {"data", "dtype", "matmul_precision", "match_official", "seed",
+           *definition.fields}
+  if config.num_microbatches == 1:  # what runs from before the field had
+    names.discard("num_microbatches")
+  names -= set(definition.unused(config))
+  return {name: plain[name] for name in sorted(names)}

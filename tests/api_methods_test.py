@@ -7,9 +7,8 @@ from configs.fewshot_smis import toy_faces as smis
 from configs.semantic_gan import toy_faces
 from configs.semisup import scenes
 import semseg_jax
-from semseg_jax import experiment
 from semseg_jax import method_scores
-from semseg_jax import stages
+from semseg_jax import predictors
 from tests.methods import repurpose
 from tests.methods import untrained
 
@@ -91,7 +90,7 @@ def test_an_export_labels_alike(run, model, images, tmp_path):
 
 def test_evaluation_scores_every_method_on_the_same_images(run):
   system, folder, config = run
-  predict = experiment._predictor(config, folder)
+  predict = predictors.of_run(config, folder)
   scores = method_scores.validate(config, folder, predict)
   assert set(scores) == SYSTEMS[system]
   calls = []
@@ -124,7 +123,7 @@ def test_what_is_not_there_is_said(run, model, images, tmp_path):
 def test_a_row_of_two_methods_needs_both():
   config = untrained.semantic_gan(
       "gan", "encoder", "label_head", "distilled", fitted=True)
-  rows = lambda *untrained: set(stages.rows_of(
+  rows = lambda *untrained: set(predictors.rows_of(
       config, lambda name: name not in untrained))
   assert rows() == SYSTEMS["fitted"]
   assert rows("label_head") == {"distilled"}
@@ -139,5 +138,5 @@ def _without_stages(config):
 
 def test_only_a_stages_own_row_has_its_score():
   config = toy_faces.get_config("labels=20,smoke,fitted")
-  assert stages.validated_row(config, "distilled") == "distilled"
-  assert stages.validated_row(config, "encoder") is None
+  assert predictors.validated_row(config, "distilled") == "distilled"
+  assert predictors.validated_row(config, "encoder") is None

@@ -12,6 +12,7 @@ from configs.semantic_gan import chest_xray
 import semseg_jax
 from semseg_jax import api
 from semseg_jax import experiment
+from semseg_jax import labeler
 from semseg_jax.data import arrays
 from semseg_jax.training import exported
 from semseg_jax.training import run_dir
@@ -250,24 +251,21 @@ def _untrained(folder, config):
 @pytest.mark.parametrize(("method", "steps", "snapshots"), [
     ("inversion", 100, ()), ("inversion@25", 100, (25,)), ("encoder", 0, ())])
 def test_fewer_steps_are_those_of_the_search_that_was_scored(
-    monkeypatch, tmp_path, method, steps, snapshots):
+    method, steps, snapshots):
   """Its learning rate follows the share of all steps."""
-  model = _untrained(tmp_path, chest_xray.get_config("labels=10,cpu"))
-  monkeypatch.setattr(
-      api.stages, "row_predictor", lambda config, workdir, stage, row: (
-          config.inversion.steps, config.inversion.snapshots, row))
-  given = model._predictor("encoder", method, None, 4)
-  assert given == (steps, snapshots, method)
+  config = chest_xray.get_config("labels=10,cpu")
+  given = labeler.config_of_row(config, method, None, 4).inversion
+  assert (given.steps, given.snapshots) == (steps, snapshots)
 
 
 def test_precision_of_products_is_the_models_own(model, images, monkeypatch):
   seen = []
   other = semseg_jax.load(model.workdir)
   other.config.unlock().matmul_precision = "highest"
-  monkeypatch.setattr(other, "_predictor", lambda *_: seen.append(
+  monkeypatch.setattr(labeler, "make", lambda *_, **__: seen.append(
       jax.config.jax_default_matmul_precision))
   with jax.default_matmul_precision("high"):
-    with pytest.raises(TypeError):  # there is no predictor
+    with pytest.raises(TypeError):  # there is no labeler
       other.segment(images, "supervised")
     assert jax.config.jax_default_matmul_precision == "high"
   assert seen == ["highest"]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from configs import common
-from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.models import efficientnet_lite
 from semseg_jax.training import run_dir
@@ -87,7 +86,7 @@ def test_seed_decides_shots_and_subset(name):
 def test_few_shot_methods_can_share_stages(data, words, stage, tmp_path):
   one = load(f"repurpose_gan/{data}", *words)
   other = load(f"fewshot_smis/{data}")
-  folder, relevant = tmp_path / stage, lambda config: experiment.relevant(
+  folder, relevant = tmp_path / stage, lambda config: stages.relevant(
       config, stage)
   run_dir.prepare(folder, relevant(one), {})
   run_dir.check(folder, relevant(other))

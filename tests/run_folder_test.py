@@ -11,6 +11,7 @@ from configs.fewshot_smis import toy_faces as smis
 from configs.semantic_gan import toy_faces
 from semseg_jax import dataset_facts
 from semseg_jax import experiment
+from semseg_jax import lineage
 from semseg_jax import stages
 from semseg_jax.data import datasets
 from semseg_jax.data import fingerprint
@@ -26,7 +27,7 @@ def run(tmp_path):
   config.stages = ("supervised", "gan")
   run_dir.describe(tmp_path, json.loads(config.to_json_best_effort()), {})
   for name in config.stages:
-    run_dir.prepare(tmp_path / name, experiment.relevant(config, name), {})
+    run_dir.prepare(tmp_path / name, stages.relevant(config, name), {})
   return config, tmp_path
 
 
@@ -123,7 +124,7 @@ def test_steps_that_are_no_stages_own_are_refused(tmp_path):
       (layouts, "shots", "shots.steps"), (layouts, "encoder", "shots.steps"),
       (fitted, "label_head", "inversion.steps")):
     config.stages = (name,)
-    run_dir.prepare(tmp_path / name, experiment.relevant(config, name), {})
+    run_dir.prepare(tmp_path / name, stages.relevant(config, name), {})
     block, key = field.split(".")
     config[block][key] += 1
     with pytest.raises(run_dir.ConfigMismatchError, match=field):
@@ -152,5 +153,5 @@ def test_another_runs_generator_is_told_from_the_configs_own(caplog, tmp_path):
   [line] = warned(**{"gan.steps": 7, "encoder.kind": "residual"})
   assert "toy_faces was trained with other gan.steps, encoder.kind than" in line
   caplog.clear()
-  experiment._warn_of_generator(smis.get_config("run=toy_faces"))
+  lineage.warn_of_generator(smis.get_config("run=toy_faces"))
   assert not caplog.records

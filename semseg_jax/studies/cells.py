@@ -16,6 +16,7 @@ import numpy as np
 
 from semseg_jax import experiment
 from semseg_jax import lineage
+from semseg_jax import stages
 from semseg_jax.data import datasets
 from semseg_jax.data import sources
 from semseg_jax.evaluation import counting
@@ -141,7 +142,7 @@ def _begin(cell, stage_name, workdir, path, steps, elsewhere=()) -> bool:
 
 
 def _relevant(cell, stage_name):
-  return experiment.relevant(cell.config, stage_name)
+  return stages.relevant(cell.config, stage_name)
 
 
 def predictor(config, workdir, folder, cells):

@@ -19,7 +19,7 @@ import traceback
 
 import jax
 
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.evaluation import record as records
 from semseg_jax.tables import definition
 from semseg_jax.tables import render
@@ -82,7 +82,7 @@ def _link(job: runs.Job, folders: runs.Folders) -> bool:
   config = runs.config(job.run, folders, job.table)
   folder, linked = folders.root / job.run.folder, False
   for name in job.stages or config.stages:
-    relevant = experiment.relevant(config, name)
+    relevant = stages.relevant(config, name)
     if not (folder / name).exists():
       other = next((x.parent for x in folders.root.glob(f"**/{name}/DONE")
                     if _trained_alike(x.parent, relevant)), None)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from semseg_jax import experiment
+from semseg_jax import stages
 from semseg_jax.methods import gan
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.semantic_gan import encoder
@@ -87,7 +87,7 @@ def test_resume_is_exact(trained, resumed):
 
 def test_another_distance_is_another_run(toy_config):
   """Only where the generator is trained with it."""
-  blocks = lambda **c: experiment.relevant(toy_config(**c), "gan")
+  blocks = lambda **c: stages.relevant(toy_config(**c), "gan")
   assert "perceptual" in blocks(**FIELDS)
   assert "perceptual" not in blocks(**{"data.num_labeled": 0})
 

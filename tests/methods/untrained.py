@@ -7,7 +7,6 @@ import numpy as np
 
 from configs.semantic_gan import toy_faces
 from semseg_jax import dataset_facts
-from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.training import checkpoint
 from semseg_jax.training import run_dir
@@ -38,7 +37,7 @@ def save(config, folder, scores=None):
         lambda key, stage=stage: stage.init(key, {}), jax.random.key(0)))
     with checkpoint.Checkpoints(folder / name / "ckpt") as checkpoints:
       checkpoints.save(1, state, {}, (scores or {}).get(name))
-    run_dir.prepare(folder / name, experiment.relevant(config, name), {})
+    run_dir.prepare(folder / name, stages.relevant(config, name), {})
   run_dir.describe(folder, json.loads(config.to_json_best_effort()),
                    dataset_facts.of(config))
 
