@@ -13,13 +13,11 @@ LabelMe, COCO, CVAT or VOC, or alone (docs/add_a_dataset.md). --split writes its
 lists, and classes.json where that is missing.
 """
 
-import contextlib
 import pathlib
 import re
 import shlex
 
 from absl import flags
-from absl import logging
 
 from semseg_jax.data import datasets
 from semseg_jax.data import errors
@@ -69,10 +67,9 @@ def main(argv):
   before = _written()
   try:
     notes = _new_lists(names[0])
-    with _turned_said_once():
-      dataset = datasets.load(
-          names[0], data_dir=given.data_dir, cache_dir=given.cache_dir,
-          size=given.size, broken=given.max_unreadable)
+    dataset = datasets.load(
+        names[0], data_dir=given.data_dir, cache_dir=given.cache_dir,
+        size=given.size, broken=given.max_unreadable)
     if not given.max_unreadable:
       datasets.verify(dataset, [k for k, v in dataset.splits.items() if len(v)])
     warned, more = [], []
@@ -140,18 +137,6 @@ def _new_lists(name):
         "0.8,0.1,0.1") from e
   return new_folder.write(
       root, split=split, seed=given.seed or 0, classes=given.classes)
-
-
-@contextlib.contextmanager
-def _turned_said_once():
-  """Keeps back what `store` says of EXIF orientations: the report says it."""
-  handler = logging.get_absl_handler()
-  wanted = lambda record: "EXIF orientation" not in str(record.msg)
-  handler.addFilter(wanted)
-  try:
-    yield
-  finally:
-    handler.removeFilter(wanted)
 
 
 def _written():

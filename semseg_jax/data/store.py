@@ -24,7 +24,6 @@ import sys
 import tempfile
 import typing
 
-from absl import logging
 import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
@@ -293,12 +292,6 @@ def _prepare(folder, spec, items, read, expand):
     if broken:
       with open(partial / _BROKEN, "w") as file:
         json.dump(broken, file, indent=1)
-    turned = [key for key, f in facts.items() if f.turned]
-    if turned:
-      logging.warning(
-          "%s: %d images are turned by their EXIF orientation, as cameras mean "
-          "it (the first: %s); masks must lie on the turned image", spec.name,
-          len(turned), turned[0])
     try:
       partial.rename(folder)
     except OSError:
