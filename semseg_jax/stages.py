@@ -206,14 +206,16 @@ METHODS = {
     },
     "repurpose_gan": _GENERATIVE | {
         "segmenter": Definition(
-            segmenter.make, segmenter.FIELDS, needs=_segmenter_needs,
+            segmenter.make, segmenter.FIELDS, unused=segmenter.unused,
+            needs=_segmenter_needs, fixed=("inversion.steps",),
             counted="few_shot",
             predictor=segmenter.predictor,
             labeler=functools.partial(segmenter.predictor, keep=False),
             rows=lambda config, name: ("inversion",),
             parts=_part("segmenter")),
         "autoshot": Definition(
-            autoshot.make, autoshot.FIELDS,
+            autoshot.make, autoshot.FIELDS, unused=segmenter.unused,
+            fixed=("inversion.steps",),
             needs=lambda config: (*_generator(config), "segmenter"),
             predictor=autoshot.predictor,
             rows=lambda config, name: ("auto_shot",)),

@@ -120,9 +120,11 @@ def test_steps_that_are_no_stages_own_are_refused(tmp_path):
   """Other ones would change the result, and nothing would be trained again."""
   layouts = smis.get_config("smoke")
   fitted = toy_faces.get_config("labels=20,smoke,fitted")
+  projected = repurpose.config(tmp_path, **{"shots.source": "projected"})
   for config, name, field in (
       (layouts, "shots", "shots.steps"), (layouts, "encoder", "shots.steps"),
-      (fitted, "label_head", "inversion.steps")):
+      (fitted, "label_head", "inversion.steps"),
+      (projected, "segmenter", "inversion.steps")):
     config.stages = (name,)
     run_dir.prepare(tmp_path / name, stages.relevant(config, name), {})
     block, key = field.split(".")
@@ -136,6 +138,27 @@ def test_steps_that_are_no_stages_own_are_refused(tmp_path):
         experiment.check_run(config, tmp_path)
     config[block][key] -= 1
     (tmp_path / name / "config.json").unlink()
+
+
+@pytest.mark.parametrize("name", ["segmenter", "autoshot"])
+def test_projected_shots_alone_depend_on_the_inversion(tmp_path, name):
+  run = lambda source, rate: repurpose.config(tmp_path, **{
+      "shots.source": source, "inversion.learning_rate": rate,
+      "stages": (name,)})
+  folder, now = tmp_path / name, run("projected", 0.2)
+  for source in ("fully_supervised", "folder"):
+    run_dir.prepare(folder, stages.relevant(run(source, 0.1), name), {})
+    experiment.check_run(run(source, 0.2), tmp_path)
+    run_dir.forget(folder)
+  former = stages.relevant(run("projected", 0.1), name)
+  run_dir.prepare(folder, former, {})
+  with pytest.raises(run_dir.ConfigMismatchError, match="learning_rate: 0.1"):
+    experiment.check_run(now, tmp_path)
+  run_dir.forget(folder)
+  # Former versions did not keep the block.
+  former = {k: v for k, v in former.items() if k != "inversion"}
+  run_dir.prepare(folder, former, {})
+  experiment.check_run(now, tmp_path)
 
 
 def test_another_runs_generator_is_told_from_the_configs_own(caplog, tmp_path):

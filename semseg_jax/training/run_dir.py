@@ -29,6 +29,8 @@ _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "autoshot.styles": 0.0, "pseudo.updates": 600,
             "s4gan.dice_weight": 0.0,
             "adv_ssl.dice_weight": 0.0, "mean_teacher.dice_weight": 0.0}
+# Blocks that some versions did not keep for every stage that depends on them.
+_NOT_KEPT = ("inversion", "perceptual")
 _COMMANDS = "commands.json"
 # What `prepare` writes, and the programs compiled for it.
 _TRAINED_ON = "trained_on.json"
@@ -94,7 +96,8 @@ def refused(old: dict, new: dict, fixed: Sequence[str] = ()) -> str:
   """A line for each field that differs and is in `fixed` or not CHANGEABLE."""
   return "\n".join(f"  {name}: {there} there, {now} now"
                    for name, there, now in differences(old, new)
-                   if name in fixed or name.split(".")[-1] not in CHANGEABLE)
+                   if (name in fixed or name.split(".")[-1] not in CHANGEABLE)
+                   and not (name in _NOT_KEPT and there == "absent"))
 
 
 def prepare(folder, config: dict, overrides: dict, *,

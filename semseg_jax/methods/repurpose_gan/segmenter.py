@@ -18,8 +18,14 @@ from semseg_jax.ops import image_ops
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
-FIELDS = ("few_shot", "gan", "generator", "hypercolumn", "segmenter", "shots",
-          "supervised")
+FIELDS = ("few_shot", "gan", "generator", "hypercolumn", "inversion",
+          "perceptual", "segmenter", "shots", "supervised")
+
+
+def unused(config) -> tuple[str, ...]:
+  """Blocks of FIELDS that count for projected shots alone."""
+  return () if config.shots.source == "projected" else (
+      "inversion", "perceptual")
 
 
 def make(config, workdir) -> stage.Stage:
