@@ -27,7 +27,8 @@ def test_stale_chunks_are_not_done(tmp_path, caplog):
   for k in range(2):
     chunks.ChunkStore(tmp_path, "old").save(k, {"a": np.zeros(1)})
   store = chunks.ChunkStore(tmp_path, "new")
-  assert not store.done(0) and not store.done(1)
+  assert not store.done(0)
+  assert not store.done(1)
   assert caplog.text.count("other settings or checkpoints") == 1
   store.save(0, {"a": np.ones(1)})
   assert store.load(0)["a"] == 1
