@@ -162,6 +162,7 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"seed": -1}, "seed is -1: give 0 or more"),
     ({"few_shot.decay_epochs": 0}, "decay_epochs is 0: give 1 or more"),
     ({"supervised.batch_size": 0}, "config.supervised.batch_size is 0"),
+    ({"encoder.unlabeled_batch_size": 0}, "unlabeled_batch_size is 0"),
     ({"supervised.learning_rate": float("nan")},
      "config.supervised.learning_rate is nan"),
     ({"gan.style_mixing_prob": 2.0}, "config.gan.style_mixing_prob is 2.0"),

@@ -20,9 +20,10 @@ _NEIGHBORS = 3
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 # Of which -1 means all.
 _COUNTS_OR_ALL = ("num_labeled", "num_unlabeled")
-_POSITIVE = ("batch_size", "width", "levels", "style_dim", "max_channels",
-             "fpn_channels", "head_channels", "stem_width", "num_scales",
-             "num_layers", "num_microbatches", "decay_epochs")
+_POSITIVE = ("batch_size", "unlabeled_batch_size", "width", "levels",
+             "style_dim", "max_channels", "fpn_channels", "head_channels",
+             "stem_width", "num_scales", "num_layers", "num_microbatches",
+             "decay_epochs")
 # Samples of a group in the image discriminator's minibatch deviation.
 _GROUP = 4
 
