@@ -73,10 +73,14 @@ def join(given=flags.FLAGS) -> None:
              f"{str(error).splitlines()[0]}")
 
 
-def numbers(kind: type, name: str, given=flags.FLAGS) -> list:
-  """The values of a list flag as int or float; exits where one is not."""
+def numbers(kind: type, name: str, given=flags.FLAGS, *, least: int = 0
+            ) -> list:
+  """The values of a list flag as int or float; exits where one is not, or
+  where there are fewer than `least`."""
   texts = given[name].value
   try:
+    if len(texts) < least:
+      raise ValueError
     return [kind(text) for text in texts]
   except ValueError:
     sys.exit(f"error: --{name}={','.join(texts)}: give "

@@ -25,7 +25,7 @@ def main(argv):
   workdir, results = pathlib.Path(given.workdir), []
   # Those of the command line were read, and refused, with the config.
   changes = config_flags.get_override_values(given["config"])
-  seeds = arguments.numbers(int, "seeds")
+  seeds = arguments.numbers(int, "seeds", least=1)
   with exits.one_line():
     arguments.refuse_seed(changes)
     configs = {s: arguments.seeded_config(

@@ -60,6 +60,9 @@ def test_numbers_of_a_list():
   values(["x", "--seeds=0,b"])
   with pytest.raises(SystemExit, match="--seeds=0,b: give whole numbers"):
     arguments.numbers(int, "seeds", values)
+  values.seeds = []
+  with pytest.raises(SystemExit, match="--seeds=: give whole numbers"):
+    arguments.numbers(int, "seeds", values, least=1)
 
 
 def test_changes_are_read_as_python_or_text():
