@@ -79,9 +79,14 @@ def train_segmenters(cells, workdir, folder):
   trials, compiled = {}, {}
   for cell in cells:
     source = shots_lib.source(cell.config, workdir)
-    if _begin(cell, "segmenter", workdir, folder / cell.name / "segmenter",
-              cell.config.few_shot.epochs * source.count):
-      trials.setdefault(cell.config.shots.trial, []).append((cell, source))
+    path = folder / cell.name / "segmenter"
+    steps = cell.config.few_shot.epochs * source.count
+    if not _begin(cell, "segmenter", workdir, path, steps):
+      continue
+    if checkpoint.latest(path / "ckpt") == steps:  # interrupted after it
+      run_dir.write_done(path, steps)
+      continue
+    trials.setdefault(cell.config.shots.trial, []).append((cell, source))
   if not trials:
     return
   config = next(iter(trials.values()))[0][0].config

@@ -75,6 +75,17 @@ def test_segmenters_do_not_depend_on_others_of_the_table(annotated, tmp_path):
   assert all((a != b).any() for a, b in zip(kernels, kernels[1:], strict=False))
 
 
+def test_a_segmenter_that_was_saved_but_not_marked_is_done(run, tmp_path):
+  config, folder = run
+  cell = cells_lib.Cell("cell", config)
+  cells_lib.train_segmenters([cell], folder, tmp_path)
+  done = tmp_path / "cell/segmenter/DONE"
+  text = done.read_text()
+  done.unlink()
+  cells_lib.train_segmenters([cell], folder, tmp_path)
+  assert done.read_text() == text
+
+
 def test_painted_shots_have_one_trial(run):
   config, folder = run
   with pytest.raises(ValueError, match="--trials=2: painted"):
