@@ -85,7 +85,7 @@ def warn_of_generator(config) -> None:
   if whole.get("method") != config.method:
     return
   for name in ("gan", *(("encoder",) * (config.method == "semantic_gan"))):
-    there = (json.loads((place / name / "config.json").read_text())
+    there = (run_dir.read_json(place / name / "config.json")
              if run_dir.is_known(place / name)
              else stage_table.relevant(run_dir.configured(whole), name))
     here = json.loads(json.dumps(stage_table.relevant(config, name)))

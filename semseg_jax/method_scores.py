@@ -94,7 +94,7 @@ def best(scored: dict[str, float | None]) -> str:
 
 def _validation(workdir) -> dict:
   path = workdir / _VALIDATION
-  return json.loads(path.read_text()) if path.exists() else {}
+  return run_dir.read_json(path) if path.exists() else {}
 
 
 def trained_of(config, workdir) -> dict[str, dict[str, int | None]]:

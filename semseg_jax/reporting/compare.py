@@ -17,6 +17,9 @@ def curves(runs: Mapping[str, str], metrics: Iterable[str]) -> dict:
   metrics, named = tuple(metrics), {}
   for name, folder in runs.items():
     lines = writers.read_metrics(pathlib.Path(folder) / "metrics.jsonl")
+    if not lines:
+      raise ValueError(f"{folder}: no metrics.jsonl; give the folder of a "
+                       f"stage, such as {folder}/gan")
     for metric in metrics:
       points = [(x["step"], x[metric]) for x in lines if metric in x]
       if not points:

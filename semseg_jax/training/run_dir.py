@@ -74,6 +74,19 @@ def write_json(path, value) -> None:
       json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
 
+def read_json(path):
+  """What a file of a run holds.
+
+  Raises ValueError: it is not whole; the message names it.
+  """
+  try:
+    return json.loads(path.read_text())
+  except ValueError as error:
+    raise ValueError(
+        f"{path} is damaged ({error}): put it back from a copy of the run, or "
+        "delete it and run semseg-jax train with the run's config") from None
+
+
 def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
   """Raises ConfigMismatchError if the folder holds a run of another config.
 
@@ -85,7 +98,7 @@ def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
   if not path.exists():
     return
   if lines := refused(
-      json.loads(path.read_text()), _as_on_disk(config), fixed):
+      read_json(path), _as_on_disk(config), fixed):
     raise ConfigMismatchError(
         f"{folder} holds a run with another config:\n{lines}\n"
         "Give the new run its own --workdir, set these fields back to "
@@ -147,7 +160,7 @@ def alone(folder):
 def trained_on(folder) -> dict[str, int] | None:
   """What `prepare` kept; None: nothing, as in runs of former versions."""
   path = absolute(folder) / _TRAINED_ON
-  return json.loads(path.read_text()) if path.exists() else None
+  return read_json(path) if path.exists() else None
 
 
 @contextlib.contextmanager
@@ -178,7 +191,7 @@ def add_command(workdir, arguments: Sequence[str]) -> None:
 def commands(workdir) -> list[dict]:
   """What `add_command` wrote, the oldest first: {"time", "command"}."""
   path = absolute(workdir) / _COMMANDS
-  return json.loads(path.read_text()) if path.exists() else []
+  return read_json(path) if path.exists() else []
 
 
 def is_known(folder) -> bool:
@@ -230,7 +243,7 @@ def described(workdir) -> tuple[dict, dict]:
     raise FileNotFoundError(
         f"--workdir={workdir}: holds no run (no config.json); train one there "
         "first, or correct the path")
-  return tuple(json.loads((folder / name).read_text())
+  return tuple(read_json(folder / name)
                for name in ("config.json", "dataset.json"))
 
 
@@ -296,13 +309,13 @@ def versions() -> dict[str, str | None]:
 def done_step(folder) -> int | None:
   """Steps after which the stage in `folder` was finished; None: it is not."""
   path = epath.Path(folder) / "DONE"
-  return json.loads(path.read_text())["step"] if path.exists() else None
+  return read_json(path)["step"] if path.exists() else None
 
 
 def adopted(folder) -> str | None:
   """Which model the stage in `folder` was taken from; None: trained here."""
   path = epath.Path(folder) / "DONE"
-  return json.loads(path.read_text()).get("adopted") if path.exists() else None
+  return read_json(path).get("adopted") if path.exists() else None
 
 
 def write_done(folder, step: int, **more) -> None:

@@ -15,6 +15,8 @@ def test_curves(tmp_path):
   assert series == {"a": ((1, 2), (1.0, 0.5))}
   with pytest.raises(ValueError, match="no metric 'd/score'.*d/loss"):
     compare.curves({"a": tmp_path}, ["d/score"])
+  with pytest.raises(ValueError, match="give the folder of a stage"):
+    compare.curves({"a": tmp_path / "run"}, ["d/loss"])
 
 
 def test_roc_of_several_runs(tmp_path):

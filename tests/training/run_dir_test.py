@@ -88,6 +88,14 @@ def test_done(tmp_path):
   assert run_dir.done_step(tmp_path) == 5
 
 
+def test_a_damaged_file_is_named(tmp_path):
+  for name in ("DONE", "commands.json", "config.json"):
+    (tmp_path / name).write_text('{"step": ')
+  for read in (run_dir.done_step, run_dir.commands, run_dir.described):
+    with pytest.raises(ValueError, match=r"(DONE|\.json) is damaged .*copy"):
+      read(tmp_path)
+
+
 def test_failed_write_leaves_the_old_file(tmp_path):
   path = tmp_path / "a.json"
   run_dir.write_json(path, {"a": 1})
