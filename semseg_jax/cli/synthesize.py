@@ -33,6 +33,7 @@ from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.ops import image_ops
 from semseg_jax.studies import synthesis as scoring
+from semseg_jax.training import run_dir
 
 
 def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
@@ -124,6 +125,12 @@ def command(config, workdir):
   given = flags.FLAGS
   lineage.check(config, workdir)
   out = epath.Path(given.out)
+  if given.pairs and (given.masks or given.points):
+    raise ValueError("--pairs makes its own layouts: leave out --masks and "
+                     "--points")
+  if given.masks and run_dir.absolute(out) == run_dir.absolute(given.masks):
+    raise ValueError(f"--out={out} is the folder of the masks, which images "
+                     "would be the next time: give another")
   out.mkdir(parents=True, exist_ok=True)
   pick = lambda name: (
       config.synthesis[name] if given[name].value is None

@@ -73,6 +73,10 @@ def test_help_has_an_example_and_the_flags_of_every_command():
      "(?<=error: )absent: no run folder"),
     (["sample", "--workdir=absent", "--out=x", "--config.seed=2"],
      "(?<=error: )absent: no run folder"),
+    (["synthesize", "--config=fewshot_smis/toy_faces:smoke", "--workdir=x",
+      "--out=x", "--masks=y", "--pairs=2"], "leave out --masks"),
+    (["synthesize", "--config=fewshot_smis/toy_faces:smoke", "--workdir=x",
+      "--out=y/../y", "--masks=y"], "--out=y/../y is the folder of the masks"),
     (["plan", "--config=semantic_gan/toy_faces:smoke", "--gradients"],
      "--gradients needs a --topology"),
 ])
