@@ -316,6 +316,8 @@ class Model:
     """
     if exported.is_file(self.workdir):
       raise ValueError(f"{self.workdir} is an exported model: copy the file")
+    if isinstance(methods, str):
+      methods = (methods,)
     unknown = set(methods or ()) - set(self.methods)
     if unknown:
       raise ValueError(f"methods {', '.join(sorted(unknown))} are not trained; "

@@ -114,7 +114,7 @@ def test_wrong_wishes_are_named(shipped, tmp_path):
   run = json.loads(shipped.with_suffix(".json").read_text())["export"]
   other = api.load(run.split("--workdir=")[1].split()[0])
   with pytest.raises(ValueError, match="magic are not trained.*enc"):
-    other.export(tmp_path / "x.safetensors", methods=("magic",))
+    other.export(tmp_path / "x.safetensors", methods="magic")
   with pytest.raises(ValueError, match="float8"):
     other.export(tmp_path / "x.safetensors", dtype="float8")
 
