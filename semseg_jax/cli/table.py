@@ -100,6 +100,9 @@ def run() -> list[str]:
   seeds = arguments.numbers(int, "seeds")
   tables = [runs.chosen(runs.load(name), rows=given.row, seeds=seeds)
             for name in names]
+  for folder in given.runs:
+    if not pathlib.Path(folder).is_dir():
+      raise ValueError(f"--runs={folder}: no such folder")
   folders = runs.Folders(
       pathlib.Path(given.workdir), given.data, given.weights,
       arguments.changes(given.config), records.below(given.runs))
@@ -122,6 +125,8 @@ def run() -> list[str]:
     into = pathlib.Path(given.into) if given.into else None
     if into and given.table == ["all"]:
       tables = render.with_block(tables, into)
+      if not tables:
+        raise ValueError(f"--into={into}: no line <!-- table:NAME --> there")
     paths = [path for table in tables for path in render.from_records(
         table, folders, out=out, into=into)]
     for table in tables if folders.elsewhere else ():

@@ -77,6 +77,12 @@ def test_help_has_an_example_and_the_flags_of_every_command():
       "--out=x", "--masks=y", "--pairs=2"], "leave out --masks"),
     (["synthesize", "--config=fewshot_smis/toy_faces:smoke", "--workdir=x",
       "--out=y/../y", "--masks=y"], "--out=y/../y is the folder of the masks"),
+    (["sweep", "--config=semantic_gan/toy_faces:smoke", "--workdir=x",
+      "--seeds="], "--seeds is empty"),
+    (["table", "--table=wbc", "--render", "--runs=absent"],
+     "--runs=absent: no such folder"),
+    (["table", "--table=all", "--render", "--into=README.md"],
+     "--into=README.md: no line <!-- table:NAME -->"),
     (["plan", "--config=semantic_gan/toy_faces:smoke", "--gradients"],
      "--gradients needs a --topology"),
 ])
