@@ -16,6 +16,7 @@ from absl import flags
 
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
+from semseg_jax.cli import launcher
 
 # Model (also the name of its config and of its pack's folder) -> arguments of
 # the config, numbers of labels.
@@ -26,8 +27,6 @@ MODELS = {
     "skin_lesion": ("cpu", (10, 40, 200)),
 }
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
-
 
 def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
   """[(config, folder)] of a model, in the order to run them.
@@ -36,7 +35,7 @@ def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
   """
   if name not in MODELS:
     raise ValueError(f"--models={name}: choose from {', '.join(MODELS)}")
-  path = str(_ROOT / f"configs/semantic_gan/{name}.py")
+  path = launcher.configs_folder() / f"semantic_gan/{name}.py"
   words, counts = MODELS[name]
   changes = (*changes, f"data.data_dir={data / name}")
   images = runs / name / "images"
