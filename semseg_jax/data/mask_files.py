@@ -43,7 +43,35 @@ def read_samples(content: bytes, where: str
 
   With it the palette uint8 [256, 3], or None.
   """
-  return _samples(content, where)
+  image = image_files.load(content, where)
+  _refuse_lossy(image, content, where)
+  _refuse_deep(image, content, where)
+  if (count := image_files.frames(image)) > 1:
+    raise errors.DataError(
+        f"{where}: holds {count} images; a mask file holds one")
+  stored = image  # what the file says stands there, not on a turned copy
+  image = image_files.upright(image)
+  if image.mode in ("LA", "RGBA", "PA", "La", "RGBa"):
+    if np.asarray(image.getchannel(len(image.getbands()) - 1)).min() < 255:
+      raise errors.DataError(
+          f"{where}: mask with transparent pixels; save it without an alpha "
+          "channel, in the values or colours of the classes")
+    image = image.convert({"LA": "L", "PA": "P"}.get(image.mode, "RGB"))
+  if image.mode == "RGB":
+    return np.asarray(image), None
+  if image.mode not in _ONE_CHANNEL:
+    raise errors.DataError(
+        f"{where}: mask is a {image.mode} image; it must hold class indices in "
+        "one channel, or the classes' colours in RGB")
+  samples = np.asarray(image)
+  if samples.dtype.kind == "f":
+    if not (np.isfinite(samples) & (samples == np.rint(samples))).all():
+      raise errors.DataError(
+          f"{where}: mask of fractions; it must hold whole class indices")
+  samples = samples.astype(np.int64)
+  if image.mode == "P":
+    return samples, _palette(image)
+  return _unstretched(samples, stored, content), None
 
 
 def read_shown(content: bytes, where: str) -> np.ndarray:
@@ -60,7 +88,7 @@ def read_indices(content: bytes, where: str) -> np.ndarray:
 
   Raises errors.DataError: it is no mask, is lossy, or holds more than 8 bits.
   """
-  samples, _ = _samples(content, where)
+  samples, _ = read_samples(content, where)
   if samples.ndim == 3:
     if not _is_gray(samples):
       raise errors.DataError(
@@ -76,7 +104,7 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   Raises errors.DataError: it is no mask, is lossy, or holds a value or a colour
   of no class; the message names it, and the nearest class of a colour.
   """
-  samples, palette = _samples(content, where)
+  samples, palette = read_samples(content, where)
   if legend.masks == "colours" and samples.ndim == 2 and (
       palette is not None or legend.values is None) and samples.max() < 256:
     samples = read_shown(content, where)
@@ -113,7 +141,7 @@ def read_colors(content: bytes, colors: np.ndarray, ignore_index: int,
     ignore_index: for pixels of any other colour.
     where: the file, for messages.
   """
-  drawn, _ = _samples(content, where)
+  drawn, _ = read_samples(content, where)
   if drawn.ndim == 2:
     return _as_bytes(drawn, where)
   legend = Legend(
@@ -222,39 +250,6 @@ def _check_palette(samples, palette, legend, where):
         f"palette paints it {_text(shown)}, the colour of "
         f"{legend.class_names[colors.index(shown)]!r} in classes.json. Set "
         '"masks" there to "colours" or to "indices", whichever is right')
-
-
-def _samples(content, where):
-  """(int [H, W] or uint8 [H, W, 3], palette uint8 [256, 3] or None)."""
-  image = image_files.load(content, where)
-  _refuse_lossy(image, content, where)
-  _refuse_deep(image, content, where)
-  if (count := image_files.frames(image)) > 1:
-    raise errors.DataError(
-        f"{where}: holds {count} images; a mask file holds one")
-  stored = image  # what the file says stands there, not on a turned copy
-  image = image_files.upright(image)
-  if image.mode in ("LA", "RGBA", "PA", "La", "RGBa"):
-    if np.asarray(image.getchannel(len(image.getbands()) - 1)).min() < 255:
-      raise errors.DataError(
-          f"{where}: mask with transparent pixels; save it without an alpha "
-          "channel, in the values or colours of the classes")
-    image = image.convert({"LA": "L", "PA": "P"}.get(image.mode, "RGB"))
-  if image.mode == "RGB":
-    return np.asarray(image), None
-  if image.mode not in _ONE_CHANNEL:
-    raise errors.DataError(
-        f"{where}: mask is a {image.mode} image; it must hold class indices in "
-        "one channel, or the classes' colours in RGB")
-  samples = np.asarray(image)
-  if samples.dtype.kind == "f":
-    if not (np.isfinite(samples) & (samples == np.rint(samples))).all():
-      raise errors.DataError(
-          f"{where}: mask of fractions; it must hold whole class indices")
-  samples = samples.astype(np.int64)
-  if image.mode == "P":
-    return samples, _palette(image)
-  return _unstretched(samples, stored, content), None
 
 
 def _unstretched(samples, image, content):

@@ -99,10 +99,10 @@ def colorize(label, colors):
   return table[xp.where(inside, label, len(colors))]
 
 
-def overlay(image, color, alpha: float = 0.5):
-  """Blend of a uint8 image [..., C or 1] and a colour map, uint8."""
+def overlay(image, color):
+  """Mean of a uint8 image [..., C or 1] and a colour map, uint8."""
   xp = namespace(image, color)
-  mixed = (1.0 - alpha) * image.astype(xp.float32) + alpha * color
+  mixed = 0.5 * image.astype(xp.float32) + 0.5 * color
   return (mixed + 0.5).astype(xp.uint8)
 
 
