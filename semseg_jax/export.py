@@ -128,10 +128,8 @@ def _checkpoints(config, workdir) -> dict[str, epath.Path]:
 
 def _files(config) -> tuple[dict, dict]:
   """({field: {entry: array}}, {field: metadata}) of files that are named."""
-  values = {field: config.get(block, {}).get(name, "")
-            for field in trained.FILES for block, name in [field.split(".")]}
-  values |= {f"pretrained.{k}": v for k, v in config.get(
-      "pretrained", {}).items()}
+  values = trained.files(config) | {
+      f"pretrained.{k}": v for k, v in config.get("pretrained", {}).items()}
   files, metadata = {}, {}
   for field, path in values.items():
     if not path:

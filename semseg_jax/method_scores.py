@@ -93,8 +93,7 @@ def best(scored: dict[str, float | None]) -> str:
 
 
 def _validation(workdir) -> dict:
-  path = workdir / _VALIDATION
-  return run_dir.read_json(path) if path.exists() else {}
+  return run_dir.read_json(workdir / _VALIDATION, {})
 
 
 def trained_of(config, workdir) -> dict[str, dict[str, int | None]]:

@@ -1,6 +1,5 @@
 """Reads a run's folder: its stages, its evaluations, how it was started."""
 
-import json
 import re
 from typing import NamedTuple
 
@@ -123,7 +122,4 @@ def _samples(folder) -> dict:
 
 def _json(path) -> dict:
   """What a file holds; an interrupted run may lack it."""
-  try:
-    return json.loads(path.read_text())
-  except FileNotFoundError:
-    return {}
+  return run_dir.read_json(path, {})

@@ -74,13 +74,14 @@ def write_json(path, value) -> None:
       json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
 
-def read_json(path):
-  """What a file of a run holds.
+def read_json(path, absent=None):
+  """What a file of a run holds; `absent` where there is none.
 
   Raises ValueError: it is not whole; the message names it.
   """
+  path = epath.Path(path)
   try:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text()) if path.exists() else absent
   except ValueError as error:
     raise ValueError(
         f"{path} is damaged ({error}): put it back from a copy of the run, or "
@@ -94,11 +95,11 @@ def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
   lists the others.
   """
   folder = absolute(folder)
-  path = folder / "config.json"
-  if not path.exists():
+  there = read_json(folder / "config.json")
+  if there is None:
     return
-  if lines := refused(
-      read_json(path), _as_on_disk(config), fixed):
+  # Tuples are lists there.
+  if lines := refused(there, json.loads(json.dumps(config)), fixed):
     raise ConfigMismatchError(
         f"{folder} holds a run with another config:\n{lines}\n"
         "Give the new run its own --workdir, set these fields back to "
@@ -159,8 +160,7 @@ def alone(folder):
 
 def trained_on(folder) -> dict[str, int] | None:
   """What `prepare` kept; None: nothing, as in runs of former versions."""
-  path = absolute(folder) / _TRAINED_ON
-  return read_json(path) if path.exists() else None
+  return read_json(absolute(folder) / _TRAINED_ON)
 
 
 @contextlib.contextmanager
@@ -190,8 +190,7 @@ def add_command(workdir, arguments: Sequence[str]) -> None:
 
 def commands(workdir) -> list[dict]:
   """What `add_command` wrote, the oldest first: {"time", "command"}."""
-  path = absolute(workdir) / _COMMANDS
-  return read_json(path) if path.exists() else []
+  return read_json(absolute(workdir) / _COMMANDS, [])
 
 
 def is_known(folder) -> bool:
@@ -238,30 +237,27 @@ def described(workdir) -> tuple[dict, dict]:
 
   Raises FileNotFoundError: the folder holds no run.
   """
-  folder = absolute(workdir)
-  if not (folder / "config.json").exists():
-    raise FileNotFoundError(
-        f"--workdir={workdir}: holds no run (no config.json); train one there "
-        "first, or correct the path")
-  return tuple(read_json(folder / name)
-               for name in ("config.json", "dataset.json"))
+  files = {name: read_json(absolute(workdir) / name)
+           for name in ("config.json", "dataset.json")}
+  for name, content in files.items():
+    if content is None:
+      raise FileNotFoundError(
+          f"--workdir={workdir}: holds no run (no {name}); train one there "
+          "first, or correct the path")
+  return tuple(files.values())
 
 
-def config_of(workdir, *, data_dir: str = "", cache_dir: str = ""):
+def config_of(workdir):
   """The config of a finished or begun run, from its folder alone.
-
-  Args:
-    workdir: the run's folder.
-    data_dir, cache_dir: where the data are now, if they have moved.
 
   Raises:
     FileNotFoundError: the folder holds no run.
   """
-  return configured(described(workdir)[0], data_dir, cache_dir)
+  return configured(described(workdir)[0])
 
 
-def configured(plain: dict, data_dir: str = "", cache_dir: str = ""):
-  """A locked config of plain values, as `config_of` returns it."""
+def configured(plain: dict, data_dir: str = ""):
+  """A locked config of plain values; data_dir: where the data are now."""
   def tuples(x):
     if isinstance(x, dict):
       return {k: tuples(v) for k, v in x.items()}
@@ -270,13 +266,7 @@ def configured(plain: dict, data_dir: str = "", cache_dir: str = ""):
   config = ml_collections.ConfigDict(tuples(plain))
   if data_dir:
     config.data.data_dir = data_dir
-  if cache_dir:
-    config.data.cache_dir = cache_dir
   return config.lock()
-
-
-def _as_on_disk(config):
-  return json.loads(json.dumps(config))  # tuples -> lists
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:
@@ -308,14 +298,12 @@ def versions() -> dict[str, str | None]:
 
 def done_step(folder) -> int | None:
   """Steps after which the stage in `folder` was finished; None: it is not."""
-  path = epath.Path(folder) / "DONE"
-  return read_json(path)["step"] if path.exists() else None
+  return read_json(epath.Path(folder) / "DONE", {}).get("step")
 
 
 def adopted(folder) -> str | None:
   """Which model the stage in `folder` was taken from; None: trained here."""
-  path = epath.Path(folder) / "DONE"
-  return read_json(path).get("adopted") if path.exists() else None
+  return read_json(epath.Path(folder) / "DONE", {}).get("adopted")
 
 
 def write_done(folder, step: int, **more) -> None:

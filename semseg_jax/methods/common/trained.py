@@ -14,9 +14,6 @@ from etils import epath
 from semseg_jax import interop
 from semseg_jax.training import checkpoint
 
-# Fields with files that methods read; those of other fields are where training
-# started from.
-FILES = ("generator.weights", "encoder.weights", "perceptual.weights")
 _BLOCK = 1 << 24  # bytes read at once
 
 
@@ -59,14 +56,22 @@ def converted(path: str, field: str) -> dict[str, Any]:
   return dict(interop.load(path)[1])
 
 
+def files(config) -> dict[str, str]:
+  """{field with a file that methods read: its path}, of those that name one.
+
+  The files of other fields are where training started from.
+  """
+  return {f"{block}.weights": path
+          for block in ("generator", "encoder", "perceptual")
+          if (path := config.get(block, {}).get("weights", ""))}
+
+
 def digests(config) -> dict[str, int]:
-  """{field of FILES: digest of its file}, of files that are there."""
-  named = {field: config.get(block, {}).get(name, "")
-           for field in FILES for block, name in [field.split(".")]}
+  """{field of `files`: digest of its file}, of files that are there."""
   return {field: _digest(path, path.stat().st_size, path.stat().st_mtime_ns)
-          for field, text in named.items()
+          for field, text in files(config).items()
           # An exported model's are within it.
-          if text and (path := pathlib.Path(text)).is_file()}
+          if (path := pathlib.Path(text)).is_file()}
 
 
 @functools.lru_cache
