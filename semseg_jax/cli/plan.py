@@ -174,13 +174,11 @@ def gpu_rows(config) -> list[dict]:
   mesh = mesh_lib.make()
   with target.compiling_for("gpu"):
     for program in listed(config, mesh):
-      work = program.lower().cost_analysis() or {}
-      times = program.repeats()
+      flops, traffic = program.work()
       rows.append({
           "topology": "gpu", "stage": program.stage, "phase": program.phase,
           "batch": program.batch, "per_step": round(program.per_step, 4),
-          "gflop": times * work.get("flops", 0) / 1e9,
-          "traffic_gb": times * work.get("bytes accessed", 0) / 1e9})
+          "gflop": flops / 1e9, "traffic_gb": traffic / 1e9})
   return rows
 
 

@@ -19,6 +19,8 @@ from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
 
+_MOST_STEPS = 960  # that are looked at for how often each phase runs
+
 
 class Program(NamedTuple):
   """One compiled unit."""
@@ -32,6 +34,12 @@ class Program(NamedTuple):
   # () -> what its FLOPs and bytes are to be multiplied by: XLA counts the body
   # of a loop, which microbatches are, once.
   repeats: Callable[[], float] = lambda: 1.0
+
+  def work(self) -> tuple[float, float]:
+    """FLOPs and bytes of a call, as lowered, before any compiler."""
+    counted, times = self.lower().cost_analysis() or {}, self.repeats()
+    return (times * counted.get("flops", 0.0),
+            times * counted.get("bytes accessed", 0.0))
 
 
 def blank(config):
@@ -86,9 +94,9 @@ def training(config, name: str, mesh) -> list[Program]:
   return listing
 
 
-def frequencies(stage, most: int = 960):
+def frequencies(stage):
   """({phase: (its position in a step, runs)}, steps looked at) of a stage."""
-  steps = min(most, stage.steps)
+  steps = min(_MOST_STEPS, stage.steps)
   counts = {}
   for step in range(steps):
     for position, phase in enumerate(stage.phases(step)):

@@ -91,8 +91,7 @@ def of_run(config, stages, files=()) -> Cost:
     for name in stages:
       totals[name] = 0.0
       for program in programs.training(config, name, mesh):
-        work = program.lower().cost_analysis() or {}
-        operations = program.repeats() * float(work.get("flops", 0.0))
+        operations, _ = program.work()
         times = round(program.per_step * program.steps)
         phases[name, program.phase] = operations, times
         totals[name] += operations * times
