@@ -28,8 +28,6 @@ def main(argv):
   seeds = arguments.numbers(int, "seeds", least=1)
   with exits.one_line():
     arguments.refuse_seed(changes)
-    if not seeds:
-      raise ValueError("--seeds is empty: name at least one, as in --seeds=0")
     configs = {s: arguments.seeded_config(
         given["config"].config_filename, s) for s in seeds}
   for seed, config in configs.items():

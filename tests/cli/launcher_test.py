@@ -78,7 +78,7 @@ def test_help_has_an_example_and_the_flags_of_every_command():
     (["synthesize", "--config=fewshot_smis/toy_faces:smoke", "--workdir=x",
       "--out=y/../y", "--masks=y"], "--out=y/../y is the folder of the masks"),
     (["sweep", "--config=semantic_gan/toy_faces:smoke", "--workdir=x",
-      "--seeds="], "--seeds is empty"),
+      "--seeds="], "--seeds=: give whole numbers"),
     (["table", "--table=wbc", "--render", "--runs=absent"],
      "--runs=absent: no such folder"),
     (["table", "--table=all", "--render", "--into=README.md"],
