@@ -346,14 +346,14 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     plain, dataset = run_dir.described(path)
     if config:
       experiment.check_run(config, path)
-    config = _moved(config, data_dir) or run_dir.configured(plain, data_dir)
+    config = _moved(config or run_dir.configured(plain), data_dir)
     lineage.check(config, path)
     scores = method_scores.of_run(config, path)
   else:
     meta = exported.read_meta(path)
     dataset, scores = meta["dataset"], meta["scores"]
-    own = run_dir.configured(exported.config(path), data_dir)
-    config = _moved(config, data_dir) or own
+    own = run_dir.configured(exported.config(path))
+    config = _moved(config or own, data_dir)
     for name in sorted({*config.stages} & {*own.stages}):
       if lines := run_dir.refused(stages.relevant(own, name),
                                   stages.relevant(config, name)):
@@ -363,8 +363,8 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
 
 
 def _moved(config, data_dir: str):
-  """The config, None for None, with another folder of the data set."""
-  if config is None or not data_dir:
+  """The config with another folder of the data set, where one is given."""
+  if not data_dir:
     return config
   config = config.copy_and_resolve_references().unlock()
   config.data.data_dir = data_dir

@@ -256,17 +256,14 @@ def config_of(workdir):
   return configured(described(workdir)[0])
 
 
-def configured(plain: dict, data_dir: str = ""):
-  """A locked config of plain values; data_dir: where the data are now."""
+def configured(plain: dict):
+  """A locked config of plain values."""
   def tuples(x):
     if isinstance(x, dict):
       return {k: tuples(v) for k, v in x.items()}
     return tuple(map(tuples, x)) if isinstance(x, list) else x
 
-  config = ml_collections.ConfigDict(tuples(plain))
-  if data_dir:
-    config.data.data_dir = data_dir
-  return config.lock()
+  return ml_collections.ConfigDict(tuples(plain)).lock()
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> list[tuple]:
