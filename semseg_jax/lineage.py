@@ -157,10 +157,13 @@ def check_needs(config, workdir, names: Sequence[str]) -> None:
     for need in stage_table.of(config, name).needs(config):
       folder = _folder(config, workdir, need, None)
       if need not in names[:i] and not checkpoint.exists(folder / "ckpt"):
+        own = folder.parent == epath.Path(workdir)
         raise ValueError(
             f"stage {name!r} needs the trained stage {need!r}, which is not in "
-            f"{folder}: put it before {name!r} in config.stages, or train it "
-            f"there first, by --stage={need}")
+            f"{folder}: " + (
+                f"put it before {name!r} in config.stages, or train it there "
+                f"first, by --stage={need}" if own else
+                "correct config.labels.run, or train it there first"))
 
 
 def check_further(config, workdir, name: str, steps: int) -> None:

@@ -58,3 +58,8 @@ def test_labels_of_annotators_and_shots_are_not_scored(
         data.check_overlap(config)
     else:
       data.check_overlap(config)
+def test_a_config_without_a_data_set():
+  config = config_file.get_config("size=16,classes=2,channels=3,cpu")
+  config.data.name = ""
+  with pytest.raises(ValueError, match="config.data.name is empty"):
+    data.dataset(config)

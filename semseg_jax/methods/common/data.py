@@ -26,10 +26,14 @@ _BACKGROUNDS = (*annotations.BACKGROUND, "rest", "unknown", "other", "none")
 def dataset(config) -> datasets.Dataset:
   """The data set of `config.data`, checked against what the config states.
 
-  Raises ValueError: the number of classes or channels, or the ignore index,
-  differs from the config.
+  Raises ValueError: none is named, or the number of classes or channels, or the
+  ignore index, differs from the config.
   """
   c = config.data
+  if not c.name:
+    raise ValueError("config.data.name is empty, so there are no images to "
+                     "train on or to score: name a data set of the same "
+                     "classes, and its folder by config.data.data_dir")
   return _load(c.name, c.data_dir, c.cache_dir, c.size, c.num_classes,
                c.channels, c.ignore_index, c.seed, tuple(c.geometry.resize),
                config.faults.max_unreadable_images)

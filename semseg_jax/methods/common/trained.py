@@ -32,6 +32,10 @@ def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   if workdir is None:
     return abstract
   folder = epath.Path(workdir) / stage / "ckpt"
+  if not epath.Path(workdir).exists():
+    raise FileNotFoundError(
+        f"{needed_by} needs the trained stage {stage!r}, but {workdir} is not "
+        "there: correct --workdir, or --config.labels.run where that names it")
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
