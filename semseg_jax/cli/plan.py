@@ -191,6 +191,8 @@ def plan(config, workdir):
       raise ValueError(f"--{name} needs a --topology, such as v5e:2x2")
   for topology in given.topology:  # all before the first compilation
     chips.devices(given.compiled_for or topology)
+  if given.out:
+    pathlib.Path(given.out).parent.mkdir(parents=True, exist_ok=True)
   config = programs.blank(config)
   rows = []
   for topology in given.topology or [None]:

@@ -162,5 +162,5 @@ def load(path) -> tuple[nn.Module, dict[str, Any]]:
   if "kind" not in metadata:
     raise ValueError(
         f"{path}: the file does not say what it holds; write it with "
-        "semseg-jax convert")
+        "semseg-jax convert (an exported model is a config.labels.run)")
   return from_torch(metadata["kind"], entries)

@@ -93,6 +93,15 @@ def test_batches_are_scaled_and_made_divisible(config):
   assert programs.batch_for(config, 1) == config
 
 
+def test_rows_are_kept_in_a_new_folder(tmp_path):
+  subprocess.run(
+      (sys.executable, "-m", "semseg_jax", "plan", "--stage=supervised",
+       "--config=configs/semantic_gan/toy_faces.py:smoke",
+       f"--out={tmp_path}/new/rows.json"),
+      cwd=pathlib.Path(__file__).parents[2], capture_output=True, check=True)
+  assert json.loads((tmp_path / "new/rows.json").read_text())
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is None,
                     reason="libtpu is installed by make test-all")
