@@ -21,8 +21,8 @@ class Summary:
 
   count: images. volumes: that they are slices of, 0 where they are none.
   looked_at: images that the numbers are of. smallest, largest: (width, height)
-  by area. pixels: int64 [256], of each label; None without masks. turned: ids
-  of images with an EXIF orientation. broken: {id: what is wrong}.
+  by area. pixels: int64 [256], of each label; None without masks. broken: {id:
+  what is wrong}.
   """
   count: int
   looked_at: int
@@ -30,7 +30,6 @@ class Summary:
   largest: tuple[int, int]
   pixels: np.ndarray | None
   volumes: int = 0
-  turned: tuple[str, ...] = ()
   broken: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -74,17 +73,22 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
   lines += overlaps(dataset).values()
   lines += copies(dataset).values()
   lines += volumes_in_two(dataset).values()
-  turned = {i: None for s in summaries.values() for i in s.turned}
-  if turned:
-    lines.append(
-        f"EXIF orientations turn {_counted(len(turned), 'image', 'images')} "
-        f"({errors.few(turned, 3)}), as cameras mean it: masks must lie on the "
-        "turned image")
+  lines += turned(dataset)
   for split, s in summaries.items():
     if s.broken:
       lines.append(f"{split}: {len(s.broken)} broken images "
                    f"({errors.few(s.broken, 3)})")
   return lines
+
+
+def turned(dataset: datasets.Dataset) -> list[str]:
+  """That EXIF orientations turn images, in a line; none where they do not."""
+  ids = dict.fromkeys(
+      i for source in dataset.splits.values()
+      for i, f in (sources.facts(source) or {}).items() if f.turned)
+  return [f"EXIF orientations turn {_counted(len(ids), 'image', 'images')} "
+          f"({errors.few(ids, 3)}), as cameras mean it: masks must lie on the "
+          "turned image"] if ids else []
 
 
 def check_values(dataset: datasets.Dataset) -> None:
@@ -224,8 +228,7 @@ def _summary(source):
       for value, count in f.pixels.items():
         pixels[value] += count
   return Summary(
-      len(source), len(facts), sizes[0], sizes[-1], pixels, volumes,
-      tuple(i for i, f in facts.items() if f.turned), broken)
+      len(source), len(facts), sizes[0], sizes[-1], pixels, volumes, broken)
 
 
 def _hint_of_values(spec, labeled):

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+from PIL import Image
 import pytest
 
 from configs.repurpose_gan import folder as repurpose_folder
@@ -63,3 +64,20 @@ def test_a_config_without_a_data_set():
   config.data.name = ""
   with pytest.raises(ValueError, match="config.data.name is empty"):
     data.dataset(config)
+
+
+def test_turned_photographs_are_said_before_training(tmp_path, caplog):
+  files = own_folder.Folder(tmp_path / "set")
+  files.classes(("background", "leaf"))
+  exif = Image.Exif()
+  exif[0x112] = 6
+  files.image("a.jpg", exif=exif)
+  files.mask("a.png", own_folder.MASK.T)
+  files.image("b.png")
+  files.mask("b.png")
+  files.lists(train_labeled=["a"], test=["b"])
+  config = repurpose_folder.get_config("size=16,classes=2,channels=3,cpu")
+  config.data.update(
+      data_dir=str(files.root), cache_dir=str(tmp_path / "cache"))
+  data.check_overlap(config)
+  assert "EXIF orientations turn 1 image (a)" in caplog.text

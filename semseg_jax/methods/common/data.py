@@ -150,7 +150,8 @@ def check_overlap(config) -> None:
       raise errors.DataError(
           f"data set {c.name!r}: split {pool!r} is trained on and scored: "
           "score another, or set config.data.allow_overlap=True")
-  for message in (*statistics.copies(dataset(config)).values(),
+  for message in (*statistics.turned(dataset(config)),
+                  *statistics.copies(dataset(config)).values(),
                   *statistics.volumes_in_two(dataset(config)).values()):
     logging.warning("data set %s: %s", c.name, message)
   for (split, other), message in statistics.overlaps(dataset(config)).items():
