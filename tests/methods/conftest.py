@@ -1,5 +1,8 @@
 """A config of 8 px and a few channels, and batches that need no data set."""
 
+import fcntl
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +10,12 @@ import pytest
 
 from configs.semantic_gan import base
 from configs.semantic_gan import small
+from semseg_jax import experiment
+from semseg_jax.methods import gan
 from semseg_jax.methods.common import data
+from semseg_jax.training import checkpoint
 from semseg_jax.training import loop
+from tests.methods import smis
 
 SIZE, BATCH = 8, 4
 
@@ -118,3 +125,21 @@ def resumed(tmp_path, toy_batch):
     return parts
 
   return check
+
+
+@pytest.fixture(scope="session")
+def smis_run(tmp_path_factory):
+  """(config, folder) of a dense Fewshot-SMIS run on an untrained generator."""
+  root = tmp_path_factory.getbasetemp()
+  if "PYTEST_XDIST_WORKER" in os.environ:
+    root = root.parent  # one run for all workers
+  config, folder = smis.config(), root / "smis"
+  with open(root / "smis.lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not (folder / "gan").exists():
+      stage = gan.make(config, folder)
+      with checkpoint.Checkpoints(folder / "gan/ckpt") as checkpoints:
+        checkpoints.save(1, jax.jit(stage.init)(jax.random.key(0), {}), {})
+    experiment.run(experiment.train, config, folder,
+                   only=["shots", "encoder", "fully_supervised"])
+  return config, folder
