@@ -5,7 +5,8 @@ from configs.tables import base
 _CUT = dict(
     updates=300, trials=3,
     scoring={"evaluation.limit": 48, "data.num_validation_images": 16,
-             "autoshot.steps": 600, "autoshot.styles": 12.0,
+             "autoshot.steps": 3000, "autoshot.num_samples": 5000,
+             "autoshot.styles": 12.0,
              "supervised.steps": 400})
 
 

@@ -28,6 +28,8 @@ def main(argv):
   seeds = arguments.numbers(int, "seeds", least=1)
   with exits.one_line():
     arguments.refuse_seed(changes)
+    if len(set(seeds)) < len(seeds):
+      raise ValueError(f"--seeds={','.join(given.seeds)}: give each once")
     configs = {s: arguments.seeded_config(
         given["config"].config_filename, s) for s in seeds}
   for seed, config in configs.items():

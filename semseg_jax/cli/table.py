@@ -86,6 +86,9 @@ def main(argv):
     return
   if sum((given.commands, given.render, given.smoke, given.cost)) != 1:
     sys.exit("error: give one of --commands, --render, --smoke, --cost")
+  for flag, mode in (("ready", "commands"), ("into", "render")):
+    if given[flag].value and not given[mode].value:
+      sys.exit(f"error: --{flag} is for --{mode} alone")
   console.setup()
   with exits.one_line():
     problems = run()
