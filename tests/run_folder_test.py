@@ -150,15 +150,21 @@ def test_projected_shots_alone_depend_on_the_inversion(tmp_path, name):
     run_dir.prepare(folder, stages.relevant(run(source, 0.1), name), {})
     experiment.check_run(run(source, 0.2), tmp_path)
     run_dir.forget(folder)
-  former = stages.relevant(run("projected", 0.1), name)
-  run_dir.prepare(folder, former, {})
+  first = stages.relevant(run("projected", 0.1), name)
+  run_dir.prepare(folder, first, {})
   with pytest.raises(run_dir.ConfigMismatchError, match="learning_rate: 0.1"):
     experiment.check_run(now, tmp_path)
+  smaller = run("projected", 0.1).unlock()
+  smaller.inversion.update(batch_size=1, snapshots=(1,))
+  experiment.check_run(smaller, tmp_path)
   run_dir.forget(folder)
-  # Former versions did not keep the block.
-  former = {k: v for k, v in former.items() if k != "inversion"}
+  # Former versions did not keep the block, and it is not known afterwards.
+  former = {k: v for k, v in first.items() if k != "inversion"}
   run_dir.prepare(folder, former, {})
   experiment.check_run(now, tmp_path)
+  (folder / "ckpt/1").mkdir(parents=True)
+  run_dir.prepare(folder, stages.relevant(now, name), {})
+  run_dir.check(folder, first)
 
 
 def test_another_runs_generator_is_told_from_the_configs_own(caplog, tmp_path):

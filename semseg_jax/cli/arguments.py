@@ -203,6 +203,9 @@ def _expand_home(own):
   for flag in own:
     if isinstance(flag.value, str):
       flag.value = _expanded(flag.value)
+    elif isinstance(flag.value, list):
+      flag.value = [_expanded(x) if isinstance(x, str) else x
+                    for x in flag.value]
 
 
 def _expand_fields(block):

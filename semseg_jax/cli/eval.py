@@ -44,8 +44,9 @@ def define_flags(values=flags.FLAGS, argv=None):
                     flag_values=values)
   flags.DEFINE_list("segmenters", ["linear", "cnn_s", "cnn"],
                     "few_shot: kinds of segmenter.", flag_values=values)
-  flags.DEFINE_integer("trials", 5, "few_shot: trials of the shots.",
-                       lower_bound=1, flag_values=values)
+  flags.DEFINE_integer(
+      "trials", None, "few_shot: trials of the shots; by default 5, of painted "
+      "shots 1.", lower_bound=1, flag_values=values)
   flags.DEFINE_integer(
       "baseline_trials", 0, "few_shot: of the supervised U-Net's labels; 0: as "
       "many.", lower_bound=0, flag_values=values)

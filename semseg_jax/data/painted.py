@@ -7,6 +7,7 @@
 what no polygon covers. LabelMe's `__ignore__` is the ignore index.
 """
 
+from collections.abc import Sequence
 import hashlib
 import pathlib
 
@@ -102,10 +103,6 @@ def read(folder, name: str, spec: datasets.Spec, *,
     label = mask_files.read_indices(image_files.read_bytes(path), str(path))
     image_files.check_classes(
         label, spec.num_classes, spec.ignore_index, str(path))
-    if set(np.unique(label)) == {0, 255} and spec.ignore_index == 255:
-      raise errors.DataError(
-          f"{path}: holds 0 and 255 alone, and 255 means ignored: paint class "
-          f"{spec.class_names[1]!r} with the value 1")
   elif (path := folder / f"{name}.json").exists():
     label = labelme.draw(path, str(folder / f"{name}.png"), (
         annotations.indices(spec.class_names, spec.ignore_index)))
@@ -126,3 +123,22 @@ def read(folder, name: str, spec: datasets.Spec, *,
 def _is_labelme(path):
   """Whether a JSON file is LabelMe's, told from others of the folder."""
   return labelme.recognises(annotations.read_json(path))
+
+
+def read_all(folder, names: Sequence[str], spec: datasets.Spec, *,
+             ignore_index: int | None = None) -> list[sources.Example]:
+  """`read` of several images.
+
+  Raises errors.DataError: as there, or the masks of two classes hold nothing
+  but the first one and what is ignored, as those of 0 and 255 do.
+  """
+  examples = [read(folder, name, spec, ignore_index=ignore_index)
+              for name in names]
+  ignored = spec.ignore_index if ignore_index is None else ignore_index
+  values = set().union(*(np.unique(x["label"]).tolist() for x in examples))
+  if spec.num_classes == 2 and values == {0, ignored}:
+    raise errors.DataError(
+        f"{folder}: the masks hold 0 and {spec.ignore_index} alone, and "
+        f"{spec.ignore_index} means ignored: paint class "
+        f"{spec.class_names[1]!r} with the value 1")
+  return examples

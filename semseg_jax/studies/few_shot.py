@@ -30,7 +30,7 @@ AUTO_SHOT, OTHER_STYLES = "auto-shot", "auto-shot in other styles"
 _SAMPLES = 64  # fresh ones, to score on
 
 
-def write(config, workdir, *, shots, segmenters, trials: int,
+def write(config, workdir, *, shots, segmenters, trials: int | None = None,
           baseline_trials: int = 0, updates: int = 0) -> list[dict]:
   """Trains and scores everything; returns the rows that table.json holds.
 
@@ -38,7 +38,7 @@ def write(config, workdir, *, shots, segmenters, trials: int,
     workdir: its folder, with the trained generator.
     shots: numbers of labeled images.
     segmenters: kinds of segmenter.
-    trials: how many trials of the shots; of painted ones there is one.
+    trials: how many trials of the shots; None: 5, of painted ones 1.
     baseline_trials: of the supervised U-Net's labels; 0: as many.
     updates: of each segmenter, whatever the number of shots, with the config's
       decay of the learning rate by steps of a twentieth; 0: the config's
@@ -47,7 +47,10 @@ def write(config, workdir, *, shots, segmenters, trials: int,
   Raises ValueError: several trials of painted shots.
   """
   started = time.monotonic()
-  if config.shots.source == "folder" and trials > 1:
+  painted = config.shots.source == "folder"
+  if trials is None:
+    trials = 1 if painted else 5
+  if painted and trials > 1:
     raise ValueError(
         f"--trials={trials}: painted shots are the same in every trial, so the "
         "spread would be 0; give --trials=1, and --baseline_trials for the "

@@ -29,6 +29,8 @@ _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "autoshot.styles": 0.0, "pseudo.updates": 600,
             "s4gan.dice_weight": 0.0,
             "adv_ssl.dice_weight": 0.0, "mean_teacher.dice_weight": 0.0}
+# Of an inversion that a stage was trained on: what latents do not depend on.
+_FREE = ("inversion.batch_size", "inversion.snapshots")
 # Blocks that some versions did not keep for every stage that depends on them.
 _NOT_KEPT = ("inversion", "perceptual")
 _COMMANDS = "commands.json"
@@ -85,7 +87,8 @@ def read_json(path, absent=None):
   except ValueError as error:
     raise ValueError(
         f"{path} is damaged ({error}): put it back from a copy of the run, or "
-        "delete it and run semseg-jax train with the run's config") from None
+        "delete it and run the command that wrote it with the run's config"
+    ) from None
 
 
 def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
@@ -111,6 +114,7 @@ def refused(old: dict, new: dict, fixed: Sequence[str] = ()) -> str:
   return "\n".join(f"  {name}: {there} there, {now} now"
                    for name, there, now in differences(old, new)
                    if (name in fixed or name.split(".")[-1] not in CHANGEABLE)
+                   and name not in _FREE
                    and not (name in _NOT_KEPT and there == "absent"))
 
 
@@ -125,6 +129,10 @@ def prepare(folder, config: dict, overrides: dict, *,
   """
   check(folder, config)
   folder = absolute(folder)
+  if _has_checkpoint(folder):  # what it was trained with is not known any more
+    kept = read_json(folder / "config.json", config)
+    config = {k: x for k, x in config.items()
+              if k in kept or k not in _NOT_KEPT}
   if primary:
     with _writing(folder):
       write_json(folder / "config.json", config)

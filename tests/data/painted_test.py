@@ -65,8 +65,6 @@ def test_both_formats(folder):
     (lambda f: Image.new("RGB", (6, 4), (1, 2, 1)).save(f / "a_mask.png"),
      "colour image"),
     (lambda f: (f / "a_mask.png").write_bytes(b"no"), "not a readable"),
-    (lambda f: mask(f, "a", [[0, 255, 0, 0, 0, 0]] * 4),
-     r"a_mask\.png: holds 0 and 255 alone.*'eye' with the value 1"),
     (lambda f: labelme(f, "a", ("ear", "polygon", [[0, 0], [1, 0], [1, 1]])),
      r"label 'ear' is no class.* rest, eye, nose"),
     (lambda f: labelme(f, "a", size=(7, 4)), r"a\.json: 7 x 4.* 6 x 4"),
@@ -93,6 +91,19 @@ def test_mistakes_of_the_folder(folder, prepare, message):
   prepare(folder)
   with pytest.raises(errors.DataError, match=message):
     painted.names(folder)
+
+
+def test_two_classes_painted_with_0_and_255(folder):
+  spec = datasets.Spec("toy", ("rest", "eye"), np.zeros((2, 3), np.uint8))
+  for name in ("a", "b"):
+    mask(folder, name, [[0, 255, 0, 0, 0, 0]] * 4)
+  with pytest.raises(errors.DataError,
+                     match="hold 0 and 255 alone.*'eye' with the value 1"):
+    painted.read_all(folder, ("a", "b"), spec)
+  # Ignored pixels beside an object of another image, or of more classes.
+  assert len(painted.read_all(folder, ("a", "b"), SPEC)) == 2
+  mask(folder, "b", [[1, 255, 0, 0, 0, 0]] * 4)
+  assert len(painted.read_all(folder, ("a", "b"), spec)) == 2
 
 
 def test_files_of_a_paint_program_are_left_alone(folder):

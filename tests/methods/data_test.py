@@ -39,7 +39,9 @@ def test_pixels_from_outside_are_background_or_do_not_count(
 @pytest.mark.parametrize(("changes", "trains"), [
     ({"stages": ("fully_supervised",)}, True),
     ({"stages": ("segmenter",), "shots.source": "projected"}, True),
-    ({"stages": ("segmenter",), "shots.source": "folder"}, False)])
+    ({"stages": ("segmenter",), "shots.source": "folder"}, False),
+    ({"stages": ("shots",)}, True),
+    ({"stages": ("shots",), "shots.folder": "painted"}, False)])
 def test_labels_of_annotators_and_shots_are_not_scored(
     tmp_path, changes, trains):
   files = own_folder.Folder(tmp_path / "set")
@@ -59,6 +61,8 @@ def test_labels_of_annotators_and_shots_are_not_scored(
         data.check_overlap(config)
     else:
       data.check_overlap(config)
+
+
 def test_a_config_without_a_data_set():
   config = config_file.get_config("size=16,classes=2,channels=3,cpu")
   config.data.name = ""

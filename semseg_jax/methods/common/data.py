@@ -139,10 +139,11 @@ def check_overlap(config) -> None:
   Raises errors.DataError: names images and splits; unless `data.allow_overlap`.
   """
   c = config.data
+  stages, shots = config.get("stages", ()), config.get("shots", {})
   # Annotators and shots have labels of the pool besides the config's count.
-  labels = c.num_labeled or {"fully_supervised", "shots"} & set(
-      config.get("stages", ())) or (
-          config.get("shots", {}).get("source") == "projected")
+  labels = (c.num_labeled or "fully_supervised" in stages
+            or "shots" in stages and not shots.folder
+            or shots.get("source") == "projected")
   splits = dataset(config).splits
   scored = {c.validation, c.in_domain, *c.out_of_domain} & set(splits)
   for pool in {"train_labeled", "train"} & scored:

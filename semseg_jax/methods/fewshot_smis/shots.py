@@ -100,9 +100,9 @@ def read(config) -> Shots:
   if samples.are_in(c.folder):
     classes = painted.spec(c.folder, config.data.num_classes)
     data.check_names(config, classes, c.folder)
-    source = [painted.read(c.folder, name, classes,
-                           ignore_index=data.ignore_index(config))
-              for name in painted.names(c.folder)]
+    source = painted.read_all(
+        c.folder, painted.names(c.folder), classes,
+        ignore_index=data.ignore_index(config))
     if not source:
       raise ValueError(f"{c.folder}: no image has a mask: paint "
                        "<name>_mask.png or save LabelMe's <name>.json")

@@ -104,9 +104,8 @@ def _painted(config, workdir):
         f"{c.folder}: {len(there)} images have a mask, config.shots.count "
         f"asks for {c.count or 'at least one'}: paint <name>_mask.png or "
         "save LabelMe's <name>.json beside the images")
-  read = [painted.read(c.folder, name, classes,
-                       ignore_index=data.ignore_index(config))
-          for name in names]
+  read = painted.read_all(
+      c.folder, names, classes, ignore_index=data.ignore_index(config))
   for example in read:
     if example["image"].shape[:2] != (config.data.size,) * 2:
       raise errors.DataError(
