@@ -35,7 +35,8 @@ def restored(workdir, stage: str, abstract, needed_by: str, *, step=None):
   if not epath.Path(workdir).exists():
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {workdir} is not "
-        "there: correct --workdir, or --config.labels.run where that names it")
+        "there: train it first, by semseg-jax train with that --workdir, or "
+        "correct the folder (--config.labels.run where that names it)")
   if not checkpoint.exists(folder):
     raise FileNotFoundError(
         f"{needed_by} needs the trained stage {stage!r}, but {folder} holds no "
