@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -77,8 +78,8 @@ def test_sparse_is_the_best_of_each_vectors_k_cells(seed, k, threshold, spare):
   np.testing.assert_allclose(
       sparse.vectors[:count], unit(features[cells > 0]), atol=1e-5)
   np.testing.assert_array_equal(sparse.classes[:count], cells[cells > 0])
-  got = prototypes.label_sparse(
-      sparse, others, CLASSES, k=k, threshold=threshold)
+  got = jax.jit(lambda sparse, others: prototypes.label_sparse(
+      sparse, others, CLASSES, k=k, threshold=threshold))(sparse, others)
   for image, labeled in zip(others, np.asarray(got), strict=True):
     flat = unit(image.reshape(-1, WIDTH))
     best = np.zeros((CLASSES, len(flat)))
