@@ -154,21 +154,21 @@ def check_needs(config, workdir, names: Sequence[str]) -> None:
   for i, name in enumerate(names):
     if run_dir.done_step(epath.Path(workdir) / name) is not None:
       continue
-    definition = stage_table.of(config, name)
-    for need in definition.needs(config):
+    for need in stage_table.of(config, name).needs(config):
       folder = _folder(config, workdir, need, None)
-      if need not in names[:i] and not checkpoint.exists(folder / "ckpt"):
-        own = folder.parent == epath.Path(workdir)
-        raise ValueError(
-            f"stage {name!r} needs the trained stage {need!r}, which is not in "
-            f"{folder}: " + (
-                f"put it before {name!r} in config.stages, or train it there "
-                f"first, by --stage={need}" + (
-                    "; or name a converted generator in "
-                    "config.generator.weights"
-                    if need == "gan" and config.method != "semantic_gan"
-                    else "") if own else
-                "correct config.labels.run, or train it there first"))
+      if need in names[:i] or checkpoint.exists(folder / "ckpt"):
+        continue
+      if folder.parent != epath.Path(workdir):
+        cure = "correct config.labels.run, or train it there first"
+      else:
+        cure = (f"put it before {name!r} in config.stages, or train it there "
+                f"first, by --stage={need}")
+        if need == "gan" and config.method != "semantic_gan":
+          cure += ("; or name a converted generator in "
+                   "config.generator.weights")
+      raise ValueError(
+          f"stage {name!r} needs the trained stage {need!r}, which is not in "
+          f"{folder}: {cure}")
 
 
 def check_further(config, workdir, name: str, steps: int) -> None:

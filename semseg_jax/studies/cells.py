@@ -140,10 +140,9 @@ def _begin(cell, stage_name, workdir, path, steps, elsewhere=()) -> bool:
   another generator or annotator of the run in `workdir`."""
   of_run = dict.fromkeys(("gan", "fully_supervised"), workdir) | dict(elsewhere)
   lineage.check(cell.config, path.parent, (stage_name,), elsewhere=of_run)
-  relevant = _relevant(cell, stage_name)
-  run_dir.check(path, relevant, stages.of(cell.config, stage_name).fixed)
   run_dir.prepare(
-      path, relevant, {}, trained_on=lineage.now(
+      path, _relevant(cell, stage_name), {},
+      fixed=stages.of(cell.config, stage_name).fixed, trained_on=lineage.now(
           cell.config, path.parent, stage_name, elsewhere=of_run))
   return run_dir.done_step(path) != steps
 

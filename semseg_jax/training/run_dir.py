@@ -119,6 +119,7 @@ def refused(old: dict, new: dict, fixed: Sequence[str] = ()) -> str:
 
 
 def prepare(folder, config: dict, overrides: dict, *,
+            fixed: Sequence[str] = (),
             trained_on: dict[str, int] | None = None,
             primary: bool = True) -> epath.Path:
   """Makes the folder, or checks that it holds a run of the same config.
@@ -127,7 +128,7 @@ def prepare(folder, config: dict, overrides: dict, *,
   and `trained_on`, {stage that is read: its step}, before there is a
   checkpoint. Raises ConfigMismatchError like `check`.
   """
-  check(folder, config)
+  check(folder, config, fixed)
   folder = absolute(folder)
   if _has_checkpoint(folder):  # what it was trained with is not known any more
     kept = read_json(folder / "config.json", config)
