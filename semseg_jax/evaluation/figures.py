@@ -16,6 +16,7 @@ _INK = (20, 20, 20)
 _PAPER = (255, 255, 255)
 _MISSING = (238, 238, 238)
 _GAP = 4
+_SWATCH = 14  # side of a legend's squares, and size of its text
 
 
 def grid(rows: Sequence[Sequence[np.ndarray | None]], *, columns: Sequence[str],
@@ -62,14 +63,13 @@ def grid(rows: Sequence[Sequence[np.ndarray | None]], *, columns: Sequence[str],
   return np.asarray(canvas)
 
 
-def legend(class_names: Sequence[str], colors, *, width: int, size: int = 14
-           ) -> np.ndarray:
+def legend(class_names: Sequence[str], colors, *, width: int) -> np.ndarray:
   """Swatches with class names, wrapped to `width`; uint8 [height, width, 3]."""
-  text = font(size)
-  line = size + 3 * _GAP
+  text = font(_SWATCH)
+  line = _SWATCH + 3 * _GAP
   positions, x, y = [], _GAP, _GAP
   for name in class_names:
-    needed = size + 2 * _GAP + text_size(name, text)[0] + 2 * size
+    needed = 3 * _SWATCH + 2 * _GAP + text_size(name, text)[0]
     if x > _GAP and x + needed > width:
       x, y = _GAP, y + line
     positions.append((x, y))
@@ -78,9 +78,9 @@ def legend(class_names: Sequence[str], colors, *, width: int, size: int = 14
   draw = ImageDraw.Draw(canvas)
   for name, color, (x, y) in zip(
       class_names, np.asarray(colors).tolist(), positions, strict=True):
-    draw.rectangle((x, y, x + size, y + size), tuple(color), outline=_INK)
-    draw.text((x + size + 2 * _GAP, y + size / 2), name, fill=_INK, font=text,
-              anchor="lm")
+    draw.rectangle((x, y, x + _SWATCH, y + _SWATCH), tuple(color), outline=_INK)
+    draw.text((x + _SWATCH + 2 * _GAP, y + _SWATCH / 2), name, fill=_INK,
+              font=text, anchor="lm")
   return np.asarray(canvas)
 
 

@@ -30,10 +30,11 @@ STYLE: Any = {
     "legend.fontsize": 9,
 }
 _DPI = 100
+_SIZE = (760, 320)  # pixels
 
 
 def panel(series: Mapping[str, Curve], *, title: str,
-          size: tuple[int, int] = (760, 320), across: str = "step",
+          size: tuple[int, int] = _SIZE, across: str = "step",
           x_ticks: Mapping[float, str] | None = None,
           spreads: Mapping[str, Sequence[float]] | None = None,
           opened: Mapping[str, str] | None = None) -> np.ndarray:
@@ -82,8 +83,7 @@ def roc(curves: Mapping[str, Curve]) -> np.ndarray:
 
 
 def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
-         title: str, level: float | None = None,
-         size: tuple[int, int] = (760, 320)) -> np.ndarray:
+         title: str, level: float) -> np.ndarray:
   """One plot of bars in groups: a group per name, a bar per series.
 
   Args:
@@ -92,7 +92,6 @@ def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
     names: under the groups.
     title: above the plot.
     level: a line across at this value.
-    size: (width, height) in pixels.
 
   Returns uint8 [height, width, 3].
   """
@@ -101,7 +100,7 @@ def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
   width = 0.8 / len(series)
   positions = np.arange(len(names))
   with matplotlib.rc_context(STYLE):
-    figure, axes = _figure(size)
+    figure, axes = _figure(_SIZE)
     for i, (name, values) in enumerate(series.items()):
       axes.bar(positions + (i - (len(series) - 1) / 2) * width, values,
                0.9 * width, label=name)
@@ -109,8 +108,7 @@ def bars(series: Mapping[str, Sequence[float]], *, names: Sequence[str],
     axes.set_xticks(positions, names)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.grid(visible=False, axis="x")
-    if level is not None:
-      axes.axhline(level, color="#333333", linewidth=1)
+    axes.axhline(level, color="#333333", linewidth=1)
     figure.legend(loc="outside lower center", ncols=len(series))
     return _pixels(figure)
 

@@ -101,14 +101,14 @@ def plateau_start(learning_rate: float) -> Plateau:
 
 
 def plateau(state: Plateau, loss, *, patience: int, factor: float,
-            floor: float, threshold: float = 1e-4) -> Plateau:
+            floor: float) -> Plateau:
   """The state after an epoch whose validation loss is `loss`.
 
-  As PyTorch's ReduceLROnPlateau: better means below best * (1 - threshold);
+  As PyTorch's ReduceLROnPlateau: better means below best * (1 - 1e-4);
   after more than `patience` epochs without, the rate falls by `factor`, not
   below `floor`, and the count starts again.
   """
-  better = loss < state.best * (1 - threshold)
+  better = loss < state.best * (1 - 1e-4)
   waited = jnp.where(better, 0, state.waited + 1)
   drop = waited > patience
   return Plateau(

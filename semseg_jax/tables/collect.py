@@ -13,6 +13,7 @@ from semseg_jax.evaluation import record as records
 from semseg_jax.tables import definition
 from semseg_jax.tables import label_curve
 
+_ALIKE = 6  # fields that may differ in a near miss
 # What differs between the config of a record and that of a run.
 Unlike = Callable[[dict, dict], Sequence]
 
@@ -154,12 +155,11 @@ def find_record(root: pathlib.Path, run: definition.Run, split: str,
 def near_misses(
     table: definition.Table, config_of: Callable[[definition.Run], dict],
     root: pathlib.Path, elsewhere: Sequence[records.Entry],
-    unlike: Unlike = records.differences, most: int = 6) -> list[str]:
+    unlike: Unlike = records.differences) -> list[str]:
   """Records that are nobody's, though some run that has none is like them.
 
   Args:
     table, config_of, root, elsewhere, unlike: see `results`.
-    most: fields that may differ.
 
   Returns a line for each such record: the run most like it, and what differs.
   """
@@ -182,7 +182,7 @@ def near_misses(
          if (split, run.study) == (entry.split, entry.study)),
         key=lambda x: len(x[0]), default=((), None))
     other_data = any(name == "data.name" for name, *_ in fields)
-    if run and len(fields) <= most and not other_data:
+    if run and len(fields) <= _ALIKE and not other_data:
       shown = "; ".join(f"{name}: {old} there, {new} in the table"
                         for name, old, new in fields)
       lines.append(f"{folder} is not {run.config}:{run.argument}: " + (

@@ -59,18 +59,16 @@ class ChunkStore:
       logging.warning("%s %s: computed again", self._path(chunk), fault)
     return fault is None
 
-  def wait(self, chunks, valid=lambda arrays: True, *, poll: float = 1.0
-           ) -> None:
+  def wait(self, chunks, valid) -> None:
     """Returns when all of `chunks` are done, by whichever process.
 
     Args:
       chunks: their numbers.
-      valid: whether the arrays of one are up to date.
-      poll: seconds between two looks.
+      valid: arrays of one -> whether they are up to date.
     """
     for k in chunks:
       while self._fault(k) is not None or not valid(self.load(k)):
-        time.sleep(poll)
+        time.sleep(1.0)
 
   def save(self, chunk: int, arrays: dict[str, np.ndarray]) -> None:
     """Writes the result of `chunk`; a reader sees all of it or nothing."""
