@@ -190,11 +190,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       yield {"index": np.array(
           [order(i // count)[i % count] for i in positions], np.int32)}
 
-  @jax.jit
-  def logits(variables, image):
-    return module.apply(
-        variables, image_ops.area_reduce(data.to_float(image), side),
-        train=False)
+  logits = _logits_of(config, module)
 
   def sample(state, frozen, key):
     del key
@@ -285,23 +281,20 @@ def predictor(config, workdir):
   """predict(images, indices) -> {"auto_shot": {"logits"}} of a run."""
   module = network(config)
   side = hypercolumns.size(config)
-  abstract = dict(jax.eval_shape(
-      lambda key: module.init(
-          key, jnp.zeros((1, side, side, config.data.channels)), train=False),
-      jax.random.key(0)))
+  abstract = jax.eval_shape(
+      lambda key: common_segmenter.init(
+          module, key, (side, side), config.data.channels), jax.random.key(0))
   variables = restored_stages.restored(
       workdir, "autoshot", {"network": abstract}, "evaluation",
       step=checkpoint.best)["network"]
+  logits = _logits_of(config, module)
+  return lambda images, indices: {
+      "auto_shot": {"logits": jax.device_get(logits(variables, images))}}
 
-  @jax.jit
-  def logits(variables, image):
-    return module.apply(
-        variables, image_ops.area_reduce(data.to_float(image), side),
-        train=False)
 
-  def predict(images, indices):
-    del indices
-    return {"auto_shot": {
-        "logits": jax.device_get(logits(variables, images))}}
-
-  return predict
+def _logits_of(config, module):
+  """(variables, images) -> logits [N, S, S, K] at the size of hypercolumns."""
+  side = hypercolumns.size(config)
+  return jax.jit(lambda variables, images: module.apply(
+      variables, image_ops.area_reduce(data.to_float(images), side),
+      train=False))
