@@ -91,6 +91,16 @@ def shapes(kind: str):
       module(kind).init, jax.random.key(0), jnp.zeros((1, 33, 33, 3)))
 
 
+def trunk(kind: str, files: Mapping[str, str] | None) -> dict[str, Any]:
+  """The variables of the network without its classifier.
+
+  Args:
+    files: see `variables`; None: shapes in their place.
+  """
+  loaded = shapes(kind) if files is None else variables(kind, files)
+  return {name: tree["backbone"] for name, tree in loaded.items()}
+
+
 def _installed(kind) -> pathlib.Path:
   """The file that the installed package has, as it was packed."""
   package = _PACKAGES[kind]

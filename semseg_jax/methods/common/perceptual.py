@@ -103,9 +103,8 @@ def efficientnet(config, workdir) -> Perceptual:
       efficientnet_lite.NAMES[c.backbone], dtype=jnp.dtype(config.dtype))
 
   def load():
-    variables = (pretrained.shapes(c.backbone) if workdir is None else
-                 pretrained.variables(c.backbone, config.pretrained))
-    return {kind: tree["backbone"] for kind, tree in variables.items()}
+    return pretrained.trunk(
+        c.backbone, None if workdir is None else config.pretrained)
 
   def features(variables, image):
     if c.feature_size:

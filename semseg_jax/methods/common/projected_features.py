@@ -40,9 +40,7 @@ class ProjectedFeatures(NamedTuple):
 
     Raises FileNotFoundError, ValueError: see `pretrained.variables`.
     """
-    loaded = (pretrained.shapes(self.kind) if files is None
-              else pretrained.variables(self.kind, files))
-    network = {k: v["backbone"] for k, v in loaded.items()}
+    network = pretrained.trunk(self.kind, files)
     image = jax.ShapeDtypeStruct((1, self.size, self.size, 3), jnp.float32)
     maps = jax.eval_shape(self._maps, network, image)
     init = lambda: self.projection.init(
