@@ -144,8 +144,7 @@ def local_batch_sharding(batch_size: int, field: str) -> NamedSharding | None:
   return batch_sharding(mesh)
 
 
-def check_divisible(batch_size: int, mesh: Mesh,
-                    field: str = "batch_size") -> None:
+def check_divisible(batch_size: int, mesh: Mesh, field: str) -> None:
   """Raises ValueError unless the global batch splits evenly over the mesh."""
   if batch_size % mesh.size:
     above = batch_size + -batch_size % mesh.size
@@ -181,10 +180,8 @@ def put_batch(batch, mesh: Mesh):
   sharding = batch_sharding(mesh)
 
   def put(path, x):
-    rows = np.shape(x)[0] * jax.process_count()
-    if rows % mesh.size:
-      check_divisible(
-          rows, mesh, f"batch_size (of batch{jax.tree_util.keystr(path)})")
+    check_divisible(np.shape(x)[0] * jax.process_count(), mesh,
+                    f"batch_size (of batch{jax.tree_util.keystr(path)})")
     return jax.make_array_from_process_local_data(sharding, x)
 
   return jax.tree_util.tree_map_with_path(put, batch)

@@ -22,13 +22,13 @@ def test_batch_and_replicated_values():
 
 def test_uneven_batch_names_field_and_numbers():
   mesh = types.SimpleNamespace(size=4)
-  mesh_lib.check_divisible(8, mesh)
+  mesh_lib.check_divisible(8, mesh, "batch_size")
   with pytest.raises(ValueError, match=(
       r"gan.batch_size = 6 does not split evenly over 4 devices: set "
       r"gan.batch_size to 4 or 8")):
     mesh_lib.check_divisible(6, mesh, "gan.batch_size")
   with pytest.raises(ValueError, match="batch_size to 4, or use fewer"):
-    mesh_lib.check_divisible(3, mesh)
+    mesh_lib.check_divisible(3, mesh, "batch_size")
 
 
 def test_process_id_out_of_range():
