@@ -16,7 +16,7 @@ from unittest import mock
 from semseg_jax.data import archives
 from semseg_jax.data import datasets
 from semseg_jax.data import id_lists
-from semseg_jax.data import voc
+from semseg_jax.data import pascal
 from semseg_jax.data.sets import pascal_context
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def spec_of(name: str) -> datasets.Spec:
   """
   if name in PACKS:
     names = PACKS[name]
-    return datasets.Spec(name, names, voc.palette(len(names)),
+    return datasets.Spec(name, names, pascal.palette(len(names)),
                          channels=1 if name in GRAY else 3)
   init = datasets.Spec.__post_init__
 

@@ -18,9 +18,9 @@ import tqdm
 
 from semseg_jax.data import errors
 from semseg_jax.data import flips
+from semseg_jax.data import pascal
 from semseg_jax.data import sources
 from semseg_jax.data import tolerance
-from semseg_jax.data import voc
 
 _PACKAGE = "semseg_jax.data.sets"
 # More than any published number of labels.
@@ -88,7 +88,7 @@ def blank(size: int, num_classes: int, channels: int, *,
   """
   spec = Spec(
       name=BLANK, class_names=tuple(f"class{i}" for i in range(num_classes)),
-      colors=voc.palette(num_classes) if colored else np.zeros(
+      colors=pascal.palette(num_classes) if colored else np.zeros(
           (num_classes, 3), np.uint8), channels=channels)
   image = (np.zeros((size, size, channels), np.uint8),
            np.zeros((size, size), np.uint8))

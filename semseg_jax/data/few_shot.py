@@ -11,16 +11,16 @@ import pathlib
 
 from semseg_jax.data import archives
 from semseg_jax.data import datasets
+from semseg_jax.data import pascal
 from semseg_jax.data import readers
 from semseg_jax.data import sources
 from semseg_jax.data import store
-from semseg_jax.data import voc
 
 
 def classes(count: int, names: Sequence[str] = ()) -> dict:
   """`class_names` and `colors` of a spec; unnamed classes are numbered."""
   names = (*names, *(f"class {i}" for i in range(len(names), count)))
-  return {"class_names": tuple(names), "colors": voc.palette(count)}
+  return {"class_names": tuple(names), "colors": pascal.palette(count)}
 
 
 def open_images(archive: archives.Archive, spec: datasets.Spec, images: str, *,

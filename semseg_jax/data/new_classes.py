@@ -8,9 +8,9 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
-from semseg_jax.data import voc
+from semseg_jax.data import pascal
 from semseg_jax.data.formats import image_index
-from semseg_jax.data.formats import voc as voc_format
+from semseg_jax.data.formats import voc
 
 _NAMES = ("labelmap.txt", "class_names.txt", "classes.txt", "labels.txt")
 _GRAY = ("1", "L", "LA")
@@ -70,7 +70,7 @@ def of_folder(root, index, masks, files, drawn, names, notes) -> dict:
                 if i in seen.painted} | colors
   if names[0].lower() != "background" and drawn:
     names = _with_background(names)
-  default = voc.palette(max(len(names), 1))
+  default = pascal.palette(max(len(names), 1))
   depth = channels(index)
   if depth == 1 and (few := in_color(index)):
     depth = 3
@@ -111,7 +111,7 @@ def _named(root):
     if not path.is_file():
       continue
     if name == "labelmap.txt":
-      return voc_format.label_map(path)
+      return voc.label_map(path)
     lines = [x.strip() for x in path.read_text("utf-8-sig").splitlines()]
     return [x for x in lines if x and x != "__ignore__"]
   return None
@@ -174,10 +174,10 @@ def _colors(samples, path, known):
 
 def _of_colors(seen, names, colors, notes):
   """Names and their colours, where masks are in colour."""
-  seen = [c for c in seen if c != voc.BORDER]
+  seen = [c for c in seen if c != pascal.BORDER]
   if colors:
     return list(names), colors
-  known = [tuple(c) for c in voc.palette().tolist()]
+  known = [tuple(c) for c in pascal.palette().tolist()]
   if names and set(seen) <= set(known[:len(names)]):
     return list(names), dict(zip(names, known, strict=False))
   ordered = sorted(seen, key=lambda c: (c != (0, 0, 0), c))

@@ -13,11 +13,11 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import new_classes
-from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import classes_file
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import voc as voc_format
+from semseg_jax.data.formats import shared
+from semseg_jax.data.formats import voc
 
 _PARTS = ("train_labeled", "val", "test")
 _FOLDERS = {"train": "train_labeled", "training": "train_labeled",
@@ -182,7 +182,7 @@ def _check_names(path, names):
   """Refuses --classes beside a classes.json that says something else."""
   if not names:
     return
-  content = classes_file.checked(annotations.read_json(path), path)
+  content = classes_file.checked(shared.read_json(path), path)
   present = list(classes_file.names(content, path))
   if present not in (list(names), ["background", *names]):
     raise errors.DataError(
@@ -207,7 +207,7 @@ def _lists(root, labeled, drawn, split, seed, notes):
     return {}
   given = drawn.splits if drawn else {
       k: id_lists.read(v)
-      for k, v in voc_format.lists(root).items()}
+      for k, v in voc.lists(root).items()}
   given = given or _by_folder(labeled)
   if split:
     known = volumes(root)

@@ -8,8 +8,8 @@ import scipy.io
 
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
+from semseg_jax.data import pascal
 from semseg_jax.data import subsets
-from semseg_jax.data import voc
 from semseg_jax.data.sets import camvid
 from semseg_jax.data.sets import cityscapes
 from semseg_jax.data.sets import pascal_context
@@ -17,11 +17,11 @@ from semseg_jax.data.sets import pascal_part
 
 
 def test_palette_is_that_of_voc():
-  colors = voc.palette(22).tolist()
+  colors = pascal.palette(22).tolist()
   assert colors[:4] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
   assert colors[20] == [0, 64, 128]  # tvmonitor
-  assert voc.palette(256)[255].tolist() == [224, 224, 192]  # the border
-  assert len({tuple(c) for c in voc.palette(60).tolist()}) == 60
+  assert pascal.palette(256)[255].tolist() == [224, 224, 192]  # the border
+  assert len({tuple(c) for c in pascal.palette(60).tolist()}) == 60
 
 
 # --- PASCAL VOC
@@ -41,7 +41,7 @@ def _pascal_voc(download):
   for i, name in enumerate(_TRAIN + _VAL):
     download.image(f"{below}/JPEGImages/{name}.jpg", (20, 30), seed=i)
     download.save(f"{below}/SegmentationClass/{name}.png", _voc_mask(i),
-                  palette=voc.palette(256))
+                  palette=pascal.palette(256))
   download.text(f"{below}/ImageSets/Segmentation/train.txt", *_TRAIN)
   download.text(f"{below}/ImageSets/Segmentation/val.txt", *_VAL)
 

@@ -5,7 +5,7 @@ import difflib
 import numpy as np
 
 from semseg_jax.data import errors
-from semseg_jax.data import voc
+from semseg_jax.data import pascal
 
 _FIELDS = ("classes", "colours", "colors", "ignore_index", "channels", "flip",
            "values", "masks", "ignore_colours", "ignore_colors", "annotations")
@@ -57,7 +57,7 @@ def colors(content: dict, classes: tuple[str, ...], path) -> np.ndarray:
   """
   given = content.get("colours", content.get("colors"))
   if given is None:
-    return voc.palette(max(len(classes), 1))
+    return pascal.palette(max(len(classes), 1))
   if isinstance(given, dict):
     given = [given.get(name) for name in classes]
   try:

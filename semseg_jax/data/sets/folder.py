@@ -24,12 +24,12 @@ from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 from semseg_jax.data import new_classes
 from semseg_jax.data import new_folder
+from semseg_jax.data import pascal
 from semseg_jax.data import store
-from semseg_jax.data import voc
-from semseg_jax.data.formats import annotations
 from semseg_jax.data.formats import classes_file
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
+from semseg_jax.data.formats import shared
 
 # Lists that are subsets of a split, not splits of their own.
 _SUBSET = re.compile(r"labeled_\d+_seed\d+|unlabeled_\d+")
@@ -167,8 +167,8 @@ def read_legend(root: pathlib.Path, spec: datasets.Spec) -> mask_files.Legend:
     raise errors.DataError(
         f"{path}: 'values' names class {wrong[0]}, but there are "
         f"{spec.num_classes} classes (0 to {spec.num_classes - 1})")
-  if voc.BORDER not in colors:
-    ignored += (voc.BORDER,)
+  if pascal.BORDER not in colors:
+    ignored += (pascal.BORDER,)
   return mask_files.Legend(
       spec.class_names, colors, spec.ignore_index, values, masks, ignored)
 
@@ -178,7 +178,7 @@ def reading(root: pathlib.Path, spec: datasets.Spec, drawn=()) -> dict:
 
   Args:
     root: with classes.json, if any.
-    drawn: {key: `annotations.Annotated`} of images whose masks are drawn.
+    drawn: {key: `shared.Annotated`} of images whose masks are drawn.
   """
   legend = read_legend(root, spec)
   drawn = dict(drawn)
@@ -280,7 +280,7 @@ class _Files:
   def _mask_path(self, text, list_file):
     relative = text.lstrip("/")
     for folder in (self.root, self.folder, self.root / "masks"):
-      if folder and (path := annotations.below(
+      if folder and (path := shared.below(
           folder, relative, str(list_file))).is_file():
         return str(path)
     raise errors.DataError(
@@ -348,7 +348,7 @@ def _read(item, channels, *, legend, drawn):
   del channels
   mask = None
   if item.key in drawn and item.masks:
-    mask = drawn[item.key].draw(annotations.indices(
+    mask = drawn[item.key].draw(shared.indices(
         legend.class_names, legend.ignore_index))
   elif item.masks:
     path, = item.masks
@@ -365,7 +365,7 @@ def _content(path):
         f"prepare --data_dir={path.parent}" + (
             "" if new_folder.has_lists(path.parent) else
             " --split=0.8,0.1,0.1, with lists of images"))
-  return classes_file.checked(annotations.read_json(path), path)
+  return classes_file.checked(shared.read_json(path), path)
 
 
 def _unlabeled(split):

@@ -19,8 +19,8 @@ from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import matlab
+from semseg_jax.data import pascal
 from semseg_jax.data import store
-from semseg_jax.data import voc
 
 VARIANTS = ("59",)
 CLASSES = (
@@ -58,10 +58,10 @@ def make(*, data_dir=None, cache_dir=None, variant="", **_):
   names = CLASSES if variant else ("background", *CLASSES)
   spec = datasets.Spec(
       name=datasets.full_name("pascal_context", variant), class_names=names,
-      colors=voc.palette(60)[60 - len(names):], licence=voc.LICENCE,
+      colors=pascal.palette(60)[60 - len(names):], licence=pascal.LICENCE,
       citation=(
           "Mottaghi et al.: The role of context for object detection and "
-          "semantic segmentation in the wild, CVPR 2014; " + voc.CITATION))
+          "semantic segmentation in the wild, CVPR 2014; " + pascal.CITATION))
 
   def read(item, channels):
     del channels

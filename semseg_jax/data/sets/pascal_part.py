@@ -20,9 +20,9 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import matlab
+from semseg_jax.data import pascal
 from semseg_jax.data import readers
 from semseg_jax.data import store
-from semseg_jax.data import voc
 
 VARIANTS = ("car", "horse")
 # variant -> (smallest side, the class without a part, class -> part names);
@@ -60,15 +60,15 @@ def make(*, data_dir=None, cache_dir=None, variant="", **_):
       optional=True)
   splits = archive.listed(
       [i for i in items if i.masks],
-      {split: voc.flagged(root / path) for split, path in lists.items()})
+      {split: pascal.flagged(root / path) for split, path in lists.items()})
   names = ("background", *PARTS[variant][2])
   spec = datasets.Spec(
       name=f"pascal_part_{variant}", class_names=names,
-      colors=voc.palette(len(names)), licence=voc.LICENCE,
+      colors=pascal.palette(len(names)), licence=pascal.LICENCE,
       citation=(
           "Chen et al.: Detect what you can: Detecting and representing "
           "objects using holistic models and body parts, CVPR 2014; "
-          + voc.CITATION))
+          + pascal.CITATION))
   return datasets.Dataset(spec, store.open_splits(
       spec, splits, cache_dir=cache_dir,
       expand=lambda item, channels: _objects(item, channels, variant)))

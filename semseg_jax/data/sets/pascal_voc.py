@@ -16,8 +16,8 @@ from semseg_jax.data import datasets
 from semseg_jax.data import id_lists
 from semseg_jax.data import image_files
 from semseg_jax.data import matlab
+from semseg_jax.data import pascal
 from semseg_jax.data import store
-from semseg_jax.data import voc
 
 VARIANTS = ("aug",)
 _VOC = "VOCdevkit/VOC2012"
@@ -55,9 +55,10 @@ def make(*, data_dir=None, cache_dir=None, variant="", **_):
       items[key] = store.Item(key, str(image), (str(root / mask),))
   splits = ARCHIVE.listed(list(items.values()), lists)
   spec = datasets.Spec(
-      name=datasets.full_name("pascal_voc", variant), class_names=voc.CLASSES,
-      colors=voc.palette(21), licence=voc.LICENCE,
-      citation=voc.CITATION + (
+      name=datasets.full_name("pascal_voc", variant),
+      class_names=pascal.CLASSES, colors=pascal.palette(21),
+      licence=pascal.LICENCE,
+      citation=pascal.CITATION + (
           "; Hariharan et al.: Semantic contours from inverse detectors, ICCV "
           "2011" if variant else ""))
   sources = store.open_splits(spec, splits, cache_dir=cache_dir, read=read)
