@@ -40,16 +40,8 @@ def load(path) -> dict[str, Any]:
   content = path.read_bytes()
   if content[:4] == b"PK\x03\x04" or torch_files.MAGIC in content[:40]:
     return torch_files.load(path, foreign=True)
-  try:
+  with torch_files.reading(path, "a network pickle"):
     return _Reader(path, content).load()
-  except TorchFileError:
-    raise
-  except MemoryError as e:
-    raise TorchFileError(f"{path}: asks for more memory than there is") from e
-  except Exception as e:  # A damaged pickle can raise nearly anything.
-    raise TorchFileError(
-        f"{path}: damaged, or not a network pickle ({type(e).__name__}: {e})"
-    ) from e
 
 
 class _Reader:

@@ -5,6 +5,7 @@ PyTorch 1.6: a series of pickles and raw numbers). The pickles are read by a
 reader that cannot run code (see `unpickler`).
 """
 
+import contextlib
 import io
 import json
 import pathlib
@@ -47,14 +48,19 @@ def load(path, *, foreign: bool = False) -> Any:
   path = pathlib.Path(path)
   if not path.is_file():
     raise FileNotFoundError(f"{path}: no such file")
+  with reading(path, "a PyTorch file"), path.open("rb") as file:
+    start = file.read(4)
+    file.seek(0)
+    if start == b"PK\x03\x04":
+      return _load_zip(path, file, foreign)
+    return load_legacy(path, file, path.stat().st_size, foreign=foreign)
+
+
+@contextlib.contextmanager
+def reading(path, what: str):
+  """Whatever goes wrong within as a TorchFileError that names the file."""
   try:
-    with path.open("rb") as file:
-      start = file.read(4)
-      file.seek(0)
-      if start == b"PK\x03\x04":
-        return _load_zip(path, file, foreign)
-      return load_legacy(
-          path, file, path.stat().st_size, foreign=foreign)
+    yield
   except TorchFileError:
     raise
   except MemoryError as e:
@@ -67,8 +73,7 @@ def load(path, *, foreign: bool = False) -> Any:
     ) from e
   except Exception as e:  # A damaged pickle can raise nearly anything.
     raise TorchFileError(
-        f"{path}: damaged, or not a PyTorch file ({type(e).__name__}: {e})"
-    ) from e
+        f"{path}: damaged, or not {what} ({type(e).__name__}: {e})") from e
 
 
 def load_safetensors(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
