@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.ops import conv
+from semseg_jax.ops import resample
 
 METHODS = ("aligned", "nearest")
 
@@ -116,21 +117,11 @@ def _matrix(before: int, after: int, method: str, taps: int) -> np.ndarray:
   elif before >= after:
     matrix = _area(before, after)
   else:
-    matrix = _aligned(before, after)
+    matrix = resample.aligned_weights(after, before)
   reach = taps // 2
   padded = np.pad(matrix, ((reach, reach), (0, 0)))
   return np.stack([padded[t:t + after] for t in range(taps)], 1).astype(
       np.float32)
-
-
-def _aligned(before, after):
-  positions = np.arange(after) * ((before - 1) / (after - 1))
-  low = np.clip(np.floor(positions).astype(int), 0, max(before - 2, 0))
-  part = positions - low
-  matrix = np.zeros((after, before))
-  np.add.at(matrix, (np.arange(after), low), 1.0 - part)
-  np.add.at(matrix, (np.arange(after), np.minimum(low + 1, before - 1)), part)
-  return matrix
 
 
 def _area(before, after):

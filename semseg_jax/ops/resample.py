@@ -104,15 +104,15 @@ def resize_aligned(x, size):
   Returns [N, *size, C], dtype of x.
   """
   rows, columns = (
-      jnp.asarray(_aligned_weights(n, m), x.dtype)
+      jnp.asarray(aligned_weights(n, m), x.dtype)
       for n, m in zip(size, x.shape[1:3], strict=True))
   highest = lax.Precision.HIGHEST
   x = jnp.einsum("iw,nhwc->nhic", columns, x, precision=highest)
   return jnp.einsum("ih,nhwc->niwc", rows, x, precision=highest)
 
 
-def _aligned_weights(outputs, inputs):
-  """[outputs, inputs], float32."""
+def aligned_weights(outputs: int, inputs: int) -> np.ndarray:
+  """[outputs, inputs] float32: what `resize_aligned` reads along an axis."""
   position = np.linspace(0, inputs - 1, outputs) if outputs > 1 else np.zeros(1)
   distance = np.abs(position[:, None] - np.arange(inputs))
   return np.maximum(1 - distance, 0).astype(np.float32)
