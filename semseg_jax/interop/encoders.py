@@ -90,24 +90,15 @@ def residual_encoder(state_dict, *, style_dim: int = 512, **options):
       number of latents.
   """
   reader = state_dicts.Reader(state_dict, "semantic_gan/residual_encoder")
-  blocks = max(reader.count("convs.") - 1, 1)
-  size = 2 ** (blocks + 2)
-  width, image_channels = reader.shape("convs.0.0.weight", 4)[:2]
+  size, image_channels, channels = stylegan2.trunk_sizes(reader)
   outputs = reader.shape("final_linear.weight", 2)[0]
   if outputs % style_dim:
     raise ValueError(
         f"{reader.kind}: entry 'final_linear.weight' has {outputs} rows, "
         f"expected a multiple of style_dim = {style_dim}")
-  widths = [reader.shape(f"convs.{i}.conv2.1.weight", 4)[0]
-            for i in range(1, blocks + 1)]
   module = residual_encoders.ResidualEncoder(
       size=size, num_ws=outputs // style_dim, style_dim=style_dim,
-      image_channels=image_channels,
-      channels=((size, width), *(
-          (size >> i, w) for i, w in enumerate(widths, start=1))), **options)
-  for i in range(1, blocks + 1):
-    stylegan2.check_fir(reader, f"convs.{i}.conv2.0.kernel", 1)
-    stylegan2.check_fir(reader, f"convs.{i}.skip.0.kernel", 1)
+      image_channels=image_channels, channels=channels, **options)
   example = jnp.zeros((1, size, size, image_channels))
   return module, stylegan2.read(
       module, residual_encoder_entries(module), reader, example)

@@ -95,19 +95,28 @@ def discriminator(state_dict: Mapping[str, np.ndarray]):
   Raises ValueError: an entry is missing, unexpected or misshapen (it is named).
   """
   reader = state_dict_lib.Reader(state_dict, "stylegan2/discriminator")
+  size, image_channels, channels = trunk_sizes(reader)
+  module = discriminators.ImageDiscriminator(
+      size=size, image_channels=image_channels, channels=channels)
+  example = jnp.zeros((1, size, size, image_channels))
+  return module, read(module, discriminator_entries(module), reader, example)
+
+
+def trunk_sizes(reader):
+  """(size, image_channels, channels) of a `discriminators.ImageTrunk`.
+
+  Raises ValueError: its FIR taps are others.
+  """
   blocks = max(reader.count("convs.") - 1, 1)
   size = 2 ** (blocks + 2)
-  first = reader.shape("convs.0.0.weight", 4)
-  module = discriminators.ImageDiscriminator(
-      size=size, image_channels=first[1],
-      channels=((size, first[0]), *(
-          (size >> i, reader.shape(f"convs.{i}.conv2.1.weight", 4)[0])
-          for i in range(1, blocks + 1))))
+  width, image_channels = reader.shape("convs.0.0.weight", 4)[:2]
+  channels = [(size, width)]
   for i in range(1, blocks + 1):
+    channels.append(
+        (size >> i, reader.shape(f"convs.{i}.conv2.1.weight", 4)[0]))
     check_fir(reader, f"convs.{i}.conv2.0.kernel", 1)
     check_fir(reader, f"convs.{i}.skip.0.kernel", 1)
-  example = jnp.zeros((1, size, size, first[1]))
-  return module, read(module, discriminator_entries(module), reader, example)
+  return size, image_channels, tuple(channels)
 
 
 def patch_discriminator(state_dict: Mapping[str, np.ndarray]):
