@@ -5,6 +5,7 @@ lpips package (net.sliceK.N) or as in copies of it (net.layers.N); the linear
 layers lin{i}.model.1, lins.{i}.model.1 or lin.{i}.1.
 """
 
+import functools
 import re
 
 import numpy as np
@@ -25,17 +26,7 @@ _SCALING = {
     "scaling_layer.scale": perceptual.SCALE, "net.std": perceptual.SCALE}
 
 
-def lpips_vgg(state_dict, **options):
-  """LPIPS on VGG-16; see `_lpips`."""
-  return _lpips(state_dict, "vgg", options)
-
-
-def lpips_alex(state_dict, **options):
-  """LPIPS on AlexNet; see `_lpips`."""
-  return _lpips(state_dict, "alex", options)
-
-
-def _lpips(state_dict, net, options):
+def _lpips(net, state_dict, **options):
   """LPIPS from network and linear layers in one mapping.
 
   Args:
@@ -76,6 +67,10 @@ def _lpips(state_dict, net, options):
   reader.finish()
   module = perceptual.LPIPS(net=net, widths=tuple(widths), **options)
   return module, {"params": params}
+
+
+lpips_vgg = functools.partial(_lpips, "vgg")
+lpips_alex = functools.partial(_lpips, "alex")
 
 
 def _linear(reader, names, channels):
