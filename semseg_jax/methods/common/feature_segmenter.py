@@ -73,10 +73,7 @@ def build(config, module, example, count: int, load_frozen, *,
 
   def init(key, frozen):
     del frozen
-    zeros = jax.tree.map(lambda x: jnp.zeros((1, *x.shape[1:])), example)
-    first = lambda key: module.init(key, zeros)["params"]
-    params = first(key) if heads == 1 else jax.vmap(first)(
-        jax.random.split(key, heads))
+    params = _first(module, example, heads, key)
     return State(jnp.zeros((), jnp.int32), params, tx.init(params))
 
   def train_step(state, frozen, batch, rngs, *, phase):
@@ -108,6 +105,14 @@ def build(config, module, example, count: int, load_frozen, *,
       init=init, phases=lambda step: ("step",),
       rngs=lambda key, phase: key if noise else (), train_step=train_step,
       train_data=lambda start: indices(config.seed, count, start))
+
+
+def _first(module, example, heads: int, key):
+  """The parameters before any update; see `build`."""
+  zeros = jax.tree.map(lambda x: jnp.zeros((1, *x.shape[1:])), example)
+  first = lambda key: module.init(key, zeros)["params"]
+  return first(key) if heads == 1 else jax.vmap(first)(
+      jax.random.split(key, heads))
 
 
 def indices(seed: int, count: int, start: int):
@@ -147,13 +152,9 @@ def load(config, workdir, generator, stage_name: str, needed_by: str, *,
 
   Raises FileNotFoundError: the stage has no checkpoint.
   """
-  module, maps = network(config), example(config, generator)
-  first = lambda key: module.init(key, jax.tree.map(
-      lambda x: jnp.zeros(x.shape, x.dtype), maps))["params"]
+  maps = example(config, generator)
   params = jax.eval_shape(
-      first if heads == 1 else jax.vmap(first),
-      jax.random.key(0) if heads == 1 else jax.random.split(
-          jax.random.key(0), heads))
+      lambda key: _first(network(config), maps, heads, key), jax.random.key(0))
   return trained.restored(
       workdir, stage_name, {"segmenter": params}, needed_by)["segmenter"]
 
