@@ -39,17 +39,17 @@ def test_a_segmenter_fitted_to_the_shots_labels_samples(smis_run):
       "pseudo.updates": 60, "few_shot.learning_rate": 0.02})
   generator = trained.load(config, folder, "a test")
   known = shots.load(config, folder, "a test")
-  labeller = pseudo_labels.make(config, generator.module)
+  labeler = pseudo_labels.make(config, generator.module)
   fit = lambda: pseudo_labels.prototypes_of(
-      config, generator, labeller, known.latents, known.label)
+      config, generator, labeler, known.latents, known.label)
   params = fit()
   jax.tree.map(np.testing.assert_array_equal, params, fit())  # resumable
-  shapes = pseudo_labels.prototype_shapes(generator, labeller, jnp.zeros(
+  shapes = pseudo_labels.prototype_shapes(generator, labeler, jnp.zeros(
       known.latents.shape))
   assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, shapes)
   _, maps = generator.module.apply(
       generator.variables, known.latents, method="synthesize")
-  label = np.asarray(labeller.label(params, maps))
+  label = np.asarray(labeler.label(params, maps))
   assert label.shape == known.label.shape
   share = np.bincount(known.label.ravel()).max() / label.size
   assert (label == known.label).mean() > share + 0.02
@@ -60,10 +60,10 @@ def test_a_segmenter_fitted_to_the_shots_labels_samples(smis_run):
       stage.rngs(jax.random.key(1), "step"), phase="step")
   assert np.isfinite(metrics["loss"])
   coarse = smis.config("fitted", **{"hypercolumn.size": smis.SIZE // 2})
-  labeller = pseudo_labels.make(coarse, generator.module)
+  labeler = pseudo_labels.make(coarse, generator.module)
   params = pseudo_labels.prototypes_of(
-      coarse, generator, labeller, known.latents, known.label)
-  assert labeller.label(params, maps).shape == (
+      coarse, generator, labeler, known.latents, known.label)
+  assert labeler.label(params, maps).shape == (
       2, smis.SIZE // 2, smis.SIZE // 2)
 
 
@@ -136,12 +136,12 @@ def test_a_step_asks_for_the_latents_of_its_own_samples(smis_run, stage):
   rngs = made.rngs(jax.random.key(3), "step")
   after, metrics = step(state, frozen, {}, rngs, phase="step")
   generator = trained.module(config)
-  labeller = pseudo_labels.make(config, generator)
+  labeler = pseudo_labels.make(config, generator)
   module = encoder.network(config, generator)
 
   @jax.jit
   def expected():
-    pair = encoder.pairs(generator, labeller, frozen["generator"],
+    pair = encoder.pairs(generator, labeler, frozen["generator"],
                          frozen["prototypes"], rngs, smis.SIZE)
     latents, _ = module.apply(
         state.encoder, encoder.onehot(pair.label, 7), train=True,
@@ -194,14 +194,14 @@ def test_shots_label_themselves_by_the_nearest_cell(smis_run):
   config = smis.config("nearest", **{"pseudo.layer": "conv16"})
   label = shots.load(config, folder, "a test").label
   generator = trained.load(config, folder, "a test")
-  labeller = pseudo_labels.make(config, generator.module)
+  labeler = pseudo_labels.make(config, generator.module)
   # Latents of inversion are still close to each other.
   latents = jax.random.normal(jax.random.key(0), (2, 6, 8))
   fitted = pseudo_labels.prototypes_of(
-      config, generator, labeller, latents, label)
+      config, generator, labeler, latents, label)
   assert len(fitted.classes) == 2 * 16 * 16
   maps = {"conv16": fitted.vectors.reshape(2, 16, 16, -1)}
-  assert (labeller.label(fitted, maps) == label).mean() > 0.95
+  assert (labeler.label(fitted, maps) == label).mean() > 0.95
 
 
 @pytest.mark.parametrize("kind", ["scribbles", "points"])

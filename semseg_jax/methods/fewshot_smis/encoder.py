@@ -78,12 +78,12 @@ def onehot(label, num_classes: int):
   return (label[..., None] == classes).astype(jnp.float32)
 
 
-def pairs(generator, labeller, variables, prototypes, rngs, size: int
+def pairs(generator, labeler, variables, prototypes, rngs, size: int
           ) -> Pairs:
   """Samples of the generator and their pseudo labels, for use within jit.
 
   Args:
-    labeller: of `pseudo_labels.make`.
+    labeler: of `pseudo_labels.make`.
     variables: the generator's.
     prototypes: of the shots.
     rngs: {"z" [N, D], "noise"}.
@@ -93,7 +93,7 @@ def pairs(generator, labeller, variables, prototypes, rngs, size: int
   sample, features = generator.apply(
       variables, stylegan2.broadcast_latents(latents, generator.num_ws),
       rngs["noise"], method="synthesize")
-  label = labeller.label(prototypes, features)
+  label = labeler.label(prototypes, features)
   return Pairs(latents, image_ops.area_reduce(sample.image, size),
                prototypes_lib.enlarge(label, size))
 
@@ -110,7 +110,7 @@ def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes."""
   c = config.encoder
   generator = generators.module(config)
-  labeller = pseudo_labels.make(config, generator)
+  labeler = pseudo_labels.make(config, generator)
   module = network(config, generator)
   perceptual = perceptual_lib.make(config, workdir, NEEDED_BY)
   size = pseudo_labels.working_size(config)
@@ -119,6 +119,10 @@ def make(config, workdir) -> stage.Stage:
     raise ValueError(f"config.encoder.select is {c.select!r}; use 'images' "
                      "or 'latents'")
 
+  def pairs_of(frozen, rngs):
+    return pairs(generator, labeler, frozen["generator"], frozen["prototypes"],
+                 rngs, size)
+
   def load_frozen():
     trained_generator = generators.load(config, workdir, NEEDED_BY)
     if workdir is None:
@@ -126,19 +130,19 @@ def make(config, workdir) -> stage.Stage:
           (max(1, config.shots.count), generator.num_ws, generator.style_dim),
           jnp.float32)
       prototypes = pseudo_labels.prototype_shapes(
-          trained_generator, labeller, latents)
+          trained_generator, labeler, latents)
     else:
       shots = shots_lib.load(config, workdir, NEEDED_BY)
       latents = shots.latents
       prototypes = pseudo_labels.prototypes_of(
-          config, trained_generator, labeller, latents, shots.label)
+          config, trained_generator, labeler, latents, shots.label)
     return {
         "generator": trained_generator.variables,
         "mean": trained_generator.mean, "prototypes": prototypes,
         "perceptual": perceptual.load(), "shot_latents": latents}
 
   def init(key, frozen):
-    x = jnp.zeros((1, size, size, labeller.num_classes))
+    x = jnp.zeros((1, size, size, labeler.num_classes))
     variables = dict(module.init(key, x, train=False))
     mean = frozen["mean"] if frozen else jnp.zeros(generator.style_dim)
     return State(
@@ -148,9 +152,8 @@ def make(config, workdir) -> stage.Stage:
 
   def train_step(state, frozen, batch, rngs, *, phase):
     del batch, phase
-    pair = pairs(generator, labeller, frozen["generator"],
-                 frozen["prototypes"], rngs, size)
-    x = onehot(pair.label, labeller.num_classes)
+    pair = pairs_of(frozen, rngs)
+    x = onehot(pair.label, labeler.num_classes)
 
     def loss_fn(params):
       latents, changed = module.apply(
@@ -171,16 +174,14 @@ def make(config, workdir) -> stage.Stage:
   @jax.jit
   def synthesize(encoder, frozen, label):
     latents = module.apply(
-        encoder, onehot(label, labeller.num_classes), train=False)
+        encoder, onehot(label, labeler.num_classes), train=False)
     sample, _ = generator.apply(frozen["generator"], latents,
                                 method="synthesize")
     return image_ops.area_reduce(sample.image, size)
 
   @jax.jit
   def generated(frozen, key):
-    return pairs(generator, labeller, frozen["generator"],
-                 frozen["prototypes"],
-                 draw(key, grids.COLUMNS, generator), size)
+    return pairs_of(frozen, draw(key, grids.COLUMNS, generator))
 
   @jax.jit
   def inverted(frozen):
@@ -203,7 +204,7 @@ def make(config, workdir) -> stage.Stage:
       grid["shots"] = rows(
           shots.image, paint(shots.label), show(inverted(frozen)))
     if config.data.validation:
-      image, label = annotated(config, labeller.size, grids.COLUMNS)
+      image, label = annotated(config, labeler.size, grids.COLUMNS)
       grid["synthesis"] = rows(
           image, paint(label), show(synthesize(state.encoder, frozen, label)))
     return grid
@@ -216,14 +217,13 @@ def make(config, workdir) -> stage.Stage:
 
   @jax.jit
   def latent_error(encoder, frozen, key):
-    pair = pairs(generator, labeller, frozen["generator"],
-                 frozen["prototypes"], draw(key, c.batch_size, generator), size)
+    pair = pairs_of(frozen, draw(key, c.batch_size, generator))
     latents = module.apply(
-        encoder, onehot(pair.label, labeller.num_classes), train=False)
+        encoder, onehot(pair.label, labeler.num_classes), train=False)
     return jnp.square(latents - pair.latents[:, None]).mean()
 
   def validate(state, frozen):
-    image, label = annotated(config, labeller.size, c.num_validation_images)
+    image, label = annotated(config, labeler.size, c.num_validation_images)
     count, size = len(image), min(c.batch_size, len(image))
     parts = []
     for i in range(0, count, size):  # whole batches: one program

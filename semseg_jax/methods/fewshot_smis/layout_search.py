@@ -15,18 +15,18 @@ from semseg_jax.ops import prototypes
 from semseg_jax.ops import segmentation_losses
 
 
-def make(config, generator, labeller):
+def make(config, generator, labeler):
   """search(variables, params, latents, label) -> latents; None without steps.
 
   Args:
     config: with the block `synthesis`.
     generator: the module.
-    labeller: of `pseudo_labels.make`.
+    labeler: of `pseudo_labels.make`.
 
   Returns:
     `latents` [N, L, D] are where it starts, `label` [N, S, S] is the layout,
     whose values outside the classes do not count; `params` is what
-    `labeller.fit` gave.
+    `labeler.fit` gave.
 
   Raises:
     ValueError: a field has no meaning; it is named.
@@ -37,21 +37,21 @@ def make(config, generator, labeller):
     raise ValueError(f"config.synthesis.steps is {steps}; give 0 or more")
   if not steps:
     return None
-  if labeller.logits is None:
+  if labeler.logits is None:
     raise ValueError(
         f"config.synthesis.steps is {steps}, which needs labels that can be "
         "differentiated: set config.pseudo.labeling to 'fitted'")
   tx = optax.adam(c.learning_rate)
-  nothing = labeller.num_classes
+  nothing = labeler.num_classes
 
   @jax.jit
   def search(variables, params, latents, label):
-    label = prototypes.cells(label, labeller.size)
+    label = prototypes.cells(label, labeler.size)
     label = jnp.where((label < 0) | (label > nothing), nothing, label)
 
     def loss(w):
       _, maps = generator.apply(variables, w, method="synthesize")
-      logits = labeller.logits(params, maps)
+      logits = labeler.logits(params, maps)
       # A mean for each layout: of how many pixels count depends on no other.
       entropy = jax.vmap(lambda x, y: segmentation_losses.cross_entropy(
           x[None], y[None], ignore_index=nothing))(logits, label)

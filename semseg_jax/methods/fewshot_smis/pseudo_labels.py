@@ -27,7 +27,7 @@ LARGEST_MAP = 64  # px, of the map that is tapped by default
 LARGEST = 256  # px: larger images are compared and annotated at this size
 
 
-class Labeller(NamedTuple):
+class Labeler(NamedTuple):
   """How samples of a generator are labeled."""
   layers: tuple[str, ...]  # names of the generator's maps
   size: int  # side of the labels, in cells
@@ -67,8 +67,8 @@ def annotation_classes(config) -> int:
   return config.data.num_classes + partial
 
 
-def make(config, generator: stylegan2.Generator) -> Labeller:
-  """The labeller that `config.pseudo` describes.
+def make(config, generator: stylegan2.Generator) -> Labeler:
+  """The labeler that `config.pseudo` describes.
 
   Raises ValueError: a field has no meaning; it is named.
   """
@@ -93,7 +93,7 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
   if c.labeling in ("dense", "nearest"):
     fit = jax.jit(prototypes.dense if c.labeling == "dense"
                   else prototypes.every_cell, static_argnums=2)
-    return Labeller(
+    return Labeler(
         (layer,), size, classes,
         lambda maps, label: fit(maps[layer], label, classes),
         lambda annotated, maps: prototypes.label_dense(annotated, maps[layer]),
@@ -118,12 +118,12 @@ def make(config, generator: stylegan2.Generator) -> Labeller:
     return prototypes.label_sparse(
         annotated, maps[layer], classes, k=c.k, threshold=c.threshold)
 
-  return Labeller((layer,), size, classes, fit_sparse, label_sparse,
+  return Labeler((layer,), size, classes, fit_sparse, label_sparse,
                   vectors(None))
 
 
-def _segmenter(config, generator) -> Labeller:
-  """A segmenter that `few_shot` and `hypercolumn` describe, as labeller."""
+def _segmenter(config, generator) -> Labeler:
+  """A segmenter that `few_shot` and `hypercolumn` describe, as labeler."""
   size, working = hypercolumns.size(config), working_size(config)
   if not 0 < size <= working or working % size:
     raise ValueError(
@@ -154,25 +154,25 @@ def _segmenter(config, generator) -> Labeller:
 
   logits = lambda params, maps: feature_segmenter.apply(
       module, params, seen(maps))
-  return Labeller(
+  return Labeler(
       layers, size, annotation_classes(config), fit,
       lambda params, maps: image_ops.to_label(logits(params, maps)),
       lambda maps: module.init(jax.random.key(0), jax.tree.map(
           lambda x: x[:1], seen(maps)))["params"], logits)
 
 
-def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
+def prototypes_of(config, generator: trained.Trained, labeler: Labeler,
                   latents, annotation):
   """What labels, by the shots: one pass of the generator with random noise.
 
   Args:
     config: for the seed of the noise.
     generator: the trained generator.
-    labeller: of `make`.
+    labeler: of `make`.
     latents: [N, L, D] of the shots.
     annotation: [N, S, S] integers.
 
-  Returns what `labeller.label` takes.
+  Returns what `labeler.label` takes.
   """
   module = generator.module
 
@@ -180,22 +180,22 @@ def prototypes_of(config, generator: trained.Trained, labeller: Labeller,
   def tapped(variables, latents, key):
     noise = stylegan2.random_noise(key, len(latents), module.noise_shapes)
     _, maps = module.apply(variables, latents, noise, method="synthesize")
-    return {name: maps[name] for name in labeller.layers}
+    return {name: maps[name] for name in labeler.layers}
 
   maps = tapped(generator.variables, jnp.asarray(latents),
                 jax.random.key(config.seed))
-  return labeller.fit(maps, np.asarray(annotation))
+  return labeler.fit(maps, np.asarray(annotation))
 
 
-def prototype_shapes(generator: trained.Trained, labeller: Labeller, latents):
+def prototype_shapes(generator: trained.Trained, labeler: Labeler, latents):
   """`prototypes_of` as shapes, for planning; of sparse ones the most there are.
 
   Args:
     generator: with variables, or their shapes.
-    labeller: of `make`.
+    labeler: of `make`.
     latents: shape [N, L, D] of the shots'.
   """
   return jax.eval_shape(
-      lambda variables, latents: labeller.shapes(generator.module.apply(
+      lambda variables, latents: labeler.shapes(generator.module.apply(
           variables, latents, method="synthesize")[1]),
       generator.variables, latents)
