@@ -13,6 +13,7 @@ from concurrent import futures
 import contextlib
 import fcntl
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -266,18 +267,13 @@ def _examples(file) -> Iterator[tuple[int, str, dict]]:
 
 def _batches(pool, source, indices, batch_size, unreadable):
   """Lists of up to `batch_size` readable examples, read ahead."""
-  batch, ahead, rest = [], [], iter(indices)
-
-  def more():
-    for i in rest:
-      ahead.append((i, pool.submit(source.__getitem__, i)))
-      return
-
-  for _ in range(2 * batch_size):
-    more()
+  batch, rest = [], iter(indices)
+  read = lambda count: [(i, pool.submit(source.__getitem__, i))
+                        for i in itertools.islice(rest, count)]
+  ahead = read(2 * batch_size)
   while ahead:
     i, example = ahead.pop(0)
-    more()
+    ahead += read(1)
     try:
       batch.append(example.result())
     except errors.DataError as error:
