@@ -82,7 +82,7 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
           fingerprint, list(source.ids), spec.name, list(spec.class_names),
           spec.ignore_index, batch_size, size, *([fill] if fill else [])]))
   names = file_names(source.ids)
-  total = _num_chunks(source, batch_size)
+  total = -(-len(source) // batch_size)
   assigned = chunks.assigned(total, process, num_processes)
   _fill(store, assigned, predict, source, spec, batch_size, (size, fill),
         folder, names, images)
@@ -130,10 +130,6 @@ def stems(names, method: str, methods) -> list[str]:
 
 def _safe(text) -> str:
   return re.sub(r"[^\w.-]", "_", text)
-
-
-def _num_chunks(source, batch_size):
-  return -(-len(source) // batch_size)
 
 
 def _fill(store, assigned, predict, source, spec, batch_size, view, folder,

@@ -66,7 +66,7 @@ def train(cell: Cell, stage_name: str, made, workdir, folder, elsewhere=()):
   loop.train(
       made._replace(sample=None), workdir=path, options=options,
       key=jax.random.key(config.seed),
-      config_json=json.dumps(_relevant(cell, stage_name)))
+      config_json=json.dumps(stages.relevant(config, stage_name)))
 
 
 def train_segmenters(cells, workdir, folder):
@@ -141,14 +141,10 @@ def _begin(cell, stage_name, workdir, path, steps, elsewhere=()) -> bool:
   of_run = dict.fromkeys(("gan", "fully_supervised"), workdir) | dict(elsewhere)
   lineage.check(cell.config, path.parent, (stage_name,), elsewhere=of_run)
   run_dir.prepare(
-      path, _relevant(cell, stage_name), {},
+      path, stages.relevant(cell.config, stage_name), {},
       fixed=stages.of(cell.config, stage_name).fixed, trained_on=lineage.now(
           cell.config, path.parent, stage_name, elsewhere=of_run))
   return run_dir.done_step(path) != steps
-
-
-def _relevant(cell, stage_name):
-  return stages.relevant(cell.config, stage_name)
 
 
 def predictor(config, workdir, folder, cells):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import hashlib
 import importlib
 import json
 import os
@@ -275,8 +274,3 @@ def _as_flag(value) -> str:
   # A shell's quotes are single ones.
   text = str(value)
   return text if isinstance(value, str) else text.replace("'", '"')
-
-
-def short_hash(text: str) -> str:
-  """16 hexadecimal digits of a text, for a folder's name."""
-  return hashlib.sha256(text.encode()).hexdigest()[:16]

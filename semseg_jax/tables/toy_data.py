@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import hashlib
 import itertools
 import json
 import pathlib
@@ -71,7 +72,7 @@ def on_toy_data(plain: dict, splits: Sequence[str], classes: Sequence[str],
                    *data["out_of_domain"], *splits})
   text = "_".join((*names, str(data["channels"]), *splits))
   # Equal data sets are written once; a folder's name has a limit.
-  path = root / runs.short_hash(text)
+  path = root / hashlib.sha256(text.encode()).hexdigest()[:16]
   if not (path / "classes.json").exists():
     folder(path, classes=names, channels=data["channels"], splits=splits)
   fields = {"data.name": "folder", "data.data_dir": str(path)}
