@@ -9,6 +9,7 @@ is one split `unlabeled`. See docs/add_a_dataset.md.
 """
 
 import functools
+import glob
 import json
 import pathlib
 import re
@@ -241,7 +242,9 @@ class _Files:
       parts = [x.strip() for x in line.split(separator) if x.strip()]
       if len(parts) == 2 and (name := self._id(parts[0])) is not None:
         return name, self._mask_path(parts[1], list_file)
-    other = [p for p in self.images.folder.glob(f"{_escaped(line)}.*")]
+    # No pattern may start at the root, or be empty.
+    pattern = glob.escape(line.lstrip("/")) or "_"
+    other = list(self.images.folder.glob(f"{pattern}.*"))
     hint = (f"; {other[0].name} is not of a kind that is read" if other else "")
     raise errors.DataError(
         f"{list_file}: lists {line!r}, but there is no file "
@@ -370,7 +373,3 @@ def _content(path):
 
 def _unlabeled(split):
   return split.startswith("unlabeled")
-
-
-def _escaped(text):
-  return re.sub(r"([\[\]*?])", r"[\1]", text.lstrip("/")) or "_"
