@@ -78,11 +78,9 @@ def _read_one(path, content, index, items, labels):
       raise errors.DataError(f"{path}: two images have the id {image['id']}")
     name = _image_id(index, path, str(image["file_name"]))
     if name in items:
-      raise errors.DataError(
-          f"{path}: lists {index.path(name)}, which "
-          f"{'it lists twice' if name in known.values() else ''}"
-          f"{items[name].file if name not in known.values() else ''}"
-          f"{' lists too' if name not in known.values() else ''}")
+      who = ("it lists twice" if name in known.values()
+             else f"{items[name].file} lists too")
+      raise errors.DataError(f"{path}: lists {index.path(name)}, which {who}")
     known[_id(image["id"])] = name
     items[name] = shared.Annotated(
         index.path(name), str(path), functools.partial(
