@@ -186,7 +186,7 @@ def parameter_groups(module, params):
   Returns:
     A tree like `params` of "backbone", "head" or "frozen": the last for batch
     norm under `frozen_affine` and for branches that are not used, which must
-    not even decay. For `optax.multi_transform`.
+    not even decay. For `optax.partition`.
   """
   frozen_affine = getattr(module, "frozen_affine", False)
   unused = set()

@@ -8,7 +8,6 @@ workdir/ablation/table.json, table.md and layers.png. After an interruption run
 it again: finished layers are not computed again.
 """
 
-
 from etils import epath
 import numpy as np
 

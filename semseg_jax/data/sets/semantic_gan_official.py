@@ -70,8 +70,8 @@ def _items(root, list_file, *, labeled):
   for line in id_lists.read(list_file):
     name = _id(line)
     image = image_index.find(images, below / "image", name, list_file)
-    mask = (image_index.find(masks, below / "label", name, list_file),) \
-        if labeled else ()
+    mask = () if not labeled else (
+        image_index.find(masks, below / "label", name, list_file),)
     if name in items:
       raise errors.DataError(f"{list_file}: id {name!r} stands there twice")
     # The two folders may use the same names for different images.

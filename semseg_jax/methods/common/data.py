@@ -252,8 +252,7 @@ def source_batches(config, source, *, batch_size: int, start_step: int,
 def to_float(image) -> jax.Array:
   """A batch's images as a model takes them: uint8 to float32 in [-1, 1].
 
-  Float images are in that range already and pass unchanged; `checked` makes
-  sure of it where they come from a user.
+  Float images are in that range already and pass unchanged.
   """
   return image_ops.from_uint8(image) if image.dtype == jnp.uint8 else image
 

@@ -90,8 +90,8 @@ def pair_r1_loss(gan, frozen, state, params, batch, rngs):
   _, advanced = nets.pair_maps(gan.modules, frozen, dm, image, label)
 
   def score(pair):
-    maps, _ = nets.pair_maps(gan.modules, frozen, dm,
-                        *jnp.split(pair, [image.shape[-1]], -1))
+    maps, _ = nets.pair_maps(
+        gan.modules, frozen, dm, *jnp.split(pair, [image.shape[-1]], -1))
     # A mean over the whole batch, of which this may be a part.
     return sum(x.mean(dtype=jnp.float32)
                for x in nets.score_maps(maps)) / gan.num_microbatches

@@ -4,7 +4,6 @@ Section 3.4 of the paper (test-time optimisation). Results are recorded
 after several numbers of steps; 0 steps is the encoder alone.
 """
 
-
 import jax
 
 from semseg_jax import inversion
