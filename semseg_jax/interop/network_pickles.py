@@ -6,7 +6,6 @@ it was pickled as: its attributes, of which parameters and buffers are taken.
 """
 
 import io
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -32,9 +31,7 @@ def load(path) -> dict[str, Any]:
     FileNotFoundError: there is no such file.
     TorchFileError: it is damaged, or holds what would act or no such networks.
   """
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise FileNotFoundError(f"{path}: no such file")
+  path = torch_files.existing(path)
   if path.stat().st_size > unpickler.MAX_BYTES:
     raise TorchFileError(f"{path}: absurdly large for a network pickle")
   content = path.read_bytes()

@@ -29,6 +29,16 @@ _LEGACY_PROTOCOL = 1001
 MAGIC = pickle.dumps(_LEGACY_MAGIC, 2)[2:-1]
 
 
+def existing(path) -> pathlib.Path:
+  """The path of a file; FileNotFoundError: there is none."""
+  path = pathlib.Path(path)
+  if path.is_dir():
+    raise FileNotFoundError(f"{path}: is a folder; give the file in it")
+  if not path.is_file():
+    raise FileNotFoundError(f"{path}: no such file")
+  return path
+
+
 def load(path, *, foreign: bool = False) -> Any:
   """What `torch.save` wrote to `path`, tensors as NumPy arrays.
 
@@ -45,9 +55,7 @@ def load(path, *, foreign: bool = False) -> Any:
     TorchFileError: the file is truncated, damaged, absurdly large, or holds
       objects other than tensors and plain containers (the message names them).
   """
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise FileNotFoundError(f"{path}: no such file")
+  path = existing(path)
   with reading(path, "a PyTorch file"), path.open("rb") as file:
     start = file.read(4)
     file.seek(0)
@@ -89,9 +97,7 @@ def load_safetensors(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
   field = ""
   if "#" in str(path) and not pathlib.Path(path).is_file():
     path, _, field = str(path).rpartition("#")
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise FileNotFoundError(f"{path}: no such file")
+  path = existing(path)
   prefix = f"files/{field}/" if field else ""
   try:
     with safetensors.safe_open(path, framework="numpy") as file:

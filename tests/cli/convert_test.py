@@ -68,6 +68,7 @@ def test_written_files_are_read_back(files, sources):
 
 @pytest.mark.parametrize(("kind", "sources", "message"), [
     ("lpips/vgg", ["none.pt"], r"none\.pt: no such file"),
+    ("lpips/vgg", ["."], r"is a folder; give the file in it"),
     ("lpips/vgg", ["all.pt"], r"name one: .*all\.pt:net, .*all\.pt:lin"),
     ("lpips/vgg", ["all.pt:g_ema"], r"no state dict 'g_ema'.*net.*lin"),
     ("lpips/vgg", ["all.pt:net"], r"'lin0\.model\.1\.weight' is missing"),
