@@ -57,6 +57,7 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
     rendered.append(synth.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=alpha))
+  out.mkdir(parents=True, exist_ok=True)
   colors = encoder.annotation_colors(config)
   result = dict(zip(names, np.stack(rendered, 1), strict=True))
   for name, images in result.items():
@@ -123,6 +124,9 @@ def write_pairs(config, workdir, *, out, count, styles, alpha, seed):
 def command(config, workdir):
   """What the flags ask for."""
   given = flags.FLAGS
+  if "synthesis" not in config:
+    raise ValueError(f"--config is of method {config.method!r}: give the one "
+                     "that the run was trained with, of fewshot_smis")
   lineage.check(config, workdir)
   out = epath.Path(given.out)
   if given.pairs and (given.masks or given.points):
@@ -131,7 +135,6 @@ def command(config, workdir):
   if given.masks and run_dir.absolute(out) == run_dir.absolute(given.masks):
     raise ValueError(f"--out={out} is the folder of the masks, which images "
                      "would be the next time: give another")
-  out.mkdir(parents=True, exist_ok=True)
   pick = lambda name: (
       config.synthesis[name] if given[name].value is None
       else given[name].value)

@@ -123,13 +123,23 @@ def test_masks_become_images(smis_run, tmp_path):
   for i, size in enumerate((16, 40, 16)):
     Image.fromarray(np.full((size, size), i, np.uint8)).save(
         masks / f"m{i}.png")
+  out = tmp_path / "new/images"
   images = synthesize.synthesize(
-      config, folder, out=tmp_path, styles=(4, 5), alpha=0.5, samples=2,
+      config, folder, out=out, styles=(4, 5), alpha=0.5, samples=2,
       seed=0, layouts=synthesize.layouts_of(config, masks=masks, points=None))
   assert list(images) == ["m0", "m1", "m2"]
   assert images["m1"].shape == (3, smis.SIZE, smis.SIZE, 3)
   for name in ("m2_0.png", "m2_2.png", "grid.png", "pseudo_labels.png"):
-    assert (tmp_path / name).exists(), name
+    assert (out / name).exists(), name
+
+
+def test_without_a_run_no_folder_is_left(tmp_path):
+  out = tmp_path / "images"
+  with pytest.raises(FileNotFoundError, match="stage 'gan'"):
+    synthesize.synthesize(
+        smis.config(), tmp_path, out=out, layouts=None, styles=(), alpha=1.0,
+        samples=1, seed=0)
+  assert not out.exists()
 
 
 def test_pairs_are_not_mixed_with_others(tmp_path):
