@@ -7,6 +7,7 @@ import pathlib
 import time
 from typing import NamedTuple
 
+from absl import logging
 from etils import epath
 
 from semseg_jax.training import run_dir
@@ -104,7 +105,7 @@ def load(folder, *, config: dict | None = None) -> Record:
     raise FileNotFoundError(f"{path}: no record; run the evaluation first")
   try:
     record = Record(**json.loads(path.read_text()))
-  except (json.JSONDecodeError, TypeError) as error:
+  except (ValueError, TypeError) as error:  # also where it is no text
     raise ValueError(
         f"{path} is not a record of this version ({error}); delete it and "
         "evaluate again") from error
@@ -130,7 +131,7 @@ def study_of(record: Record) -> str:
 def below(folders) -> list[Entry]:
   """Every record below some folders, the newest first.
 
-  Files of the name that are no records are left out.
+  Files of the name that are no records are left out, with a warning.
   """
   entries = []
   paths = {path for folder in folders
@@ -138,7 +139,8 @@ def below(folders) -> list[Entry]:
   for path in sorted(paths):
     try:
       record = load(path.parent)
-    except ValueError:
+    except ValueError as error:
+      logging.warning("left out: %s", error)
       continue
     entries.append(Entry(
         path.parent, record.split, study_of(record), tuple(record.methods),

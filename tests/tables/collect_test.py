@@ -244,7 +244,7 @@ def test_what_was_watched_and_later_methods_do_not_count():
   assert records.differences(there, now) == [("log.eval_every", "3", "4")]
 
 
-def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
+def test_runs_elsewhere_count_by_their_config(filled, tmp_path, caplog):
   table, root = filled
   expected = collect.results(table, config_of, root).cells
   moved, empty = tmp_path / "mine", tmp_path / "tables"
@@ -253,8 +253,11 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path):
     if (root / run.folder).exists():
       (root / run.folder).rename(moved / f"run{i}")
   (moved / "eval/test").mkdir(parents=True)
-  (moved / "eval/test/record.json").write_text("{}")  # not such a record
+  damaged = moved / "eval/test/record.json"
+  damaged.write_bytes(b"\xff")
   elsewhere = records.below([moved])
+  [warning] = caplog.messages
+  assert warning.startswith(f"left out: {damaged} is not a record")
   results = collect.results(table, config_of, empty, elsewhere)
   assert results.cells == expected
   assert not any(c.values for row in collect.results(
