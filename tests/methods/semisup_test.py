@@ -356,6 +356,19 @@ def test_fusion_needs_trained_stages(tmp_path):
     fusion.search(scenes.get_config("method=s4gan,smoke"), tmp_path, [0.2])
 
 
+def test_search_tries_every_tau(tmp_path, monkeypatch):
+  monkeypatch.setattr(fusion.classifiers, "restored", lambda *_: (
+      lambda images: np.linspace(0, 0.9, 10)[None].repeat(len(images), 0)))
+  monkeypatch.setattr(fusion.segmenter, "restored", lambda *_: (
+      lambda images: -np.ones(images.shape[:3], np.float32)[..., None]
+      * np.arange(10)))  # background
+  config = scenes.get_config("method=s4gan_mlmt,smoke")
+  rows = fusion.search(config, tmp_path, [0.05, 0.5])
+  assert [row["tau"] for row in rows] == [None, 0.05, 0.5]
+  assert rows[0]["s4gan+mlmt"] > 0
+  assert rows[0]["s4gan+mlmt"] != rows[1]["s4gan+mlmt"]
+
+
 def test_fusion_takes_classes_from_binary_logits():
   logits = np.array([-1.0, 0.0, 1.0], np.float32).reshape(1, 1, 3, 1)
   seen = np.array([[0.9, 0.9], [0.9, 0.1], [0.1, 0.9]], np.float32)

@@ -74,12 +74,13 @@ def search(config, workdir, taus) -> list[dict]:
   def predict(source, images, indices):
     image_scores = score([source[int(i)]["image"] for i in indices])
     logits = {n: np.asarray(network(images)) for n, network in networks.items()}
-    return {(tau, n): {"logits": x if tau is None else fused(
+    # Numbers, as JAX sorts names: no tau, None, is not comparable.
+    return {(i, n): {"logits": x if tau is None else fused(
         config, x, image_scores, tau)}
-            for tau in (None, *taus) for n, x in logits.items()}
+            for i, tau in enumerate((None, *taus)) for n, x in logits.items()}
 
   counts = validation.confusions(
       config, predict, limit=0, batch_size=config.evaluation.batch_size)
   return [{"tau": tau} | {
-      f"{n}+mlmt": float(scores.mean_iou(counts[tau, n])) for n in names}
-          for tau in (None, *taus)]
+      f"{n}+mlmt": float(scores.mean_iou(counts[i, n])) for n in names}
+          for i, tau in enumerate((None, *taus))]
