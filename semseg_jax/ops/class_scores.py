@@ -89,7 +89,9 @@ def roc_curve(scores, truth) -> tuple[np.ndarray, np.ndarray]:
 
 
 def roc_area(scores, truth) -> float:
-  """Area under `roc_curve`."""
+  """Area under `roc_curve`; NaN unless `truth` has both 0 and 1."""
+  if np.ptp(truth) == 0:
+    return float("nan")
   false, true = roc_curve(scores, truth)
   return float(np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2))
 

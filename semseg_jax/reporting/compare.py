@@ -47,8 +47,10 @@ def roc(runs: Mapping[str, str], split: str) -> tuple[dict, list[dict]]:
           "for runs with the stage 'mlmt'") from None
     for stage, curve in by_stage.items():
       named[f"{name}: {stage}"] = curve
+      # Not defined where every image has all classes.
+      area = scores[stage].get("roc_area")
       rows.append({
           "Run": name, "Classifier": stage,
           "mAP": round(100 * scores[stage]["mean_average_precision"], 2),
-          "ROC area": round(100 * scores[stage]["roc_area"], 2)})
+          "ROC area": round(100 * area, 2) if area is not None else "-"})
   return named, rows

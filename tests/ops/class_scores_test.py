@@ -73,6 +73,8 @@ def test_roc():
   scores = np.array([0.9, 0.8, 0.7, 0.6])
   assert class_scores.roc_area(scores, np.array([1, 1, 0, 0])) == 1
   assert class_scores.roc_area(scores, np.array([0, 0, 1, 1])) == 0
+  for same in (0, 1):  # nothing to tell apart
+    assert np.isnan(class_scores.roc_area(scores, np.full(4, same)))
   assert class_scores.roc_area(np.full(4, 0.5), np.array([0, 1, 0, 1])) == 0.5
   false, true = class_scores.roc_curve(scores, np.array([1, 0, 1, 0]))
   np.testing.assert_allclose(false, [0, 0, 0.5, 0.5, 1])

@@ -38,11 +38,15 @@ def table(config, source, score, limit: int = 0):
 
 
 def quality(scores, truth) -> dict[str, float]:
-  """Mean average precision over classes that occur, and area under the ROC."""
+  """Mean average precision over classes that occur, and area under the ROC.
+
+  The area is left out where every image has all classes.
+  """
+  area = class_scores.roc_area(scores, truth)
   return {
       "mean_average_precision": float(np.nanmean(
           class_scores.average_precision(scores, truth))),
-      "roc_area": class_scores.roc_area(scores, truth)}
+      **({} if np.isnan(area) else {"roc_area": area})}
 
 
 def validator(config, module):
