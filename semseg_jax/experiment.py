@@ -235,8 +235,7 @@ def evaluate(config, workdir, *, splits=()):
   dataset = data.dataset(config)
   splits = tuple(splits) or (config.data.in_domain,
                              *config.data.out_of_domain)
-  sources = {name: limited(data.evaluation_source(config, name), config)
-             for name in splits}
+  sources = {name: data.evaluation_source(config, name) for name in splits}
   dataset_facts.of_weights(config, workdir)
   predict = predictors.of_run(config, workdir)
   primary = jax.process_index() == 0
@@ -246,11 +245,13 @@ def evaluate(config, workdir, *, splits=()):
     summary["validation"] = scores
   plain = json.loads(config.to_json_best_effort())
   scored = {}
-  for name, source in sources.items():
+  for name, whole in sources.items():
+    source = limited(whole, config)
     started = time.monotonic()
     folder = workdir / "eval" / name
     methods = segmentation.evaluate(
-        functools.partial(predict, source), source, spec=dataset.spec,
+        functools.partial(predict, source), source, split_ids=whole.ids,
+        spec=dataset.spec,
         batch_size=config.evaluation.batch_size,
         size=data.evaluation_shape(config), fill=data.padding(config),
         out_dir=folder, images=config.evaluation.num_visualized,

@@ -33,16 +33,18 @@ def validate(config, workdir, predict) -> dict[str, float]:
   written = _validation(workdir)
   limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
                           _NUM_VALIDATED) if x)
-  contents = sources.contents(split, range(min(limit, len(split))))
+  count = min(limit, len(split))
+  contents = sources.contents(split, range(count))
   if written.get("fingerprint") == digits and (
-      written.get("contents", contents) == contents):
+      written.get("contents", contents) == contents) and (
+          written.get("images", count) == count):
     return written["miou"]
   counts = validation.confusions(
       config, predict, limit=limit, batch_size=config.evaluation.batch_size)
   miou = {k: round(float(scores.mean_iou(x)), 4) for k, x in counts.items()}
   run_dir.write_json(workdir / _VALIDATION, {
       "fingerprint": digits, "contents": contents,
-      "images": min(limit, len(split)),
+      "images": count,
       "miou": miou, **networks})
   return miou
 
@@ -54,8 +56,10 @@ def fingerprint(config, workdir) -> str:
       config, lambda name: networks["steps"][name] is not None)
   # Former versions did not have this row.
   added = {"rows": [combined.ROW]} if combined.ROW in rows else {}
-  return records.config_hash({
-      **json.loads(config.to_json_best_effort()), **networks, **added})
+  plain = json.loads(config.to_json_best_effort())
+  if plain.get("evaluation", {}).get("limit"):
+    plain["evaluation"]["limit"] = 0  # how many images a row has is no matter
+  return records.config_hash({**plain, **networks, **added})
 
 
 def of_run(config, workdir) -> dict[str, float | None]:

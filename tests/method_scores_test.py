@@ -22,14 +22,16 @@ def test_corrected_validation_masks_are_scored_anew(tmp_path):
     return {"x": {"logits": np.stack([1 - small, small], -1).astype(
         np.float32)}}
 
-  def validate():
+  def validate(limit=6):
     config = config_file.get_config("size=16,classes=2,channels=3,smoke")
+    config.evaluation.limit = limit
     config.data.update(data_dir=str(files.root), size=16,
                        cache_dir=str(tmp_path / "cache"))
     return method_scores.validate(config, tmp_path, predict)["x"]
 
   first = validate()
   assert validate() == first
+  assert validate(0) == first  # there is but one image
   assert len(calls) == 1
   files.mask("b.png", 1 - own_folder.MASK)
   method_scores.data._load.cache_clear()

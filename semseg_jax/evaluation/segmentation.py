@@ -7,6 +7,7 @@ all totals are computed from these alone.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import re
 import time
 
@@ -35,8 +36,9 @@ Predict = Callable[
 
 def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
              size: int | tuple[int, int], out_dir, fingerprint: str,
-             images: int = 16, fill: tuple[int, ...] | None = None,
-             process: int = 0, num_processes: int = 1) -> dict[str, dict]:
+             images: int = 16, split_ids: Sequence[str] = (),
+             fill: tuple[int, ...] | None = None, process: int = 0,
+             num_processes: int = 1) -> dict[str, dict]:
   """Labels every image of `source`, scores and draws the predictions.
 
   One batch is one chunk; a chunk that an earlier attempt with the same
@@ -60,6 +62,8 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
       arguments here: parameters, config, split.
     images: how many images, from the first on, get colour, overlay and
       reconstruction files; index masks are written for all.
+    split_ids: of all images, where `source` has only the first ones: then what
+      is finished counts whatever their number.
     fill: a colour; images are then padded to `size` with it, not resized.
     process, num_processes: which of the chunks are this process's, see
       `chunks.assigned`; `out_dir` is common to all processes.
@@ -79,8 +83,9 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
       folder / "chunks",
       # With what decides which rows a chunk holds and how they are counted.
       chunks.fingerprint([
-          fingerprint, list(source.ids), spec.name, list(spec.class_names),
-          spec.ignore_index, batch_size, size, *([fill] if fill else [])]))
+          fingerprint, list(split_ids or source.ids), spec.name,
+          list(spec.class_names), spec.ignore_index, batch_size, size,
+          *([fill] if fill else [])]))
   names = file_names(source.ids)
   total = -(-len(source) // batch_size)
   assigned = chunks.assigned(total, process, num_processes)
@@ -88,7 +93,7 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
         folder, names, images)
   # Those of others may be of a former evaluation, until they are replaced.
   store.wait([k for k in range(total) if k not in assigned],
-             lambda arrays: _same_content(arrays, source))
+             lambda arrays: _same_content(arrays, source, batch_size))
   counts = _collect(store, total, folder)
   methods = counts.pop("methods")
   scored = {
@@ -140,7 +145,7 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
   missing = [
       k for k in assigned
       if not (store.done(k) and _still_valid(
-          store.load(k), source, names, there))]
+          store.load(k), source, batch_size, names, there))]
   if not missing:
     return
   # Whole chunks in order: batches of this subset are again those chunks.
@@ -164,20 +169,23 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
       progress.report(total - len(missing) + i + 1, running)
 
 
-def _still_valid(arrays, source, names, there) -> bool:
-  """Whether a finished chunk's index masks are still in the folder, and its
-  images and their labels what they were."""
+def _still_valid(arrays, source, batch_size, names, there) -> bool:
+  """Whether a finished chunk's images and their labels are what they were, and
+  the index masks still in the folder."""
   methods = _methods(arrays)
-  return all(f"{stems([names[i]], m, methods)[0]}_index.png" in there
-             for i in arrays["index"] for m in methods) and (
-                 _same_content(arrays, source))
+  return _same_content(arrays, source, batch_size) and all(
+      f"{stems([names[i]], m, methods)[0]}_index.png" in there
+      for i in arrays["index"] for m in methods)
 
 
-def _same_content(arrays, source) -> bool:
+def _same_content(arrays, source, batch_size) -> bool:
   """Whether a chunk's images and their labels are what they were."""
+  index = arrays["index"]
+  if len(index) != min(batch_size, len(source) - index[0]):
+    return False  # the last chunk of more or fewer images
   if _CONTENT not in arrays:
     return True  # of a former version, or images that do not change
-  now = sources.contents(source, arrays["index"])
+  now = sources.contents(source, index)
   return now is None or arrays[_CONTENT].tolist() == now
 
 

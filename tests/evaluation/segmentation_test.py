@@ -163,6 +163,22 @@ def test_nothing_is_predicted_twice(tmp_path):
   assert predict.indices == []
 
 
+def test_more_images_take_what_is_finished(tmp_path):
+  ids = _Toy(7).ids
+  first = lambda n, **x: _run(tmp_path, predict, _Toy(n), split_ids=ids, **x)
+  for n, indices in ((4, [[0, 1, 2], [3, 3, 3]]), (7, [[3, 4, 5], [6, 6, 6]]),
+                     (6, []), (4, [[3, 3, 3]])):
+    predict = _Predict(3)
+    assert first(n)["plain"]["images"] == n
+    assert predict.indices == indices
+  # Nor are those of another process, where they are fewer, waited for in vain.
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    predict = _Predict(3)
+    reports = list(pool.map(
+        lambda i: first(7, process=i, num_processes=2), range(2)))
+  assert [x["plain"]["images"] for x in reports] == [7, 7]
+
+
 def test_processes_share_the_chunks(tmp_path):
   first = _run(tmp_path / "one", _Predict(2))
   predicts = [_Predict(2) for _ in range(3)]
