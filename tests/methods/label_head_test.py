@@ -89,6 +89,9 @@ def test_epochs_are_not_passed_over(toy_config):
       "labels.head": "fitted", "few_shot.steps": 60, "few_shot.epochs": 10})
   with pytest.raises(ValueError, match="epochs is 10.*few_shot.steps"):
     label_head.make(config, None)
+  config.few_shot.update(steps=0, epochs=0)
+  with pytest.raises(ValueError, match="few_shot.steps is 0"):
+    label_head.make(config, None)
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,23 @@ def test_segmenter_learns_the_painted_shots(run):
   assert image.dtype == np.uint8
 
 
+def test_no_epoch_is_refused(run):
+  config, folder = run
+  config = config.copy_and_resolve_references()
+  config.few_shot.epochs = 0
+  with pytest.raises(ValueError, match="config.few_shot.epochs is 0"):
+    segmenter.make(config, folder)
+
+
+@pytest.mark.parametrize("field", ["data", "hypercolumn"])
+def test_auto_shot_needs_images_of_16_px(run, field):
+  config, folder = run
+  config = config.copy_and_resolve_references()
+  config[field].size = 8
+  with pytest.raises(ValueError, match=f"config.{field}.size is 8"):
+    autoshot.make(config, folder)
+
+
 def test_epochs_are_shuffled_rounds_and_resume(run):
   config, folder = run
   stage = segmenter.make(config, folder)

@@ -67,6 +67,10 @@ def build(config, module, example, count: int, load_frozen, *,
       other noise; with more than one the parameters have them as first axis.
   """
   c = config.few_shot
+  steps = c.get("steps", 0) or c.epochs * count
+  if not steps:
+    field = "steps" if "steps" in c else "epochs"
+    raise ValueError(f"config.few_shot.{field} is 0: give 1 or more")
   rate = learning_rate(config, count)
   noise = c.get("feature_noise", 0.0)
   tx = optax.chain(optax.add_decayed_weights(c.weight_decay), optax.adam(rate))
@@ -101,7 +105,7 @@ def build(config, module, example, count: int, load_frozen, *,
                  opt), {"loss": loss, "learning_rate": rate(state.step)}
 
   return stage.Stage(
-      steps=c.get("steps", 0) or c.epochs * count, load_frozen=load_frozen,
+      steps=steps, load_frozen=load_frozen,
       init=init, phases=lambda step: ("step",),
       rngs=lambda key, phase: key if noise else (), train_step=train_step,
       train_data=lambda start: indices(config.seed, count, start))

@@ -42,6 +42,8 @@ from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
 FIELDS = (*segmenter.FIELDS, "autoshot")
+# Side of images that the network still can halve four times.
+_LEAST = 16
 
 
 class State(struct.PyTreeNode):
@@ -86,6 +88,10 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
     raise ValueError(  # images would not lie on their labels
         f"config.hypercolumn.size is {side}: stage 'autoshot' takes what "
         f"divides config.data.size, {config.data.size}")
+  if side < _LEAST:
+    field = "hypercolumn" if config.hypercolumn.size else "data"
+    raise ValueError(f"config.{field}.size is {side}: stage 'autoshot' takes "
+                     f"{_LEAST} or more")
   held_out = max(1, round(c.held_out * c.num_samples))
   count = c.num_samples - held_out
   if count < 1:
