@@ -28,7 +28,7 @@ from semseg_jax import stages
 from semseg_jax.data import arrays
 from semseg_jax.data import datasets
 from semseg_jax.evaluation import record
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
@@ -251,11 +251,11 @@ class Model:
       raise ValueError(f"{self.workdir} has no generator to sample from")
     labeled = (self.config.method == "semantic_gan"
                and self.config.data.num_labeled)
-    make = distilled.sampler if labeled else trained.sampler
+    make = distilled.sampler if labeled else generators.sampler
     draw = self._kept(("sample", truncation), lambda: make(
         self.config, self.workdir, truncation=truncation,
         needed_by="sampling"))
-    batches = [draw(i, seed) for i in range(-(-n // trained.BATCH))]
+    batches = [draw(i, seed) for i in range(-(-n // generators.BATCH))]
     images, *labels = (
         np.concatenate(x)[:n] for x in zip(*batches, strict=True))
     return Samples(images, labels[0].astype(np.int32) if labeled else None)

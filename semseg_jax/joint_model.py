@@ -9,7 +9,7 @@ import numpy as np
 
 from semseg_jax import monitoring
 from semseg_jax.methods import fully_supervised
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import networks
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
@@ -35,7 +35,7 @@ def score(config, workdir, n: int) -> dict:
   generator's labels.
   """
   predict = fully_supervised.predictor(config, workdir)
-  variables = trained.load_ema(config, workdir, "the joint model's score")
+  variables = generators.load_ema(config, workdir, "the joint model's score")
   counts = np.zeros((config.data.num_classes,) * 2, np.int64)
   for images, labels in monitoring.sample_batches(
       config, variables, n, seed=config.seed):

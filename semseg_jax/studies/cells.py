@@ -23,7 +23,7 @@ from semseg_jax.evaluation import counting
 from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import projection
@@ -90,7 +90,7 @@ def train_segmenters(cells, workdir, folder):
   if not trials:
     return
   config = next(iter(trials.values()))[0][0].config
-  generator = trained.load(config, workdir, "the table")
+  generator = generators.load(config, workdir, "the table")
   for group in trials.values():
     # The shots of a smaller count are the first of a larger one.
     shots = max(
@@ -213,7 +213,7 @@ def score_samples(config, workdir, segment, n: int) -> dict[str, float]:
     return {}
   # Numbers of trials are below this; no table trials so many.
   first = shots_lib.TRIAL * 1000
-  sampled = samples.draw(trained.load(config, workdir, "the table"),
+  sampled = samples.draw(generators.load(config, workdir, "the table"),
                          range(first, first + n), config.shots.truncation)
   labels = shots_lib.annotate(config, workdir, sampled.image)
   counts = {}

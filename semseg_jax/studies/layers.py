@@ -15,7 +15,7 @@ from semseg_jax import experiment
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint
@@ -25,7 +25,7 @@ def write(config, workdir, *, n: int) -> list[dict]:
   """Trains and scores every variant; returns the rows of table.json."""
   experiment.check_data(config)
   folder = epath.Path(workdir) / "ablation"
-  layers = hypercolumns.names(config, trained.module(config))
+  layers = hypercolumns.names(config, generators.module(config))
   chosen = {"all": layers}
   chosen |= {f"only_{n}": (n,) for n in layers}
   if len(layers) > 1:

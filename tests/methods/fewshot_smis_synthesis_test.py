@@ -12,7 +12,7 @@ from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import supervised
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.fewshot_smis import shots
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.ops import segmentation_losses
@@ -38,7 +38,7 @@ def test_a_search_brings_labels_nearer_to_the_layout(smis_run):
 
   def loss(latents):
     _, maps = search.generator.apply(
-        trained.load(config, folder, "a test").variables, latents,
+        generators.load(config, folder, "a test").variables, latents,
         method="synthesize")
     return float(segmentation_losses.cross_entropy(
         search.labeller.logits(params, maps), layouts))

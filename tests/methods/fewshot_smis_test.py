@@ -12,7 +12,7 @@ from semseg_jax import inversion
 from semseg_jax.cli import sample
 from semseg_jax.data import annotations
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import encoder
@@ -37,7 +37,7 @@ def test_a_segmenter_fitted_to_the_shots_labels_samples(smis_run):
   _, folder = smis_run
   config = smis.config("fitted", **{
       "pseudo.updates": 60, "few_shot.learning_rate": 0.02})
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   known = shots.load(config, folder, "a test")
   labeler = pseudo_labels.make(config, generator.module)
   fit = lambda: pseudo_labels.prototypes_of(
@@ -73,13 +73,13 @@ def test_a_segmenter_fitted_to_the_shots_labels_samples(smis_run):
 def test_a_fitted_segmenter_that_cannot_be(field, value):
   config = smis.config("fitted", **{field: value})
   with pytest.raises(ValueError, match=f"config.{field} is {value}"):
-    pseudo_labels.make(config, trained.module(config))
+    pseudo_labels.make(config, generators.module(config))
 
 
 def test_a_map_larger_than_the_annotations():
   config = smis.config(**{"data.size": 512, "pseudo.layer": "conv512"})
   with pytest.raises(ValueError, match="config.pseudo.layer is 'conv512'"):
-    pseudo_labels.make(config, trained.module(config))
+    pseudo_labels.make(config, generators.module(config))
 
 
 def test_no_limit_means_the_whole_split(smis_run):
@@ -135,7 +135,7 @@ def test_a_step_asks_for_the_latents_of_its_own_samples(smis_run, stage):
   made, frozen, state, step = stage
   rngs = made.rngs(jax.random.key(3), "step")
   after, metrics = step(state, frozen, {}, rngs, phase="step")
-  generator = trained.module(config)
+  generator = generators.module(config)
   labeler = pseudo_labels.make(config, generator)
   module = encoder.network(config, generator)
 
@@ -184,7 +184,7 @@ def test_sampled_shots_come_with_their_latents(smis_run, tmp_path):
   assert loaded.ids == ("000000", "000002")
   assert (loaded.label == 1).all()
   latents = shots.make(config, folder).load_frozen()["latents"]
-  sampled = samples.draw(trained.load(config, folder, "a test"), [0, 2], 1.0)
+  sampled = samples.draw(generators.load(config, folder, "a test"), [0, 2], 1.0)
   np.testing.assert_array_equal(latents, sampled.latents)
   np.testing.assert_array_equal(loaded.image, sampled.image)
 
@@ -193,7 +193,7 @@ def test_shots_label_themselves_by_the_nearest_cell(smis_run):
   _, folder = smis_run
   config = smis.config("nearest", **{"pseudo.layer": "conv16"})
   label = shots.load(config, folder, "a test").label
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   labeler = pseudo_labels.make(config, generator.module)
   # Latents of inversion are still close to each other.
   latents = jax.random.normal(jax.random.key(0), (2, 6, 8))

@@ -8,7 +8,7 @@ from semseg_jax import interop
 from semseg_jax.cli import convert
 from semseg_jax.interop import stylegan2 as importer
 from semseg_jax.methods import gan
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import networks
 from semseg_jax.training import checkpoint
 
@@ -54,8 +54,8 @@ def test_file_gives_network_and_mean_latent(toy_config, saved, average):
   mean = np.arange(config.generator.style_dim, dtype=np.float32)
   path, variables = saved(config, **({"latent_avg": mean} if average else {}))
   config.generator.weights = str(path)
-  loaded = trained.load(config, None, "a test")
-  assert loaded.module.noise_shapes == trained.module(config).noise_shapes
+  loaded = generators.load(config, None, "a test")
+  assert loaded.module.noise_shapes == generators.module(config).noise_shapes
   assert set(loaded.variables) == {"params", "noise"}
   jax.tree.map(np.testing.assert_array_equal, loaded.variables, variables)
   if average:
@@ -72,7 +72,7 @@ def test_stage_gives_the_average(toy_config, tmp_path):
   state = jax.jit(stage.init)(jax.random.key(0), {})
   with checkpoint.Checkpoints(tmp_path / "gan/ckpt") as checkpoints:
     checkpoints.save(1, state, {})
-  loaded = trained.load(config, tmp_path, "a test")
+  loaded = generators.load(config, tmp_path, "a test")
   jax.tree.map(np.testing.assert_array_equal, loaded.variables["params"],
                state.ema)
   assert loaded.mean.shape == (loaded.module.style_dim,)
@@ -91,16 +91,16 @@ def test_refusals_name_the_field(toy_config, saved, field, value, message):
     config.generator.weights = ""  # the config's own network
   config.update_from_flattened_dict({field: value})
   with pytest.raises((OSError, ValueError), match=message):
-    trained.module(config)
+    generators.module(config)
 
 
 def test_a_label_branch_can_be_allowed(toy_config, saved):
   config = unlabeled(toy_config, **{"data.num_labeled": 8})
   config.generator.weights = str(saved(config)[0])
   with pytest.raises(ValueError, match="would leak"):
-    trained.load(config, None, "a test")
+    generators.load(config, None, "a test")
   config.generator.allow_label_branch = True
-  assert trained.load(config, None, "a test").module.label_channels
+  assert generators.load(config, None, "a test").module.label_channels
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -119,4 +119,4 @@ def test_conversion_keeps_the_average_beside_the_network(
   out = tmp_path / "out.safetensors"
   convert.convert("stylegan2/generator", ["a.pt:g_ema"], str(out))
   config.generator.weights = str(out)
-  np.testing.assert_array_equal(trained.load(config, None, "x").mean, mean)
+  np.testing.assert_array_equal(generators.load(config, None, "x").mean, mean)

@@ -11,7 +11,7 @@ from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled
@@ -275,4 +275,4 @@ def test_unknown_head_lists_the_known_ones(toy_config, tmp_path):
 def test_another_runs_generator_needs_a_fitted_head(toy_config, tmp_path):
   config = toy_config(**{"labels.run": "there"})
   with pytest.raises(ValueError, match="config.labels.run"):
-    trained.load_ema(config, tmp_path, "a test")
+    generators.load_ema(config, tmp_path, "a test")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semseg_jax.methods import gan
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import checkpoint
@@ -79,5 +79,5 @@ def test_encoder_is_the_one_that_the_record_names(toy_config, tmp_path):
           lambda x, n=step: jnp.full(x.shape, n, x.dtype), shapes), {}, score)
   # experiment.evaluate records `best`, not the newest.
   assert checkpoint.best(folder) == 2
-  loaded = trained.load_encoder(config, tmp_path, "a test")
+  loaded = generators.load_encoder(config, tmp_path, "a test")
   assert {float(x.ravel()[0]) for x in jax.tree.leaves(loaded)} == {2.0}

@@ -12,7 +12,7 @@ import pytest
 from semseg_jax.data import errors
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import projection
@@ -29,7 +29,7 @@ def run(tmp_path_factory):
   config = toy.config(folder, **{
       "shots.source": "folder", "shots.folder": str(folder / "shots"),
       "shots.count": 0})
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   spec = data.dataset(config).spec
   samples.write(generator, spec, folder / "shots", range(3), 1.0)
   for name in ("000000", "000002"):
@@ -44,7 +44,7 @@ def run(tmp_path_factory):
 
 def test_samples_are_numbered_and_come_back(run):
   config, folder = run
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   sampled = samples.draw(generator, [2, 0], 1.0)
   again = samples.read(generator, folder / "shots", ["000002"])
   np.testing.assert_array_equal(again.image[0], sampled.image[0])
@@ -226,7 +226,7 @@ def test_latents_of_another_generator_are_refused(run, tmp_path):
   toy.write_generator(config, tmp_path / "other.safetensors", seed=1)
   other = config.copy_and_resolve_references().unlock()
   other.generator.weights = str(tmp_path / "other.safetensors")
-  generator = trained.load(other, folder, "a test")
+  generator = generators.load(other, folder, "a test")
   source = shots.source(other, folder)
   with pytest.raises(errors.DataError, match="latents are of generator"):
     source.load(generator)
@@ -236,7 +236,7 @@ def test_latents_of_another_generator_are_refused(run, tmp_path):
 
 def test_a_sample_that_was_cut_off_is_written_again(run, tmp_path, monkeypatch):
   config, folder = run
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   write = lambda: samples.write(
       generator, data.dataset(config).spec, tmp_path, [4], 1.0)
 
@@ -253,7 +253,7 @@ def test_a_sample_that_was_cut_off_is_written_again(run, tmp_path, monkeypatch):
 
 def test_damaged_latents_are_named(run, tmp_path):
   config, folder = run
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   with pytest.raises(errors.DataError, match=r"000009\.npz: missing"):
     samples.read(generator, folder / "shots", ["000009"])
   with pytest.raises(errors.DataError, match=r"classes\.json is missing"):

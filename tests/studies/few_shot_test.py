@@ -9,7 +9,7 @@ import pytest
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import fully_supervised
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
 from semseg_jax.studies import cells as cells_lib
@@ -44,7 +44,7 @@ def annotated(tmp_path_factory):
 @pytest.mark.parametrize("name", ["run", "annotated"])
 def test_fewer_shots_are_the_first_of_more(name, request):
   config, folder = request.getfixturevalue(name)
-  generator = trained.load(config, folder, "a test")
+  generator = generators.load(config, folder, "a test")
   load = lambda **fields: shots.source(cells_lib.changed(
       config, **{f"shots.{k}": v for k, v in fields.items()}), folder).load(
           generator)

@@ -19,7 +19,7 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data.formats import shared
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.training import run_dir
@@ -42,7 +42,7 @@ def latents(numbers, dim: int) -> np.ndarray:
       for n in numbers]).astype(np.float32)
 
 
-def draw(generator: trained.Trained, numbers, truncation: float) -> Samples:
+def draw(generator: generators.Trained, numbers, truncation: float) -> Samples:
   """The samples with these numbers.
 
   Args:
@@ -67,7 +67,7 @@ def _generate(module, truncation, variables, mean, z, key):
   return image_ops.to_uint8(sample.image), latents, noise
 
 
-def fingerprint(generator: trained.Trained) -> str:
+def fingerprint(generator: generators.Trained) -> str:
   """Digest of a generator's parameters: whose latents these are."""
   digest = hashlib.sha256()
   for path, leaf in jax.tree_util.tree_leaves_with_path(
@@ -77,7 +77,7 @@ def fingerprint(generator: trained.Trained) -> str:
   return digest.hexdigest()[:16]
 
 
-def write(generator: trained.Trained, spec, folder, numbers,
+def write(generator: generators.Trained, spec, folder, numbers,
           truncation: float) -> list[str]:
   """Writes samples for a person to label.
 
@@ -139,7 +139,7 @@ def are_in(folder) -> bool:
   return bool(folder) and (pathlib.Path(folder) / _RECORD).exists()
 
 
-def read(generator: trained.Trained, folder, names) -> Samples:
+def read(generator: generators.Trained, folder, names) -> Samples:
   """Latents and noise of written samples; their images are rendered again.
 
   Raises errors.DataError: they are of another generator, missing or damaged.

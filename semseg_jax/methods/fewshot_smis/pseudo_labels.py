@@ -17,7 +17,7 @@ import numpy as np
 
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
@@ -161,7 +161,7 @@ def _segmenter(config, generator) -> Labeler:
           lambda x: x[:1], seen(maps)))["params"], logits)
 
 
-def prototypes_of(config, generator: trained.Trained, labeler: Labeler,
+def prototypes_of(config, generator: generators.Trained, labeler: Labeler,
                   latents, annotation):
   """What labels, by the shots: one pass of the generator with random noise.
 
@@ -187,7 +187,7 @@ def prototypes_of(config, generator: trained.Trained, labeler: Labeler,
   return labeler.fit(maps, np.asarray(annotation))
 
 
-def prototype_shapes(generator: trained.Trained, labeler: Labeler, latents):
+def prototype_shapes(generator: generators.Trained, labeler: Labeler, latents):
   """`prototypes_of` as shapes, for planning; of sparse ones the most there are.
 
   Args:

@@ -26,11 +26,11 @@ from semseg_jax.data import painted
 from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
-from semseg_jax.methods.common import trained as restored_stages
+from semseg_jax.methods.common import trained
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.ops import image_ops
 from semseg_jax.training import chunks
@@ -116,7 +116,7 @@ def read(config) -> Shots:
     if source is None:
       raise ValueError("config.shots.count is 0: at least one annotated "
                        "image is needed")
-  cells = pseudo_labels.make(config, trained.module(config)).size
+  cells = pseudo_labels.make(config, generators.module(config)).size
   examples = [source[i] for i in range(len(source))]
   return Shots(tuple(e["id"] for e in examples),
                *annotated(config, examples, cells), latents=None)
@@ -125,7 +125,7 @@ def read(config) -> Shots:
 def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes: everything happens in `load_frozen`."""
   c = config.shots
-  module = trained.module(config)
+  module = generators.module(config)
   pseudo_labels.make(config, module)  # says early what is wrong with it
   if not samples.are_in(c.folder):
     options(config)
@@ -138,7 +138,7 @@ def make(config, workdir) -> stage.Stage:
           "all %d annotated images of %s are taken: config.shots.count, which "
           "is %d, counts those of the labeled pool", len(shots.ids), c.folder,
           c.count)
-    generator = trained.load(config, workdir, NEEDED_BY)
+    generator = generators.load(config, workdir, NEEDED_BY)
     if samples.are_in(c.folder):
       latents = samples.read(generator, c.folder, shots.ids).latents
     else:
@@ -163,8 +163,8 @@ def load(config, workdir, needed_by: str) -> Shots:
   Raises FileNotFoundError: the stage has not run.
   """
   shots = read(config)
-  module = trained.module(config)
-  saved = restored_stages.restored(
+  module = generators.module(config)
+  saved = trained.restored(
       workdir, "shots", {"latents": jax.ShapeDtypeStruct(
           (len(shots.ids), module.num_ws, module.style_dim), jnp.float32)},
       needed_by)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.fewshot_smis import encoder as encoder_lib
 from semseg_jax.methods.fewshot_smis import layout_search
 from semseg_jax.methods.fewshot_smis import pseudo_labels
@@ -41,7 +41,7 @@ class Synthesizer:
     Args:
       encoder: False leaves the encoder out: no `encode` then.
     """
-    trained_generator = trained.load(config, workdir, NEEDED_BY)
+    trained_generator = generators.load(config, workdir, NEEDED_BY)
     self.generator = trained_generator.module
     self.labeller = pseudo_labels.make(config, self.generator)
     self.size = pseudo_labels.working_size(config)

@@ -21,11 +21,11 @@ from semseg_jax.data import flips
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import segmenter as common_segmenter
-from semseg_jax.methods.common import trained as restored_stages
+from semseg_jax.methods.common import trained
 from semseg_jax.methods.common import validation
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots as shots_lib
@@ -111,7 +111,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       optax.scale_by_adam())
 
   def load_frozen():
-    trained_generator = trained.load(config, workdir, "stage 'autoshot'")
+    trained_generator = generators.load(config, workdir, "stage 'autoshot'")
     initial = {}
     if c.backbone:
       initial = pretrained.variables(c.backbone, config.pretrained)
@@ -240,7 +240,7 @@ def pairs(config):
   Pure: the same index gives the same pair at any time, in any batch. The image
   is clamped to [-1, 1]; the label [N, S, S, K] is the segmenter's softmax.
   """
-  generator = trained.module(config)
+  generator = generators.module(config)
   module = feature_segmenter.network(config)
   extract = hypercolumns.names(config, generator)
   side = hypercolumns.size(config)
@@ -290,7 +290,7 @@ def predictor(config, workdir):
   abstract = jax.eval_shape(
       lambda key: common_segmenter.init(
           module, key, (side, side), config.data.channels), jax.random.key(0))
-  variables = restored_stages.restored(
+  variables = trained.restored(
       workdir, "autoshot", {"network": abstract}, "evaluation",
       step=checkpoint.best)["network"]
   logits = _logits_of(config, module)

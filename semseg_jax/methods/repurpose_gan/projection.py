@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from semseg_jax import inversion
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
@@ -29,7 +29,7 @@ _FOLDER = "inversion"
 
 class Projection(NamedTuple):
   """`find`: (images uint8 [N, S, S, C], indices [N]) -> the reconstructions."""
-  generator: trained.Trained
+  generator: generators.Trained
   find: Callable[[np.ndarray, np.ndarray], samples.Samples]
 
   def __call__(self, images, indices) -> samples.Samples:
@@ -50,7 +50,7 @@ def make(config, workdir, *, keep: bool = True) -> Projection:
     raise ValueError(
         "this method has no encoder: set config.inversion.start to 'mean' and "
         "config.inversion.consistency_weight to 0")
-  generator = trained.load(config, workdir, NEEDED_BY)
+  generator = generators.load(config, workdir, NEEDED_BY)
   perceptual = _perceptual(config, workdir)
   frozen = {"generator": generator.variables, "perceptual": perceptual.load()}
   inverter = inversion.Inverter(

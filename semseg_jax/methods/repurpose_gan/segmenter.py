@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.repurpose_gan import projection
@@ -31,13 +31,13 @@ def unused(config) -> tuple[str, ...]:
 def make(config, workdir) -> stage.Stage:
   """The stage that `config` describes."""
   source = shots_lib.source(config, workdir)
-  generator = trained.module(config)
+  generator = generators.module(config)
   module = feature_segmenter.network(config)
   names = hypercolumns.names(config, generator)
   extract = hypercolumns.extractor(config, generator, names)
 
   def load_frozen():
-    trained_generator = trained.load(config, workdir, "stage 'segmenter'")
+    trained_generator = generators.load(config, workdir, "stage 'segmenter'")
     shots = source.load(trained_generator)
     maps = hypercolumns.stacked(
         jax.jit(extract), trained_generator.variables, shots.latents,
@@ -66,7 +66,7 @@ def make(config, workdir) -> stage.Stage:
 def load(config, workdir, needed_by: str):
   """The trained segmenter's parameters of a run."""
   return feature_segmenter.load(
-      config, workdir, trained.module(config), "segmenter", needed_by)
+      config, workdir, generators.module(config), "segmenter", needed_by)
 
 
 def predictor(config, workdir, *, keep: bool = True):

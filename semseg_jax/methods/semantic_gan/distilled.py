@@ -24,7 +24,7 @@ from semseg_jax.data import sources
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import segmenter
 from semseg_jax.models import stylegan2
@@ -35,7 +35,7 @@ from semseg_jax.training import stage
 FIELDS = ("distilled", "encoder", "few_shot", "gan", "generator",
           "hypercolumn", "image_discriminator", "inversion", "labels",
           "num_microbatches", "perceptual", "segmenter", "supervised")
-BATCH = trained.BATCH  # images of a call of `sampler`
+BATCH = generators.BATCH  # images of a call of `sampler`
 
 
 def needs(config) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def sampler(config, workdir, *, truncation: float = 1.0,
     needed_by: who asks, for error messages.
   """
   generator = networks.generator(config)
-  frozen = {"generator": trained.load_ema(config, workdir, needed_by)}
+  frozen = {"generator": generators.load_ema(config, workdir, needed_by)}
   fitted = config.labels.head == "fitted"
   if fitted:
     frozen["head"] = feature_segmenter.load(

@@ -15,7 +15,7 @@ import optax
 from semseg_jax import inversion
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib
@@ -68,10 +68,11 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
 
   def load_frozen():
-    frozen = {"generator": trained.load_ema(config, workdir, "stage 'encoder'"),
-              "perceptual": perceptual.load()}
+    frozen = {
+        "generator": generators.load_ema(config, workdir, "stage 'encoder'"),
+        "perceptual": perceptual.load()}
     if config.gan.reconstruction.perceptual_weight:
-      frozen["first"] = trained.load_first_encoder(
+      frozen["first"] = generators.load_first_encoder(
           config, workdir, "stage 'encoder'")
     return frozen
 

@@ -8,7 +8,7 @@ import jax
 
 from semseg_jax import inversion
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
@@ -72,7 +72,7 @@ def start(config, generator, frozen):
   """The mean latent [D] for the search to start from; None: the encoder's."""
   if config.inversion.start != "mean":
     return None
-  return trained.mean_latent(config, generator, frozen["generator"])
+  return generators.mean_latent(config, generator, frozen["generator"])
 
 
 def _confidence(config, workdir, frozen):
@@ -87,7 +87,7 @@ def _confidence(config, workdir, frozen):
   modules = joint_networks.make(config)
   if modules.pair_projected:
     frozen |= joint_networks.load_frozen(modules, config.pretrained)
-  frozen["dm"] = trained.load_patch_discriminator(config, workdir, NEEDED_BY)
+  frozen["dm"] = generators.load_patch_discriminator(config, workdir, NEEDED_BY)
 
   @jax.jit
   def confidence(frozen, image, logits):
@@ -120,11 +120,11 @@ def make_inverter(config, workdir, sharding=None, *, head: bool = True,
   # The encoder alone needs none of what may have to be installed.
   perceptual = perceptual_lib.make(
       config, workdir, NEEDED_BY) if c.steps else perceptual_lib.none()
-  frozen = {"generator": trained.load_ema(config, workdir, NEEDED_BY),
+  frozen = {"generator": generators.load_ema(config, workdir, NEEDED_BY),
             "perceptual": perceptual.load()}
   encoded = uses_encoder(config)
   if encoded:
-    frozen["encoder"] = trained.load_encoder(config, workdir, NEEDED_BY)
+    frozen["encoder"] = generators.load_encoder(config, workdir, NEEDED_BY)
 
   head = head and config.labels.head == "fitted"
   labels_of = feature_segmenter.labeler(
