@@ -17,11 +17,13 @@ from etils import epath
 import jax
 import ml_collections
 
-# Fields that a run may change when it continues: how long, how often to look,
-# what is scored afterwards, where files lie; not what is trained.
-CHANGEABLE = frozenset(
+# Fields, by last name or whole, that a run may change when it continues: how
+# long, how often to look, what is scored afterwards, where files lie, and what
+# inverted latents do not depend on; not what is trained.
+_CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
-     "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers"))
+     "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers",
+     "inversion.batch_size", "inversion.snapshots"))
 # Fields that some versions lack: values that mean the same as their absence.
 _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "labels.copies": 0, "labels.targets": "true",
@@ -29,8 +31,6 @@ _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "autoshot.styles": 0.0, "pseudo.updates": 600,
             "s4gan.dice_weight": 0.0,
             "adv_ssl.dice_weight": 0.0, "mean_teacher.dice_weight": 0.0}
-# Of an inversion that a stage was trained on: what latents do not depend on.
-_FREE = ("inversion.batch_size", "inversion.snapshots")
 # Blocks that some versions did not keep for every stage that depends on them.
 _NOT_KEPT = ("inversion", "perceptual")
 _COMMANDS = "commands.json"
@@ -94,7 +94,7 @@ def read_json(path, absent=None):
 def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
   """Raises ConfigMismatchError if the folder holds a run of another config.
 
-  Fields named in CHANGEABLE may differ, but for those of `fixed`; the error
+  Fields of _CHANGEABLE may differ, but for those of `fixed`; the error
   lists the others.
   """
   folder = absolute(folder)
@@ -110,12 +110,13 @@ def check(folder, config: dict, fixed: Sequence[str] = ()) -> None:
 
 
 def refused(old: dict, new: dict, fixed: Sequence[str] = ()) -> str:
-  """A line for each field that differs and is in `fixed` or not CHANGEABLE."""
-  return "\n".join(f"  {name}: {there} there, {now} now"
-                   for name, there, now in differences(old, new)
-                   if (name in fixed or name.split(".")[-1] not in CHANGEABLE)
-                   and name not in _FREE
-                   and not (name in _NOT_KEPT and there == "absent"))
+  """A line for each field that differs and is in `fixed` or may not change."""
+  return "\n".join(
+      f"  {name}: {there} there, {now} now"
+      for name, there, now in differences(old, new)
+      if name in fixed or not (
+          _CHANGEABLE & {name, name.split(".")[-1]}
+          or name in _NOT_KEPT and there == "absent"))
 
 
 def prepare(folder, config: dict, overrides: dict, *,
