@@ -8,8 +8,8 @@ import jax.numpy as jnp
 _TRUNK = "backbone"
 
 
-def copy_agreeing(variables: dict[str, Any], source: dict[str, Any], *,
-                  what: str) -> dict[str, Any]:
+def copy_agreeing(variables: dict[str, Any], source: dict[str, Any]
+                  ) -> dict[str, Any]:
   """`variables` with those of `source` where path and shape agree.
 
   The trunk must agree as a whole, statistics included; other layers, like a
@@ -19,7 +19,6 @@ def copy_agreeing(variables: dict[str, Any], source: dict[str, Any], *,
     variables: "params" and "batch_stats" of a network whose trunk is named
       "backbone".
     source: likewise, or the variables of a trunk alone.
-    what: names the source in errors.
 
   Raises:
     ValueError: the trunks differ; the message names a layer and what to do.
@@ -30,8 +29,8 @@ def copy_agreeing(variables: dict[str, Any], source: dict[str, Any], *,
   loaded = flax.traverse_util.flatten_dict(source)
   if differing := _first_difference(own, loaded):
     raise ValueError(
-        f"{what}: its trunk is not this network's: {differing}; name a file of "
-        "the same depth, width and input channels")
+        "the file of initial weights: its trunk is not this network's: "
+        f"{differing}; name a file of the same depth, width and input channels")
   for path, value in loaded.items():
     if path in own and own[path].shape == value.shape:
       own[path] = jnp.asarray(value, own[path].dtype)

@@ -157,7 +157,7 @@ def test_start_from_a_classifier(name, module, keeps):
   channels = _NETWORKS[name][2]
   variables = _variables(module, channels)
   variables = jax.tree.map(lambda x: x + 1, variables)
-  got = initial.copy_agreeing(variables, source, what="trunk")
+  got = initial.copy_agreeing(variables, source)
   for collection in ("params", "batch_stats"):
     trunk = source[collection].get("backbone", source[collection])
     _assert_same(got[collection]["backbone"], trunk)
@@ -169,9 +169,9 @@ def test_start_from_a_segmentation_network():
   _, module, source = _entries("s4gan/deeplabv2")
   variables = jax.tree.map(lambda x: x + 1, source)
   _assert_same(
-      initial.copy_agreeing(variables, source, what="coco"), source)
+      initial.copy_agreeing(variables, source), source)
   other = jax.tree.map(lambda x: x + 1, _variables(module.clone(num_classes=3)))
-  got = initial.copy_agreeing(other, source, what="coco")
+  got = initial.copy_agreeing(other, source)
   _assert_same(got["params"]["branch0"], other["params"]["branch0"])
   _assert_same(got["params"]["backbone"], source["params"]["backbone"])
 
@@ -181,6 +181,6 @@ def test_start_from_a_segmentation_network():
 def test_another_trunk_is_an_error(options):
   _, _, source = _entries("resnet50")
   variables = _variables(deeplab.DeepLabV2(5, **options), 1)
-  with pytest.raises(ValueError, match="trunk: its trunk .* has "
+  with pytest.raises(ValueError, match="its trunk .* has "
                      "shape .*same depth"):
-    initial.copy_agreeing(variables, source, what="trunk")
+    initial.copy_agreeing(variables, source)

@@ -87,7 +87,7 @@ def render(face, rng, size):
   fields.paint(canvas, 0.75 * cov(more.nostrils, 1.5), skin * 0.3)
 
   _mouth(canvas, face, seen, more, skin, light, rng, cov)
-  _eyes(canvas, face, seen, more, hair, skin, rng, cov)
+  _eyes(canvas, face, seen, more, hair, rng, cov)
   brow = np.minimum(hair * 0.75, skin * 0.55)
   hairs = 0.85 + 0.12 * fields.noise(rng, size, 12, 40)
   fields.paint(canvas, 0.88 * cov(seen.brows, 1.6), fields.tint(brow, hairs))
@@ -121,7 +121,7 @@ def _mouth(canvas, face, seen, more, skin, light, rng, cov):
     fields.paint(canvas, 0.7 * cov(line) * inside, lip * 0.4)
 
 
-def _eyes(canvas, face, seen, more, hair, skin, rng, cov):
+def _eyes(canvas, face, seen, more, hair, rng, cov):
   white = np.float32([0.93, 0.92, 0.9])
   fields.paint(canvas, cov(seen.eyes), white)
   iris = np.maximum(more.iris, seen.eyes)

@@ -94,13 +94,11 @@ def labels(config, stage: str) -> None:
 
 
 def gan_batch(size: int, parts: int, field: str) -> None:
-  """Raises unless a discriminator's batch, in parts, divides into groups.
+  """Raises ValueError unless a discriminator's batch divides into groups.
 
   Args:
     parts: that it is taken in.
     field: of the config that states the size.
-
-  Raises ValueError: it does not.
   """
   part = size // max(parts, 1)
   if size < 1 or (part >= _GROUP and part % _GROUP):

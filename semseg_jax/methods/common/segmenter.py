@@ -145,8 +145,7 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
       key, jnp.zeros((1, *shape, channels)), train=False))(key))
   if not given:
     return variables
-  return dict(starts.copy_agreeing(
-      variables, given, what="the file of initial weights"))
+  return starts.copy_agreeing(variables, given)
 
 
 def apply(module, variables, image, *, train: bool, key=None):
