@@ -84,7 +84,8 @@ def warn_of_generator(config) -> None:
            else run_dir.described(place)[0] if run_dir.is_known(place) else {})
   if whole.get("method") != config.method:
     return
-  for name in ("gan", *(("encoder",) * (config.method == "semantic_gan"))):
+  names = ("gan", "encoder") if config.method == "semantic_gan" else ("gan",)
+  for name in names:
     there = (run_dir.read_json(place / name / "config.json")
              if run_dir.is_known(place / name)
              else stage_table.relevant(run_dir.configured(whole), name))

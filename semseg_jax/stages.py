@@ -129,9 +129,10 @@ def _generator(config) -> tuple[str, ...]:
 
 
 def _segmenter_needs(config) -> tuple[str, ...]:
-  annotator = ("fully_supervised",)
-  return (*_generator(config),
-          *(annotator if config.shots.source in annotator else ()))
+  """The generator, and the annotator where one labels its samples."""
+  annotator = "fully_supervised"
+  annotated = config.shots.source == annotator
+  return (*_generator(config), *((annotator,) if annotated else ()))
 
 
 def _start(config) -> tuple[str, ...]:

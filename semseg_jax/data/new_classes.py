@@ -53,9 +53,9 @@ def of_folder(root, index, masks, files, drawn, names, notes) -> dict:
     elif (values == [0, 255] or seen.two_valued) and len(names or "ab") == 2:
       names = list(names) or ["background", "object"]
       more["values"] = {"0": 0, "255": 1}
-      notes.append(
-          f"masks hold 0 and {'1, or 0 and ' * seen.two_valued}255: read as "
-          "classes 0 and 1 ('values' in classes.json)")
+      held = "0 and 1, or 0 and 255" if seen.two_valued else "0 and 255"
+      notes.append(f"masks hold {held}: read as classes 0 and 1 ('values' in "
+                   "classes.json)")
     else:
       indices = [v for v in values if v != 255]
       most = max(indices, default=0)
