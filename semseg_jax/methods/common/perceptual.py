@@ -69,7 +69,8 @@ def make(config, workdir, needed_by: str) -> Perceptual:
     image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     return from_module(module, lambda: jax.eval_shape(
         module.init, jax.random.key(0), image, image))
-  return lpips(c.weights)
+  module, variables = interop.load(c.weights)
+  return from_module(module, lambda: variables)
 
 
 def none() -> Perceptual:
@@ -77,12 +78,6 @@ def none() -> Perceptual:
   return Perceptual(
       "none", dict, lambda variables, image: image,
       lambda variables, a, b: jnp.zeros(len(a), jnp.float32))
-
-
-def lpips(path: str) -> Perceptual:
-  """LPIPS with the converted weights in the safetensors file `path`."""
-  module, variables = interop.load(path)
-  return from_module(module, lambda: variables)
 
 
 def from_module(module, load) -> Perceptual:
