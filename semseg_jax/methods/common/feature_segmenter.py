@@ -89,7 +89,7 @@ def build(config, module, example, count: int, load_frozen, *,
     def loss_fn(params, key):
       seen = perturbed(key, maps, noise) if noise else maps
       return segmentation_losses.cross_entropy(
-          apply(module, params, seen), label,
+          module.apply({"params": params}, seen), label,
           ignore_index=data.ignore_index(config))
 
     gradient = jax.value_and_grad(loss_fn)
@@ -163,11 +163,6 @@ def load(config, workdir, generator, stage_name: str, needed_by: str, *,
       workdir, stage_name, {"segmenter": params}, needed_by)["segmenter"]
 
 
-def apply(module, params, maps):
-  """Logits [N, S, S, K] of maps."""
-  return module.apply({"params": params}, maps)
-
-
 def labeler(config, generator, *, heads: int = 1):
   """labels_of(params, features) -> logits, from all of a generator's maps.
 
@@ -184,10 +179,11 @@ def head_logits(config, generator, *, heads: int = 1):
 
   def logits_of(params, features):
     maps = tuple(features[n] for n in names)
+    head = lambda params: module.apply({"params": params}, maps)
     if heads == 1:
-      return apply(module, params, maps)[None]
+      return head(params)[None]
     # One after the other: side by side they take as many times the memory.
-    return jax.lax.map(lambda p: apply(module, p, maps), params)
+    return jax.lax.map(head, params)
 
   return logits_of
 

@@ -152,8 +152,7 @@ def _segmenter(config, generator) -> Labeler:
       state, _ = step(state, frozen, batch, rngs, phase="step")
     return state.segmenter
 
-  logits = lambda params, maps: feature_segmenter.apply(
-      module, params, seen(maps))
+  logits = lambda params, maps: module.apply({"params": params}, seen(maps))
   return Labeler(
       layers, size, annotation_classes(config), fit,
       lambda params, maps: image_ops.to_label(logits(params, maps)),

@@ -46,7 +46,7 @@ def make(config, workdir) -> stage.Stage:
 
   @jax.jit
   def logits(params, maps):
-    return feature_segmenter.apply(module, params, maps)
+    return module.apply({"params": params}, maps)
 
   def sample(state, frozen, key):
     del key
@@ -84,8 +84,8 @@ def predictor(config, workdir, *, keep: bool = True):
 
   @jax.jit
   def logits(params, variables, latents, noise):
-    return feature_segmenter.apply(
-        module, params, extract(variables, latents, noise))
+    return module.apply(
+        {"params": params}, extract(variables, latents, noise))
 
   def predict(images, indices):
     projected = project(images, indices)
