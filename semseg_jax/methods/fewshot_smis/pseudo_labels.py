@@ -19,6 +19,7 @@ from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import hypercolumns
+from semseg_jax.models import few_shot
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import prototypes
@@ -47,8 +48,7 @@ def feature_layer(generator: stylegan2.Generator, name: str = "") -> str:
   """
   if not name:
     return f"conv{min(LARGEST_MAP, generator.size)}"
-  known = [f"conv{generator.resolutions[0]}"] + [
-      f"conv{r}{up}" for r in generator.resolutions[1:] for up in ("_up", "")]
+  known = few_shot.layer_names(generator, first=4)
   if name not in known:
     raise ValueError(f"config.pseudo.layer is {name!r}; this generator has "
                      f"{', '.join(known)}, and '' stands for "
