@@ -22,8 +22,8 @@ _PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
 def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
   """See `api.Model.export`.
 
-  Raises ValueError: another dtype. FileNotFoundError: a stage that the methods
-  need is not in the run that config.labels.run names.
+  Raises ValueError: another dtype, or nothing to export. FileNotFoundError: a
+  stage that the methods need is not in the run that config.labels.run names.
   """
   if dtype not in ("float32", "float16"):
     raise ValueError(f"dtype is {dtype!r}; use 'float32' or 'float16'")
@@ -31,6 +31,9 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
   names = _stages(config, methods)
   trees, steps, saved_at = {}, {}, {}
   folders = _checkpoints(config, model.workdir)
+  if not methods and "gan" not in folders:
+    raise ValueError(f"{model.workdir}: no stage that labels images is trained "
+                     "there, and no generator: there is nothing to export")
   _check(config, methods, folders)
   for name, folder in folders.items():
     if name not in names:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 
 from etils import epath
 import jax
@@ -93,6 +94,19 @@ def test_the_file_holds_what_its_methods_need(shipped):
   told = json.loads(shipped.with_suffix(".json").read_text())
   assert told["bytes"] == shipped.stat().st_size
   assert "--methods=encoder,inversion" in told["export"]
+
+
+def test_a_generator_alone_is_exported_and_nothing_is_not(tmp_path, capsys):
+  untrained.save(untrained.semantic_gan(
+      "gan", fitted=True, **{"data.num_labeled": 0}), tmp_path / "run")
+  export.write(tmp_path / "run", tmp_path / "x.safetensors")
+  assert "a generator of images" in capsys.readouterr().out
+  told = json.loads((tmp_path / "x.json").read_text())
+  assert (told["methods"], told["default_method"]) == ({}, "")
+  shutil.rmtree(tmp_path / "run/gan")
+  with pytest.raises(ValueError, match="run: no stage.*nothing to export"):
+    export.write(tmp_path / "run", tmp_path / "none.safetensors")
+  assert not (tmp_path / "none.safetensors").exists()
 
 
 def test_without_the_package_only_inversion_is_missing(

@@ -24,14 +24,15 @@ def write(workdir, out, *, dtype: str = "float32", methods=()):
   model.export(out, dtype=dtype, methods=methods or None)
   made = api.load(out)
   run_dir.write_json(out.with_suffix(".json"), made.record | {
-      "methods": made.methods, "default_method": made.default_method,
+      "methods": made.methods,
+      "default_method": made.default_method if made.methods else "",
       "classes": made.class_names, "size": made.config.data.size,
       "dtype": dtype, "bytes": out.stat().st_size, "export": " ".join([
           "semseg-jax export", f"--workdir={workdir}", f"--out={out.name}",
           f"--dtype={dtype}",
           *([f"--methods={','.join(methods)}"] if methods else [])])})
   print(f"{out}: {out.stat().st_size / 1e6:.2f} MB; methods "
-        f"{', '.join(made.methods)}")
+        f"{', '.join(made.methods) or 'none: a generator of images'}")
 
 
 def define_flags():
