@@ -31,7 +31,8 @@ from semseg_jax.training import mesh as mesh_lib
 
 def stages_of(config):
   """The stages asked for, in order."""
-  known = [*config.stages, "inversion"]
+  known = [*config.stages,
+           *(["inversion"] if programs.has_inversion(config) else [])]
   unknown = sorted(set(flags.FLAGS.stage) - set(known))
   if unknown:
     raise ValueError(f"--stage={unknown[0]} is none of {', '.join(known)}")
@@ -45,6 +46,8 @@ def listed(config, mesh, stages=()):
   for name in stages or stages_of(config):
     listing += (programs.inversion(config, mesh) if name == "inversion"
                 else programs.training(config, name, mesh))
+  if not listing:
+    raise ValueError("no stage is left to plan: name others by --stage")
   return listing
 
 
@@ -192,6 +195,8 @@ def plan(config, workdir):
   for topology in given.topology:  # all before the first compilation
     chips.devices(given.compiled_for or topology)
   if given.out:
+    if pathlib.Path(given.out).is_dir():
+      raise ValueError(f"--out={given.out} is a folder: give a file in it")
     pathlib.Path(given.out).parent.mkdir(parents=True, exist_ok=True)
   config = programs.blank(config)
   rows = []

@@ -9,6 +9,7 @@ import copy
 import math
 from typing import NamedTuple
 
+from absl import logging
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,7 +53,7 @@ def blank(config):
 
 
 def training(config, name: str, mesh) -> list[Program]:
-  """The phases of stage `name` on `mesh`.
+  """The phases of stage `name` on `mesh`; none where it cannot be planned.
 
   Args:
     config: the experiment's, `blank`.
@@ -61,7 +62,12 @@ def training(config, name: str, mesh) -> list[Program]:
   """
   stage = stages.of(config, name).make(config, None)
   # What a step reads may itself be computed from earlier stages.
-  frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
+  try:
+    frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
+  except TypeError:  # of shapes, or in no folder
+    logging.warning("stage %r is left out: it first computes what it learns "
+                    "from, with trained networks", name)
+    return []
   key = _shapes(jax.eval_shape(lambda: jax.random.key(0)),
                 mesh_lib.replicated(mesh))
   state = jax.eval_shape(stage.init, key, frozen)
@@ -105,13 +111,18 @@ def frequencies(stage):
   return counts, steps
 
 
+def has_inversion(config) -> bool:
+  """Whether `inversion` lists anything."""
+  return (config.method == "semantic_gan" and "encoder" in config.stages
+          and bool(config.data.num_labeled))
+
+
 def inversion(config, mesh) -> list[Program]:
   """One step of test-time inversion, where the config's method has it.
 
   Its `per_step` is the number of steps: the stage's "step" is a whole search.
   """
-  if (config.method != "semantic_gan" or "encoder" not in config.stages
-      or not config.data.num_labeled):
+  if not has_inversion(config):
     return []
   config = copy.deepcopy(config)
   config.inversion.segment = 1

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from configs.repurpose_gan import toy_faces
 from configs.semantic_gan import chest_xray
 from configs.semantic_gan import coffee_leaf
 from configs.semisup import scenes
@@ -85,6 +86,14 @@ def test_a_converted_file_need_not_be_there(config, mesh):
 def test_a_plain_gan_has_no_inversion(mesh):
   plain = programs.blank(coffee_leaf.get_config("labels=0,smoke"))
   assert programs.inversion(plain, mesh) == []
+
+
+def test_a_stage_that_computes_first_is_left_out(mesh, caplog):
+  repurpose = programs.blank(toy_faces.get_config("smoke"))
+  assert programs.training(repurpose, "segmenter", mesh) == []
+  assert "stage 'segmenter' is left out" in caplog.text
+  assert programs.training(repurpose, "autoshot", mesh)
+  assert not programs.has_inversion(repurpose)
 
 
 def test_batches_are_scaled_and_made_divisible(config):
