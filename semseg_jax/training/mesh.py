@@ -6,6 +6,7 @@ and batch statistics are global, and no collective is ever written by hand.
 """
 
 import math
+import re
 
 import jax
 from jax.experimental import multihost_utils
@@ -36,8 +37,15 @@ def initialize(coordinator: str | None = None, num_processes: int = 1,
   if coordinator is None:
     return
   if coordinator == "auto":
-    jax.distributed.initialize(heartbeat_timeout_seconds=_LOST_AFTER)
+    try:
+      jax.distributed.initialize(heartbeat_timeout_seconds=_LOST_AFTER)
+    except ValueError as error:
+      raise ValueError(
+          f"the environment describes no cluster ({error}); give host:port of "
+          "process 0, --processes and --process") from error
   else:
+    if not re.search(r":\d+$", coordinator):
+      raise ValueError("give host:port, such as 10.0.0.1:8476")
     if not 0 <= process_id < num_processes:
       raise ValueError(
           f"process_id is {process_id}, but must be at least 0 and below "

@@ -31,6 +31,8 @@ def parsed(*given):
 @pytest.mark.parametrize(("given", "said"), [
     (["--process=1"], "--processes and --process need --coordinator=host"),
     (["--coordinator=auto", "--processes=2"], "need --coordinator=host:port"),
+    (["--coordinator=auto"], "auto: the environment describes no cluster"),
+    (["--coordinator=h", "--processes=2"], "h: give host:port"),
     (["--coordinator=h:1", "--processes=2", "--process=2"],
      "--coordinator=h:1: process_id is 2"),
 ])
