@@ -138,7 +138,7 @@ def test_data(data, tmp_path, capsys, spoil):
 @pytest.mark.parametrize(("changes", "said"), [
     ({"data.num_labeled": 5}, "data.num_labeled=5.*only 4"),
     ({"data.num_classes": 3},
-     "config.data.num_classes is 3.*2 classes.*:classes=2"),
+     "config.data.num_classes is 3.*2 classes.*:classes=2.*data.num_classes=2"),
     ({"data.channels": 1}, "config.data.channels is 1.*of 3.*:channels=3"),
     ({"data.size": 48}, "config.data.size must be a power of two"),
     ({"data.name": "nowhere"}, "no data set 'nowhere'"),

@@ -39,9 +39,13 @@ def dataset(config) -> datasets.Dataset:
                config.faults.max_unreadable_images)
 
 
-def _argument(name, argument) -> str:
+def _remedy(name, field, value) -> str:
   """What to do about it, where configs leave it to the user."""
-  return f"; write --config=...:{argument}" if name == "folder" else ""
+  # The configs of folders have an argument of another name for it.
+  argument = field.removeprefix("num_")
+  return (f"; write --config=...:{argument}={value} or, with configs that do "
+          f"not take it, --config.data.{field}={value}"
+          if name == "folder" else "")
 
 
 @functools.lru_cache(maxsize=4)
@@ -58,12 +62,12 @@ def _load(name, data_dir, cache_dir, size, num_classes, channels, ignore_index,
     raise ValueError(
         f"config.data.num_classes is {num_classes}, but data set {name!r} has "
         f"{count} classes: {', '.join(loaded.spec.class_names)}"
-        + _argument(name, f"classes={count}"))
+        + _remedy(name, "num_classes", count))
   if loaded.spec.channels != channels:
     raise ValueError(
         f"config.data.channels is {channels}, but data set {name!r} has "
         f"images of {loaded.spec.channels}"
-        + _argument(name, f"channels={loaded.spec.channels}"))
+        + _remedy(name, "channels", loaded.spec.channels))
   if ignore_index not in (None, loaded.spec.ignore_index):
     raise ValueError(
         f"config.data.ignore_index is {ignore_index}, but data set {name!r} "
