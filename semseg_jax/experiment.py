@@ -229,6 +229,7 @@ def evaluate(config, workdir, *, splits=()):
   Returns:
     {split: methods' scores as `evaluation.segmentation` gives them}.
   """
+  checks.values(config)
   check_run(config, workdir)
   config = predictors.trained_part(config, workdir)
   lineage.check(config, workdir)

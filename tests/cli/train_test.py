@@ -348,3 +348,10 @@ def test_evaluation_of_an_unknown_split(workdir, capsys):
   line = error(smoke.config(), workdir, capsys, experiment.evaluate,
                splits=["tset"])
   assert re.search("no split 'tset'.*test", line), line
+
+
+def test_evaluation_of_no_batch(workdir, capsys):
+  config = smoke.config()
+  config.evaluation.update(batch_size=0)
+  line = error(config, workdir, capsys, experiment.evaluate)
+  assert "config.evaluation.batch_size is 0: give 1 or more" in line
