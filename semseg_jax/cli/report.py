@@ -16,6 +16,7 @@ plain classifier of each run, and prints their mean average precisions
 (Mittal et al. 2021).
 """
 
+import pathlib
 import sys
 
 from absl import flags
@@ -58,12 +59,16 @@ def main(argv):
       curves, rows = compare.roc(runs, given.roc)
       plotted = plots.roc(curves)
       print(f"{tables.text(rows)}\n")
+    pathlib.Path(given.out).parent.mkdir(parents=True, exist_ok=True)
     figures.save(given.out, plotted)
     print(f"wrote {given.out}")
 
 
 def _folders(values) -> dict[str, str]:
   """{name: folder} of NAME=FOLDER texts."""
-  if not values or not all("=" in value for value in values):
+  if not values or not all(value.find("=") > 0 for value in values):
     raise ValueError("name the runs by --run=NAME=FOLDER")
-  return dict(value.split("=", 1) for value in values)
+  folders = dict(value.split("=", 1) for value in values)
+  if len(folders) < len(values):
+    raise ValueError("two runs have the same name: give each --run another")
+  return folders

@@ -126,6 +126,8 @@ def run() -> list[str]:
   else:
     out = pathlib.Path(given.out or folders.root)
     into = pathlib.Path(given.into) if given.into else None
+    if into and not into.is_file():
+      raise ValueError(f"--into={into}: no such file")
     if into and given.table == ["all"]:
       tables = render.with_block(tables, into)
       if not tables:

@@ -17,6 +17,7 @@ from absl import flags
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
 from semseg_jax.cli import launcher
+from semseg_jax.training import exits
 
 # Model (also the name of its config and of its pack's folder) -> arguments of
 # the config, numbers of labels.
@@ -66,8 +67,9 @@ def main(argv):
   del argv
   given = flags.FLAGS
   runs = pathlib.Path(given.runs)
-  todo = [job for name in given.models for job in jobs(
-      name, runs, pathlib.Path(given.data), given.seeds, given.config)]
+  with exits.one_line():
+    todo = [job for name in given.models for job in jobs(
+        name, runs, pathlib.Path(given.data), given.seeds, given.config)]
   for config, folder in todo:
     _logged(runs, folder, "train", lambda config=config, folder=folder:
             experiment.run(experiment.train, config, folder))
