@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 from PIL import Image
+import pytest
 
 PATH = (pathlib.Path(__file__).resolve().parents[1]
         / "examples/segment_your_images.ipynb")
@@ -31,3 +32,12 @@ def test_cells_run_on_the_shipped_model(tmp_path, monkeypatch):
   assert set(np.unique(names["result"].labels)) >= {0, 1, 2}  # parts are there
   written = np.asarray(Image.open(tmp_path / "labels/0_index.png"))
   np.testing.assert_array_equal(written, names["result"].labels[0])
+
+
+def test_a_folder_without_images_is_named(tmp_path):
+  load, *_, read = ("".join(x["source"]) for x in cells()[:3])
+  names = {}
+  exec(load.replace('IMAGES = ""', f"IMAGES = {str(tmp_path)!r}"), names)
+  names["pathlib"] = pathlib
+  with pytest.raises(AssertionError, match=f"no images in {tmp_path}"):
+    exec(read, names)
