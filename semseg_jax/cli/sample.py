@@ -20,7 +20,7 @@ from ml_collections import config_flags
 from semseg_jax import api
 from semseg_jax import experiment
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as trained
+from semseg_jax.methods.common import generator as generators
 from semseg_jax.methods.common import samples
 from semseg_jax.training import console
 from semseg_jax.training import exits
@@ -28,7 +28,7 @@ from semseg_jax.training import exits
 
 def write(config, workdir, *, out, n: int, first: int = 0, spec=None):
   """Writes samples first, ..., first + n - 1 and says what to do next."""
-  generator = trained.load(config, workdir, "semseg-jax sample")
+  generator = generators.load(config, workdir, "semseg-jax sample")
   # Without a data set the user's own classes.json has to be there.
   if spec is None and config.data.name:
     spec = data.dataset(config).spec

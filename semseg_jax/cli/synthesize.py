@@ -84,14 +84,14 @@ def layouts_of(config, *, masks, points):
 
   def from_masks(synth):
     source = pairs.Masks(
-        masks, synth.labeller.num_classes, data.ignore_index(config))
+        masks, synth.labeler.num_classes, data.ignore_index(config))
     return {name: _fitted(synth, source[i]["label"], sparse,
                           data.ignore_index(config))
             for i, name in enumerate(source.ids)}
 
   def from_points(synth):
     marked = annotations.read_points(
-        points, synth.labeller.size, synth.labeller.num_classes)
+        points, synth.labeler.size, synth.labeler.num_classes)
     return {name: _enlarged(x, synth.size) for name, x in marked.items()}
 
   return from_points if points else from_masks
@@ -155,7 +155,7 @@ def _fitted(synth, label, sparse, ignore_index):
     return transforms.resize_label(label, synth.size).astype(np.int32)
   marked = np.where(label == ignore_index, 0, label)
   return _enlarged(
-      annotations.to_cells(marked, synth.labeller.size), synth.size)
+      annotations.to_cells(marked, synth.labeler.size), synth.size)
 
 
 def _enlarged(marked, size):

@@ -60,7 +60,7 @@ def evaluate(config, workdir, *, split: str = "") -> list[dict]:
   synth = synthesis.Synthesizer(config, workdir)
   judge = Judge(config, workdir)
   real, layout = encoder.annotated(
-      config, synth.labeller.size, config.evaluation.limit, split)
+      config, synth.labeler.size, config.evaluation.limit, split)
   truth = _masks(config, split, len(real))
   style_key, random_key = jax.random.split(jax.random.key(config.seed))
   latents = synth.encode(np.where(

@@ -41,7 +41,7 @@ def test_a_search_brings_labels_nearer_to_the_layout(smis_run):
         generators.load(config, folder, "a test").variables, latents,
         method="synthesize")
     return float(segmentation_losses.cross_entropy(
-        search.labeller.logits(params, maps), layouts))
+        search.labeler.logits(params, maps), layouts))
 
   before, after = plain.encode(layouts), search.encode(layouts)
   assert before.shape == after.shape

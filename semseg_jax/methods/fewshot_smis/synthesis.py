@@ -31,7 +31,7 @@ class Synthesizer:
 
   Attributes:
     generator: the module.
-    labeller: how samples are labeled.
+    labeler: how samples are labeled.
     size: side S of layouts and images.
   """
 
@@ -43,7 +43,7 @@ class Synthesizer:
     """
     trained_generator = generators.load(config, workdir, NEEDED_BY)
     self.generator = trained_generator.module
-    self.labeller = pseudo_labels.make(config, self.generator)
+    self.labeler = pseudo_labels.make(config, self.generator)
     self.size = pseudo_labels.working_size(config)
     module, variables = encoder_lib.load(
         config, workdir, self.generator, NEEDED_BY) if encoder else (None, {})
@@ -53,14 +53,14 @@ class Synthesizer:
     self._frozen = {
         "generator": trained_generator.variables, "encoder": variables}
     generator, size, classes = (
-        self.generator, self.size, self.labeller.num_classes)
+        self.generator, self.size, self.labeler.num_classes)
 
     @jax.jit
     def encode(frozen, label):
       return module.apply(
           frozen["encoder"], encoder_lib.onehot(label, classes), train=False)
 
-    self._search = layout_search.make(config, generator, self.labeller)
+    self._search = layout_search.make(config, generator, self.labeler)
     self._fitted = None
 
     @jax.jit
@@ -79,7 +79,7 @@ class Synthesizer:
     @jax.jit
     def pairs(frozen, prototypes, rngs):
       return encoder_lib.pairs(
-          generator, self.labeller, frozen["generator"], prototypes, rngs,
+          generator, self.labeler, frozen["generator"], prototypes, rngs,
           size)
 
     self._encode, self._render, self._mix, self._pairs = (
@@ -157,7 +157,7 @@ class Synthesizer:
     """Prototypes of the run's shots."""
     shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
     return pseudo_labels.prototypes_of(
-        self._config, self._trained_generator, self.labeller, shots.latents,
+        self._config, self._trained_generator, self.labeler, shots.latents,
         shots.label)
 
   def pairs(self, n: int, key, prototypes=None
@@ -188,7 +188,7 @@ class Synthesizer:
     if layouts.dtype.kind not in "iu":
       raise TypeError(f"layouts are {layouts.dtype}; give class indices as "
                       "integers, such as int32")
-    classes, ignored = self.labeller.num_classes, data.ignore_index(
+    classes, ignored = self.labeler.num_classes, data.ignore_index(
         self._config)
     wrong = (layouts != ignored) & ((layouts < 0) | (layouts >= classes))
     if wrong.any():
