@@ -290,6 +290,6 @@ def test_a_generator_of_images_alone_is_sampled_without_labels(
   def load(*_):
     raise ImagesAlone
 
-  monkeypatch.setattr(api.trained, "load", load)
+  monkeypatch.setattr(api.generators, "load", load)
   with pytest.raises(ImagesAlone):
     _untrained(tmp_path, config).sample(1)
