@@ -31,7 +31,8 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
   names = _stages(config, methods)
   trees, steps, saved_at = {}, {}, {}
   folders = _checkpoints(config, model.workdir)
-  if not methods and "gan" not in folders:
+  generator = "gan" in folders or config.get("generator", {}).get("weights", "")
+  if not methods and not generator:
     raise ValueError(f"{model.workdir}: no stage that labels images is trained "
                      "there, and no generator: there is nothing to export")
   _check(config, methods, folders)

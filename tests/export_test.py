@@ -26,6 +26,7 @@ from semseg_jax.interop import torch_files
 from semseg_jax.methods.common import generator
 from semseg_jax.methods.common import networks
 from semseg_jax.training import run_dir
+from tests.methods import repurpose
 from tests.methods import untrained
 
 
@@ -107,6 +108,16 @@ def test_a_generator_alone_is_exported_and_nothing_is_not(tmp_path, capsys):
   with pytest.raises(ValueError, match="run: no stage.*nothing to export"):
     export.write(tmp_path / "run", tmp_path / "none.safetensors")
   assert not (tmp_path / "none.safetensors").exists()
+
+
+def test_a_generator_that_is_a_file_is_exported(tmp_path):
+  config = repurpose.config(tmp_path)
+  config.stages = ()
+  untrained.save(config, tmp_path / "run")
+  export.write(tmp_path / "run", tmp_path / "x.safetensors")
+  samples = [api.load(tmp_path / name).sample(1).images
+             for name in ("run", "x.safetensors")]
+  np.testing.assert_array_equal(*samples)
 
 
 def test_without_the_package_only_inversion_is_missing(
