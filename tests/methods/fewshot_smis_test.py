@@ -36,7 +36,8 @@ def test_the_run_leaves_latents_samples_and_scores(smis_run):
 def test_a_segmenter_fitted_to_the_shots_labels_samples(smis_run):
   _, folder = smis_run
   config = smis.config("fitted", **{
-      "pseudo.updates": 60, "few_shot.learning_rate": 0.02})
+      "pseudo.updates": 60, "few_shot.learning_rate": 0.02,
+      "few_shot.steps": 0})  # which are not used
   generator = generators.load(config, folder, "a test")
   known = shots.load(config, folder, "a test")
   labeler = pseudo_labels.make(config, generator.module)

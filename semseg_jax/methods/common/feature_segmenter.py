@@ -52,7 +52,7 @@ def example(config, generator):
 
 
 def build(config, module, example, count: int, load_frozen, *,
-          heads: int = 1) -> stage.Stage:
+          heads: int = 1, steps: int = 0) -> stage.Stage:
   """The stage for any network and feature maps.
 
   Args:
@@ -65,12 +65,14 @@ def build(config, module, example, count: int, load_frozen, *,
       [count, S, S] class indices}.
     heads: segmenters trained side by side from other first parameters and with
       other noise; with more than one the parameters have them as first axis.
+    steps: updates; 0: those of `config.few_shot`.
+
+  Raises ValueError: there is no update.
   """
   c = config.few_shot
-  steps = c.get("steps", 0) or c.epochs * count
+  steps = steps or c.get("steps", 0) or c.epochs * count
   if not steps:
-    field = "steps" if "steps" in c else "epochs"
-    raise ValueError(f"config.few_shot.{field} is 0: give 1 or more")
+    raise ValueError("config.few_shot.epochs is 0: give 1 or more")
   rate = learning_rate(config, count)
   noise = c.get("feature_noise", 0.0)
   tx = optax.chain(optax.add_decayed_weights(c.weight_decay), optax.adam(rate))

@@ -142,11 +142,12 @@ def _segmenter(config, generator) -> Labeler:
         np.where(label < 0, data.ignore_index(config), label), size)
     frozen = {"maps": seen(maps), "label": jnp.asarray(label)}
     made = feature_segmenter.build(
-        config, module, frozen["maps"], len(label), lambda: frozen)
+        config, module, frozen["maps"], len(label), lambda: frozen,
+        steps=config.pseudo.updates)
     state = made.init(jax.random.key(config.seed), frozen)
     step = jax.jit(made.train_step, static_argnames="phase")
     for i, batch in enumerate(itertools.islice(
-        made.train_data(0), config.pseudo.updates)):
+        made.train_data(0), made.steps)):
       rngs = made.rngs(jax.random.fold_in(jax.random.key(config.seed), i),
                        "step")
       state, _ = step(state, frozen, batch, rngs, phase="step")
