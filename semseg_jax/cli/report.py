@@ -16,10 +16,10 @@ plain classifier of each run, and prints their mean average precisions
 (Mittal et al. 2021).
 """
 
-import pathlib
 import sys
 
 from absl import flags
+from etils import epath
 
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
@@ -59,7 +59,7 @@ def main(argv):
       curves, rows = compare.roc(runs, given.roc)
       plotted = plots.roc(curves)
       print(f"{tables.text(rows)}\n")
-    pathlib.Path(given.out).parent.mkdir(parents=True, exist_ok=True)
+    epath.Path(given.out).parent.mkdir(parents=True, exist_ok=True)
     figures.save(given.out, plotted)
     print(f"wrote {given.out}")
 
