@@ -75,6 +75,15 @@ class ChunkStore:
     write(self._path(chunk),
           {**arrays, _FINGERPRINT: np.array(self._fingerprint)})
 
+  def drop_others(self) -> None:
+    """Removes results of other fingerprints.
+
+    To be called before files are overwritten that belong to them.
+    """
+    for path in self._directory.glob("chunk_*.npz"):
+      if self._fault(int(path.stem.removeprefix("chunk_"))) == _OTHER:
+        path.unlink(missing_ok=True)
+
   def load(self, chunk: int) -> dict[str, np.ndarray]:
     """The result of `chunk`; FileNotFoundError unless `done(chunk)`."""
     if not self.done(chunk):

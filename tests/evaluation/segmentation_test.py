@@ -179,6 +179,16 @@ def test_more_images_take_what_is_finished(tmp_path):
   assert [x["plain"]["images"] for x in reports] == [7, 7]
 
 
+def test_overwritten_masks_are_made_again(tmp_path):
+  predict = _Predict(2)
+  _run(tmp_path, predict, _Toy(6))
+  _run(tmp_path, _Predict(3), _Toy(3), fingerprint="another network")
+  predict.indices.clear()
+  _run(tmp_path, predict, _Toy(6))
+  # Of the last chunk nothing was overwritten, but its file does not know.
+  assert predict.indices == [[0, 1], [2, 3], [4, 5]]
+
+
 def test_processes_share_the_chunks(tmp_path):
   first = _run(tmp_path / "one", _Predict(2))
   predicts = [_Predict(2) for _ in range(3)]
