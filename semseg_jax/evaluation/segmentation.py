@@ -148,7 +148,7 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
           store.load(k), source, batch_size, names, there))]
   if not missing:
     return
-  store.drop_others()  # their masks are overwritten
+  store.drop_others(assigned)  # their masks are overwritten
   # Whole chunks in order: batches of this subset are again those chunks.
   rows = np.concatenate([
       np.arange(k * batch_size, min((k + 1) * batch_size, len(source)))

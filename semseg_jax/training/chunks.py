@@ -75,13 +75,17 @@ class ChunkStore:
     write(self._path(chunk),
           {**arrays, _FINGERPRINT: np.array(self._fingerprint)})
 
-  def drop_others(self) -> None:
-    """Removes results of other fingerprints.
+  def drop_others(self, assigned: range) -> None:
+    """Removes results of other fingerprints before their files are replaced.
 
-    To be called before files are overwritten that belong to them.
+    Args:
+      assigned: of this process; of the chunks after its last one those that
+        would be its own go, too. No process touches those of another, which may
+        just have been replaced.
     """
     for path in self._directory.glob("chunk_*.npz"):
-      if self._fault(int(path.stem.removeprefix("chunk_"))) == _OTHER:
+      k = int(path.stem.removeprefix("chunk_"))
+      if (k - assigned.start) % assigned.step == 0 and self._fault(k) == _OTHER:
         path.unlink(missing_ok=True)
 
   def load(self, chunk: int) -> dict[str, np.ndarray]:
