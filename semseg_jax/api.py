@@ -28,7 +28,7 @@ from semseg_jax import stages
 from semseg_jax.data import arrays
 from semseg_jax.data import datasets
 from semseg_jax.evaluation import record
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled

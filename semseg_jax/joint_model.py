@@ -9,7 +9,7 @@ import numpy as np
 
 from semseg_jax import monitoring
 from semseg_jax.methods import fully_supervised
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import networks
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores

@@ -15,7 +15,7 @@ from absl import logging
 from etils import epath
 
 from semseg_jax import stages as stage_table
-from semseg_jax.methods.common import generator
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import trained
 from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
@@ -198,7 +198,7 @@ def _folder(config, workdir, name, elsewhere) -> epath.Path:
   """Where the stage is that others of the run read."""
   workdir = (elsewhere or {}).get(name, workdir)
   if name in ("gan", "encoder"):
-    workdir = generator.run_of_images(config, workdir)
+    workdir = generators.run_of_images(config, workdir)
   return epath.Path(workdir) / name
 
 

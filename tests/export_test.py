@@ -23,7 +23,7 @@ from semseg_jax.cli import sample
 from semseg_jax.cli import trained_config
 from semseg_jax.interop import pretrained
 from semseg_jax.interop import torch_files
-from semseg_jax.methods.common import generator
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import networks
 from semseg_jax.training import run_dir
 from tests.methods import repurpose
@@ -55,8 +55,8 @@ def test_a_shipped_generator_serves_other_labels(shipped):
   config = semseg_jax.load("tiny").config.copy_and_resolve_references()
   config.unlock()
   config.labels.run = "tiny"
-  assert generator.run_of_images(config, "runs/mine") == shipped
-  variables = generator.load_ema(config, "runs/mine", "test")
+  assert generators.run_of_images(config, "runs/mine") == shipped
+  variables = generators.load_ema(config, "runs/mine", "test")
   assert variables["params"]["const"].dtype == np.float32
 
 

@@ -14,7 +14,7 @@ from semseg_jax import api
 from semseg_jax import experiment
 from semseg_jax import lineage
 from semseg_jax import method_scores
-from semseg_jax.methods.common import generator
+from semseg_jax.methods.common import generators
 from semseg_jax.training import checkpoint
 from semseg_jax.training import run_dir
 from tests.methods import smoke
@@ -168,7 +168,7 @@ def test_another_runs_generator_counts(tmp_path):
   with pytest.raises(ValueError, match="correct config.labels.run"):
     lineage.check_needs(gone, tmp_path, ("label_head",))
   with pytest.raises(FileNotFoundError, match="gone is not there"):
-    generator.load(gone, tmp_path, "the test")
+    generators.load(gone, tmp_path, "the test")
   # Trained again it has other results, though as many steps.
   (workdir / "label_head").rename(workdir / "former")
   _saved(config, workdir, "label_head", 3)

@@ -20,7 +20,7 @@ from ml_collections import config_flags
 from semseg_jax import api
 from semseg_jax import experiment
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import samples
 from semseg_jax.training import console
 from semseg_jax.training import exits

@@ -23,7 +23,7 @@ from semseg_jax.evaluation import counting
 from semseg_jax.evaluation import record
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import projection

@@ -15,7 +15,7 @@ from semseg_jax import experiment
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import plots
 from semseg_jax.evaluation import tables
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.studies import cells as cells_lib
 from semseg_jax.training import checkpoint

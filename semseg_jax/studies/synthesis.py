@@ -35,7 +35,7 @@ from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import tables
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots as shots_lib

@@ -12,7 +12,7 @@ import pytest
 from semseg_jax import experiment
 from semseg_jax.cli import arguments
 from semseg_jax.data import painted
-from semseg_jax.methods.common import generator
+from semseg_jax.methods.common import generators
 from semseg_jax.training import exported
 from semseg_jax.training import loop
 from tests.docs import tutorial_test as tutorial
@@ -23,7 +23,7 @@ _CONFIG = f"{_ROOT}/configs/repurpose_gan/toy_faces.py:shipped"
 
 def test_the_config_takes_the_shipped_generator(tmp_path):
   config = arguments.load_config(_CONFIG)
-  loaded = generator.load(config, tmp_path, "the test")
+  loaded = generators.load(config, tmp_path, "the test")
   assert loaded.module.size == config.data.size
   assert np.isfinite(loaded.mean).all()
   assert "gan" not in config.stages

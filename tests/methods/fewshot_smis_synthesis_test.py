@@ -12,7 +12,7 @@ from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import supervised
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.fewshot_smis import shots
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.ops import segmentation_losses

@@ -12,7 +12,7 @@ from semseg_jax import inversion
 from semseg_jax.cli import sample
 from semseg_jax.data import annotations
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import encoder

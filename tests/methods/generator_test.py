@@ -8,7 +8,7 @@ from semseg_jax import interop
 from semseg_jax.cli import convert
 from semseg_jax.interop import stylegan2 as importer
 from semseg_jax.methods import gan
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import networks
 from semseg_jax.training import checkpoint
 

@@ -11,7 +11,7 @@ from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semantic_gan import combined
 from semseg_jax.methods.semantic_gan import distilled

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semseg_jax.methods import gan
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.semantic_gan import encoder
 from semseg_jax.methods.semantic_gan import labeling
 from semseg_jax.training import checkpoint

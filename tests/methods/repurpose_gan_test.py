@@ -12,7 +12,7 @@ import pytest
 from semseg_jax.data import errors
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import projection

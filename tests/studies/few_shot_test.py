@@ -9,7 +9,7 @@ import pytest
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import fully_supervised
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
 from semseg_jax.studies import cells as cells_lib

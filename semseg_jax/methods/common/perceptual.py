@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from semseg_jax import interop
 from semseg_jax.interop import pretrained
-from semseg_jax.methods.common import generator
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import networks
 from semseg_jax.models import efficientnet_lite
 from semseg_jax.models import perceptual
@@ -137,7 +137,7 @@ def discriminator_features(config, workdir, needed_by) -> Perceptual:
 
   return Perceptual(
       "dr_features",
-      lambda: generator.load_image_discriminator(config, workdir, needed_by),
+      lambda: generators.load_image_discriminator(config, workdir, needed_by),
       features, _mean_squared)
 
 

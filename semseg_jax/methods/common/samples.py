@@ -19,7 +19,7 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data.formats import shared
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.training import run_dir

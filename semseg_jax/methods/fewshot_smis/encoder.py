@@ -18,7 +18,7 @@ import optax
 from semseg_jax import interop
 from semseg_jax.data import datasets
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import trained

@@ -17,7 +17,7 @@ import numpy as np
 
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.models import few_shot
 from semseg_jax.models import stylegan2

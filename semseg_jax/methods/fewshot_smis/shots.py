@@ -26,7 +26,7 @@ from semseg_jax.data import painted
 from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.fewshot_smis import encoder as encoder_lib
 from semseg_jax.methods.fewshot_smis import layout_search
 from semseg_jax.methods.fewshot_smis import pseudo_labels

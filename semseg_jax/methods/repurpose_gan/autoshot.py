@@ -21,7 +21,7 @@ from semseg_jax.data import flips
 from semseg_jax.interop import pretrained
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import segmenter as common_segmenter

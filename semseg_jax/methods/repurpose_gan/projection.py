@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from semseg_jax import inversion
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.repurpose_gan import projection

@@ -20,7 +20,7 @@ from semseg_jax.data import painted
 from semseg_jax.data import transforms
 from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import hypercolumns
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import projection

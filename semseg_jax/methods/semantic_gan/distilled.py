@@ -24,7 +24,7 @@ from semseg_jax.data import sources
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import segmenter
 from semseg_jax.models import stylegan2

@@ -15,7 +15,7 @@ import optax
 from semseg_jax import inversion
 from semseg_jax.methods import supervised
 from semseg_jax.methods.common import data
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import grids
 from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual as perceptual_lib

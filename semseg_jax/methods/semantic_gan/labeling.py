@@ -8,7 +8,7 @@ import jax
 
 from semseg_jax import inversion
 from semseg_jax.methods.common import feature_segmenter
-from semseg_jax.methods.common import generator as generators
+from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import joint_networks
 from semseg_jax.methods.common import networks
