@@ -53,7 +53,7 @@ def blank(config):
 
 
 def training(config, name: str, mesh) -> list[Program]:
-  """The phases of stage `name` on `mesh`; none where it cannot be planned.
+  """The phases of stage `name` on `mesh`; none where it trains nothing.
 
   Args:
     config: the experiment's, `blank`.
@@ -61,13 +61,10 @@ def training(config, name: str, mesh) -> list[Program]:
     mesh: from `mesh.make`.
   """
   stage = stages.of(config, name).make(config, None)
-  # What a step reads may itself be computed from earlier stages.
-  try:
-    frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
-  except TypeError:  # of shapes, or in no folder
-    logging.warning("stage %r is left out: it first computes what it learns "
-                    "from, with trained networks", name)
+  if not stage.steps:  # it computes something, with trained networks
+    logging.warning("stage %r is left out: it trains nothing", name)
     return []
+  frozen = _shapes(stage.load_frozen(), mesh_lib.replicated(mesh))
   key = _shapes(jax.eval_shape(lambda: jax.random.key(0)),
                 mesh_lib.replicated(mesh))
   state = jax.eval_shape(stage.init, key, frozen)
@@ -78,7 +75,9 @@ def training(config, name: str, mesh) -> list[Program]:
     return []
   batch = _shapes(next(iter(stage.train_data(0))),
                   mesh_lib.batch_sharding(mesh))
-  images = max((x.shape[0] for x in jax.tree.leaves(batch)), default=0)
+  # Where a step reads no data it makes its images from random numbers.
+  drawn = jax.eval_shape(lambda key: stage.rngs(key, stage.phases(0)[0]), key)
+  images = max(x.shape[0] for x in jax.tree.leaves(batch or drawn))
   mesh_lib.check_divisible(images, mesh, f"the batch of stage {name!r}")
   counts, period = frequencies(stage)
   whole = {}

@@ -156,8 +156,9 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
 
   Args:
     workdir: its folder, with the stages `gan`, `shots` and `fully_supervised`.
-    layers: maps of the generator; empty for the config's.
+    layers: maps of the generator.
     ks, thresholds: of sparse labeling; without a meaning for dense labeling.
+      Where one of the three is empty the config's is taken.
     split: whose masks the encoders' images are scored on; see `evaluate`.
 
   Returns the rows of the table.
@@ -173,8 +174,8 @@ def study(config, workdir, *, layers=(), ks=(), thresholds=(), split: str = ""
   rows = []
   for layer, k, threshold in itertools.product(
       layers or [config.pseudo.layer],
-      ks if sparse else [config.pseudo.k],
-      thresholds if sparse else [config.pseudo.threshold]):
+      sparse and ks or [config.pseudo.k],
+      sparse and thresholds or [config.pseudo.threshold]):
     one = config.copy_and_resolve_references().unlock()
     one.pseudo.update(layer=layer, k=k, threshold=threshold)
     row = {"layer": "fitted" if fitted else pseudo_labels.feature_layer(

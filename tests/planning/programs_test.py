@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from configs.fewshot_smis import toy_faces as smis_toy_faces
 from configs.repurpose_gan import toy_faces
 from configs.semantic_gan import chest_xray
 from configs.semantic_gan import coffee_leaf
@@ -88,12 +89,20 @@ def test_a_plain_gan_has_no_inversion(mesh):
   assert programs.inversion(plain, mesh) == []
 
 
-def test_a_stage_that_computes_first_is_left_out(mesh, caplog):
+def test_stages_on_a_generator_need_no_trained_one(mesh):
   repurpose = programs.blank(toy_faces.get_config("smoke"))
-  assert programs.training(repurpose, "segmenter", mesh) == []
-  assert "stage 'segmenter' is left out" in caplog.text
-  assert programs.training(repurpose, "autoshot", mesh)
+  for name in ("segmenter", "autoshot"):
+    program, *_ = programs.training(repurpose, name, mesh)
+    assert program.work()[0] > 0
   assert not programs.has_inversion(repurpose)
+
+
+def test_a_stage_that_trains_nothing_is_left_out(mesh, caplog):
+  smis = programs.blank(smis_toy_faces.get_config("smoke"))
+  assert programs.training(smis, "shots", mesh) == []
+  assert "stage 'shots' is left out" in caplog.text
+  (program,) = programs.training(smis, "encoder", mesh)
+  assert program.batch == smis.encoder.batch_size
 
 
 def test_batches_are_scaled_and_made_divisible(config):

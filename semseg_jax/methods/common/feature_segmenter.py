@@ -51,6 +51,13 @@ def example(config, generator):
       tuple(jnp.zeros((1, h, w, 1)) for h, w in generator.noise_shapes))
 
 
+def map_shapes(config, generator, count: int):
+  """Shapes of the maps of `count` images, as `build` learns from them."""
+  return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype),
+      example(config, generator))
+
+
 def build(config, module, example, count: int, load_frozen, *,
           heads: int = 1, steps: int = 0) -> stage.Stage:
   """The stage for any network and feature maps.

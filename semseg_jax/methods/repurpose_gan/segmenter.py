@@ -6,6 +6,7 @@ labeled images are computed once. One update takes one image.
 """
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from semseg_jax.methods.common import feature_segmenter
@@ -29,7 +30,7 @@ def unused(config) -> tuple[str, ...]:
 
 
 def make(config, workdir) -> stage.Stage:
-  """The stage that `config` describes."""
+  """The stage that `config` describes; without `workdir` its shapes alone."""
   source = shots_lib.source(config, workdir)
   generator = generators.module(config)
   module = feature_segmenter.network(config)
@@ -37,6 +38,14 @@ def make(config, workdir) -> stage.Stage:
   extract = hypercolumns.extractor(config, generator, names)
 
   def load_frozen():
+    if workdir is None:  # nothing is trained: shapes, for planning
+      side, shape = hypercolumns.size(config), jax.ShapeDtypeStruct
+      return {
+          "maps": feature_segmenter.map_shapes(
+              config, generator, source.count),
+          "label": shape((source.count, side, side), jnp.int32),
+          "image": shape(
+              (source.count, side, side, config.data.channels), jnp.uint8)}
     trained_generator = generators.load(config, workdir, "stage 'segmenter'")
     shots = source.load(trained_generator)
     maps = hypercolumns.stacked(

@@ -58,11 +58,9 @@ def make(config, workdir) -> stage.Stage:
   def load_frozen():
     images, labels = examples(config)
     if workdir is None:  # nothing is trained: shapes, for planning
-      maps = jax.tree.map(
-          lambda x: jax.ShapeDtypeStruct((len(images), *x.shape[1:]), x.dtype),
-          feature_segmenter.example(config, generator))
-      return {"maps": maps, "label": labels, "image": images,
-              "reconstruction": images}
+      return {
+          "maps": feature_segmenter.map_shapes(config, generator, len(images)),
+          "label": labels, "image": images, "reconstruction": images}
     inverter, frozen = labeling.make_inverter(
         config, workdir, head=False,  # a chunk that is not filled up
         batch_size=min(len(images), config.inversion.batch_size))
