@@ -132,8 +132,12 @@ def run() -> list[str]:
       tables = render.with_block(tables, into)
       if not tables:
         raise ValueError(f"--into={into}: no line <!-- table:NAME --> there")
-    paths = [path for table in tables for path in render.from_records(
-        table, folders, out=out, into=into)]
+    for table in tables:
+      written = render.from_records(table, folders, out=out, into=into)
+      if into and into not in written:
+        problems.append(f"{table.name}: no record below --workdir or --runs, "
+                        f"so {into} keeps the block that it has")
+      paths += written
     for table in tables if folders.elsewhere else ():
       for line in collect.near_misses(
           table, functools.partial(

@@ -53,7 +53,10 @@ def markdown(results: collect.Results, *, brief: bool = False) -> str:
 
 
 def block(results: collect.Results) -> str:
-  """The same for a document: without what has no number or saves no labels."""
+  """The same for a document: without what has no number or saves no labels.
+
+  There is at least one number.
+  """
   table, cells = results.table, results.cells
   there = [[bool(c.values) or c.published is not None for c in row]
            for row in cells]
@@ -63,8 +66,6 @@ def block(results: collect.Results) -> str:
   names = [collect.row_name(table, row)
            for i, row in enumerate(table.rows) if i not in rows]
   names += [c.name for j, c in enumerate(table.columns) if j not in columns]
-  if not rows:
-    return f"{table.title}: no record of a run."
   shown = results._replace(
       table=dataclasses.replace(
           table, rows=tuple(table.rows[i] for i in rows),
@@ -210,7 +211,8 @@ def from_records(table: definition.Table, folders: runs.Folders, *,
   Args:
     folders: where the records are.
     out: folder for NAME.md, NAME.csv, NAME.png.
-    into: a document whose block of this table is replaced.
+    into: a document whose block of this table is replaced; left as it is
+      where there is no record.
 
   Returns what was written.
   """
@@ -218,7 +220,7 @@ def from_records(table: definition.Table, folders: runs.Folders, *,
       table, functools.partial(runs.plain_config, folders=folders, table=table),
       folders.root, folders.elsewhere, runs.unlike)
   paths = list(write(results, out))
-  if into:
+  if into and any(cell.values for row in results.cells for cell in row):
     into.write_text(
         replace_block(into.read_text(), table.name, block(results)))
     paths.append(into)

@@ -120,8 +120,6 @@ def test_block_leaves_out_what_has_no_number(filled):
       dataclasses.replace(row, method="fully_supervised")
       for row in table.rows))
   assert not collect.fewer_labels(results._replace(table=same))
-  empty = collect.results(table, config_of, filled[1] / "nowhere")
-  assert render.block(empty) == "Toy: no record of a run."
 
 
 def test_markdown_has_ours_beside_published(filled):

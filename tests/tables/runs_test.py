@@ -293,6 +293,17 @@ def test_rendered_into_a_document(tmp_path):
   assert (tmp_path / "out/toy_faces.csv").exists()
 
 
+def test_a_block_is_kept_where_there_is_no_record(tmp_path):
+  document = tmp_path / "README.md"
+  text = "<!-- table:toy_faces -->\n| a | table |\n<!-- /table -->\n"
+  document.write_text(text)
+  process = toy.run("--table=toy_faces", "--render", f"--into={document}",
+                    f"--workdir={tmp_path}/mistyped")
+  assert process.returncode == 1
+  assert "toy_faces: no record below" in process.stderr
+  assert document.read_text() == text
+
+
 def test_a_run_of_fewer_stages_has_what_its_stages_give():
   plain = lambda arg: json.loads(
       scenes.get_config(arg).to_json_best_effort())
