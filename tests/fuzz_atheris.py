@@ -31,8 +31,8 @@ with atheris.instrument_imports(include=["semseg_jax", "configs", "pickle"]):
   from semseg_jax.data import id_lists
   from semseg_jax.data import image_files
   from semseg_jax.data import mask_files
+  from semseg_jax.data.formats import contents
   from semseg_jax.data.formats import layout
-  from semseg_jax.data.formats import shared
   from semseg_jax.data.formats import voc
   from semseg_jax.data.sets import folder
   from semseg_jax.interop import network_pickles
@@ -63,7 +63,7 @@ def annotated(name):
     try:
       drawn = layout.find(root)
       for item in drawn.items.values() if drawn else ():
-        item.draw(shared.indices(("background", "leaf"), 255))
+        item.draw(contents.indices(("background", "leaf"), 255))
     except errors.DataError:
       pass
   return target

@@ -13,10 +13,10 @@ import numpy as np
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import new_classes
+from semseg_jax.data import text_files
 from semseg_jax.data.formats import classes_file
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import shared
 from semseg_jax.data.formats import voc
 
 _PARTS = ("train_labeled", "val", "test")
@@ -182,7 +182,7 @@ def _check_names(path, names):
   """Refuses --classes beside a classes.json that says something else."""
   if not names:
     return
-  content = classes_file.checked(shared.read_json(path), path)
+  content = classes_file.checked(text_files.read_json(path), path)
   present = list(classes_file.names(content, path))
   if present not in (list(names), ["background", *names]):
     raise errors.DataError(

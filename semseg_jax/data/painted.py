@@ -19,9 +19,10 @@ from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 from semseg_jax.data import readers
 from semseg_jax.data import sources
+from semseg_jax.data import text_files
+from semseg_jax.data.formats import contents
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import labelme
-from semseg_jax.data.formats import shared
 from semseg_jax.data.sets import folder as folder_layout
 
 _MASK = "_mask.png"
@@ -105,7 +106,7 @@ def read(folder, name: str, spec: datasets.Spec, *,
         label, spec.num_classes, spec.ignore_index, str(path))
   elif (path := folder / f"{name}.json").exists():
     label = labelme.draw(path, str(folder / f"{name}.png"), (
-        shared.indices(spec.class_names, spec.ignore_index)))
+        contents.indices(spec.class_names, spec.ignore_index)))
   else:
     raise errors.DataError(
         f"{folder}: image {name}.png has no mask: paint {name}{_MASK} or "
@@ -122,7 +123,7 @@ def read(folder, name: str, spec: datasets.Spec, *,
 
 def _is_labelme(path):
   """Whether a JSON file is LabelMe's, told from others of the folder."""
-  return labelme.recognises(shared.read_json(path))
+  return labelme.recognises(text_files.read_json(path))
 
 
 def read_all(folder, names: Sequence[str], spec: datasets.Spec, *,

@@ -7,8 +7,8 @@ import json
 import numpy as np
 from PIL import Image
 
+from semseg_jax.data.formats import contents
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import shared
 
 W, H = 12, 8
 # [top, left) to [bottom, right) of what every format draws: 1 leaf, 2 spot.
@@ -94,4 +94,4 @@ def voc_xml(root):
 
 def mask_of(root, names=("background", "leaf", "spot"), name="a"):
   data = layout.find(root)
-  return data.items[name].draw(shared.indices(names, 255))
+  return data.items[name].draw(contents.indices(names, 255))

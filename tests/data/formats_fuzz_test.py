@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import numpy as np
 
 from semseg_jax.data import errors
+from semseg_jax.data.formats import contents
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import shared
 from tests.data import annotated
 
 FAST = settings(max_examples=100, deadline=None, suppress_health_check=[
@@ -34,7 +34,7 @@ def drawn(root):
     data = layout.find(root)
     for item in data.items.values() if data else ():
       with contextlib.suppress(errors.DataError):
-        mask = item.draw(shared.indices(("background", "leaf"), 255))
+        mask = item.draw(contents.indices(("background", "leaf"), 255))
         assert mask.dtype == np.uint8
         assert mask.ndim == 2
 

@@ -11,8 +11,10 @@ import pathlib
 import re
 
 from semseg_jax.data import errors
+from semseg_jax.data import text_files
+from semseg_jax.data.formats import contents
+from semseg_jax.data.formats import drawing
 from semseg_jax.data.formats import image_index
-from semseg_jax.data.formats import shared
 
 NAME = "coco"
 _SPLITS = {"train": "train_labeled", "val": "val", "valid": "val",
@@ -26,7 +28,7 @@ def recognises(content) -> bool:
       ) and isinstance(content.get("annotations", []), list)
 
 
-def read(root: pathlib.Path, files) -> shared.Annotations:
+def read(root: pathlib.Path, files) -> contents.Annotations:
   """The annotations of a folder.
 
   Args:
@@ -38,8 +40,8 @@ def read(root: pathlib.Path, files) -> shared.Annotations:
   index = image_index.ImageIndex(root)
   items, splits, labels, notes = {}, {}, [], []
   for path in files:
-    content = shared.read_json(path)
-    with shared.parsing(f"{path}: not a COCO file"):
+    content = text_files.read_json(path)
+    with text_files.parsing(f"{path}: not a COCO file"):
       names, boxes, empty = _read_one(path, content, index, items, labels)
     if boxes:
       notes.append(f"{path.name}: {boxes} annotations have a box alone, which "
@@ -52,8 +54,8 @@ def read(root: pathlib.Path, files) -> shared.Annotations:
   given = {k: tuple(v) for k, v in splits.items() if k}
   if len(given) < 2 or "" in splits:
     given = {}
-  return shared.Annotations(
-      NAME, shared.ordered(labels), items, given, notes=notes)
+  return contents.Annotations(
+      NAME, contents.ordered(labels), items, given, notes=notes)
 
 
 def _read_one(path, content, index, items, labels):
@@ -82,7 +84,7 @@ def _read_one(path, content, index, items, labels):
              else f"{items[name].file} lists too")
       raise errors.DataError(f"{path}: lists {index.path(name)}, which {who}")
     known[_id(image["id"])] = name
-    items[name] = shared.Annotated(
+    items[name] = contents.Annotated(
         index.path(name), str(path), functools.partial(
             _draw, f"{path}, image {image['file_name']}", index.path(name),
             image.get("width"), image.get("height"), of_image[_id(image["id"])],
@@ -97,20 +99,20 @@ def _read_one(path, content, index, items, labels):
 
 
 def _draw(where, file, width, height, shapes, categories, indices):
-  canvas = shared.Canvas(
-      *shared.stated_size(width, height, file), indices, where)
+  canvas = drawing.Canvas(
+      *drawing.stated_size(width, height, file), indices, where)
   size = canvas.height, canvas.width
   for a in sorted(shapes, key=lambda a: not a.get("iscrowd")):
     label, drawn = categories[_id(a["category_id"])], a.get("segmentation")
     what = f"{where}, annotation {a.get('id', '?')}"
-    with shared.parsing(
+    with text_files.parsing(
         f"{what}: neither polygons nor run lengths nor a box"):
       if isinstance(drawn, dict):
         if tuple(drawn["size"]) != size:
           raise errors.DataError(
               f"{what}: run lengths of {drawn['size']} rows and columns, but "
               f"the image has {list(size)}")
-        canvas.fill(shared.run_lengths(
+        canvas.fill(drawing.run_lengths(
             drawn["counts"], *size, what), label)
       elif drawn:
         polygons = [canvas.points(p) for p in drawn]
@@ -135,7 +137,7 @@ def _id(value):
 
 
 def _image_id(index, path, file_name):
-  relative = shared.relative(file_name, str(path))
+  relative = text_files.relative(file_name, str(path))
   near = (
       path.parent / path.stem, path.parent, path.parent.parent,
       path.parent / "images",

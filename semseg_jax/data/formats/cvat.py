@@ -9,8 +9,10 @@ import pathlib
 import numpy as np
 
 from semseg_jax.data import errors
+from semseg_jax.data import text_files
+from semseg_jax.data.formats import contents
+from semseg_jax.data.formats import drawing
 from semseg_jax.data.formats import image_index
-from semseg_jax.data.formats import shared
 
 NAME = "cvat"
 _SHAPES = ("polygon", "box", "ellipse", "mask")
@@ -24,12 +26,12 @@ def recognises(root) -> bool:
   return root.tag == "annotations" and root.find("image") is not None
 
 
-def read(root: pathlib.Path, files) -> shared.Annotations:
+def read(root: pathlib.Path, files) -> contents.Annotations:
   """The annotations of a folder; see `labelme.read`."""
   index = image_index.ImageIndex(root)
   items, labels, colors, splits = {}, [], {}, {}
   for path in files:
-    tree = shared.read_xml(path)
+    tree = text_files.read_xml(path)
     for label in tree.iter("label"):
       name = label.findtext("name")
       if name:
@@ -43,7 +45,7 @@ def read(root: pathlib.Path, files) -> shared.Annotations:
             f"{items[name].file} too")
       labels += [s.get("label") or "" for s in image
                  if s.tag in (*_SHAPES, *_LINES)]
-      items[name] = shared.Annotated(
+      items[name] = contents.Annotated(
           index.path(name), str(path), functools.partial(
               _draw, f"{path}, image {image.get('name')}", image))
       split = _SPLITS.get((image.get("subset") or "").lower())
@@ -51,15 +53,15 @@ def read(root: pathlib.Path, files) -> shared.Annotations:
   given = {k: tuple(v) for k, v in splits.items() if k}
   if None in splits or len(given) < 2:
     given = {}
-  return shared.Annotations(
-      NAME, shared.ordered(labels), items, given, colors)
+  return contents.Annotations(
+      NAME, contents.ordered(labels), items, given, colors)
 
 
 def _draw(where, image, indices) -> np.ndarray:
-  canvas = shared.Canvas(
+  canvas = drawing.Canvas(
       image.get("width"), image.get("height"), indices, where)
   shapes = [s for s in image if s.tag in (*_SHAPES, *_LINES)]
-  with shared.parsing(f"{where}: not CVAT's XML"):
+  with text_files.parsing(f"{where}: not CVAT's XML"):
     for shape in sorted(shapes, key=lambda s: int(s.get("z_order") or 0)):
       _draw_shape(canvas, shape, where)
   return canvas.mask
@@ -102,11 +104,11 @@ def _mask(canvas, shape, where):
         f"{where}: a mask of {width} x {height} pixels in an image of "
         f"{canvas.width} x {canvas.height}")
   runs = [int(x) for x in shape.get("rle").split(",") if x.strip()]
-  return shared.run_lengths(runs, width, height, where).T
+  return drawing.run_lengths(runs, width, height, where).T
 
 
 def _image_id(index, path, name):
-  relative = shared.relative(name, str(path))
+  relative = text_files.relative(name, str(path))
   folders = (index.folder, path.parent, path.parent / "images")
   return index.match(path, (f / relative for f in folders),
                      [relative.with_suffix("").as_posix()], f"names {name!r}")

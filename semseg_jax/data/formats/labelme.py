@@ -14,8 +14,10 @@ import numpy as np
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import text_files
+from semseg_jax.data.formats import contents
+from semseg_jax.data.formats import drawing
 from semseg_jax.data.formats import image_index
-from semseg_jax.data.formats import shared
 
 NAME = "labelme"
 _POLYGONS = ("polygon", "rotation", "oriented_rectangle")
@@ -27,7 +29,7 @@ def recognises(content) -> bool:
   return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 
-def read(root: pathlib.Path, files) -> shared.Annotations:
+def read(root: pathlib.Path, files) -> contents.Annotations:
   """The annotations of a folder.
 
   Args:
@@ -39,18 +41,18 @@ def read(root: pathlib.Path, files) -> shared.Annotations:
   index = image_index.ImageIndex(root)
   items, labels = {}, []
   for path in files:
-    content = shared.read_json(path)
+    content = text_files.read_json(path)
     name = _image_id(index, path, content)
     if name in items:
       raise errors.DataError(
           f"{path}: a second file of {index.path(name)}, beside "
           f"{items[name].file}")
     labels += [label for label, _ in _shapes(content, path)]
-    items[name] = shared.Annotated(
+    items[name] = contents.Annotated(
         index.path(name), str(path),
         functools.partial(draw, path, index.path(name)))
-  return shared.Annotations(
-      NAME, tuple(sorted(shared.ordered(labels))), items)
+  return contents.Annotations(
+      NAME, tuple(sorted(contents.ordered(labels))), items)
 
 
 def draw(path, image, indices) -> np.ndarray:
@@ -62,10 +64,10 @@ def draw(path, image, indices) -> np.ndarray:
 
   Raises errors.DataError: names the file and what is wrong with it.
   """
-  content = shared.read_json(path)
-  with shared.parsing(f"{path}: not a LabelMe file"):
+  content = text_files.read_json(path)
+  with text_files.parsing(f"{path}: not a LabelMe file"):
     shapes = _shapes(content, path)
-    canvas = shared.Canvas(*shared.stated_size(
+    canvas = drawing.Canvas(*drawing.stated_size(
         content.get("imageWidth"), content.get("imageHeight"), image),
                                 indices, str(path))
     for label, shape in shapes:
@@ -74,7 +76,7 @@ def draw(path, image, indices) -> np.ndarray:
 
 
 def _shapes(content, path):
-  with shared.parsing(f"{path}: not a LabelMe file"):
+  with text_files.parsing(f"{path}: not a LabelMe file"):
     shapes = [(s["label"], dict(s)) for s in content["shapes"]]
   for label, _ in shapes:
     if not isinstance(label, str) or not label.strip():

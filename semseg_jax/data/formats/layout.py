@@ -5,11 +5,12 @@ import pathlib
 import re
 
 from semseg_jax.data import errors
+from semseg_jax.data import text_files
 from semseg_jax.data.formats import coco
+from semseg_jax.data.formats import contents
 from semseg_jax.data.formats import cvat
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import labelme
-from semseg_jax.data.formats import shared
 from semseg_jax.data.formats import voc
 
 # What some tools append to the name of a mask.
@@ -132,7 +133,7 @@ def refuse_parts(root: pathlib.Path) -> None:
           "likewise")
 
 
-def find(root: pathlib.Path) -> shared.Annotations | None:
+def find(root: pathlib.Path) -> contents.Annotations | None:
   """The annotations of a folder without mask files; None: there are none.
 
   Raises errors.DataError: names a file that is broken, or two formats.
@@ -168,9 +169,9 @@ def _known(path):
 
 def _kind(path):
   if path.suffix.lower() == ".json":
-    content, kinds = shared.read_json(path), _JSON
+    content, kinds = text_files.read_json(path), _JSON
   else:
-    content, kinds = shared.read_xml(path), _XML
+    content, kinds = text_files.read_xml(path), _XML
   return next((k for k in kinds if k.recognises(content)), None)
 
 

@@ -11,8 +11,10 @@ import pathlib
 import numpy as np
 
 from semseg_jax.data import errors
+from semseg_jax.data import text_files
+from semseg_jax.data.formats import contents
+from semseg_jax.data.formats import drawing
 from semseg_jax.data.formats import image_index
-from semseg_jax.data.formats import shared
 
 NAME = "voc"
 _SPLITS = {"train": "train_labeled", "val": "val", "test": "test"}
@@ -53,12 +55,12 @@ def lists(root: pathlib.Path) -> dict[str, pathlib.Path]:
   return files if len(files) > 1 else {}
 
 
-def read(root: pathlib.Path, files) -> shared.Annotations:
+def read(root: pathlib.Path, files) -> contents.Annotations:
   """The annotations of XML files; see `labelme.read`."""
   index = image_index.ImageIndex(root)
   items, labels, boxes = {}, [], 0
   for path in files:
-    tree = shared.read_xml(path)
+    tree = text_files.read_xml(path)
     name = _image_id(index, path, tree)
     if name in items:
       raise errors.DataError(
@@ -66,19 +68,19 @@ def read(root: pathlib.Path, files) -> shared.Annotations:
           f"{items[name].file}")
     labels += [o.findtext("name") or "" for o in tree.iter("object")]
     boxes += sum(o.find("polygon") is None for o in tree.iter("object"))
-    items[name] = shared.Annotated(
+    items[name] = contents.Annotated(
         index.path(name), str(path), functools.partial(_draw, str(path), tree))
   notes = [f"{boxes} objects have a box alone, which is filled as a rectangle"
            ] if boxes else []
-  return shared.Annotations(
-      NAME, tuple(sorted(shared.ordered(labels))), items, notes=notes)
+  return contents.Annotations(
+      NAME, tuple(sorted(contents.ordered(labels))), items, notes=notes)
 
 
 def _draw(where, tree, indices) -> np.ndarray:
   size = tree.find("size")
-  canvas = shared.Canvas(
+  canvas = drawing.Canvas(
       size.findtext("width"), size.findtext("height"), indices, where)
-  with shared.parsing(f"{where}: not VOC's XML"):
+  with text_files.parsing(f"{where}: not VOC's XML"):
     for thing in tree.iter("object"):
       _draw_object(canvas, thing, where)
   return canvas.mask
@@ -112,7 +114,7 @@ def _draw_object(canvas, thing, where):
 
 def _image_id(index, path, tree):
   named = tree.findtext("filename") or path.stem
-  relative = shared.relative(named, str(path))
+  relative = text_files.relative(named, str(path))
   return index.match(
       path, (f / relative for f in (path.parent, index.folder)),
       (relative.with_suffix("").as_posix(), relative.as_posix(), path.stem),

@@ -27,10 +27,11 @@ from semseg_jax.data import new_classes
 from semseg_jax.data import new_folder
 from semseg_jax.data import pascal
 from semseg_jax.data import store
+from semseg_jax.data import text_files
 from semseg_jax.data.formats import classes_file
+from semseg_jax.data.formats import contents
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
-from semseg_jax.data.formats import shared
 
 # Lists that are subsets of a split, not splits of their own.
 _SUBSET = re.compile(r"labeled_\d+_seed\d+|unlabeled_\d+")
@@ -179,7 +180,7 @@ def reading(root: pathlib.Path, spec: datasets.Spec, drawn=()) -> dict:
 
   Args:
     root: with classes.json, if any.
-    drawn: {key: `shared.Annotated`} of images whose masks are drawn.
+    drawn: {key: `contents.Annotated`} of images whose masks are drawn.
   """
   legend = read_legend(root, spec)
   drawn = dict(drawn)
@@ -283,7 +284,7 @@ class _Files:
   def _mask_path(self, text, list_file):
     relative = text.lstrip("/")
     for folder in (self.root, self.folder, self.root / "masks"):
-      if folder and (path := shared.below(
+      if folder and (path := text_files.below(
           folder, relative, str(list_file))).is_file():
         return str(path)
     raise errors.DataError(
@@ -351,7 +352,7 @@ def _read(item, channels, *, legend, drawn):
   del channels
   mask = None
   if item.key in drawn and item.masks:
-    mask = drawn[item.key].draw(shared.indices(
+    mask = drawn[item.key].draw(contents.indices(
         legend.class_names, legend.ignore_index))
   elif item.masks:
     path, = item.masks
@@ -368,7 +369,7 @@ def _content(path):
         f"prepare --data_dir={path.parent}" + (
             "" if new_folder.has_lists(path.parent) else
             " --split=0.8,0.1,0.1, with lists of images"))
-  return classes_file.checked(shared.read_json(path), path)
+  return classes_file.checked(text_files.read_json(path), path)
 
 
 def _unlabeled(split):

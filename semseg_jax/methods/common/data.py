@@ -16,11 +16,11 @@ from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import statistics
 from semseg_jax.data import subsets
-from semseg_jax.data.formats import shared
+from semseg_jax.data.formats import contents
 from semseg_jax.ops import image_ops
 
 # Names of a class 0 that is what no other class is.
-_BACKGROUNDS = (*shared.BACKGROUND, "rest", "unknown", "other", "none")
+_BACKGROUNDS = (*contents.BACKGROUND, "rest", "unknown", "other", "none")
 
 
 def dataset(config) -> datasets.Dataset:

@@ -18,7 +18,7 @@ import numpy as np
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
-from semseg_jax.data.formats import shared
+from semseg_jax.data import text_files
 from semseg_jax.methods.common import generators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
@@ -169,7 +169,7 @@ def _record(folder):
   if not path.exists():
     raise errors.DataError(
         f"{path}: missing; images to paint are written by semseg-jax sample")
-  return shared.read_json(path)
+  return text_files.read_json(path)
 
 
 def _difference(old, new):

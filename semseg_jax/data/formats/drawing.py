@@ -1,12 +1,7 @@
-"""What every format gives, and the checks that all of them need."""
+"""Masks of the shapes and run lengths that annotations hold."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
-import contextlib
-import dataclasses
-import json
-import pathlib
-from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
@@ -15,48 +10,11 @@ from pycocotools import mask as coco_masks
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data.formats import contents
 
-BACKGROUND = ("background", "_background_", "__background__")
-IGNORED = ("__ignore__", "ignore", "void")
 # Coordinates may lie outside of the image by this many of its sides.
 _OUTSIDE = 4
-_MAX_TEXT = 1 << 30
 _MAX_POINTS = 1_000_000
-
-# {label: index} -> uint8 [H, W].
-Draw = Callable[[Mapping[str, int]], np.ndarray]
-
-
-@dataclasses.dataclass
-class Annotated:
-  """One image with what was drawn on it.
-
-  image: path. file: the annotations' path. draw: makes the mask.
-  """
-  image: str
-  file: str
-  draw: Draw
-
-
-@dataclasses.dataclass
-class Annotations:
-  """A folder's annotations.
-
-  name: of the format.
-  labels: names of all classes in the data's own order, without background and
-    ignored regions.
-  items: {id: image and mask}.
-  splits: {name: ids} where the data has them, else {}.
-  colors: {label: (r, g, b)} where the data has them.
-  notes: what a user should know, a line each.
-  """
-  name: str
-  labels: tuple[str, ...]
-  items: dict[str, Annotated]
-  splits: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-  colors: dict[str, tuple[int, int, int]] = dataclasses.field(
-      default_factory=dict)
-  notes: list[str] = dataclasses.field(default_factory=list)
 
 
 class Canvas:
@@ -114,7 +72,7 @@ class Canvas:
     self.fill(xs * xs + ys * ys <= 1, label)
 
   def index(self, label: str) -> int:
-    if label.lower() in (*BACKGROUND, *IGNORED):
+    if label.lower() in (*contents.BACKGROUND, *contents.IGNORED):
       label = label.lower()
     if label not in self._indices:
       raise errors.DataError(
@@ -200,101 +158,6 @@ def stated_size(width, height, image: str):
     return width, height
   return image_files.upright(
       image_files.load(image_files.read_bytes(image), image)).size
-
-
-@contextlib.contextmanager
-def parsing(what: str):
-  """Names `what` ("FILE: not a ... file") where its content is not as expected.
-
-  Raises errors.DataError: also where the body raises one, which is passed on.
-  """
-  try:
-    yield
-  except errors.DataError:
-    raise
-  except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
-    raise errors.DataError(f"{what} ({type(e).__name__}: {e})") from e
-
-
-def read_json(path):
-  """The content of a JSON file.
-
-  Raises errors.DataError: it cannot be read.
-  """
-  text = _text(path)
-  try:
-    return json.loads(text)
-  except RecursionError as e:
-    raise errors.DataError(f"{path}: JSON nested too deeply") from e
-  except ValueError as e:
-    raise errors.DataError(f"{path}: not valid JSON ({e})") from e
-
-
-def read_xml(path) -> ElementTree.Element:
-  """The root of an XML file; document types and entities are refused.
-
-  Raises errors.DataError: it cannot be read.
-  """
-  text = _text(path)
-  if "<!DOCTYPE" in text or "<!ENTITY" in text:
-    raise errors.DataError(
-        f"{path}: XML with a document type, which no annotation has")
-  try:
-    return ElementTree.fromstring(text.encode())
-  except (
-      ElementTree.ParseError, LookupError, ValueError, RecursionError) as e:
-    raise errors.DataError(f"{path}: not valid XML ({e})") from e
-
-
-def relative(name: str, where: str) -> pathlib.PurePosixPath:
-  """Path of an image below its folder, as annotations name it; of a path of
-  another machine, or one that leads out of the folder, the last part.
-
-  Raises errors.DataError: it is empty.
-  """
-  path = pathlib.PurePosixPath(str(name).replace("\\", "/"))
-  leads_out = ".." in path.parts or path.is_absolute() or ":" in str(path)
-  path = pathlib.PurePosixPath(path.name) if leads_out else path
-  if path.name in ("", ".."):
-    raise errors.DataError(f"{where}: an image without a name ({name!r})")
-  return path
-
-
-def _text(path):
-  try:
-    with open(path, "rb") as file:
-      content = file.read(_MAX_TEXT + 1)
-  except OSError as e:
-    raise errors.DataError(f"{path}: cannot be read ({e.strerror})") from e
-  if len(content) > _MAX_TEXT:
-    raise errors.DataError(f"{path}: more than {_MAX_TEXT >> 20} MiB")
-  try:
-    text = content.decode("utf-8-sig")
-  except UnicodeDecodeError as e:
-    raise errors.DataError(f"{path}: not a UTF-8 text file") from e
-  return text
-
-
-def ordered(labels) -> tuple[str, ...]:
-  """Labels without background and ignored regions, each once."""
-  return tuple(x for x in dict.fromkeys(labels)
-               if x.lower() not in (*BACKGROUND, *IGNORED))
-
-
-def indices(class_names, ignore_index: int) -> dict[str, int]:
-  """{label: index}: the classes, background by any of its names, ignored."""
-  known = {name: ignore_index for name in IGNORED}
-  if class_names:
-    known |= {name: 0 for name in BACKGROUND}
-  return known | {name: i for i, name in enumerate(class_names)}
-
-
-def below(root: pathlib.Path, name: str, where: str) -> pathlib.Path:
-  """`root`/`name`, which must not lead out of the root."""
-  parts = pathlib.PurePosixPath(str(name).replace("\\", "/")).parts
-  if "\0" in str(name) or ".." in parts or not parts:
-    raise errors.DataError(f"{where}: {name!r} leads out of the folder")
-  return root.joinpath(*parts)
 
 
 def _unpacked(text):
