@@ -5,10 +5,14 @@ import io
 
 import numpy as np
 
+from semseg_jax.data import pipeline
 from semseg_jax.data import views
 from semseg_jax.methods.common import data
+from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import classifiers
+from semseg_jax.methods.semisup import fusion
 from semseg_jax.ops import class_scores
+from semseg_jax.ops import image_ops
 
 _BATCH = 32
 # Stages whose scores are compared, the teacher first.
@@ -68,14 +72,44 @@ def validator(config, module):
   return validate
 
 
+def of_segmenter(config, predict, source):
+  """(scores, truth), both [N, C], of the classes that a segmenter sees.
+
+  A class's score is its largest probability in the image: what the teacher has
+  to be better than for fusion to help.
+
+  Args:
+    predict: from `segmenter.restored`.
+    source: labeled images.
+  """
+  padded = data.padding(config)
+  scores, truth = [], []
+  for batch in pipeline.eval_batches(
+      source, size=data.evaluation_shape(config),
+      batch_size=config.evaluation.batch_size, fill=padded):
+    for logits, index in zip(
+        predict(batch["image"]), batch["index"][batch["mask"]], strict=False):
+      label = source[int(index)]["label"]
+      logits = fusion.of_classes(image_ops.fit_logits(
+          logits, label.shape, padded=padded is not None))
+      odds = np.exp(logits - logits.max(-1, keepdims=True))
+      scores.append((odds / odds.sum(-1, keepdims=True)).max((0, 1)))
+      truth.append(views.presence(
+          label, config.data.num_classes, data.ignore_index(config)))
+  return np.stack(scores), np.stack(truth)
+
+
 def write(config, workdir, source, folder) -> dict:
   """Scores a split with `mlmt` and, if trained, the plain `classifier`.
 
   Writes scores_<stage>.csv, a row per image, and returns what `quality`
   gives by stage, with "average_precision" by class and the "roc" curves'
-  points.
+  points; without a curve that of the segmenters, by `of_segmenter`.
   """
   names = data.dataset(config).spec.class_names
+  by_class = lambda *values: {"average_precision": {
+      n: None if np.isnan(x) else float(x) for n, x in zip(
+          names, class_scores.average_precision(*values), strict=True)}}
   report = {}
   for stage in _STAGES:
     if stage not in config.stages:
@@ -89,13 +123,14 @@ def write(config, workdir, source, folder) -> dict:
     writer.writerows((i, *(f"{x:.6f}" for x in row)) for i, row in zip(
         source.ids, scores, strict=True))
     (folder / f"scores_{stage}.csv").write_text(text.getvalue())
-    precision = class_scores.average_precision(scores, truth)
     false, true = class_scores.roc_curve(scores, truth)
     # As many points as a plot shows.
     shown = np.unique(np.linspace(0, len(false) - 1, 200).astype(int))
-    report[stage] = quality(scores, truth) | {
-        "average_precision": {
-            n: None if np.isnan(x) else float(x)
-            for n, x in zip(names, precision, strict=True)},
+    report[stage] = quality(scores, truth) | by_class(scores, truth) | {
         "roc": [false[shown].tolist(), true[shown].tolist()]}
+  for stage in fusion.SEGMENTERS:
+    if stage in config.stages:
+      values = of_segmenter(
+          config, segmenter.restored(config, workdir, stage), source)
+      report[stage] = quality(*values) | by_class(*values)
   return report

@@ -14,19 +14,22 @@ from semseg_jax.ops import class_scores
 from semseg_jax.ops import scores
 
 # Methods whose segmentations are fused.
-_SEGMENTERS = ("supervised", "s4gan")
+SEGMENTERS = ("supervised", "s4gan")
 
 
 def fused(config, logits, image_scores, tau: float):
-  """Logits [N, H, W, C] under the scores [N, C] of their images.
-
-  One channel, a U-Net's for two classes, counts as that of class 1 beside 0.
-  """
-  if logits.shape[-1] == 1:
-    logits = np.concatenate([np.zeros_like(logits), logits], -1)
+  """Logits [N, H, W, C] under the scores [N, C] of their images."""
   remaining = class_scores.present(
       image_scores, tau, inclusive=config.match_official)
-  return class_scores.fuse(logits, remaining, multiply=config.match_official)
+  return class_scores.fuse(
+      of_classes(logits), remaining, multiply=config.match_official)
+
+
+def of_classes(logits: np.ndarray) -> np.ndarray:
+  """A channel for each class: a U-Net's one of two classes is that of class 1
+  beside 0."""
+  return logits if logits.shape[-1] > 1 else np.concatenate(
+      [np.zeros_like(logits), logits], -1)
 
 
 def check_tau(tau: float) -> None:
@@ -46,7 +49,7 @@ def combiner(config, workdir):
     image_scores = score([source[int(i)]["image"] for i in indices])
     return {f"{name}+mlmt": {"logits": fused(
         config, np.asarray(methods[name]["logits"]), image_scores, tau)}
-            for name in _SEGMENTERS if name in methods}
+            for name in SEGMENTERS if name in methods}
 
   return combine
 
@@ -63,7 +66,7 @@ def search(config, workdir, taus) -> list[dict]:
   """
   for tau in taus:
     check_tau(tau)
-  names = [n for n in _SEGMENTERS if n in config.stages]
+  names = [n for n in SEGMENTERS if n in config.stages]
   if "mlmt" not in config.stages or not names:
     raise ValueError(
         "tau is chosen for a run with the stages 'mlmt' and 'supervised' or "
