@@ -13,7 +13,9 @@ cells train, in workdir/few_shot/eval/SPLIT.
 After an interruption run it again: finished cells are not computed again.
 """
 
+from collections.abc import Callable
 import time
+from typing import NamedTuple
 
 from etils import epath
 import numpy as np
@@ -28,6 +30,13 @@ from semseg_jax.training import checkpoint
 
 AUTO_SHOT, OTHER_STYLES = "auto-shot", "auto-shot in other styles"
 _SAMPLES = 64  # fresh ones, to score on
+
+
+class Direct(NamedTuple):
+  """A trained network that labels images: by (row's name, shots, trial)."""
+  method: str  # its key in what `predict` gives
+  predict: Callable  # (images, indices) -> {method: {"logits"}}
+  saved: int  # when its checkpoint was written, in nanoseconds
 
 
 def write(config, workdir, *, shots, segmenters, trials: int | None = None,
@@ -57,78 +66,20 @@ def write(config, workdir, *, shots, segmenters, trials: int | None = None,
         "U-Net's labels")
   experiment.check_data(config)
   folder = epath.Path(workdir) / "table"
-  rows, cells = [], {}
-  for k in shots:
-    for trial in range(trials):
-      for kind in segmenters:
-        cells[k, kind, trial] = cells_lib.Cell(
-            f"{kind}_shots{k}_draw{trial}", cells_lib.changed(
-                config, **{"few_shot.kind": kind, "shots.count": k,
-                           "shots.trial": trial}, **_epochs(updates, k)))
-  cells_lib.train_segmenters(cells.values(), workdir, folder)
-  predict, segment = cells_lib.predictor(
-      config, workdir, folder, cells.values())
   splits = _splits(config)
-  names = [[c.name, checkpoint.saved_at(folder / c.name / "segmenter/ckpt")]
-           for c in cells.values()]
-  scores = {s: cells_lib.score(config, predict, s, folder / "inversion", names)
-            for s in splits}
-  valid = cells_lib.score(
-      config, predict, config.data.validation, folder / "inversion", names,
-      limit=config.data.num_validation_images)
-
-  sampled = cells_lib.score_samples(config, workdir, segment, _SAMPLES)
-  direct = {}
-  for k in shots:
-    for kind in segmenters:
-      for s in splits:
-        rows.append(_row(k, f"inversion, {kind}", s, [
-            scores[s][cells[k, kind, d].name] for d in range(trials)]))
-      if sampled:
-        rows.append(_row(k, f"features, {kind}", "samples", [
-            sampled[cells[k, kind, d].name] for d in range(trials)]))
-    best = max(segmenters, key=lambda kind, k=k: np.mean(
-        [valid[cells[k, kind, d].name] for d in range(trials)]))
-    # As published, and in other styles, if the config asks for them.
-    styles = config.autoshot.get("styles", 0.0)
-    teacher = cells[k, best, 0]
-    for name, value in ((AUTO_SHOT, 0.0), (OTHER_STYLES, styles)):
-      if name == OTHER_STYLES and not styles:
-        continue
-      cell = cells_lib.Cell(
-          teacher.name + ("_styles" if value else ""),
-          cells_lib.changed(teacher.config, **{"autoshot.styles": value}))
-      cells_lib.train(
-          cell, "autoshot", autoshot.make(
-              cell.config, workdir, teacher=folder / teacher.name),
-          workdir, folder, {"segmenter": folder / teacher.name})
-      direct[f"{name}, {best}", k, 0] = (
-          "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
-          checkpoint.saved_at(folder / cell.name / "autoshot/ckpt"))
-    for trial in range(baseline_trials or trials):
-      cell = cells_lib.Cell(f"supervised_labels{k}_draw{trial}",
-                            cells_lib.changed(config, **{
-                                "data.num_labeled": k,
-                                "data.split_seed": trial}))
-      cells_lib.train(
-          cell, "supervised", supervised.make(cell.config, workdir), workdir,
-          folder)
-      direct["supervised", k, trial] = (
-          "supervised", segmenter.predictor(
-              cell.config, folder / cell.name, "supervised"),
-          checkpoint.saved_at(folder / cell.name / "supervised/ckpt"))
-
-  def predict_direct(images, indices):
-    return {_name(key): p(images, indices)[method]["logits"]
-            for key, (method, p, _) in direct.items()}
-
-  names = [[_name(key), saved] for key, (_, _, saved) in direct.items()]
-  for s in splits:
-    values = cells_lib.score(
-        config, predict_direct, s, folder / "direct", names)
-    for method, k in dict.fromkeys(key[:2] for key in direct):
-      rows.append(_row(k, method, s, [
-          values[_name(key)] for key in direct if key[:2] == (method, k)]))
+  cells = {
+      (k, kind, trial): cells_lib.Cell(
+          f"{kind}_shots{k}_draw{trial}", cells_lib.changed(
+              config, **{"few_shot.kind": kind, "shots.count": k,
+                         "shots.trial": trial}, **_epochs(updates, k)))
+      for k in shots for trial in range(trials) for kind in segmenters}
+  cells_lib.train_segmenters(cells.values(), workdir, folder)
+  rows, best = _inversions(config, workdir, folder, cells, splits)
+  direct = _autoshots(config, workdir, folder, {
+      k: (kind, cells[k, kind, 0]) for k, kind in best.items()})
+  direct |= _baselines(
+      config, workdir, folder, shots, baseline_trials or trials)
+  rows += _scores_of_direct(config, folder, direct, splits)
   rows.sort(key=lambda r: (
       [*splits, "samples"].index(r["split"]), r["shots"]))
   for s in splits:
@@ -142,6 +93,95 @@ def write(config, workdir, *, shots, segmenters, trials: int | None = None,
             "updates": updates})
   tables.write(folder, rows, [
       {k: v for k, v in r.items() if k != "trials"} for r in rows])
+  return rows
+
+
+def _inversions(config, workdir, folder, cells, splits):
+  """Scores of each segmenter on inverted images and on fresh samples.
+
+  Args:
+    cells: {(shots, kind, trial): cell with a trained segmenter}.
+
+  Returns (rows, {shots: the kind that is best on validation}).
+  """
+  predict, segment = cells_lib.predictor(
+      config, workdir, folder, cells.values())
+  names = [[c.name, checkpoint.saved_at(folder / c.name / "segmenter/ckpt")]
+           for c in cells.values()]
+  score = lambda split, limit=0: cells_lib.score(
+      config, predict, split, folder / "inversion", names, limit=limit)
+  scores = {s: score(s) for s in splits}
+  valid = score(config.data.validation, config.data.num_validation_images)
+  sampled = cells_lib.score_samples(config, workdir, segment, _SAMPLES)
+  rows, means = [], {}
+  for k, kind in dict.fromkeys(key[:2] for key in cells):
+    of = lambda values, k=k, kind=kind: [
+        values[cell.name] for key, cell in cells.items()
+        if key[:2] == (k, kind)]
+    rows += [_row(k, f"inversion, {kind}", s, of(scores[s])) for s in splits]
+    if sampled:
+      rows.append(_row(k, f"features, {kind}", "samples", of(sampled)))
+    means.setdefault(k, {})[kind] = np.mean(of(valid))
+  return rows, {k: max(v, key=v.get) for k, v in means.items()}
+
+
+def _autoshots(config, workdir, folder, teachers) -> dict[tuple, Direct]:
+  """Auto-shot, as published and, if the config asks for them, in other styles.
+
+  Args:
+    teachers: {shots: (kind, cell of the trained segmenter)}.
+  """
+  names = {AUTO_SHOT: 0.0}
+  if config.autoshot.get("styles", 0.0):
+    names[OTHER_STYLES] = config.autoshot.styles
+  direct = {}
+  for k, (kind, teacher) in teachers.items():
+    for name, styles in names.items():
+      cell = cells_lib.Cell(
+          teacher.name + ("_styles" if styles else ""),
+          cells_lib.changed(teacher.config, **{"autoshot.styles": styles}))
+      cells_lib.train(
+          cell, "autoshot", autoshot.make(
+              cell.config, workdir, teacher=folder / teacher.name),
+          workdir, folder, {"segmenter": folder / teacher.name})
+      direct[f"{name}, {kind}", k, 0] = Direct(
+          "auto_shot", autoshot.predictor(cell.config, folder / cell.name),
+          checkpoint.saved_at(folder / cell.name / "autoshot/ckpt"))
+  return direct
+
+
+def _baselines(config, workdir, folder, shots, trials) -> dict[tuple, Direct]:
+  """The supervised U-Net on as many real labels."""
+  direct = {}
+  for k in shots:
+    for trial in range(trials):
+      cell = cells_lib.Cell(
+          f"supervised_labels{k}_draw{trial}", cells_lib.changed(
+              config, **{"data.num_labeled": k, "data.split_seed": trial}))
+      cells_lib.train(
+          cell, "supervised", supervised.make(cell.config, workdir), workdir,
+          folder)
+      direct["supervised", k, trial] = Direct(
+          "supervised", segmenter.predictor(
+              cell.config, folder / cell.name, "supervised"),
+          checkpoint.saved_at(folder / cell.name / "supervised/ckpt"))
+  return direct
+
+
+def _scores_of_direct(config, folder, direct, splits) -> list[dict]:
+  """Rows of what labels an image without inverting it."""
+
+  def predict(images, indices):
+    return {_name(key): x.predict(images, indices)[x.method]["logits"]
+            for key, x in direct.items()}
+
+  names = [[_name(key), x.saved] for key, x in direct.items()]
+  rows = []
+  for s in splits:
+    values = cells_lib.score(config, predict, s, folder / "direct", names)
+    for method, k in dict.fromkeys(key[:2] for key in direct):
+      rows.append(_row(k, method, s, [
+          values[_name(key)] for key in direct if key[:2] == (method, k)]))
   return rows
 
 

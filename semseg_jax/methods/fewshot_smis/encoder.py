@@ -171,6 +171,20 @@ def make(config, workdir) -> stage.Stage:
                  "params": optax.apply_updates(params, deltas)},
         optimizer=opt), {"loss": loss}
 
+  return stage.Stage(
+      steps=c.steps, load_frozen=load_frozen, init=init,
+      phases=lambda step: ("step",),
+      rngs=lambda key, phase: draw(key, c.batch_size, generator),
+      train_step=train_step,
+      train_data=lambda start: iter(dict, None),  # endless, without data
+      **_watched(config, generator, labeler, module, perceptual, pairs_of))
+
+
+def _watched(config, generator, labeler, module, perceptual, pairs_of):
+  """The stage's `sample` and `validate`; see `make` for what it is made of."""
+  c = config.encoder
+  size = pseudo_labels.working_size(config)
+
   @jax.jit
   def synthesize(encoder, frozen, label):
     latents = module.apply(
@@ -243,14 +257,8 @@ def make(config, workdir) -> stage.Stage:
     return {"val/mse": mse, "val/perceptual": distance, "val/latent": latent,
             BEST_METRIC: score}
 
-  return stage.Stage(
-      steps=c.steps, load_frozen=load_frozen, init=init,
-      phases=lambda step: ("step",),
-      rngs=lambda key, phase: draw(key, c.batch_size, generator),
-      train_step=train_step,
-      train_data=lambda start: iter(dict, None),  # endless, without data
-      sample=sample,
-      validate=validate if config.data.validation else None)
+  return {"sample": sample,
+          "validate": validate if config.data.validation else None}
 
 
 def annotation_colors(config) -> np.ndarray:

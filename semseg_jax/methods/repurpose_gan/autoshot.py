@@ -84,26 +84,7 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
   c = config.autoshot
   module = network(config)
   side, channels = hypercolumns.size(config), config.data.channels
-  if config.data.size % side:
-    raise ValueError(  # images would not lie on their labels
-        f"config.hypercolumn.size is {side}: stage 'autoshot' takes what "
-        f"divides config.data.size, {config.data.size}")
-  if side < _LEAST:
-    field = "hypercolumn" if config.hypercolumn.size else "data"
-    raise ValueError(f"config.{field}.size is {side}: stage 'autoshot' takes "
-                     f"{_LEAST} or more")
-  held_out = max(1, round(c.held_out * c.num_samples))
-  count = c.num_samples - held_out
-  if count < 1:
-    raise ValueError(
-        f"config.autoshot.num_samples is {c.num_samples}: at least two "
-        "are needed, one of them is held out")
-  if c.get("styles", 0.0) < 0:
-    raise ValueError(f"config.autoshot.styles is {c.styles}; give 0 or more")
-  if c.batch_size % jax.process_count():
-    raise ValueError(
-        f"config.autoshot.batch_size is {c.batch_size}: give a multiple of the "
-        f"{jax.process_count()} processes")
+  count, held_out = _counts(config, side)
   epoch = -(-count // c.batch_size)  # Steps.
   make_pair = pairs(config)
   tx = optax.chain(
@@ -130,20 +111,8 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
         plateau=schedules.plateau_start(c.learning_rate))
 
   def update(state, frozen, batch, rngs):
-    image, target = make_pair(frozen, batch["index"])
-    painted = config.shots.source == "folder"
-    flip = shots_lib.spec(config).flip if painted else data.flip_rule(config)
-    at = affine.positions(
-        rngs["affine"], side, side, degrees=c.augment.degrees,
-        shift=c.augment.shift, scale=tuple(c.augment.scale),
-        flip=0.0 if flip is None else c.augment.flip)
-    image, inside = affine.read(image, at)
-    image = jnp.where(inside[..., None] > 0, image, -1.0)
-    target, _ = affine.read(target, at)
-    if flips.exchanges(flip):
-      mirrored = rngs["affine"]["flip"] < c.augment.flip
-      target = jnp.where(mirrored[:, None, None, None],
-                         target[..., jnp.asarray(flip)], target)
+    image, target, inside = augmented(
+        config, rngs["affine"], *make_pair(frozen, batch["index"]))
 
     def loss_fn(params):
       logits, changed = module.apply(
@@ -184,18 +153,6 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       return end_epoch(state, frozen)
     return update(state, frozen, batch, rngs)
 
-  def train_data(start):
-    @functools.lru_cache(maxsize=2)
-    def order(epoch):
-      return np.random.default_rng([config.seed, epoch]).permutation(count)
-
-    rows = c.batch_size // jax.process_count()  # of this process
-    for step in itertools.count(start):
-      first = step * c.batch_size + jax.process_index() * rows
-      positions = range(first, first + rows)
-      yield {"index": np.array(
-          [order(i // count)[i % count] for i in positions], np.int32)}
-
   logits = _logits_of(config, module)
 
   def sample(state, frozen, key):
@@ -219,11 +176,83 @@ def make(config, workdir, *, teacher=None) -> stage.Stage:
       rngs=lambda key, phase: {"affine": affine.affine_rngs(
           key, c.batch_size)} if phase == "step" else (),
       train_step=train_step,
-      train_data=train_data,
+      train_data=lambda start: indices(config, count, start),
       sample=sample,
       validate=validation.validator(
           config, lambda state, frozen, x: logits(state.network, x))
       if _has_validation(config) else None)
+
+
+def _counts(config, side: int) -> tuple[int, int]:
+  """How many images are trained on, and how many are held out.
+
+  Raises ValueError: a field that this stage cannot work with.
+  """
+  c = config.autoshot
+  if config.data.size % side:
+    raise ValueError(  # images would not lie on their labels
+        f"config.hypercolumn.size is {side}: stage 'autoshot' takes what "
+        f"divides config.data.size, {config.data.size}")
+  if side < _LEAST:
+    field = "hypercolumn" if config.hypercolumn.size else "data"
+    raise ValueError(f"config.{field}.size is {side}: stage 'autoshot' takes "
+                     f"{_LEAST} or more")
+  held_out = max(1, round(c.held_out * c.num_samples))
+  if held_out >= c.num_samples:
+    raise ValueError(
+        f"config.autoshot.num_samples is {c.num_samples}: at least two "
+        "are needed, one of them is held out")
+  if c.get("styles", 0.0) < 0:
+    raise ValueError(f"config.autoshot.styles is {c.styles}; give 0 or more")
+  if c.batch_size % jax.process_count():
+    raise ValueError(
+        f"config.autoshot.batch_size is {c.batch_size}: give a multiple of the "
+        f"{jax.process_count()} processes")
+  return c.num_samples - held_out, held_out
+
+
+def augmented(config, rngs, image, target):
+  """Images and soft labels moved alike at random.
+
+  Args:
+    rngs: of `affine.affine_rngs`.
+    image: [N, S, S, C] in [-1, 1], black where it is read from outside.
+    target: [N, S, S, K], probabilities.
+
+  Returns (image, target, inside [N, S, S]: 1 where a pixel has a label).
+  """
+  c = config.autoshot.augment
+  painted = config.shots.source == "folder"
+  flip = shots_lib.spec(config).flip if painted else data.flip_rule(config)
+  at = affine.positions(
+      rngs, *image.shape[1:3], degrees=c.degrees, shift=c.shift,
+      scale=tuple(c.scale), flip=0.0 if flip is None else c.flip)
+  image, inside = affine.read(image, at)
+  image = jnp.where(inside[..., None] > 0, image, -1.0)
+  target, _ = affine.read(target, at)
+  if flips.exchanges(flip):
+    target = jnp.where((rngs["flip"] < c.flip)[:, None, None, None],
+                       target[..., jnp.asarray(flip)], target)
+  return image, target, inside
+
+
+def indices(config, count: int, start: int):
+  """This process's batches {"index": [n]} of `count` images, from a step on.
+
+  Every epoch has an order of its own.
+  """
+  batch = config.autoshot.batch_size
+
+  @functools.lru_cache(maxsize=2)
+  def order(epoch):
+    return np.random.default_rng([config.seed, epoch]).permutation(count)
+
+  rows = batch // jax.process_count()
+  for step in itertools.count(start):
+    first = step * batch + jax.process_index() * rows
+    yield {"index": np.array(
+        [order(i // count)[i % count] for i in range(first, first + rows)],
+        np.int32)}
 
 
 def _has_validation(config) -> bool:

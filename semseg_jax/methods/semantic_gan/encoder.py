@@ -6,6 +6,7 @@ images (reconstruction and label losses).
 """
 
 from typing import Any
+from typing import NamedTuple
 
 from flax import struct
 import jax
@@ -39,6 +40,13 @@ class State(struct.PyTreeNode):
   optimizers: dict[str, Any]  # optax states "unlabeled" and "labeled"
 
 
+class Networks(NamedTuple):
+  """What an iteration is made of."""
+  generator: stylegan2.Generator
+  encoder: Any
+  perceptual: Any  # the distance, of `common.perceptual`
+
+
 def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   """The stage that `config` describes.
 
@@ -52,7 +60,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
       networks.generator(config), networks.encoder(config))
   if perceptual is None:
     perceptual = perceptual_lib.make(config, workdir, "stage 'encoder'")
-  size, channels = generator.size, generator.image_channels
+  nets = Networks(generator, encoder, perceptual)
   optimizer = {"ranger": optimizers.ranger, "adam": optax.adam}
   if c.optimizer not in optimizer:
     raise ValueError(f"config.encoder.optimizer is {c.optimizer!r}; use "
@@ -60,12 +68,13 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
   rate = learning_rate(config)
   tx = {"unlabeled": optimizer[c.optimizer](rate),
         "labeled": optimizer[c.optimizer](rate)}
-  sizes = {"unlabeled": c.unlabeled_batch_size, "labeled": c.batch_size}
-  for name, field in (("unlabeled", "unlabeled_batch_size"),
-                      ("labeled", "batch_size")):
+  for field in ("unlabeled_batch_size", "batch_size"):
     microbatches.check(
-        sizes[name], config.num_microbatches, f"config.encoder.{field}")
+        c[field], config.num_microbatches, f"config.encoder.{field}")
   clip = {"unlabeled": c.unlabeled_clip, "labeled": c.labeled_clip}
+  losses = {"unlabeled": unlabeled_loss, "labeled": labeled_loss}
+  streams = ("unlabeled", "labeled") if config.data.num_labeled else (
+      "unlabeled",)
 
   def load_frozen():
     frozen = {
@@ -76,94 +85,19 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
           config, workdir, "stage 'encoder'")
     return frozen
 
-  def mapping(frozen, z):
-    return generator.apply(frozen["generator"], z, method="mapping")
-
   def init(key, frozen):
-    if "first" in frozen:  # trained beside the generator
-      # Its own buffers: the state is donated.
-      variables = jax.tree.map(jnp.copy, dict(frozen["first"]))
-    else:
-      variables = dict(encoder.init(
-          key, jnp.zeros((1, size, size, channels)), train=False))
-      if c.mean_start:
-        z = jax.random.normal(
-            key, (inversion.MEAN_SAMPLES, generator.style_dim))
-        variables["params"] = started_at(
-            variables["params"], mapping(frozen, z).mean(0))
+    variables = initial(config, nets, key, frozen)
     return State(
         step=jnp.zeros((), jnp.int32), encoder=variables,
         optimizers={k: t.init(variables["params"]) for k, t in tx.items()})
 
-  def reconstruction(frozen, params, stats, image, noise, train):
-    latents, changed = networks.encode(
-        encoder, {"params": params, **stats}, image, train=train)
-    sample, _ = generator.apply(
-        frozen["generator"], latents, noise, method="synthesize")
-    target = perceptual.features(frozen["perceptual"], image)
-    features = perceptual.features(frozen["perceptual"], sample.image)
-    mse = jnp.square(sample.image - image).mean()
-    distance = perceptual.distance(
-        frozen["perceptual"], features, target).mean()
-    return sample, mse, distance, changed
-
-  def unlabeled_loss(params, stats, frozen, batch, rngs, train):
-    image = data.to_float(batch["image"])
-    _, mse, distance, changed = reconstruction(
-        frozen, params, stats, image, rngs["noise"], train)
-    loss = (c.unlabeled_mse_weight * mse
-            + c.unlabeled_perceptual_weight * distance)
-    metrics = {"unlabeled/mse": mse, "unlabeled/perceptual": distance}
-    if c.latent_weight:
-      metrics["generated/latent"] = latent_error(
-          frozen, params, stats, rngs, train)
-      loss += c.latent_weight * metrics["generated/latent"]
-    return loss, (changed, metrics | {"unlabeled/loss": loss})
-
-  def latent_error(frozen, params, stats, rngs, train):
-    """How far the latents of generated images are from those they came from.
-
-    Reconstruction alone leaves many latents that G has never been trained on.
-    """
-    latents = jnp.repeat(
-        mapping(frozen, rngs["z"])[:, None], generator.num_ws, 1)
-    sample, _ = generator.apply(
-        frozen["generator"], latents, rngs["generated_noise"],
-        method="synthesize")
-    predicted, _ = networks.encode(
-        encoder, {"params": params, **stats}, sample.image, train=train)
-    return jnp.square(predicted - latents).mean()
-
-  def labeled_loss(params, stats, frozen, batch, rngs, train):
-    image = data.to_float(batch["image"])
-    sample, mse, distance, changed = reconstruction(
-        frozen, params, stats, image, rngs["noise"], train)
-    if sample.logits is None:  # labels come later: images alone
-      loss = (c.labeled_mse_weight * mse
-              + c.labeled_perceptual_weight * distance)
-      return loss, (changed, {
-          "labeled/mse": mse, "labeled/perceptual": distance,
-          "labeled/loss": loss})
-    entropy, dice = label_losses(
-        sample.logits, batch["label"], data.ignore_index(config))
-    loss = (c.cross_entropy_weight * entropy + c.dice_weight * dice
-            + c.labeled_mse_weight * mse
-            + c.labeled_perceptual_weight * distance)
-    return loss, (changed, {
-        "labeled/mse": mse, "labeled/perceptual": distance,
-        "labeled/cross_entropy": entropy, "labeled/dice": dice,
-        "labeled/loss": loss})
-
-  losses = {"unlabeled": unlabeled_loss, "labeled": labeled_loss}
-  last = "labeled" if config.data.num_labeled else "unlabeled"
-
   def train_step(state, frozen, batch, rngs, *, phase):
     stream, _, mode = phase.partition("_")
     params = state.encoder["params"]
-    stats = {k: v for k, v in state.encoder.items() if k != "params"}
     gradients, (changed, metrics) = microbatches.grad(
-        lambda p, data: losses[stream](
-            p, stats, frozen, *data, mode != "eval"), config.num_microbatches)(
+        lambda params, data: losses[stream](
+            config, nets, frozen, {**state.encoder, "params": params}, *data,
+            train=mode != "eval"), config.num_microbatches)(
                 params, (batch[stream], rngs))
     gradients, norm = optimizers.clip_by_global_norm(gradients, clip[stream])
     metrics[f"{stream}/gradient_norm"] = norm
@@ -171,7 +105,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     deltas, opt = tx[stream].update(
         gradients, state.optimizers[stream], params)
     return state.replace(
-        step=state.step + (stream == last),
+        step=state.step + (stream == streams[-1]),
         encoder={**state.encoder, **changed,
                  "params": optax.apply_updates(params, deltas)},
         optimizers={**state.optimizers, stream: opt}), metrics
@@ -180,25 +114,139 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     # Unlike the paper: after the first iteration of the official code batch
     # normalisation never returns to training mode.
     mode = "_eval" if config.match_official and step > 0 else ""
-    streams = ("unlabeled", "labeled") if config.data.num_labeled else (
-        "unlabeled",)
     return tuple(s + mode for s in streams)
 
-  def rngs(key, phase):
-    stream = phase.partition("_")[0]
-    n = sizes[stream]
-    noise = lambda key: stylegan2.random_noise(key, n, generator.noise_shapes)
-    if stream == "labeled" or not c.latent_weight:
-      return {"noise": noise(key)}
-    key, z_key, generated_key = jax.random.split(key, 3)
-    return {"noise": noise(key), "generated_noise": noise(generated_key),
-            "z": jax.random.normal(z_key, (n, generator.style_dim))}
+  return stage.Stage(
+      steps=c.steps,
+      load_frozen=load_frozen,
+      init=init,
+      phases=phases,
+      rngs=lambda key, phase: draw(
+          config, generator, key, phase.partition("_")[0]),
+      train_step=train_step,
+      train_data=lambda start: data.train_batches(
+          config, batch_size=c.batch_size if config.data.num_labeled else 0,
+          unlabeled_batch_size=c.unlabeled_batch_size, start_step=start),
+      **_watched(config, nets))
+
+
+def initial(config, nets, key, frozen) -> dict[str, Any]:
+  """The encoder's first variables."""
+  if "first" in frozen:  # trained beside the generator
+    # Its own buffers: the state is donated.
+    return jax.tree.map(jnp.copy, dict(frozen["first"]))
+  generator = nets.generator
+  size, channels = generator.size, generator.image_channels
+  variables = dict(nets.encoder.init(
+      key, jnp.zeros((1, size, size, channels)), train=False))
+  if config.encoder.mean_start:
+    z = jax.random.normal(key, (inversion.MEAN_SAMPLES, generator.style_dim))
+    variables["params"] = started_at(
+        variables["params"], _mapping(nets, frozen, z).mean(0))
+  return variables
+
+
+def draw(config, generator, key, stream: str) -> dict[str, Any]:
+  """The randomness of a step on one of the two streams."""
+  c = config.encoder
+  n = {"unlabeled": c.unlabeled_batch_size, "labeled": c.batch_size}[stream]
+  noise = lambda key: stylegan2.random_noise(key, n, generator.noise_shapes)
+  if stream == "labeled" or not c.latent_weight:
+    return {"noise": noise(key)}
+  key, z_key, generated_key = jax.random.split(key, 3)
+  return {"noise": noise(key), "generated_noise": noise(generated_key),
+          "z": jax.random.normal(z_key, (n, generator.style_dim))}
+
+
+def unlabeled_loss(config, nets, frozen, variables, batch, rngs, *, train):
+  """Reconstruction of unlabeled images.
+
+  Args:
+    frozen: of the stage.
+    variables: the encoder's.
+    batch: {"image": uint8 [N, H, W, C]}.
+    rngs: of `draw`.
+    train: whether batch norm takes the batch's statistics.
+
+  Returns (loss, (changed variables, metrics)).
+  """
+  c = config.encoder
+  _, mse, distance, changed = reconstruction(
+      nets, frozen, variables, data.to_float(batch["image"]), rngs["noise"],
+      train)
+  loss = (c.unlabeled_mse_weight * mse
+          + c.unlabeled_perceptual_weight * distance)
+  metrics = {"unlabeled/mse": mse, "unlabeled/perceptual": distance}
+  if c.latent_weight:
+    metrics["generated/latent"] = latent_error(
+        nets, frozen, variables, rngs, train)
+    loss += c.latent_weight * metrics["generated/latent"]
+  return loss, (changed, metrics | {"unlabeled/loss": loss})
+
+
+def labeled_loss(config, nets, frozen, variables, batch, rngs, *, train):
+  """Reconstruction of labeled images and of their labels, where the generator
+  has a label branch; see `unlabeled_loss`."""
+  c = config.encoder
+  sample, mse, distance, changed = reconstruction(
+      nets, frozen, variables, data.to_float(batch["image"]), rngs["noise"],
+      train)
+  loss = c.labeled_mse_weight * mse + c.labeled_perceptual_weight * distance
+  metrics = {"labeled/mse": mse, "labeled/perceptual": distance}
+  if sample.logits is not None:
+    entropy, dice = label_losses(
+        sample.logits, batch["label"], data.ignore_index(config))
+    loss += c.cross_entropy_weight * entropy + c.dice_weight * dice
+    metrics |= {"labeled/cross_entropy": entropy, "labeled/dice": dice}
+  return loss, (changed, metrics | {"labeled/loss": loss})
+
+
+def reconstruction(nets, frozen, variables, image, noise, train):
+  """Images through encoder and generator.
+
+  Returns (the generator's sample, mean squared error, mean perceptual distance,
+  the encoder's changed variables).
+  """
+  latents, changed = networks.encode(
+      nets.encoder, variables, image, train=train)
+  sample, _ = nets.generator.apply(
+      frozen["generator"], latents, noise, method="synthesize")
+  perceptual, weights = nets.perceptual, frozen["perceptual"]
+  target = perceptual.features(weights, image)
+  features = perceptual.features(weights, sample.image)
+  mse = jnp.square(sample.image - image).mean()
+  distance = perceptual.distance(weights, features, target).mean()
+  return sample, mse, distance, changed
+
+
+def latent_error(nets, frozen, variables, rngs, train):
+  """How far the latents of generated images are from those they came from.
+
+  Reconstruction alone leaves many latents that G has never been trained on.
+  """
+  latents = jnp.repeat(_mapping(nets, frozen, rngs["z"])[:, None],
+                       nets.generator.num_ws, 1)
+  sample, _ = nets.generator.apply(
+      frozen["generator"], latents, rngs["generated_noise"],
+      method="synthesize")
+  predicted, _ = networks.encode(
+      nets.encoder, variables, sample.image, train=train)
+  return jnp.square(predicted - latents).mean()
+
+
+def _mapping(nets, frozen, z):
+  return nets.generator.apply(frozen["generator"], z, method="mapping")
+
+
+def _watched(config, nets) -> dict[str, Any]:
+  """The stage's `sample` and `validate`."""
 
   @jax.jit
   def reconstruct(variables, frozen, image, key):
-    latents = encoder.apply(variables, image, train=False)
-    noise = stylegan2.random_noise(key, len(image), generator.noise_shapes)
-    return generator.apply(
+    latents = nets.encoder.apply(variables, image, train=False)
+    noise = stylegan2.random_noise(
+        key, len(image), nets.generator.noise_shapes)
+    return nets.generator.apply(
         frozen["generator"], latents, noise, method="synthesize")[0]
 
   def segment(state, frozen, image):
@@ -217,19 +265,8 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
     return {"reconstructions": jnp.concatenate(
         [grids.tile(jax.device_get(r)) for r in rows])}
 
-  return stage.Stage(
-      steps=c.steps,
-      load_frozen=load_frozen,
-      init=init,
-      phases=phases,
-      rngs=rngs,
-      train_step=train_step,
-      train_data=lambda start: data.train_batches(
-          config, batch_size=c.batch_size if config.data.num_labeled else 0,
-          unlabeled_batch_size=c.unlabeled_batch_size, start_step=start),
-      sample=sample,
-      validate=validation.validator(config, segment)
-      if generator.label_channels else None)
+  return {"sample": sample, "validate": validation.validator(config, segment)
+          if nets.generator.label_channels else None}
 
 
 def started_at(params, latent):
