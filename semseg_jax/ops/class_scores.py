@@ -12,17 +12,21 @@ from semseg_jax.ops import image_ops
 _REMOVED = -1e9
 
 
-def present(scores, tau: float, *, inclusive: bool = False):
+def present(scores, tau: float, *, official: bool = False):
   """Which classes an image's scores leave: those above `tau`.
 
   Args:
     scores: [N, C] in [0, 1].
     tau: threshold.
-    inclusive: a score of exactly `tau` stays (as in the official code).
+    official: as in the official code a score of exactly `tau` stays, and an
+      image may be left without a class.
 
-  Returns [N, C] bool; all True in an image that would be left without a class.
+  Returns [N, C] bool; unless `official`, all True in an image that would be
+  left without a class.
   """
-  above = scores >= tau if inclusive else scores > tau
+  if official:
+    return scores >= tau
+  above = scores > tau
   return above | ~above.any(-1, keepdims=True)
 
 

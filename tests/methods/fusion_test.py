@@ -48,3 +48,12 @@ def test_fusion_takes_classes_from_binary_logits():
       _config(), np.repeat(logits, 3, 0), seen, 0.2))
   np.testing.assert_array_equal(
       labels[:, 0], [[0, 0, 1], [0, 0, 0], [1, 1, 1]])
+
+
+@pytest.mark.parametrize("official, label", [(False, 2), (True, 0)])
+def test_image_without_any_class(official, label):
+  config = _config()
+  config.match_official = official
+  logits = np.array([-1.0, 0.0, 1.0], np.float32).reshape(1, 1, 1, 3)
+  fused = fusion.fused(config, logits, np.full((1, 3), 0.1, np.float32), 0.2)
+  assert image_ops.to_label(fused).item() == label

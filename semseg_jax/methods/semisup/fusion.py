@@ -20,7 +20,7 @@ SEGMENTERS = ("supervised", "s4gan")
 def fused(config, logits, image_scores, tau: float):
   """Logits [N, H, W, C] under the scores [N, C] of their images."""
   remaining = class_scores.present(
-      image_scores, tau, inclusive=config.match_official)
+      image_scores, tau, official=config.match_official)
   return class_scores.fuse(
       of_classes(logits), remaining, multiply=config.match_official)
 
