@@ -50,7 +50,7 @@ def test_fusion_takes_classes_from_binary_logits():
       labels[:, 0], [[0, 0, 1], [0, 0, 0], [1, 1, 1]])
 
 
-@pytest.mark.parametrize("official, label", [(False, 2), (True, 0)])
+@pytest.mark.parametrize(("official", "label"), [(False, 2), (True, 0)])
 def test_image_without_any_class(official, label):
   config = _config()
   config.match_official = official

@@ -124,6 +124,26 @@ def test_dice_is_added_to_the_labels_loss(adversarial_run, name):
       weighted["s/loss"], first["s/loss"] + 2 * first["s/dice"], rtol=1e-4)
 
 
+@pytest.mark.slow
+def test_without_its_own_losses_s4gan_is_the_baseline():
+  config = toy(**{"s4gan.feature_matching_weight": 0.0,
+                  "s4gan.self_training_weight": 0.0})
+  ours, baseline = s4gan.make(config, None), supervised.make(config, None)
+  start = jax.jit(baseline.init)(jax.random.key(0), {})
+  state = jax.jit(ours.init)(jax.random.key(1), {}).replace(
+      network=start.network)
+  batch = toy_batch()
+  trained = [
+      jax.jit(lambda state, stage=stage: stage.train_step(
+          state, {}, batch, stage.rngs(jax.random.key(2), "step"),
+          phase="step"))(x)[0].network["params"]
+      for stage, x in ((ours, state), (baseline, start))]
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(
+      a, b, rtol=1e-4, atol=1e-6), *trained)
+  assert any(jax.tree.leaves(jax.tree.map(
+      lambda a, b: bool((a != b).any()), trained[0], start.network["params"])))
+
+
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_self_training_starts_late(adversarial_run, name):
   for i, (_, metrics) in enumerate(adversarial_run(name)):
