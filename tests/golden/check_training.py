@@ -114,7 +114,8 @@ def gan_steps(case):
                        for i in range(count))}
 
   log, sums = [], []
-  values = {}
+  # The original logs zeros before the first regularisation.
+  values = dict.fromkeys(("dr/r1", "dm/r1", "g/path", "g/path_length"), 0.0)
   for i in range(s["start_iter"], s["iter"]):
     batch = {
         "unlabeled": {"image": cases.nhwc(case.inputs[f"it{i}_real_img"])},
