@@ -226,7 +226,8 @@ def iterations(case):
 
 def repeated(case):
   notes = case.manifest["notes"]
-  number = lambda name: float(re.search(rf"{name} (\d[\d.e-]*\d)", notes)[1])
+  number = lambda name: float(
+      re.search(rf"{name} (\d(?:[\d.e-]*\d)?)", notes)[1])
   options = {"momentum": number("momentum"),
              "weight_decay": number("weight decay")}
   rate = number("lr")
@@ -305,7 +306,7 @@ def mean_teacher(case):
 
 def evaluation(case):
   classes = case.manifest["classes"]
-  ignore = int(re.search(r"ignore (\d+)", case.manifest["notes"])[1])
+  ignore = int(re.search(r"ignore (-?\d+)", case.manifest["notes"])[1])
   label = case.input("gt").astype(np.int64)
   prediction = case.input("pred").astype(np.int64)
   confusion = scores.confusion_matrix(

@@ -134,9 +134,8 @@ def _check_gradient(case, key, value):
 
   Where that input is within rounding of 0, float32 decides by its order of
   sums on which side it lies: such an image's gradient differs by the share of
-  one unit, others' hardly. From 64 px on most images have
-  such a unit: the limit of the generator's gradients. `losses_gan` holds Dr's
-  tightly.
+  one unit, others' hardly. From 64 px on most images have such a unit: the
+  limit is that of the generator's gradients. `losses_gan` holds Dr's tightly.
   """
   errors = case.sample_errors(key, value)
   assert np.median(errors) <= 3e-3, (key, errors)
