@@ -70,6 +70,9 @@ def test_an_export_gives_the_same_labels_and_samples(
     model, images, tmp_path):
   path = tmp_path / "model.safetensors"
   model.export(path)
+  plain = tmp_path / "plain"
+  plain.touch()
+  assert path.stat().st_mode == plain.stat().st_mode  # readable by a group
   other = semseg_jax.load(path)
   assert other.methods == model.methods
   for method in ("supervised", "encoder"):  # the others: api_methods_test.py

@@ -144,10 +144,11 @@ def save(path, kind: str, state_dict: Mapping[str, np.ndarray], source: str = ""
   """
   path = pathlib.Path(path)
   whole = path.with_name(path.name + ".part")  # Never leave half a file.
-  safetensors.numpy.save_file(
+  # Not `save_file`, whose files only their owner may read.
+  whole.write_bytes(safetensors.numpy.save(
       {name: np.ascontiguousarray(value).reshape(np.shape(value))
        for name, value in state_dict.items()},
-      whole, metadata={"kind": kind, "source": source})
+      metadata={"kind": kind, "source": source}))
   whole.replace(path)
 
 

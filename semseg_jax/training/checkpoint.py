@@ -217,9 +217,11 @@ def restore_all(directory, *, step: int) -> dict[str, Any]:
   if there := exported.split(directory):
     return exported.read_all(*there)
   folder = run_dir.absolute(directory) / str(step)
+  as_numpy = jax.tree.map(
+      lambda _: ocp.RestoreArgs(restore_type=np.ndarray), _saved_tree(folder))
   with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-    saved = checkpointer.restore(folder / _STATE)
-  return jax.tree.map(np.asarray, saved)
+    return checkpointer.restore(folder / _STATE, args=ocp.args.PyTreeRestore(
+        restore_args=as_numpy))
 
 
 def read(directory) -> tuple[int, dict[str, Any]]:
@@ -290,10 +292,14 @@ def _steps(directory) -> list[int]:
 
 def _saved_shapes(folder) -> dict[str, tuple[int, ...]]:
   """{path of a leaf: shape} of the state saved in `folder`."""
-  tree = ocp.StandardCheckpointHandler().metadata(folder / _STATE)
-  tree = getattr(tree, "tree", tree)  # wrapped by some versions of orbax
-  flat = ocp.tree.to_flat_dict(tree, sep="/")
+  flat = ocp.tree.to_flat_dict(_saved_tree(folder), sep="/")
   return {k: tuple(v.shape) for k, v in flat.items() if hasattr(v, "shape")}
+
+
+def _saved_tree(folder):
+  """What orbax knows of each leaf of the state saved in `folder`."""
+  tree = ocp.StandardCheckpointHandler().metadata(folder / _STATE)
+  return getattr(tree, "tree", tree)  # wrapped by some versions of orbax
 
 
 def _check_match(folder, saved, abstract) -> None:

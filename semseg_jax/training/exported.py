@@ -93,12 +93,10 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
   try:
-    safetensors_numpy.save_file(
-        arrays, str(temporary),
-        {"format": _FORMAT, "meta": json.dumps(meta, sort_keys=True)})
+    # Not `save_file`, whose files only their owner may read.
+    temporary.write_bytes(safetensors_numpy.save(
+        arrays, {"format": _FORMAT, "meta": json.dumps(meta, sort_keys=True)}))
     temporary.replace(path)
-  except safetensors.SafetensorError as error:
-    raise OSError(f"{path} cannot be written ({error})") from error
   finally:
     temporary.unlink(missing_ok=True)
 
