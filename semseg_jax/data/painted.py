@@ -1,10 +1,11 @@
 """Masks that a person painted beside the images of one folder.
 
-  0000.png  the image          0000_mask.png  class indices, 8 bits, or
+  0000.png  the image          0000_mask.png  class indices or colours, or
   classes.json                   0000.json      LabelMe polygons
 
-`classes.json` names the classes as in the `folder` layout; the first one is
-what no polygon covers. LabelMe's `__ignore__` is the ignore index.
+`classes.json` names the classes and says how masks are drawn as in the `folder`
+layout; the first class is what no polygon covers. LabelMe's `__ignore__` is the
+ignore index.
 """
 
 from collections.abc import Sequence
@@ -101,9 +102,9 @@ def read(folder, name: str, spec: datasets.Spec, *,
   image = readers.image(str(folder / f"{name}.png"), spec.channels)
   path = folder / f"{name}{_MASK}"
   if path.exists():
-    label = mask_files.read_indices(image_files.read_bytes(path), str(path))
-    image_files.check_classes(
-        label, spec.num_classes, spec.ignore_index, str(path))
+    label = mask_files.read(
+        image_files.read_bytes(path), folder_layout.read_legend(folder, spec),
+        str(path))
   elif (path := folder / f"{name}.json").exists():
     label = labelme.draw(path, str(folder / f"{name}.png"), (
         contents.indices(spec.class_names, spec.ignore_index)))

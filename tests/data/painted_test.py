@@ -10,8 +10,8 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import painted
 
-SPEC = datasets.Spec(
-    "toy", ("rest", "eye", "nose"), np.zeros((3, 3), np.uint8))
+SPEC = datasets.Spec("toy", ("rest", "eye", "nose"), np.array(
+    [[0, 0, 0], [250, 0, 0], [0, 250, 0]], np.uint8))
 
 
 def image(folder, name, size=(6, 4)):
@@ -57,13 +57,29 @@ def test_both_formats(folder):
       painted.read(folder, "c", SPEC)["label"], expected)
 
 
+def test_a_mask_may_be_painted_in_the_colours_of_the_classes(folder):
+  values = np.arange(24).reshape(4, 6) % 3
+  Image.fromarray(SPEC.colors[values]).save(folder / "a_mask.png")
+  np.testing.assert_array_equal(
+      painted.read(folder, "a", SPEC)["label"], values)
+
+
+def test_values_stand_for_classes_as_in_a_folder_of_masks(folder):
+  (folder / "classes.json").write_text(json.dumps({
+      "classes": ["rest", "eye"], "values": {"0": 0, "255": 1}}))
+  spec = painted.spec(folder, 2)
+  mask(folder, "a", [[0, 255, 0, 0, 0, 0]] * 4)
+  example, = painted.read_all(folder, ("a",), spec)
+  np.testing.assert_array_equal(example["label"], [[0, 1, 0, 0, 0, 0]] * 4)
+
+
 @pytest.mark.parametrize(("prepare", "message"), [
     (lambda f: None, r"a\.png has no mask: paint a_mask\.png"),
     (lambda f: mask(f, "a", np.full((4, 6), 3)),
      r"a_mask\.png: class index 3, but there are 3 classes"),
     (lambda f: mask(f, "a", np.zeros((4, 7))), r"a_mask\.png: 7 x 4.* 6 x 4"),
     (lambda f: Image.new("RGB", (6, 4), (1, 2, 1)).save(f / "a_mask.png"),
-     "colour image"),
+     r"a_mask\.png: .*\(1, 2, 1\)"),
     (lambda f: (f / "a_mask.png").write_bytes(b"no"), "not a readable"),
     (lambda f: labelme(f, "a", ("ear", "polygon", [[0, 0], [1, 0], [1, 1]])),
      r"label 'ear' is no class.* rest, eye, nose"),
