@@ -103,7 +103,7 @@ def largest_batches(
 
   The phase that needs the most memory; at half the batch, or at two images a
   chip where there is one. Where the config's own batch does not fit: at one and
-  two.
+  two. Not of a stage that takes one image at a time.
   """
   count, most = mesh.size, {}
   for program, cost in zip(listing, costs, strict=True):
@@ -123,7 +123,8 @@ def largest_batches(
                   if p.phase == program.phase]
       points.append((other.batch / count, cost_of(other, topology, bar)))
     points.sort(key=lambda point: point[0])
-    fits[stage] = count * estimate.largest_batch(*points, chip)
+    if points[0][0] < points[1][0]:
+      fits[stage] = count * estimate.largest_batch(*points, chip)
   return fits
 
 

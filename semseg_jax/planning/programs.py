@@ -71,14 +71,14 @@ def training(config, name: str, mesh) -> list[Program]:
   state = jax.tree.map(
       lambda x, s: x.update(sharding=s), state,
       mesh_lib.state_shardings(state, mesh, config.sharding))
-  if not stage.steps:
-    return []
   batch = _shapes(next(iter(stage.train_data(0))),
-                  mesh_lib.batch_sharding(mesh))
+                  mesh_lib.batch_sharding(mesh), mesh_lib.replicated(mesh))
   # Where a step reads no data it makes its images from random numbers.
   drawn = jax.eval_shape(lambda key: stage.rngs(key, stage.phases(0)[0]), key)
-  images = max(x.shape[0] for x in jax.tree.leaves(batch or drawn))
-  mesh_lib.check_divisible(images, mesh, f"the batch of stage {name!r}")
+  rows = [x.shape[0] for x in jax.tree.leaves(batch or drawn) if x.shape]
+  images = max(rows, default=1)  # or the number of one image
+  if rows:
+    mesh_lib.check_divisible(images, mesh, f"the batch of stage {name!r}")
   counts, period = frequencies(stage)
   whole = {}
   if config.num_microbatches > 1:
@@ -172,8 +172,9 @@ def _with_batches(config, changed):
   return config
 
 
-def _shapes(tree, sharding):
-  """The arrays' shapes and types with a sharding."""
+def _shapes(tree, sharding, of_numbers=None):
+  """The arrays' shapes and types with a sharding, numbers with their own."""
   return jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(
-          x.shape, x.dtype, sharding=sharding), tree)
+          x.shape, x.dtype, sharding=sharding if x.shape else (
+              of_numbers or sharding)), tree)

@@ -182,12 +182,15 @@ def put_replicated(tree, mesh: Mesh):
 def put_batch(batch, mesh: Mesh):
   """Global batch from this process's rows: NumPy leaves [n, ...] -> jax.Array.
 
-  The global batch is the processes' rows in order of process index. Raises
-  ValueError, naming the leaf, where its rows do not split over the devices.
+  The global batch is the processes' rows in order of process index. A number,
+  equal on all processes, goes to every device. Raises ValueError, naming the
+  leaf, where its rows do not split over the devices.
   """
   sharding = batch_sharding(mesh)
 
   def put(path, x):
+    if not np.shape(x):
+      return put_replicated(x, mesh)
     check_divisible(np.shape(x)[0] * jax.process_count(), mesh,
                     f"batch_size (of batch{jax.tree_util.keystr(path)})")
     return jax.make_array_from_process_local_data(sharding, x)

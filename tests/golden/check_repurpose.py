@@ -135,7 +135,7 @@ def training(case):
   computed, used = [], []
   for i in range(losses.size):
     state, metrics = step(
-        state, frozen, {"index": np.array([i % count], np.int32)}, (),
+        state, frozen, {"index": np.int32(i % count)}, (),
         phase="step")
     computed.append(metrics["loss"])
     used.append(metrics["learning_rate"])

@@ -119,7 +119,7 @@ def test_epochs_are_shuffled_rounds_and_resume(run):
   config, folder = run
   stage = segmenter.make(config, folder)
   take = lambda start, n: [
-      int(b["index"][0]) for b in itertools.islice(stage.train_data(start), n)]
+      int(b["index"]) for b in itertools.islice(stage.train_data(start), n)]
   order = take(0, 12)
   assert take(5, 7) == order[5:]
   assert all(sorted(order[i:i + 2]) == [0, 1] for i in range(0, 12, 2))

@@ -97,6 +97,15 @@ def test_stages_on_a_generator_need_no_trained_one(mesh):
   assert not programs.has_inversion(repurpose)
 
 
+@pytest.mark.parametrize(("plain", "name"), [
+    (toy_faces.get_config("smoke"), "segmenter"),
+    (chest_xray.get_config("labels=2,smoke"), "label_head")])
+def test_every_device_takes_the_same_image(plain, name, mesh):
+  four = jax.sharding.AbstractMesh((4,), mesh.axis_names)
+  program, = programs.training(programs.blank(plain), name, four)
+  assert program.batch == 1
+
+
 def test_a_stage_that_trains_nothing_is_left_out(mesh, caplog):
   smis = programs.blank(smis_toy_faces.get_config("smoke"))
   assert programs.training(smis, "shots", mesh) == []

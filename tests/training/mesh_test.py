@@ -20,6 +20,15 @@ def test_batch_and_replicated_values():
   assert copied["w"].sharding == mesh_lib.replicated(mesh)
 
 
+def test_numbers_of_a_batch_go_to_every_device():
+  mesh = mesh_lib.make()
+  put = mesh_lib.put_batch(
+      {"index": np.int32(3), "image": np.zeros((4, 2))}, mesh)
+  assert put["index"].sharding == mesh_lib.replicated(mesh)
+  assert put["index"] == 3
+  assert put["image"].sharding == mesh_lib.batch_sharding(mesh)
+
+
 def test_uneven_batch_names_field_and_numbers():
   mesh = types.SimpleNamespace(size=4)
   mesh_lib.check_divisible(8, mesh, "batch_size")

@@ -91,8 +91,7 @@ def build(config, module, example, count: int, load_frozen, *,
 
   def train_step(state, frozen, batch, rngs, *, phase):
     del phase
-    # The same image on every device.
-    pick = lambda x: jax.lax.dynamic_index_in_dim(x, batch["index"][0])
+    pick = lambda x: jax.lax.dynamic_index_in_dim(x, batch["index"])
     maps, label = jax.tree.map(pick, (frozen["maps"], frozen["label"]))
 
     def loss_fn(params, key):
@@ -129,15 +128,14 @@ def _first(module, example, heads: int, key):
 
 
 def indices(seed: int, count: int, start: int):
-  """Batches {"index": [devices]} of one image each, from step `start` on.
+  """Batches {"index": int32 []} of one image each, from step `start` on.
 
   Every epoch has all of `count` images in a new order.
   """
   for step in itertools.count(start):
     epoch, position = divmod(step, count)
     order = np.random.default_rng([seed, epoch]).permutation(count)
-    yield {"index": np.full(
-        jax.local_device_count(), order[position], np.int32)}
+    yield {"index": np.int32(order[position])}  # the same on every device
 
 
 def perturbed(key, maps, share: float):
