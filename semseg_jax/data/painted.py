@@ -96,7 +96,7 @@ def read(folder, name: str, spec: datasets.Spec, *,
       value than the folder's classes.json names; None: that value.
 
   Raises errors.DataError: a file is missing or broken, image and mask differ in
-  size, or the mask holds a class that `spec` does not have.
+  size, or the mask holds a value or a colour of no class.
   """
   folder = pathlib.Path(folder)
   image = readers.image(str(folder / f"{name}.png"), spec.channels)
@@ -142,5 +142,5 @@ def read_all(folder, names: Sequence[str], spec: datasets.Spec, *,
     raise errors.DataError(
         f"{folder}: the masks hold 0 and {spec.ignore_index} alone, and "
         f"{spec.ignore_index} means ignored: paint class "
-        f"{spec.class_names[1]!r} with the value 1")
+        f"{spec.class_names[1]!r} in its colour or with the value 1")
   return examples

@@ -33,7 +33,10 @@ _SAMPLES = 64  # fresh ones, to score on
 
 
 class Direct(NamedTuple):
-  """A trained network that labels images: by (row's name, shots, trial)."""
+  """A trained network that labels images without inverting them.
+
+  Dicts of these have the keys (row's name, shots, trial).
+  """
   method: str  # its key in what `predict` gives
   predict: Callable  # (images, indices) -> {method: {"logits"}}
   saved: int  # when its checkpoint was written, in nanoseconds
@@ -169,7 +172,7 @@ def _baselines(config, workdir, folder, shots, trials) -> dict[tuple, Direct]:
 
 
 def _scores_of_direct(config, folder, direct, splits) -> list[dict]:
-  """Rows of what labels an image without inverting it."""
+  """Rows of `direct`, over the trials of each name and number of shots."""
 
   def predict(images, indices):
     return {_name(key): x.predict(images, indices)[x.method]["logits"]

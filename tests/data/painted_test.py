@@ -113,8 +113,8 @@ def test_two_classes_painted_with_0_and_255(folder):
   spec = datasets.Spec("toy", ("rest", "eye"), np.zeros((2, 3), np.uint8))
   for name in ("a", "b"):
     mask(folder, name, [[0, 255, 0, 0, 0, 0]] * 4)
-  with pytest.raises(errors.DataError,
-                     match="hold 0 and 255 alone.*'eye' with the value 1"):
+  with pytest.raises(errors.DataError, match=(
+      "hold 0 and 255 alone.*'eye' in its colour or with the value 1")):
     painted.read_all(folder, ("a", "b"), spec)
   # Ignored pixels beside an object of another image, or of more classes.
   assert len(painted.read_all(folder, ("a", "b"), SPEC)) == 2
