@@ -187,7 +187,7 @@ _BASELINES = {
 _GENERATIVE = _BASELINES | {
     "gan": Definition(
         _monitored_gan, gan.FIELDS, unused=gan.unused,
-        summary=joint_model.summary, best_metric=None, parts=_gan_parts),
+        summary=joint_model.of_branch, best_metric=None, parts=_gan_parts),
 }
 
 METHODS = {
@@ -200,7 +200,8 @@ METHODS = {
             label_head.make, label_head.FIELDS, needs=label_head.needs,
             fixed=("inversion.steps",), counted="few_shot",
             predictor=labeling.predictor, rows=_inversion_rows,
-            best_metric=None, parts=_part("segmenter")),
+            summary=joint_model.summary, best_metric=None,
+            parts=_part("segmenter")),
         "distilled": dataclasses.replace(
             _segmenter(distilled, "distilled"), needs=distilled.needs,
             rows=_distilled_rows, combiner=combined.combiner),

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from semseg_jax import joint_model
 from semseg_jax import lineage
 from semseg_jax.methods import gan
 from semseg_jax.methods import supervised
@@ -141,6 +142,25 @@ def test_distilled_pairs_are_the_most_certain_samples(fitted):
   every.distilled.min_probability = 1.1
   label = distilled.pairs(every, folder)[0]["label"]
   assert np.all(label == data.ignore_index(config))
+
+
+def test_the_score_of_a_fitted_joint_model(fitted, with_segmenter, tmp_path):
+  (config, folder, *_), (_, both) = fitted, with_segmenter
+  config = config.copy_and_resolve_references()
+  config.evaluation.joint_samples = 40  # a batch, and a part of one
+  config.stages = ("label_head",)
+  assert joint_model.summary(config, folder) == {}
+  config.stages = ("fully_supervised", "label_head")
+  (tmp_path / "label_head").symlink_to(folder / "label_head")
+  (tmp_path / "fully_supervised").symlink_to(both / "supervised")
+  result = joint_model.summary(config, tmp_path)["joint_model"]
+  sample = distilled.sampler(config, folder)
+  image, label, *_ = (
+      np.concatenate(x)[:40] for x in zip(*map(sample, range(2)), strict=True))
+  predict = segmenter.restored(config, both, "supervised")
+  expected = np.mean(predict(image).argmax(-1) == label)
+  assert result["samples"] == 40
+  np.testing.assert_allclose(result["pixel_accuracy"], expected, atol=1e-6)
 
 
 def test_distilled_may_keep_only_what_the_segmenter_labels_the_same(
