@@ -29,8 +29,44 @@ def of(config) -> dict:
     dataset = data.dataset(config)
     facts |= {"name": dataset.spec.name, "covers": fingerprint.COVERS,
               "images": {k: len(v) for k, v in dataset.splits.items()},
-              "fingerprint": fingerprint.of(dataset)}
+              "fingerprint": fingerprint.of(dataset),
+              "labeled": _labeled(config)}
   return facts
+
+
+def _labeled(config) -> list[str]:
+  """Ids of the images that are trained on with their labels.
+
+  None where nothing can be trained: lists that became shorter are evaluated.
+  """
+  try:
+    labeled, _ = data.train_sources(config)
+  except errors.DataError:
+    return []
+  return sorted(set(labeled.ids)) if labeled else []
+
+
+def check_scored(config, facts, scored) -> None:
+  """Raises where lists have changed, and a split has images of the training.
+
+  Args:
+    config: of the run.
+    facts: `of_weights`.
+    scored: {split: its source}.
+
+  Raises errors.DataError: names split and images.
+  """
+  labeled = {*facts.get("labeled", ())}
+  for split, source in scored.items():
+    seen = sorted(labeled & {*source.ids})
+    if seen and not config.data.allow_overlap and split not in (
+        "train_labeled", "train") and (
+            facts["fingerprint"] != fingerprint.of(data.dataset(config))):
+      raise errors.DataError(
+          f"split {split!r} has {len(seen)} images that the run was trained "
+          f"on ({errors.few(seen, 3)}): its lists have changed since. Set them "
+          "back, or train anew in another --workdir; config.data.allow_overlap"
+          "=True scores them all the same")
 
 
 def of_weights(config, workdir) -> dict:
@@ -38,7 +74,7 @@ def of_weights(config, workdir) -> dict:
 
   Says so where the data set or painted masks have become others.
 
-  Raises errors.DataError: the classes are the same in another order.
+  Raises errors.DataError: a class has another index.
   """
   facts = of(config)
   if not run_dir.is_known(workdir):
@@ -55,10 +91,10 @@ def of_weights(config, workdir) -> dict:
   if not trained:
     return facts
   old, new = there["class_names"], facts["class_names"]
-  if old != new and sorted(old) == sorted(new):
+  if any(old.index(x) != new.index(x) for x in {*old} & {*new}):
     raise errors.DataError(
         f"{workdir} was trained on the classes {', '.join(old)}, and the data "
-        f"set has them in another order now, {', '.join(new)}: each would get "
+        f"set has some at other places now, {', '.join(new)}: each would get "
         "another's labels. Set the order back (in classes.json), or train anew "
         "in another --workdir")
   if there.get("covers") != facts.get("covers") or (

@@ -79,6 +79,7 @@ def check_data(config):
           f"split {name!r} of data set {dataset.spec.name!r} has no masks, so "
           "it cannot be scored")
   data.check_overlap(config)
+  data.remark(config)
   statistics.check_values(dataset)
   data.train_sources(config)
 
@@ -190,6 +191,7 @@ def _joined(plain: dict, workdir) -> dict:
   Raises:
     run_dir.ConfigMismatchError: the run is of another method.
   """
+  plain = plain | {"data": _found_anywhere(plain["data"])}
   if not run_dir.is_known(workdir):
     return plain
   old = run_dir.described(workdir)[0]
@@ -197,6 +199,16 @@ def _joined(plain: dict, workdir) -> dict:
   trained = [name for name in old["stages"]
              if name in plain["stages"] or run_dir.is_known(workdir / name)]
   return plain | {"stages": list(dict.fromkeys((*trained, *plain["stages"])))}
+
+
+def _found_anywhere(plain: dict) -> dict:
+  """`config.data` with the folder's whole path: a run is also evaluated from
+  elsewhere, where another folder may have its name."""
+  if not plain["data_dir"]:
+    return plain
+  folder = epath.Path(plain["data_dir"]).expanduser()
+  return plain | {"data_dir": str(run_dir.absolute(folder))} if (
+      folder.exists()) else plain
 
 
 def check_run(config, workdir) -> None:
@@ -234,10 +246,12 @@ def evaluate(config, workdir, *, splits=()):
   config = predictors.trained_part(config, workdir)
   lineage.check(config, workdir)
   dataset = data.dataset(config)
-  splits = tuple(splits) or (config.data.in_domain,
-                             *config.data.out_of_domain)
+  chosen = tuple(splits)
+  splits = chosen or (config.data.in_domain, *config.data.out_of_domain)
   sources = {name: data.evaluation_source(config, name) for name in splits}
-  dataset_facts.of_weights(config, workdir)
+  data.check_overlap(config, chosen)
+  facts = dataset_facts.of_weights(config, workdir)
+  dataset_facts.check_scored(config, facts, sources)
   predict = predictors.of_run(config, workdir)
   primary = jax.process_index() == 0
   summary = _summary(config, workdir) if primary else {}

@@ -57,8 +57,9 @@ def _as_image(image, channels, number):
   image = np.asarray(image)
   if image.dtype != np.uint8:
     raise TypeError(
-        f"image {number} has dtype {image.dtype}; give uint8 in [0, 255] (of "
-        "floats in [0, 1]: (255 * x).round().astype(numpy.uint8))")
+        f"image {number} has dtype {image.dtype}; give uint8 in [0, 255]: "
+        "floats in [0, 1] as (255 * x).round().astype(numpy.uint8), what is "
+        "in [0, 255] already as x.astype(numpy.uint8)")
   if image.ndim == 2:
     image = image[..., None]
   if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:

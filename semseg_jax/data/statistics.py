@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import dataclasses
 
+from absl import logging
 import numpy as np
 
 from semseg_jax.data import datasets
@@ -69,7 +70,7 @@ def warnings(dataset: datasets.Dataset, summaries) -> list[str]:
       lines.append(
           f"{split}: {spec.ignore_index} = ignored covers {share:.0%} of the "
           "pixels")
-  lines += _hint_of_values(spec, labeled)
+  lines += _hint_of_values(spec, labeled) or _mixed_values(spec, labeled)
   lines += overlaps(dataset).values()
   lines += copies(dataset).values()
   lines += volumes_in_two(dataset).values()
@@ -103,6 +104,8 @@ def check_values(dataset: datasets.Dataset) -> None:
              and sources.facts(source) is not None}
   for hint in _hint_of_values(dataset.spec, labeled):
     raise errors.DataError(f"data set {dataset.spec.name!r}: {hint}")
+  for line in _mixed_values(dataset.spec, labeled):
+    logging.warning("data set %s: %s", dataset.spec.name, line)
 
 
 def notes(dataset: datasets.Dataset) -> list[str]:
@@ -240,6 +243,16 @@ def _hint_of_values(spec, labeled):
   return [f"masks hold 0 and {spec.ignore_index} alone: if "
           f"{spec.ignore_index} is {spec.class_names[1]!r}, say so in "
           f'classes.json: "values": {{"0": 0, "{spec.ignore_index}": 1}}']
+
+
+def _mixed_values(spec, labeled):
+  """A line for each split whose masks seem to be drawn in other values."""
+  if spec.num_classes != 2 or spec.ignore_index != 255:
+    return []
+  return [f"{split}: masks hold 0 and 255 alone, other splits' also 1: if 255 "
+          f"is {spec.class_names[1]!r} there, say so in classes.json: "
+          '"values": {"0": 0, "1": 1, "255": 1}'
+          for split, s in labeled.items() if s.pixels[255] and not s.pixels[1]]
 
 
 def _percent(share):

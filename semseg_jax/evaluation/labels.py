@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
 import contextlib
+import errno
 import fcntl
 import io
 import itertools
@@ -131,13 +132,14 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
                         np.array([number_of(x["id"]) for x in batch]))
         written()
         written = _writing(pool, folder, tar, file, batch, labeled, kinds,
-                           colors, confidence)
+                           colors, confidence, unreadable)
         if time.monotonic() - reported > 5.0:
           reported = time.monotonic()
           progress.report(len(confidence), {})
       written()
     if missing:
       progress.report(len(mine), {})
+    _restore(path, folder, source, number, kinds, colors)
   run_dir.write_json(path.with_suffix(".json"), {
       "confidence": confidence, "unreadable": unreadable})
   if unreadable and not confidence:
@@ -145,6 +147,22 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
         f"none of {len(mine)} images can be read; the first: "
         f"{next(iter(unreadable.values()))}")
   return Summary(confidence, unreadable, len(confidence) - started)
+
+
+def _restore(path, folder, source, number, kinds, colors) -> None:
+  """Writes the PNGs that lack of a shard's labels: deleted, or wanted now.
+
+  Reconstructions are not in a shard, so they stay away.
+  """
+  kinds = [k for k in kinds if k != "reconstruction"]
+  lacking = {
+      name: rest for name in number if (rest := [
+          k for k in kinds if not os.path.exists(folder / f"{name}_{k}.png")])}
+  if not lacking:
+    return
+  for name, label, _ in read(path):
+    if name in lacking:
+      _files(folder, source[number[name]], label, None, lacking[name], colors)
 
 
 def read(path) -> Iterator[tuple[str, np.ndarray, float]]:
@@ -287,7 +305,7 @@ def _batches(pool, source, indices, batch_size, unreadable):
 
 
 def _writing(pool, folder, tar, file, batch, labeled, kinds, colors,
-             confidence):
+             confidence, unreadable):
   """Starts to write a batch's files; the function that is returned waits, and
   then lets the shard know its images."""
   jobs = []
@@ -301,7 +319,13 @@ def _writing(pool, folder, tar, file, batch, labeled, kinds, colors,
   def finish():
     for example, job, value in zip(
         batch, jobs, labeled.confidence, strict=True):
-      name, png = example["id"], job.result()
+      name = example["id"]
+      try:
+        png = job.result()
+      except errors.DataError as error:
+        unreadable[name] = str(error)
+        logging.warning("left out: %s", error)
+        continue
       height, width = example["image"].shape[:2]
       facts = {"confidence": round(float(value), 6), "height": height,
                "width": width}
@@ -320,7 +344,10 @@ def _writing(pool, folder, tar, file, batch, labeled, kinds, colors,
 
 
 def _files(folder, example, label, reconstruction, kinds, colors) -> bytes:
-  """Writes an image's PNGs; returns that of the indices."""
+  """Writes an image's PNGs; returns that of the indices.
+
+  Raises errors.DataError: the image's name leaves no room for a file's.
+  """
   image, name = example["image"], example["id"]
   stem = folder / name
   if kinds and "/" in name:
@@ -331,5 +358,12 @@ def _files(folder, example, label, reconstruction, kinds, colors) -> bytes:
           "reconstruction": lambda: reconstruction}
   for kind in kinds:
     if kind != "reconstruction" or reconstruction is not None:
-      figures.save(f"{stem}_{kind}.png", made[kind]())
+      try:
+        figures.save(f"{stem}_{kind}.png", made[kind]())
+      except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+          raise
+        raise errors.DataError(
+            f"{name}: its name is too long for that of {name}_{kind}.png: "
+            "rename it, or leave files out (--files=)") from error
   return image_files.encode_png(label)

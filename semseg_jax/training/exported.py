@@ -91,7 +91,7 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
         leaf = leaf.astype(dtype)
       arrays[f"{stage}/{name}"] = np.array(leaf, order="C")
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+  temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
   try:
     # Not `save_file`, whose files only their owner may read.
     temporary.write_bytes(safetensors_numpy.save(

@@ -61,7 +61,7 @@ def write_bytes(path, content: bytes) -> None:
   """Writes so that a reader sees the old file or the whole new one."""
   path = epath.Path(path)
   # A name of its own: two commands may write the same file at once.
-  temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+  temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
   try:
     temporary.write_bytes(content)
     temporary.replace(path)

@@ -165,10 +165,14 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"encoder.unlabeled_batch_size": 0}, "unlabeled_batch_size is 0"),
     ({"supervised.learning_rate": float("nan")},
      "config.supervised.learning_rate is nan"),
+    ({"supervised.learning_rate": float("inf")},
+     "config.supervised.learning_rate is inf"),
     ({"gan.style_mixing_prob": 2.0}, "config.gan.style_mixing_prob is 2.0"),
+    ({"data.augment.flip_labeled": 1.5}, "flip_labeled is 1.5.*at most 1"),
     ({"gan.augment.policy": ("colour",)}, "config.gan.augment.policy.*color"),
     ({"dtype": "bf16"}, "config.dtype is 'bf16'.*bfloat16"),
     ({"stages": ()}, "config.stages is empty"),
+    ({"stages": ("supervised", "supervised")}, "config.stages.*twice"),
     ({"data.in_domain": "train_labeled"}, "'train_labeled'.*allow_overlap"),
 ])
 def test_config(data, tmp_path, capsys, changes, said):
@@ -220,8 +224,57 @@ def test_classes_keep_their_order_once_something_is_trained(data, tmp_path):
   (data / "classes.json").write_text(json.dumps(content))
   changed = on_folder(data, **{"data.cache_dir": str(tmp_path / "anew")})
   with mock.patch.object(dataset_facts.checkpoint, "exists"), pytest.raises(
-      errors.DataError, match="another order now"):
+      errors.DataError, match="at other places now"):
     dataset_facts.of_weights(changed, run)
+
+
+def test_a_class_keeps_its_index_once_something_is_trained(data, tmp_path):
+  run = tmp_path / "run"
+  run_dir.describe(run, {}, dataset_facts.of(on_folder(data)))
+  content = json.loads((data / "classes.json").read_text())
+  first, second = content["classes"]
+
+  def named(*names):
+    (data / "classes.json").write_text(json.dumps(
+        content | {"classes": names}))
+    return dataset_facts.of_weights(on_folder(
+        data, **{"data.cache_dir": str(tmp_path / "_".join(names))}), run)
+
+  with mock.patch.object(dataset_facts.checkpoint, "exists"):
+    assert named(first, "other")["class_names"] == [first, second]
+    with pytest.raises(errors.DataError, match="at other places now"):
+      named("other", first)
+
+
+def test_lists_that_changed_do_not_score_what_was_trained_on(data, tmp_path):
+  run, config = tmp_path / "run", on_folder(data)
+  run_dir.describe(run, {}, dataset_facts.of(config))
+  there = data / "splits"
+  (there / "test.txt").rename(there / "kept.txt")
+  (there / "train_labeled.txt").rename(there / "test.txt")
+  (there / "kept.txt").rename(there / "train_labeled.txt")
+  changed = {"data.cache_dir": str(tmp_path / "anew")}
+  config = on_folder(data, **changed)
+  sources = {x: data_lib.evaluation_source(config, x)
+             for x in ("test", "train_labeled")}
+  with mock.patch.object(dataset_facts.checkpoint, "exists"):
+    facts = dataset_facts.of_weights(config, run)
+  with pytest.raises(errors.DataError, match="'test' has .* trained on.*p0"):
+    dataset_facts.check_scored(config, facts, sources)
+  sources.pop("test")
+  dataset_facts.check_scored(config, facts, sources)
+  dataset_facts.check_scored(
+      config, dataset_facts.of(config),
+      {"test": data_lib.evaluation_source(config, "train_labeled")})
+
+
+def test_a_runs_config_has_the_whole_path_of_its_data(
+    data, tmp_path, monkeypatch):
+  monkeypatch.chdir(data.parent)
+  config = on_folder(data, **{"data.data_dir": data.name})
+  plain = json.loads(config.to_json_best_effort())
+  kept = experiment._joined(plain, tmp_path / "run")
+  assert kept["data"] == plain["data"] | {"data_dir": str(data.resolve())}
 
 
 def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):

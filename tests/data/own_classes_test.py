@@ -85,6 +85,23 @@ def test_masks_of_0_and_255(folder):
   np.testing.assert_array_equal(folder.labels("train_labeled")["a"], MASK)
 
 
+def test_masks_of_0_and_255_in_one_split(folder, caplog):
+  for name, factor in (("a", 1), ("b", 255)):
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png", factor * MASK)
+  folder.lists(train_labeled=["a"], test=["b"])
+  dataset = folder.load()
+  said = statistics.warnings(dataset, statistics.summarize(dataset))
+  line, = (x for x in said if "255 alone" in x)
+  assert line.startswith("test: masks hold 0 and 255 alone")
+  statistics.check_values(dataset)
+  assert line in caplog.text
+  folder.classes(values={"0": 0, "1": 1, "255": 1})
+  caplog.clear()
+  statistics.check_values(folder.load())
+  assert not caplog.text
+
+
 def test_masks_of_one_bit_beside_0_and_255(folder):
   """White is 1 in some and 255 in others: the same class."""
   (folder.root / "classes.json").unlink()

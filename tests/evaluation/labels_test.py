@@ -180,6 +180,32 @@ def test_an_image_that_has_changed_is_labeled_again(source, tmp_path, kinds):
 
 
 
+def test_files_that_lack_are_written_again(source, tmp_path):
+  calls, out = [], tmp_path / "out"
+  _write(_labeler(calls), source, out, kinds=["index"])
+  first = (out / "3_index.png").read_bytes()
+  (out / "3_index.png").unlink()
+  done = len(calls)
+  assert _write(_labeler(calls), source, out).new == 0
+  assert len(calls) == done
+  assert (out / "3_index.png").read_bytes() == first
+  for i in range(7):
+    assert (out / f"{i}_color.png").exists()
+    assert (out / f"{i}_overlay.png").exists()
+
+
+def test_a_name_too_long_for_its_files_is_left_out(source, tmp_path):
+  name = 246 * "n"  # and .png; no room for _overlay
+  folder, = source.folders
+  (folder / "3.png").rename(folder / f"{name}.png")
+  source = image_folder.ImageFolder(folder, 3)
+  written = _write(_labeler([]), source, tmp_path / "out")
+  assert len(written.confidence) == 6
+  assert "too long" in written.unreadable[name]
+  written = _write(_labeler([]), source, tmp_path / "tar", kinds=[])
+  assert len(written.confidence) == 7
+
+
 def test_a_file_of_as_many_bytes_is_told_by_its_content(source, tmp_path):
   path = tmp_path / "images/4.png"
   content = bytearray(path.read_bytes())

@@ -61,6 +61,10 @@ def test_labels_of_annotators_and_shots_are_not_scored(
         data.check_overlap(config)
     else:
       data.check_overlap(config)
+  data.check_overlap(config, ["train_labeled"])  # asked for
+  if trains:
+    with pytest.raises(errors.DataError, match="train_labeled and in test"):
+      data.check_overlap(config, ["test"])
 
 
 def test_a_config_without_a_data_set():
@@ -83,5 +87,5 @@ def test_turned_photographs_are_said_before_training(tmp_path, caplog):
   config = repurpose_folder.get_config("size=16,classes=2,channels=3,cpu")
   config.data.update(
       data_dir=str(files.root), cache_dir=str(tmp_path / "cache"))
-  data.check_overlap(config)
+  data.remark(config)
   assert "EXIF orientations turn 1 image (a)" in caplog.text

@@ -24,6 +24,8 @@ _POSITIVE = ("batch_size", "unlabeled_batch_size", "width", "levels",
              "style_dim", "max_channels", "fpn_channels", "head_channels",
              "stem_width", "num_scales", "num_layers", "num_microbatches",
              "decay_epochs")
+_PROBABILITIES = tuple(f"config.data.augment.{x}" for x in (
+    "affine", "flip_labeled", "flip_unlabeled"))
 # Samples of a group in the image discriminator's minibatch deviation.
 _GROUP = 4
 
@@ -47,17 +49,21 @@ def values(config) -> None:
 
   Raises ValueError: names the first one and what it may be.
   """
-  if not config.get("stages", ("",)):
+  stages = tuple(config.get("stages", ("",)))
+  if not stages:
     raise ValueError("config.stages is empty: name at least one stage")
+  if len(set(stages)) < len(stages):
+    raise ValueError(f"config.stages names a stage twice: {', '.join(stages)} "
+                     "(a flag given twice adds to the first)")
   for name, value in _numbers(config, "config"):
     last = name.rpartition(".")[2]
-    if math.isnan(value):
+    if not math.isfinite(value):
       wrong = "give a number"
     elif value < 0 and last not in _COUNTS_OR_ALL:
       wrong = "give 0 or more"
     elif not value and last in _POSITIVE:
       wrong = "give 1 or more"
-    elif value > 1 and last.endswith("_prob"):
+    elif value > 1 and (last.endswith("_prob") or name in _PROBABILITIES):
       wrong = "a probability is at most 1"
     else:
       continue

@@ -137,8 +137,13 @@ def check_names(config, spec: datasets.Spec, where: str) -> None:
         "config.data.name to a data set without masks")
 
 
-def check_overlap(config) -> None:
+def check_overlap(config, splits=()) -> None:
   """Raises if images of the labeled pool are scored, too.
+
+  Args:
+    config: of the run.
+    splits: that are scored, chosen by the user, the labeled pool perhaps; none:
+      the config's.
 
   Raises errors.DataError: names images and splits; unless `data.allow_overlap`.
   """
@@ -148,17 +153,14 @@ def check_overlap(config) -> None:
   labels = (c.num_labeled or "fully_supervised" in stages
             or "shots" in stages and not shots.folder
             or shots.get("source") == "projected")
-  splits = dataset(config).splits
-  scored = {c.validation, c.in_domain, *c.out_of_domain} & set(splits)
+  chosen, splits = splits, dataset(config).splits
+  scored = set(
+      chosen or (c.validation, c.in_domain, *c.out_of_domain)) & set(splits)
   for pool in {"train_labeled", "train"} & scored:
-    if labels and splits[pool].labeled and not c.allow_overlap:
+    if labels and not chosen and splits[pool].labeled and not c.allow_overlap:
       raise errors.DataError(
           f"data set {c.name!r}: split {pool!r} is trained on and scored: "
           "score another, or set config.data.allow_overlap=True")
-  for message in (*statistics.turned(dataset(config)),
-                  *statistics.copies(dataset(config)).values(),
-                  *statistics.volumes_in_two(dataset(config)).values()):
-    logging.warning("data set %s: %s", c.name, message)
   for (split, other), message in statistics.overlaps(dataset(config)).items():
     if other not in scored:
       continue
@@ -169,6 +171,14 @@ def check_overlap(config) -> None:
           f"data set {c.name!r}: {message}. A score on images that were "
           "trained on says little: take them out of one of the two lists, or "
           "set config.data.allow_overlap=True")
+
+
+def remark(config) -> None:
+  """Logs what looks wrong in a data set, and may be meant."""
+  for message in (*statistics.turned(dataset(config)),
+                  *statistics.copies(dataset(config)).values(),
+                  *statistics.volumes_in_two(dataset(config)).values()):
+    logging.warning("data set %s: %s", config.data.name, message)
 
 
 def train_sources(config):
