@@ -55,8 +55,10 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
     if name in plain.get(block, {}):
       plain[block][name] = ""
   exported.write(path, trees | ({"files": files} if files else {}), {
-      "config": plain, "dataset": model.dataset, "steps": steps,
-      "saved_at": saved_at,
+      # Names of images may be those of patients.
+      "config": plain, "dataset": {
+          k: v for k, v in model.dataset.items() if k != "labeled"},
+      "steps": steps, "saved_at": saved_at,
       "scores": {k: v for k, v in model.methods.items() if k in methods},
       "files": metadata, "record": record(config, model.workdir)}, dtype=dtype)
 

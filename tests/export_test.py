@@ -205,7 +205,9 @@ def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):
   run, path = tmp_path / "run", tmp_path / "x.safetensors"
   config = untrained.semantic_gan("gan", "label_head", "distilled", fitted=True)
   untrained.save(config, run)
+  assert api.load(run).dataset["labeled"]  # names of images
   api.load(run).export(path, methods=("distilled",))
+  assert "labeled" not in api.load(path).dataset
   config.stages = ("distilled",)
   config.log.log_every = 3  # what a result does not depend on
   new = epath.Path(tmp_path / "new")
