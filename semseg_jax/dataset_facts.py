@@ -7,6 +7,7 @@ from semseg_jax.data import datasets
 from semseg_jax.data import errors
 from semseg_jax.data import fingerprint
 from semseg_jax.data import painted
+from semseg_jax.methods import fully_supervised
 from semseg_jax.methods.common import data
 from semseg_jax.training import checkpoint
 from semseg_jax.training import run_dir
@@ -39,6 +40,8 @@ def _labeled(config) -> list[str]:
 
   None where nothing can be trained: lists that became shorter are evaluated.
   """
+  if "fully_supervised" in config.get("stages", ()):
+    config = fully_supervised.effective(config)
   try:
     labeled, _ = data.train_sources(config)
   except errors.DataError:

@@ -246,10 +246,10 @@ def evaluate(config, workdir, *, splits=()):
   config = predictors.trained_part(config, workdir)
   lineage.check(config, workdir)
   dataset = data.dataset(config)
-  chosen = tuple(splits)
-  splits = chosen or (config.data.in_domain, *config.data.out_of_domain)
+  data.check_overlap(config, splits)
+  splits = tuple(splits) or (config.data.in_domain,
+                             *config.data.out_of_domain)
   sources = {name: data.evaluation_source(config, name) for name in splits}
-  data.check_overlap(config, chosen)
   facts = dataset_facts.of_weights(config, workdir)
   dataset_facts.check_scored(config, facts, sources)
   predict = predictors.of_run(config, workdir)

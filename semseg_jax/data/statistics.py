@@ -95,7 +95,8 @@ def turned(dataset: datasets.Dataset) -> list[str]:
 def check_values(dataset: datasets.Dataset) -> None:
   """Raises where masks of two classes hold the first and the ignored one alone.
 
-  Everything would be scored as right. Of rendered sources nothing is read.
+  Everything would be scored as right. Where those of some splits alone do, a
+  warning says so. Of rendered sources nothing is read.
 
   Raises errors.DataError: says what to write into classes.json.
   """

@@ -3,25 +3,18 @@
 import json
 import re
 import shutil
-from unittest import mock
 
 import numpy as np
 from PIL import Image
 import pytest
 
 from configs.semantic_gan import folder as folder_config
-from configs.semantic_gan import toy_faces
-from semseg_jax import dataset_facts
 from semseg_jax import experiment
 from semseg_jax import stages
-from semseg_jax.data import errors
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data as data_lib
-from semseg_jax.training import run_dir
+from tests.cli.on_folder import config_of as on_folder
 from tests.methods import smoke
-
-NAMES = [f"p{i}" for i in range(6)]
-
 
 # (script, flags besides config and workdir, the one line that it says)
 COMMANDS = [
@@ -73,37 +66,6 @@ def error(config, folder, capsys, function=experiment.train, **arguments):
   assert isinstance(caught.value.code, str)  # Python prints it, and exits 1
   assert "step 1/" not in capsys.readouterr().err
   return smoke.only_error(caught.value.code)
-
-
-@pytest.fixture
-def data(tmp_path):
-  """A `folder` data set of six 16 px images with two classes."""
-  root = tmp_path / "data"
-  for name in ("images", "masks", "splits"):
-    (root / name).mkdir(parents=True)
-  rng = np.random.default_rng(0)
-  for name in NAMES:
-    Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(
-        root / f"images/{name}.png")
-    Image.fromarray(rng.integers(0, 2, (16, 16)).astype(np.uint8)).save(
-        root / f"masks/{name}.png")
-  for split, names in (("train_labeled", NAMES[:4]), ("val", NAMES[4:5]),
-                       ("test", NAMES[5:])):
-    (root / f"splits/{split}.txt").write_text("\n".join(names))
-  (root / "classes.json").write_text(json.dumps({
-      "classes": ["background", "leaf"], "colours": [[0, 0, 0], [0, 176, 0]],
-      "ignore_index": 255}))
-  return root
-
-
-def on_folder(data, **changes):
-  config = toy_faces.get_config("labels=2,unlabeled=-1,smoke")
-  config.data.update(
-      name="folder", data_dir=str(data), cache_dir=str(data.parent / "cache"),
-      size=16, num_classes=2, out_of_domain=())
-  config.update_from_flattened_dict(changes)
-  config.lock()
-  return config
 
 
 def _missing(data):
@@ -194,87 +156,6 @@ def test_labeled_images_that_are_scored_too(data, tmp_path, capsys):
   assert re.search("train_labeled and in test: p0.*allow_overlap", line), line
   assert not (tmp_path / "run").exists()
   experiment.check_data(on_folder(data, **{"data.allow_overlap": True}))
-
-
-def test_data_that_changed_since_a_run_was_begun(data, tmp_path):
-  run = tmp_path / "run"
-  before = dataset_facts.of(on_folder(data))
-  run_dir.describe(run, {}, before)
-  plain = lambda facts: json.loads(json.dumps(facts))
-
-  def kept(cache):
-    with mock.patch.object(dataset_facts.logging, "warning") as warning:
-      facts = dataset_facts.of_weights(on_folder(
-          data, **{"data.cache_dir": str(tmp_path / cache)}), run)
-    return warning.called, plain(facts) == plain(before)
-
-  with mock.patch.object(dataset_facts.checkpoint, "exists") as trained:
-    assert kept("again") == (False, True)
-    Image.fromarray(np.zeros((16, 16), np.uint8)).save(data / "masks/p5.png")
-    assert kept("anew") == (True, True)
-    trained.return_value = False
-    assert kept("anew") == (False, False)
-
-
-def test_classes_keep_their_order_once_something_is_trained(data, tmp_path):
-  run = tmp_path / "run"
-  run_dir.describe(run, {}, dataset_facts.of(on_folder(data)))
-  content = json.loads((data / "classes.json").read_text())
-  content["classes"].reverse()
-  (data / "classes.json").write_text(json.dumps(content))
-  changed = on_folder(data, **{"data.cache_dir": str(tmp_path / "anew")})
-  with mock.patch.object(dataset_facts.checkpoint, "exists"), pytest.raises(
-      errors.DataError, match="at other places now"):
-    dataset_facts.of_weights(changed, run)
-
-
-def test_a_class_keeps_its_index_once_something_is_trained(data, tmp_path):
-  run = tmp_path / "run"
-  run_dir.describe(run, {}, dataset_facts.of(on_folder(data)))
-  content = json.loads((data / "classes.json").read_text())
-  first, second = content["classes"]
-
-  def named(*names):
-    (data / "classes.json").write_text(json.dumps(
-        content | {"classes": names}))
-    return dataset_facts.of_weights(on_folder(
-        data, **{"data.cache_dir": str(tmp_path / "_".join(names))}), run)
-
-  with mock.patch.object(dataset_facts.checkpoint, "exists"):
-    assert named(first, "other")["class_names"] == [first, second]
-    with pytest.raises(errors.DataError, match="at other places now"):
-      named("other", first)
-
-
-def test_lists_that_changed_do_not_score_what_was_trained_on(data, tmp_path):
-  run, config = tmp_path / "run", on_folder(data)
-  run_dir.describe(run, {}, dataset_facts.of(config))
-  there = data / "splits"
-  (there / "test.txt").rename(there / "kept.txt")
-  (there / "train_labeled.txt").rename(there / "test.txt")
-  (there / "kept.txt").rename(there / "train_labeled.txt")
-  changed = {"data.cache_dir": str(tmp_path / "anew")}
-  config = on_folder(data, **changed)
-  sources = {x: data_lib.evaluation_source(config, x)
-             for x in ("test", "train_labeled")}
-  with mock.patch.object(dataset_facts.checkpoint, "exists"):
-    facts = dataset_facts.of_weights(config, run)
-  with pytest.raises(errors.DataError, match="'test' has .* trained on.*p0"):
-    dataset_facts.check_scored(config, facts, sources)
-  sources.pop("test")
-  dataset_facts.check_scored(config, facts, sources)
-  dataset_facts.check_scored(
-      config, dataset_facts.of(config),
-      {"test": data_lib.evaluation_source(config, "train_labeled")})
-
-
-def test_a_runs_config_has_the_whole_path_of_its_data(
-    data, tmp_path, monkeypatch):
-  monkeypatch.chdir(data.parent)
-  config = on_folder(data, **{"data.data_dir": data.name})
-  plain = json.loads(config.to_json_best_effort())
-  kept = experiment._joined(plain, tmp_path / "run")
-  assert kept["data"] == plain["data"] | {"data_dir": str(data.resolve())}
 
 
 def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):
