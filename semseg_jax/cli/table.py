@@ -15,6 +15,8 @@ need first. With --ready only those that can start now, in any order:
 --into=README.md also into the block between <!-- table:NAME --> and
 <!-- /table -->. Runs that train and eval have left elsewhere count too: with
 --runs=FOLDER every record below it that has a run's config is that run's.
+--keep=FOLDER puts a table's records into FOLDER/NAME.records.jsonl, without
+paths; --runs=FOLDER renders the table from that file, on any machine.
 --smoke runs the complete graph at toy size on toy data, with
 no file needed. --cost states floating-point operations and GPU-hours.
 --table=all means every table (with --into: every one that has a block there),
@@ -63,6 +65,8 @@ def define_flags():
   flags.DEFINE_string(
       "into", None, "With --render: a document with the tables' blocks.")
   flags.DEFINE_string(
+      "keep", None, "With --render: a folder for the records of each table.")
+  flags.DEFINE_string(
       "data", "data", "Folder that holds the data sets' folders.")
   flags.DEFINE_string(
       "weights", "weights", "Folder that holds converted weights.")
@@ -86,7 +90,8 @@ def main(argv):
     return
   if sum((given.commands, given.render, given.smoke, given.cost)) != 1:
     sys.exit("error: give one of --commands, --render, --smoke, --cost")
-  for flag, mode in (("ready", "commands"), ("into", "render")):
+  for flag, mode in (
+      ("ready", "commands"), ("into", "render"), ("keep", "render")):
     if given[flag].value and not given[mode].value:
       sys.exit(f"error: --{flag} is for --{mode} alone")
   console.setup()
@@ -125,7 +130,8 @@ def run() -> list[str]:
     paths, problems = smoke.run(tables, folders, call)
   else:
     out = pathlib.Path(given.out or folders.root)
-    into = pathlib.Path(given.into) if given.into else None
+    into, keep = (pathlib.Path(x) if x else None
+                  for x in (given.into, given.keep))
     if into and not into.is_file():
       raise ValueError(f"--into={into}: no such file")
     if into and given.table == ["all"]:
@@ -133,7 +139,8 @@ def run() -> list[str]:
       if not tables:
         raise ValueError(f"--into={into}: no line <!-- table:NAME --> there")
     for table in tables:
-      written = render.from_records(table, folders, out=out, into=into)
+      written = render.from_records(
+          table, folders, out=out, into=into, keep=keep)
       if into and into not in written:
         problems.append(f"{table.name}: no record below --workdir or --runs, "
                         f"so {into} keeps the block that it has")

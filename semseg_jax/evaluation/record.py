@@ -1,5 +1,6 @@
 """The record of one evaluation: scores and all that is needed to trust them."""
 
+from collections.abc import Iterable
 import dataclasses
 import hashlib
 import json
@@ -13,6 +14,7 @@ from etils import epath
 from semseg_jax.training import run_dir
 
 _FILE = "record.json"
+_KEPT = ".records.jsonl"
 _WEIGHTS = (".safetensors", ".pth", ".pt")
 # Fields that say where things lie, how a run was watched or over what it was
 # spread, not what it was; "" is the top.
@@ -22,17 +24,6 @@ _IRRELEVANT = {
     "evaluation": ("num_visualized",),
     "labels": ("run",),
     "log": ("log_every", "sample_every")}
-
-
-class Entry(NamedTuple):
-  """Where a record is, of what it is and when it was made."""
-  folder: pathlib.Path
-  split: str
-  study: str
-  methods: tuple[str, ...]
-  config: dict
-  finished: str
-  extra: dict
 
 
 class RecordMismatchError(ValueError):
@@ -66,6 +57,22 @@ class Record:
   versions: dict
   finished: str
   extra: dict
+
+  @property
+  def study(self) -> str:
+    """The study that it is of; "" for an ordinary evaluation."""
+    if "study" in self.extra:
+      return self.extra["study"]
+    # Former versions did not say it, and wrote all to the same place.
+    if "updates" in self.extra:
+      return "few_shot"
+    return "synthesis" if "real image" in self.methods else ""
+
+
+class Entry(NamedTuple):
+  """A record and where it is: its file, with the line among kept ones."""
+  where: str
+  record: Record
 
 
 def make(
@@ -103,49 +110,69 @@ def load(folder, *, config: dict | None = None) -> Record:
   path = epath.Path(folder) / _FILE
   if not path.exists():
     raise FileNotFoundError(f"{path}: no record; run the evaluation first")
-  try:
-    record = Record(**json.loads(path.read_text()))
-  except (ValueError, TypeError) as error:  # also where it is no text
-    raise ValueError(
-        f"{path} is not a record of this version ({error}); delete it and "
-        "evaluate again") from error
-  if config_hash(record.config) != record.config_hash:
-    raise RecordMismatchError(
-        f"{path}: its config does not have the hash it states "
-        f"({record.config_hash}); delete it and evaluate again")
+  record = _parsed(path, path.read_bytes())
   if config is not None:
     check_config(path, record.config, config)
   return record
 
 
-def study_of(record: Record) -> str:
-  """The study that a record is of; "" for an ordinary evaluation."""
-  if "study" in record.extra:
-    return record.extra["study"]
-  # Former versions did not say it, and wrote all to the same place.
-  if "updates" in record.extra:
-    return "few_shot"
-  return "synthesis" if "real image" in record.methods else ""
+def _parsed(where, text: bytes) -> Record:
+  try:
+    record = Record(**json.loads(text))
+  except (ValueError, TypeError) as error:  # also where it is no text
+    raise ValueError(
+        f"{where} is not a record of this version ({error}); delete it and "
+        "evaluate again") from error
+  if config_hash(record.config) != record.config_hash:
+    raise RecordMismatchError(
+        f"{where}: its config does not have the hash it states "
+        f"({record.config_hash}); delete it and evaluate again")
+  return record
 
 
 def below(folders) -> list[Entry]:
-  """Every record below some folders, the newest first.
+  """Every record below some folders, the newest first, those of `keep` too.
 
-  Files of the name that are no records are left out, with a warning.
+  What is no record is left out, with a warning.
   """
   entries = []
-  paths = {path for folder in folders
-           for path in pathlib.Path(folder).glob(f"**/eval/*/{_FILE}")}
-  for path in sorted(paths):
+  folders = [pathlib.Path(folder) for folder in folders]
+  texts = {str(path): path.read_bytes() for folder in folders
+           for path in folder.glob(f"**/eval/*/{_FILE}")}
+  texts |= {f"{path}:{i}": line for folder in folders
+            for path in folder.glob(f"**/*{_KEPT}")
+            for i, line in enumerate(path.read_bytes().splitlines(), 1)}
+  for where, text in sorted(texts.items()):
     try:
-      record = load(path.parent)
+      entries.append(Entry(where, _parsed(where, text)))
     except ValueError as error:
       logging.warning("left out: %s", error)
-      continue
-    entries.append(Entry(
-        path.parent, record.split, study_of(record), tuple(record.methods),
-        record.config, record.finished, record.extra))
-  return sorted(entries, key=lambda x: x.finished, reverse=True)
+  return sorted(entries, key=lambda x: x.record.finished, reverse=True)
+
+
+def keep(path: pathlib.Path, kept: Iterable[Record]) -> None:
+  """Writes records into one file, a line each, without this machine's paths.
+
+  Args:
+    path: NAME.records.jsonl; what is there is replaced.
+    kept: the records, in the order in which they are written.
+  """
+  lines = []
+  for record in kept:
+    config = _without_paths(record.config)
+    lines.append(json.dumps(dataclasses.asdict(dataclasses.replace(
+        record, config=config, config_hash=config_hash(config))),
+        separators=(",", ":"), sort_keys=True) + "\n")
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text("".join(lines))
+
+
+def _without_paths(value):
+  if isinstance(value, dict):
+    return {k: _without_paths(v) for k, v in value.items()}
+  if isinstance(value, str) and value.startswith("/"):
+    return value.rstrip("/").rsplit("/", 1)[-1]
+  return value
 
 
 def differences(there: dict, now: dict) -> list[tuple]:

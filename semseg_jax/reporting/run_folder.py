@@ -101,7 +101,7 @@ def _splits(workdir) -> list[Split]:
   for path in sorted([*workdir.glob("eval/*/record.json"),
                       *workdir.glob("*/eval/*/record.json")]):
     folder, record = path.parent, records.load(path.parent)
-    study = records.study_of(record)
+    study = record.study
     if all("miou" in scores for scores in record.methods.values()):
       splits.append(Split(
           name=f"{folder.name}, {study}" if study else folder.name,

@@ -46,12 +46,14 @@ class Results(NamedTuple):
   mixed: rows that ought to share a generator and do not, a text for each one.
   pretrained: for each row what its networks were pretrained on; "" for random
     weights, None where the row has no run.
+  used: the records that cells were read from.
   """
   table: definition.Table
   cells: tuple[tuple[Cell, ...], ...]
   missing_configs: tuple[str, ...]
   pretrained: tuple[str | None, ...]
   mixed: tuple[str, ...] = ()
+  used: tuple[records.Record, ...] = ()
 
 
 def results(table: definition.Table,
@@ -73,7 +75,7 @@ def results(table: definition.Table,
       before the training had finished.
     ValueError: a record lacks the row's method or the column's metric.
   """
-  configs, missing, generators = {}, [], {}
+  configs, missing, generators, used = {}, [], {}, {}
   for run in definition.runs(table):
     try:
       configs[run] = config_of(run)
@@ -89,8 +91,9 @@ def results(table: definition.Table,
                               method=row.method, unlike=unlike)
         if not located:
           continue
+        used[located.where] = located.record
         values += _scores(table, row, column, *located)
-        if known := located[1].extra.get("generator"):
+        if known := located.record.extra.get("generator"):
           generators.setdefault(_generator(run), {}).setdefault(
               tuple(known.values()), {})[row.name] = None
     published = row.published[i] if row.published else None
@@ -110,7 +113,8 @@ def results(table: definition.Table,
   return Results(table, cells, tuple(dict.fromkeys(missing)),
                  tuple(pretrained(row) for row in table.rows),
                  tuple(" / ".join(map(", ".join, of.values()))
-                       for of in generators.values() if len(of) > 1))
+                       for of in generators.values() if len(of) > 1),
+                 tuple(used.values()))
 
 
 def _generator(run):
@@ -122,8 +126,8 @@ def _generator(run):
 def find_record(root: pathlib.Path, run: definition.Run, split: str,
                 config: dict, elsewhere: Sequence[records.Entry] = (), *,
                 method: str = "", unlike: Unlike = records.differences
-                ) -> tuple[pathlib.Path, records.Record] | None:
-  """A run's finished record of a split and its folder; None without one.
+                ) -> records.Entry | None:
+  """A run's finished record of a split; None without one.
 
   A record in the run's own folder comes first, then the newest elsewhere.
 
@@ -132,23 +136,32 @@ def find_record(root: pathlib.Path, run: definition.Run, split: str,
     split: what was scored.
     method: whose scores a record elsewhere must have.
 
-  Raises records.RecordMismatchError, UnfinishedError: see `load_record`.
+  Raises:
+    records.RecordMismatchError: the one in its own folder is of another config.
+    UnfinishedError: that one was made before the training had finished.
   """
   # Second where former versions had those of studies.
   for part in dict.fromkeys((run.study, "")):
     own = root / run.folder / part / "eval" / split
-    record = load_record(own, config, run)
-    if record is not None:
-      return own, record
+    try:
+      record = records.load(own)
+    except FileNotFoundError:
+      continue
+    if record.study != run.study or _other_flags(record.extra, run):
+      continue
+    where = str(own / "record.json")
+    records.check_config(where, record.config, config)
+    if fault := _unfinished(record, config, run):
+      raise UnfinishedError(f"{where} was {fault}")
+    return records.Entry(where, record)
   for entry in elsewhere:
-    if ((entry.split, entry.study) == (split, run.study) and (
-        not method or method in entry.methods)
-        and not unlike(entry.config, config)
-        and not _other_flags(entry.extra, run)):
-      try:
-        return entry.folder, load_record(entry.folder, entry.config, run)
-      except UnfinishedError:
-        continue
+    record = entry.record
+    if ((record.split, record.study) == (split, run.study) and (
+        not method or method in record.methods)
+        and not unlike(record.config, config)
+        and not _other_flags(record.extra, run)
+        and not _unfinished(record, record.config, run)):
+      return entry
   return None
 
 
@@ -163,7 +176,7 @@ def near_misses(
 
   Returns a line for each such record: the run most like it, and what differs.
   """
-  left, missing, lines = {x.folder: x for x in elsewhere}, [], []
+  left, missing, lines = {x.where: x.record for x in elsewhere}, [], []
   for run, splits in definition.runs(table).items():
     try:
       config = config_of(run)
@@ -172,20 +185,21 @@ def near_misses(
     for split in splits:
       located = find_record(root, run, split, config, elsewhere, unlike=unlike)
       if located:
-        left.pop(located[0], None)
+        left.pop(located.where, None)
       else:
         missing.append((run, split, config))
-  for folder, entry in left.items():
+  for where, record in left.items():
     fields, run = min(
-        (([*unlike(entry.config, config), *_other_flags(entry.extra, run)], run)
+        (([*unlike(record.config, config), *_other_flags(record.extra, run)],
+          run)
          for run, split, config in missing
-         if (split, run.study) == (entry.split, entry.study)),
+         if (split, run.study) == (record.split, record.study)),
         key=lambda x: len(x[0]), default=((), None))
     other_data = any(name == "data.name" for name, *_ in fields)
     if run and len(fields) <= _ALIKE and not other_data:
       shown = "; ".join(f"{name}: {old} there, {new} in the table"
                         for name, old, new in fields)
-      lines.append(f"{folder} is not {run.config}:{run.argument}: " + (
+      lines.append(f"{where} is not {run.config}:{run.argument}: " + (
           shown or "made before its training had finished"))
   return lines
 
@@ -203,31 +217,17 @@ def _other_flags(extra: dict, run: definition.Run) -> list[tuple]:
           if name in extra and text(extra[name]) != value]
 
 
-def load_record(folder: pathlib.Path, config: dict, run: definition.Run
-                ) -> records.Record | None:
-  """A finished run's record of one split; None where there is none of its
-  study with these flags, or of the ordinary evaluation.
-
-  Raises:
-    records.RecordMismatchError: it is of another config.
-    UnfinishedError: it was made before the training had finished.
-  """
-  try:
-    record = records.load(folder)
-  except FileNotFoundError:
-    return None
-  if records.study_of(record) != run.study or _other_flags(record.extra, run):
-    return None
-  records.check_config(folder / "record.json", record.config, config)
+def _unfinished(record: records.Record, config: dict,
+                run: definition.Run) -> str:
+  """What to say of a record made before its training's end; else ""."""
   scoring = {field for field, _ in run.scoring}  # not what was trained
   for stage, step in record.extra.get("finished_steps", {}).items():
     wanted = wanted_steps(config, stage, scoring)
     # 0: a stage that only computes; its config's steps are something else.
     if step is None or (step and wanted and step != wanted):
-      raise UnfinishedError(
-          f"{folder / 'record.json'} was made when stage {stage!r} had not "
-          f"finished its {wanted or ''} steps; evaluate again after training")
-  return record
+      return (f"made when stage {stage!r} had not finished its {wanted or ''} "
+              "steps; evaluate again after training")
+  return ""
 
 
 def wanted_steps(config: dict, stage: str, scoring=()) -> int:
@@ -243,9 +243,9 @@ def wanted_steps(config: dict, stage: str, scoring=()) -> int:
   return 0 if field in scoring else (config.get(block) or {}).get(name, 0)
 
 
-def _scores(table, row, column, folder, record) -> list[float]:
+def _scores(table, row, column, where, record) -> list[float]:
   """The column's numbers in a record; none where it is not defined."""
-  where = f"{folder / 'record.json'}, row {row.name!r} of {table.name!r}"
+  where = f"{where}, row {row.name!r} of {table.name!r}"
   if row.method not in record.methods:
     raise ValueError(f"{where}: no method {row.method!r}; the record has "
                      f"{', '.join(record.methods)}")

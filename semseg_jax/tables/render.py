@@ -11,6 +11,7 @@ import re
 import numpy as np
 
 from semseg_jax.evaluation import figures
+from semseg_jax.evaluation import record as records
 from semseg_jax.evaluation import tables
 from semseg_jax.tables import collect
 from semseg_jax.tables import definition
@@ -204,8 +205,8 @@ def with_block(tables: Sequence[definition.Table], document: pathlib.Path
 
 
 def from_records(table: definition.Table, folders: runs.Folders, *,
-                 out: pathlib.Path, into: pathlib.Path | None = None
-                 ) -> list[pathlib.Path]:
+                 out: pathlib.Path, into: pathlib.Path | None = None,
+                 keep: pathlib.Path | None = None) -> list[pathlib.Path]:
   """Writes a table from its runs' records.
 
   Args:
@@ -213,6 +214,8 @@ def from_records(table: definition.Table, folders: runs.Folders, *,
     out: folder for NAME.md, NAME.csv, NAME.png.
     into: a document whose block of this table is replaced; left as it is
       where there is no record.
+    keep: folder for NAME.records.jsonl, the records that the table was made
+      from; left as it is where there is none.
 
   Returns what was written.
   """
@@ -220,6 +223,9 @@ def from_records(table: definition.Table, folders: runs.Folders, *,
       table, functools.partial(runs.plain_config, folders=folders, table=table),
       folders.root, folders.elsewhere, runs.unlike)
   paths = list(write(results, out))
+  if keep and results.used:
+    paths.append(keep / f"{table.name}.records.jsonl")
+    records.keep(paths[-1], results.used)
   if into and any(cell.values for row in results.cells for cell in row):
     into.write_text(
         replace_block(into.read_text(), table.name, block(results)))

@@ -112,7 +112,7 @@ def _same_data(table, folders):
     with contextlib.suppress(FileNotFoundError):
       used.add(runs.plain_config(run, folders, table)["data"]["data_dir"])
   return tuple(x for x in records.below([folders.root])
-               if x.config["data"]["data_dir"] in used)
+               if x.record.config["data"]["data_dir"] in used)
 
 
 def execute(line: str, call: Call) -> str:

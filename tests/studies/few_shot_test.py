@@ -110,7 +110,7 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
     assert row["miou"] == pytest.approx(
         np.mean(row["trials"]), abs=1e-3)
   record = records.load(folder / "few_shot/eval/test")
-  assert records.study_of(record) == "few_shot"
+  assert record.study == "few_shot"
   assert {k: record.extra[k] for k in options} == options
   assert not (folder / "eval").exists()  # that is for `eval`
   assert not record.config["stages"]  # no generator was trained here

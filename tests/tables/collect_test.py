@@ -261,7 +261,8 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path, caplog):
   assert not any(c.values for row in collect.results(
       table, config_of, empty).cells for c in row)
   # Only a record with the row's method counts for it.
-  less = [x._replace(methods=("supervised",)) for x in elsewhere]
+  less = [x._replace(record=dataclasses.replace(x.record, methods={
+      "supervised": x.record.methods["supervised"]})) for x in elsewhere]
   results = collect.results(table, config_of, empty, less)
   assert results.cells[0] == expected[0]
   assert not any(c.values for c in results.cells[1])
@@ -273,8 +274,37 @@ def test_runs_elsewhere_count_by_their_config(filled, tmp_path, caplog):
       record, config_hash=records.config_hash(record.config)))
   [line] = collect.near_misses(
       table, config_of, empty, records.below([moved]))
-  assert line.startswith(f"{path.parent} is not configs/m/set.py:")
+  assert line.startswith(f"{path} is not configs/m/set.py:")
   assert line.endswith(": gan.steps: 9 there, 8 in the table")
+
+
+def test_kept_records_render_the_table_again(filled, tmp_path, caplog):
+  table, root = filled
+  run = next(iter(definition.runs(table)))
+  record = records.load(root / run.folder / "eval/test")
+  record.config["data"]["data_dir"] = "/home/me/packs/set/"
+  records.save(root / run.folder / "eval/test", dataclasses.replace(
+      record, config_hash=records.config_hash(record.config)))
+  results = collect.results(table, config_of, root)
+  path = tmp_path / "kept/toy.records.jsonl"
+  records.keep(path, results.used)
+  assert len(path.read_text().splitlines()) == len(results.used) == 6
+  assert "/home" not in path.read_text()
+  empty = tmp_path / "none"
+  elsewhere = records.below([path.parent])
+  again = collect.results(table, config_of, empty, elsewhere)
+  assert again.cells == results.cells
+  # What is newer comes first, and what is damaged is named.
+  newer = dataclasses.replace(
+      results.used[0], finished="9999",
+      methods={"supervised": {"miou": 0.25}})
+  records.save(tmp_path / "mine/eval/test", newer)
+  path.write_text(path.read_text() + "{}\n")
+  elsewhere = records.below([path.parent, tmp_path / "mine"])
+  [warning] = caplog.messages
+  assert warning.startswith(f"left out: {path}:7 is not a record")
+  cells = collect.results(table, config_of, empty, elsewhere).cells
+  assert cells[0][0].values == (0.25, *results.cells[0][0].values[1:])
 
 
 def _with_study():
@@ -308,11 +338,11 @@ def test_a_study_and_the_ordinary_evaluation_have_records_of_their_own(
   _saved(folder / "few_shot", study, 0.75, study="few_shot")
   assert _values(table, config_of, tmp_path) == [(0.25,), (0.75,)]
   elsewhere = records.below([tmp_path])
-  assert {x.study for x in elsewhere} == {"", "few_shot"}
+  assert {x.record.study for x in elsewhere} == {"", "few_shot"}
   for left in ((0.25,), ()), ((), (0.75,)):
     kind = "few_shot" if left[1] else ""
     assert _values(table, config_of, tmp_path / "none", [
-        x for x in elsewhere if x.study == kind]) == list(left)
+        x for x in elsewhere if x.record.study == kind]) == list(left)
 
 
 def test_a_study_of_a_former_version_is_no_ordinary_evaluation(tmp_path):
