@@ -1,22 +1,26 @@
 r"""RepurposeGAN on your own images, in the `folder` layout.
 
-  A=size=64,classes=3,channels=3,shots=5,cpu
-  semseg-jax train --config=configs/repurpose_gan/folder.py:$A \
-      --config.data.data_dir=my_set --workdir=runs/mine --stage=gan
-  (paint images: docs/repurpose_gan.md), then the same with
-      --config.shots.source=folder --config.shots.folder=my_shots \
-      --stage=segmenter,autoshot
-  semseg-jax eval  (the same flags)
+  A=size=64,channels=3,cpu
+  semseg-jax train --workdir=runs/images --stage=gan \
+      --config=configs/semantic_gan/folder.py:$A,labels=0,fitted \
+      --config.data.data_dir=my_set
+  (annotate images: docs/one_image.md)
+  semseg-jax train --workdir=runs/mine \
+      --config=configs/repurpose_gan/folder.py:$A,classes=3,run=runs/images \
+      --config.data.data_dir=my_set --config.shots.folder=my_shots
+  semseg-jax eval --workdir=runs/mine
 
 docs/add_a_dataset.md shows the layout. Arguments that must be given: size (a
 power of two from 16 on; images are resized to it), classes, channels (3, or
-1 for gray images). Others: shots, segmenter (cnn, cnn_s, cnn_m, cnn_l,
-linear, mlp), unlabeled, seed, cpu (narrow), smoke. Without `cpu`: settings for
-one GPU below 256 px, the published ones from there on.
+1 for gray images). Others: run (whose generator is used; without, the stage
+`gan` trains one), shots, segmenter (cnn, cnn_s, cnn_m, cnn_l, linear, mlp),
+unlabeled, seed, cpu (narrow), smoke. Without `cpu`: settings for one GPU below
+256 px, the published ones from there on.
 """
 
 from configs import common
 from configs.repurpose_gan import base
+from configs.semantic_gan import base as gan_base
 from configs.semantic_gan import small
 
 
@@ -24,7 +28,7 @@ def get_config(arg=""):
   """Config of the experiment; see the module's docstring for `arg`."""
   a = common.parse_arg(
       arg, size=0, classes=0, channels=0, shots=1, segmenter="cnn",
-      unlabeled=-1, seed=0, cpu=False, smoke=False)
+      unlabeled=-1, seed=0, cpu=False, run="", smoke=False)
   missing = [n for n in ("size", "classes", "channels") if not a[n]]
   if missing:
     raise ValueError(
@@ -47,4 +51,4 @@ def get_config(arg=""):
     base.smoke(c)
   elif a["cpu"]:
     base.two_cores(c)
-  return c
+  return gan_base.use_generator(c, a["run"]) if a["run"] else c

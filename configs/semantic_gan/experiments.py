@@ -25,8 +25,13 @@ def start(arg: str, name: str, *, labels: int, unlabeled: int = -1, **others):
 
 
 def size(c, a):
-  """The preset for two cores or one GPU, as the argument `cpu` says."""
-  return small.two_cores(c) if a["cpu"] else small.one_gpu(c)
+  """The preset for two cores, where `cpu` says so, or for one GPU.
+
+  From 256 px on, without `cpu`, networks and steps stay the published ones.
+  """
+  if a["cpu"]:
+    return small.two_cores(c)
+  return small.one_gpu(c) if c.data.size < 256 else c
 
 
 def finish(c, a, without_labels=("gan",)):
@@ -55,27 +60,28 @@ def few_images(c, a):
   return size(c, a)
 
 
-def fitted(c, a):
-  """A generator of images alone and fitted labels; sized and finished.
+def on_features(c, a):
+  """`backbone`: ImageNet features for the segmenters of images; "": none."""
+  if a["backbone"]:
+    common.on_backbone(c, a["backbone"])
+    if a["cpu"]:
+      common.narrow_deeplab(c)
 
-  The argument `backbone` names ImageNet features for the segmenters of images
-  (`supervised` and `distilled`), "" leaves them the U-Net.
-  """
+
+def fitted(c, a):
+  """A generator of images alone and fitted labels; sized and finished."""
   base.fit_labels(c, a["run"])
   c.distilled.agreement = True  # chest_xray, validation: .77 to .82
   c.gan.augment.update(policy=("color", "translation", "cutout"), strength=0.6)
   size(c, a)
+  small.varied(c)
   if a["cpu"]:
-    small.varied(c)
     # Levels that see most of an image, and narrow, as the images are small.
     c.supervised.update(width=16, levels=4)
     c.distilled.update(num_samples=2000)
     if a["labels"]:
       # Few labels are memorized early.
       c.log.eval_every = 100
-  if a["backbone"]:
-    common.on_backbone(c, a["backbone"])
-    if a["cpu"]:
-      common.narrow_deeplab(c)
+  on_features(c, a)
   # Images alone, for other runs.
   return finish(c, a, without_labels=("gan", "encoder"))

@@ -12,13 +12,14 @@ images alone), unlabeled, seed, ood (out-of-domain splits, such as ood=ood_test
 or ood=ood_a+ood_b), fitted (a generator of images alone, a head fitted to the
 labeled ones, a distilled segmenter), run (of "fitted": folder of a run with
 labels=0), backbone (as efficientnet_lite0: DeepLabv3+ on ImageNet features
-instead of the U-Net), cpu (narrow), match_official, smoke. Without `cpu`:
-settings for one GPU below 256 px, the published ones from there on.
+instead of the U-Net), cpu (narrow networks, few steps: what the project's own
+tables have), match_official, smoke. Without `cpu`: below 256 px the same recipe
+with widths and steps for one GPU, from there on the published 800,000 steps.
 """
 
 from configs import common
 from configs.semantic_gan import base
-from configs.semantic_gan import small
+from configs.semantic_gan import experiments
 
 
 def get_config(arg=""):
@@ -42,24 +43,13 @@ def get_config(arg=""):
       num_unlabeled=a["unlabeled"],
       out_of_domain=tuple(filter(None, a["ood"].split("+"))))
   if a["fitted"]:
-    base.fit_labels(c, a["run"])
-    if a["labels"] == -1:
-      # With all labels it would be `supervised` once more.
-      c.stages = tuple(s for s in c.stages if s != "fully_supervised")
-  if not a["labels"]:
-    c.stages = ("gan", "encoder") if a["fitted"] else ("gan",)
-  if a["cpu"]:
-    small.two_cores(c)
-    c.data.size = a["size"]
-    c.distilled.num_samples = 2000
-    if a["fitted"]:
-      small.varied(c)
-  elif a["size"] < 256:
-    small.one_gpu(c)
-  if a["backbone"]:
-    common.on_backbone(c, a["backbone"])
-    if a["cpu"]:
-      common.narrow_deeplab(c)
-  if a["smoke"]:
-    small.smoke(c)
+    experiments.fitted(c, a)
+  else:
+    experiments.few_images(c, a)
+    experiments.on_features(c, a)
+    experiments.finish(c, a)
+  c.data.size = a["size"]  # presets have one of their own
+  if a["fitted"] and a["labels"] == -1:
+    # With all labels it would be `supervised` once more.
+    c.stages = tuple(s for s in c.stages if s != "fully_supervised")
   return c

@@ -1,4 +1,4 @@
-r"""SemanticGAN on the procedural faces, 32 px: the demo's experiment.
+r"""SemanticGAN on the procedural faces, 32 px, or 64 px with `fitted`.
 
   semseg-jax train --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20

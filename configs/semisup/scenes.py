@@ -4,9 +4,10 @@
   semseg-jax train --config=configs/semisup/scenes.py:$A --workdir=runs/scenes
   semseg-jax eval  (the same flags)
 
-Arguments: method (supervised, adv_ssl, s4gan, mlmt or s4gan_mlmt: all), ratio
-of the 4000 images with labels, or labels (their number), seed, gpu (wider,
-longer), match_official, smoke.
+Arguments: method (supervised, adv_ssl, s4gan, mlmt, mean_teacher; s4gan_mlmt:
+all of the paper's; baselines: its other methods), ratio of the 4000 images with
+labels, or labels (their number), seed, backbone, gpu (wider, longer),
+match_official, smoke.
 """
 
 from configs import common

@@ -10,7 +10,7 @@ size), <name>_color.png, <name>_overlay.png and, by inversion,
 with a summary of the same name in .json. --files= leaves the PNGs out.
 
 Run again after an interruption: finished images stay, unless their files have
-changed, and PNGs that lack are written from the tar. For many images start
+changed, and missing PNGs are written from the tar. For many images start
 several processes, on any hosts, with --shard=0/16 to --shard=15/16.
 """
 

@@ -83,7 +83,9 @@ def main(argv: Sequence[str] | None = None):
   set_up(command.device)
   sys.argv = [f"semseg-jax {name}", *given[1:]]
   if not command.configs:
-    sys.argv[1:] = config_files(sys.argv[1:])
+    # Before --config.FIELD, which needs it.
+    sys.argv[1:] = sorted(config_files(sys.argv[1:]),
+                          key=lambda x: not x.startswith("--config="))
   else:
     sys.argv[1:] = arguments.as_fields(sys.argv[1:])
   if command.of_run:

@@ -188,8 +188,8 @@ def _next_command(dataset, more):
   root = pathlib.Path(flags.FLAGS.data_dir)
   config = ("configs/semantic_gan/folder.py:size=64,"
             f"classes={max(spec.num_classes, 2)},channels={spec.channels},"
-            f"{'fitted' if _labeled(dataset) else 'labels=0'},cpu")
-  return "next (without cpu on a GPU): " + (
+            f"{'' if _labeled(dataset) else 'labels=0,'}fitted,cpu")
+  return "next (on a GPU without cpu: wider, longer): " + (
       shlex.join([
           "semseg-jax", "train", f"--config={config}",
           f"--config.data.data_dir={root}", *more,

@@ -11,6 +11,7 @@ is skipped, what was interrupted continues. RUNS/LOG.md says what ran when.
 import datetime
 import pathlib
 import time
+from typing import NamedTuple
 
 from absl import flags
 
@@ -19,13 +20,27 @@ from semseg_jax.cli import arguments
 from semseg_jax.cli import launcher
 from semseg_jax.training import exits
 
-# Model (also the name of its config and of its pack's folder) -> arguments of
-# the config, numbers of labels.
+
+class Model(NamedTuple):
+  """What docs/results.md has of a model.
+
+  arguments: of its config, which has its name, as has its pack's folder.
+  counts: numbers of labels.
+  images: changes of the run on images alone.
+  labeled: further arguments of the others.
+  """
+  arguments: str
+  counts: tuple[int, ...]
+  images: tuple[str, ...] = ()
+  labeled: str = ""
+
+
 MODELS = {
-    "toy_faces": ("fitted", (20,)),
-    "chest_xray": ("cpu", (1, 5, 10, 30)),
-    "coffee_leaf": ("cpu", (1, 5, 10)),
-    "skin_lesion": ("cpu", (10, 40, 200)),
+    "toy_faces": Model("fitted", (20,), images=("gan.steps=6250",)),
+    "chest_xray": Model("cpu", (1, 5, 10, 30)),
+    "coffee_leaf": Model("cpu", (1, 5, 10)),
+    "skin_lesion": Model("cpu", (10, 40, 200),
+                         labeled=",backbone=efficientnet_lite0"),
 }
 
 
@@ -37,15 +52,17 @@ def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
   if name not in MODELS:
     raise ValueError(f"--models={name}: choose from {', '.join(MODELS)}")
   path = launcher.configs_folder() / f"semantic_gan/{name}.py"
-  words, counts = MODELS[name]
+  model = MODELS[name]
   changes = (*changes, f"data.data_dir={data / name}")
   images = runs / name / "images"
   listed = [(arguments.seeded_config(
-      f"{path}:labels=0,{words}", 0, changes), images)]
-  for labels in counts:
+      f"{path}:labels=0,{model.arguments}", 0, (*model.images, *changes)),
+             images)]
+  for labels in model.counts:
     for seed in seeds:
       config = arguments.seeded_config(
-          f"{path}:labels={labels},{words},run={images}", int(seed), changes)
+          f"{path}:labels={labels},{model.arguments}{model.labeled},"
+          f"run={images}", int(seed), changes)
       if len(listed) > 1:  # it knows all labels: once is enough
         config.stages = tuple(
             s for s in config.stages if s != "fully_supervised")

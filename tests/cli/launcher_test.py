@@ -79,6 +79,8 @@ def test_help_has_an_example_and_the_flags_of_every_command():
       "--out=y/../y", "--masks=y"], "--out=y/../y is the folder of the masks"),
     (["synthesize", "--config=semantic_gan/toy_faces:smoke", "--workdir=x",
       "--out=x", "--masks=y"], "of method 'semantic_gan'.*fewshot_smis"),
+    (["train", "--workdir=x", "--config.stages=('no',)",  # before its config
+      "--config=semantic_gan/toy_faces:smoke"], "has no stage 'no'"),
     (["sweep", "--config=semantic_gan/toy_faces:smoke", "--workdir=x",
       "--seeds="], "--seeds=: give whole numbers"),
     (["sweep", "--config=semantic_gan/toy_faces:smoke", "--workdir=x",

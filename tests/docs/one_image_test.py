@@ -13,6 +13,7 @@ from semseg_jax import experiment
 from semseg_jax.cli import arguments
 from semseg_jax.data import painted
 from semseg_jax.methods.common import generators
+from semseg_jax.training import checkpoint
 from semseg_jax.training import exported
 from semseg_jax.training import loop
 from tests.docs import tutorial_test as tutorial
@@ -47,17 +48,23 @@ def test_the_generator_is_trained_before_anything_is_painted(
   for name in ("train_labeled", "val", "test"):  # as the page says
     (tmp_path / f"my_set/splits/{name}.txt").unlink()
   shutil.rmtree(tmp_path / "my_set/masks")
+  images = arguments.load_config(
+      f"{_ROOT}/configs/semantic_gan/folder.py:size=16,channels=3,labels=0,"
+      "fitted,cpu")
   config = arguments.load_config(
       f"{_ROOT}/configs/repurpose_gan/folder.py:size=16,classes=2,channels=3,"
-      "cpu")
-  config.data.update(data_dir=str(tmp_path / "my_set"),
-                     cache_dir=str(tmp_path / "cache"))
+      f"segmenter=linear,cpu,run={tmp_path / 'images'}")
+  for c in images, config:
+    c.data.update(data_dir=str(tmp_path / "my_set"),
+                  cache_dir=str(tmp_path / "cache"))
   trained = {}
   monkeypatch.setattr(loop, "train", lambda stage, *, workdir, **_: (
       trained.update({workdir.name: stage})))
-  experiment.train(config.lock(), tmp_path / "run", only=("gan",))
+  monkeypatch.setattr(
+      checkpoint, "exists", lambda folder: folder.parent.name in trained)
+  experiment.train(images.lock(), tmp_path / "images", only=("gan",))
   with pytest.raises(ValueError, match="config.shots.folder is empty"):
-    experiment.train(config, tmp_path / "run", only=("segmenter",))
+    experiment.train(config.lock(), tmp_path / "run")
   assert list(trained) == ["gan"]
   shots = tmp_path / "my_shots"
   shots.mkdir()
@@ -66,7 +73,7 @@ def test_the_generator_is_trained_before_anything_is_painted(
   (shots / "classes.json").write_text(
       '{"classes": ["a", "b"], "colours": [[0, 0, 0], [0, 9, 0]]}')
   config.shots.update(folder=str(shots), count=0)
-  experiment.train(config, tmp_path / "run", only=config.stages)
+  experiment.train(config, tmp_path / "run")
   assert list(trained) == ["gan", "segmenter", "autoshot"]
   assert not trained["autoshot"].validate  # there is no mask to score by
 
