@@ -1,12 +1,12 @@
 r"""RepurposeGAN on your own images, in the `folder` layout.
 
-  A=size=64,channels=3,cpu
+  A=size=64,classes=3,channels=3,cpu
   semseg-jax train --workdir=runs/images --stage=gan \
       --config=configs/semantic_gan/folder.py:$A,labels=0,fitted \
       --config.data.data_dir=my_set
   (annotate images: docs/one_image.md)
   semseg-jax train --workdir=runs/mine \
-      --config=configs/repurpose_gan/folder.py:$A,classes=3,run=runs/images \
+      --config=configs/repurpose_gan/folder.py:$A,run=runs/images \
       --config.data.data_dir=my_set --config.shots.folder=my_shots
   semseg-jax eval --workdir=runs/mine
 

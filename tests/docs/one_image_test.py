@@ -49,8 +49,8 @@ def test_the_generator_is_trained_before_anything_is_painted(
     (tmp_path / f"my_set/splits/{name}.txt").unlink()
   shutil.rmtree(tmp_path / "my_set/masks")
   images = arguments.load_config(
-      f"{_ROOT}/configs/semantic_gan/folder.py:size=16,channels=3,labels=0,"
-      "fitted,cpu")
+      f"{_ROOT}/configs/semantic_gan/folder.py:size=16,classes=2,channels=3,"
+      "labels=0,fitted,cpu")
   config = arguments.load_config(
       f"{_ROOT}/configs/repurpose_gan/folder.py:size=16,classes=2,channels=3,"
       f"segmenter=linear,cpu,run={tmp_path / 'images'}")
