@@ -353,7 +353,9 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     meta = exported.read_meta(path)
     dataset, scores = meta["dataset"], meta["scores"]
     own = run_dir.configured(exported.config(path))
-    config = _moved(config or own, data_dir)
+    # What a config names beside it, the file holds.
+    config = _moved(
+        run_dir.with_places(config, own) if config else own, data_dir)
     for name in sorted({*config.stages} & {*own.stages}):
       if lines := run_dir.refused(stages.relevant(own, name),
                                   stages.relevant(config, name)):

@@ -3,6 +3,7 @@
 Called by the commands in `cli` and the tests.
 """
 
+import copy
 import functools
 import json
 import sys
@@ -191,7 +192,7 @@ def _joined(plain: dict, workdir) -> dict:
   Raises:
     run_dir.ConfigMismatchError: the run is of another method.
   """
-  plain = plain | {"data": _found_anywhere(plain["data"])}
+  plain = _found_anywhere(plain)
   if not run_dir.is_known(workdir):
     return plain
   old = run_dir.described(workdir)[0]
@@ -202,13 +203,16 @@ def _joined(plain: dict, workdir) -> dict:
 
 
 def _found_anywhere(plain: dict) -> dict:
-  """`config.data` with the folder's whole path: a run is also evaluated from
-  elsewhere, where another folder may have its name."""
-  if not plain["data_dir"]:
-    return plain
-  folder = epath.Path(plain["data_dir"]).expanduser()
-  return plain | {"data_dir": str(run_dir.absolute(folder))} if (
-      folder.exists()) else plain
+  """The config with whole paths of what is there: a run is also evaluated from
+  elsewhere, where something else may have its name."""
+  plain = copy.deepcopy(plain)
+  for field in run_dir.PLACES:
+    block, _, name = field.rpartition(".")
+    if text := (plain.get(block) or {}).get(name):
+      path = epath.Path(text).expanduser()
+      if path.exists():
+        plain[block][name] = str(run_dir.absolute(path))
+  return plain
 
 
 def check_run(config, workdir) -> None:

@@ -15,8 +15,6 @@ from semseg_jax.training import run_dir
 
 # What runs with labels make of one without, which has no methods itself.
 _OF_OTHERS = ("encoder", "inversion")
-_PLACES = ("data.data_dir", "data.cache_dir", "labels.run", "segmenter.weights",
-           "mlmt.weights", "monitor.inception", "shots.folder")
 
 
 def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
@@ -50,7 +48,7 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
         folder, step=step).items() if k in parts}
   files, metadata = _files(config)
   plain = json.loads(config.to_json_best_effort())
-  for field in (*_PLACES, *files):
+  for field in {*run_dir.PLACES, *files}:
     block, _, name = field.rpartition(".")
     if name in plain.get(block, {}):
       plain[block][name] = ""

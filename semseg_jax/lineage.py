@@ -27,15 +27,13 @@ _CURE = ("delete {folders} to train what is in them again, or put back "
 # versions kept the times of another run's stages alone.
 _SAVED = ", saved at"
 _OTHER = " of another run"
-_FILE = "generator.weights"
-
 
 def now(config, workdir, name: str, *,
         elsewhere: Mapping[str, epath.Path] | None = None) -> dict[str, int]:
   """{stage that the stage `name` is trained on: the step that it has now}.
 
-  With it {"<stage>, saved at": nanoseconds}, as far as that is known, and a
-  digest of the file that stands in for the generator's stage.
+  With it {"<stage>, saved at": nanoseconds}, as far as that is known, and
+  digests of the files that its networks come from.
 
   Args:
     config: the experiment's.
@@ -45,8 +43,8 @@ def now(config, workdir, name: str, *,
   """
   steps = {}
   definition = stage_table.of(config, name)
-  if "generator" in definition.fields:
-    steps |= {k: v for k, v in trained.digests(config).items() if k == _FILE}
+  steps |= {field: digest for field, digest in trained.digests(config).items()
+            if field.split(".")[0] in definition.fields}
   for need in definition.needs(config):
     folder = _folder(config, workdir, need, elsewhere)
     step = checkpoint.best(folder / "ckpt")
@@ -203,7 +201,7 @@ def _folder(config, workdir, name, elsewhere) -> epath.Path:
 
 
 def _change(need, before, after) -> str:
-  if need == _FILE:
+  if need.endswith(".weights"):
     return f"another file config.{need} than is there now"
   if need.endswith(_SAVED):
     name = need.removesuffix(_SAVED)

@@ -194,7 +194,14 @@ def test_another_runs_generator_is_taken_along(tmp_path):
   for name, x in whole.items():
     np.testing.assert_array_equal(again[name], x)
   assert api.load(run).record["commands"] == ["one"]
+  # The config that it was trained with is its own, with the file's networks.
+  model = api.load(path, config=api.load(run).config)
+  assert model.config.labels.run == ""
+  assert model.config.data == api.load(run).config.data
   images.rename(tmp_path / "away")
+  moved = api.load(run).config.copy_and_resolve_references().unlock()
+  moved.labels.run = str(tmp_path / "away")
+  api.load(run, config=moved.lock()).export(tmp_path / "moved.safetensors")
   with pytest.raises(FileNotFoundError, match="labels.run: .* stage 'gan'"):
     api.load(run).export(tmp_path / "none.safetensors")
   assert list(api.load(path).methods) == [

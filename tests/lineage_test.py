@@ -176,9 +176,10 @@ def test_another_runs_generator_counts(tmp_path):
   assert method_scores.trained_of(config, workdir) != trained
 
 
-def test_a_generators_file_that_is_written_again_counts(tmp_path):
+@pytest.mark.parametrize("block", ["generator", "perceptual"])
+def test_a_file_of_weights_that_is_written_again_counts(tmp_path, block):
   config, file = repurpose_gan.get_config("smoke"), tmp_path / "g.safetensors"
-  config.stages, config.generator.weights = ("segmenter",), str(file)
+  config.stages, config[block].weights = ("segmenter",), str(file)
   file.write_bytes(b"a generator")
   _saved(config, tmp_path, "segmenter", 2)
   before = method_scores.fingerprint(config, tmp_path)
@@ -189,7 +190,7 @@ def test_a_generators_file_that_is_written_again_counts(tmp_path):
   file.write_bytes(b"A generator")  # of as many bytes
   assert method_scores.fingerprint(config, tmp_path) != before
   with pytest.raises(ValueError, match=(
-      r"'segmenter' was trained on another file config.generator.weights than "
+      rf"'segmenter' was trained on another file config.{block}.weights than "
       r"is there now: delete \S+/segmenter to")):
     lineage.check(config, tmp_path)
   # A former version did not keep it; and a file may be gone.

@@ -18,12 +18,18 @@ import jax
 import ml_collections
 
 # Fields, by last name or whole, that a run may change when it continues: how
-# long, how often to look, what is scored afterwards, where files lie, and what
-# inverted latents do not depend on; not what is trained.
+# long, how often to look, what is scored afterwards, and what inverted latents
+# do not depend on; not what is trained.
 _CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
-     "in_domain", "out_of_domain", "data_dir", "cache_dir", "workers",
+     "in_domain", "out_of_domain", "workers",
      "inversion.batch_size", "inversion.snapshots"))
+# Fields that say where something lies. What it is, its content tells
+# (`lineage`, `dataset_facts`), and of a file also its name.
+_FOLDERS = ("data.data_dir", "data.cache_dir", "labels.run", "shots.folder")
+_FILES = ("generator.weights", "encoder.weights", "perceptual.weights",
+          "segmenter.weights", "mlmt.weights", "monitor.inception")
+PLACES = (*_FOLDERS, *_FILES)
 # Fields that some versions lack: values that mean the same as their absence.
 _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "labels.copies": 0, "labels.targets": "true",
@@ -116,7 +122,33 @@ def refused(old: dict, new: dict, fixed: Sequence[str] = ()) -> str:
       for name, there, now in differences(old, new)
       if name in fixed or not (
           _CHANGEABLE & {name, name.split(".")[-1]}
-          or name in _NOT_KEPT and there == "absent"))
+          or name in _NOT_KEPT and there == "absent"
+          or _moved(name, there, now)))
+
+
+def _moved(name: str, there: str, now: str) -> bool:
+  """Whether only the place differs, as JSON, of the same thing."""
+  if name in ("data.data_dir", "data.cache_dir"):
+    return True
+  given = [json.loads(x) for x in (there, now) if x != "absent"]
+  if name not in PLACES or not all(given) or len(given) < 2:
+    return False
+  return name in _FOLDERS or len({x.rsplit("/", 1)[-1] for x in given}) == 1
+
+
+def with_places(config, places):
+  """A config with the runs, shots and files that another one names.
+
+  Args:
+    config: a locked config.
+    places: another config of the same method.
+  """
+  config = config.copy_and_resolve_references().unlock()
+  for field in PLACES[2:]:  # without the data set's
+    block, _, name = field.rpartition(".")
+    if name in config.get(block, {}) and name in places.get(block, {}):
+      config[block][name] = places[block][name]
+  return config.lock()
 
 
 def prepare(folder, config: dict, overrides: dict, *,

@@ -90,10 +90,14 @@ def test_lists_that_changed_do_not_score_what_was_trained_on(data, tmp_path):
       {"test": data_lib.evaluation_source(config, "train_labeled")})
 
 
-def test_a_runs_config_has_the_whole_path_of_its_data(
+def test_a_runs_config_has_the_whole_path_of_what_it_reads(
     data, tmp_path, monkeypatch):
   monkeypatch.chdir(data.parent)
-  config = on_folder(data, **{"data.data_dir": data.name})
+  config = on_folder(data, **{
+      "data.data_dir": data.name, "labels.run": data.name,
+      "generator.weights": "no_such.safetensors"})
   plain = json.loads(config.to_json_best_effort())
   kept = experiment._joined(plain, tmp_path / "run")
   assert kept["data"] == plain["data"] | {"data_dir": str(data.resolve())}
+  assert kept["labels"]["run"] == str(data.resolve())
+  assert kept["generator"] == plain["generator"]

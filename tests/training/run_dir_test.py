@@ -35,6 +35,19 @@ def test_files_may_move_and_other_splits_be_scored(tmp_path):
     run_dir.check(tmp_path, {"data": moved | {"name": "toy_faces"}})
 
 
+def test_another_run_and_files_of_weights_may_move(tmp_path):
+  config = {"labels": {"run": "runs/images"},
+            "perceptual": {"weights": "w/lpips.safetensors"}}
+  run_dir.prepare(tmp_path, config, {})
+  run_dir.check(tmp_path, {"labels": {"run": "/moved"},
+                           "perceptual": {"weights": "/lpips.safetensors"}})
+  for block, name, value in (
+      ("labels", "run", ""), ("perceptual", "weights", ""),
+      ("perceptual", "weights", "w/another.safetensors")):
+    with pytest.raises(run_dir.ConfigMismatchError, match=f"{block}.{name}"):
+      run_dir.check(tmp_path, config | {block: {name: value}})
+
+
 def test_a_field_that_a_former_version_had(tmp_path):
   former = {"inversion": {"stop_every": 0, "stop_below": 0.02}}
   run_dir.prepare(tmp_path, CONFIG | former, {})
