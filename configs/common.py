@@ -12,7 +12,12 @@ from ml_collections import config_dict
 BACKBONES = tuple(f"efficientnet_lite{i}" for i in range(5))
 
 
-def parse_arg(arg: str, **defaults):
+class Arguments(dict):
+  """{name: value} of a config's arguments; `given`: names that were written."""
+  given: frozenset[str] = frozenset()
+
+
+def parse_arg(arg: str, **defaults) -> Arguments:
   """Reads `arg` against `defaults`.
 
   Args:
@@ -20,18 +25,19 @@ def parse_arg(arg: str, **defaults):
     **defaults: accepted names; a bool default is a bare word.
 
   Returns:
-    dict of the defaults with what `arg` sets, in the defaults' types.
+    The defaults with what `arg` sets, in the defaults' types.
 
   Raises:
     ValueError: unknown name or a value of the wrong type.
   """
-  values = dict(defaults)
+  values = Arguments(defaults)
   for item in filter(None, (arg or "").split(",")):
     name, _, text = item.partition("=")
     if name not in defaults:
       raise ValueError(
           f"config argument {name!r} is unknown; this config accepts "
           f"{', '.join(defaults)}")
+    values.given |= {name}
     kind = type(defaults[name])
     if kind is bool:
       if text not in ("", "true", "false", "True", "False"):

@@ -12,6 +12,7 @@ import pytest
 
 from configs import common
 from semseg_jax import stages
+from semseg_jax.methods.common import segmenter
 from semseg_jax.models import efficientnet_lite
 from semseg_jax.training import run_dir
 
@@ -165,6 +166,52 @@ def test_smoke_has_no_pretrained_trunk(name, tmp_path):
   with pytest.raises(ValueError, match="backbone='resnet': choose one of eff"):
     load(name, "backbone=resnet", "smoke")
   assert common.BACKBONES == tuple(efficientnet_lite.NAMES)
+
+
+@pytest.mark.parametrize(("name", "words", "message"), [
+    ("semisup/camvid", "ratio=1,labels=12", "ratio=1.0 and labels=12"),
+    ("semisup/scenes", "ratio=0.5,labels=46", "ratio=0.5 and labels=46"),
+    ("semantic_gan/folder", "run=there", "run='there'.*add fitted"),
+    ("semantic_gan/toy_faces", "run=there", "run='there'.*add fitted"),
+    ("semantic_gan/folder", "labels=0,fitted,run=there", "with labels=0"),
+    ("semantic_gan/toy_faces", "labels=0,fitted,run=there", "with labels=0"),
+    ("semantic_gan/chest_xray", "labels=0,cpu,run=there", "with labels=0"),
+    ("semantic_gan/toy_faces", "long,fitted", "argument long"),
+    ("semantic_gan/toy_faces", "long,demo", "argument long")])
+def test_no_argument_is_ignored(name, words, message):
+  with pytest.raises(ValueError, match=message):
+    load(name, words)
+
+
+@pytest.mark.parametrize(("words", "labels"), [
+    ("ratio=1", -1), ("ratio=1,cpu", -1), ("ratio=0.5", 0.5), ("", None),
+    ("labels=12", 12)])
+@pytest.mark.parametrize(("name", "default", "pool"), [
+    ("camvid", 46, 367), ("ccp_person", 100, 404)])
+def test_share_of_the_labels(name, default, pool, words, labels):
+  labels = {None: default, 0.5: pool // 2}.get(labels, labels)
+  assert load(f"semisup/{name}", words).data.num_labeled == labels
+
+
+@pytest.mark.parametrize("word", ["fitted", "demo"])
+def test_unlabeled_faces_as_given(word):
+  config = lambda *words: load("semantic_gan/toy_faces", word, *words)
+  assert config().data.num_unlabeled == -1
+  assert config("unlabeled=500").data.num_unlabeled == 500
+
+
+def test_network_on_a_backbone():
+  trunk = "backbone=efficientnet_lite0"
+  named = load("semisup/wbc", trunk, "network=unet")
+  assert (named.segmenter.network, named.segmenter.backbone) == (
+      "unet", "efficientnet_lite0")
+  # docs/results.md names the field besides, which changes nothing else.
+  plain = load("semisup/wbc", trunk)
+  assert plain.segmenter.network == "deeplabv3plus"
+  plain.segmenter.network = "unet"
+  assert plain.to_json_best_effort() == named.to_json_best_effort()
+  with pytest.raises(ValueError, match="not for 'deeplabv2'"):
+    segmenter.build(load("semisup/wbc", trunk, "network=deeplabv2"))
 
 
 WORDS = st.text("abcdefgh_", min_size=1, max_size=6)

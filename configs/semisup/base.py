@@ -123,21 +123,25 @@ def choose(c, a, pool: int, *, separate: bool = False):
 
   Args:
     c: config, changed by this function.
-    a: parsed `arguments`; `labels`, where given, comes before `ratio`.
+    a: parsed `arguments`; one of `labels` and `ratio` may be given.
     pool: images of the data set's labeled pool.
     separate: the unlabeled images are a split of their own, not the rest of
       the pool.
 
   Raises:
-    ValueError: no such method, or a ratio outside (0, 1].
+    ValueError: no such method, a ratio outside (0, 1], or ratio and labels.
   """
+  if {"ratio", "labels"} <= a.given:
+    raise ValueError(
+        f"config arguments ratio={a['ratio']} and labels={a['labels']}: give "
+        "one of them")
   if not 0 < a["ratio"] <= 1:
     raise ValueError(
         f"config argument ratio={a['ratio']}: a share of the {pool} labeled "
         "images, above 0 and at most 1")
   choose_method(c, a)
   labels = a["labels"]
-  if labels == -2:
+  if labels == -2 or "ratio" in a.given:
     # Counted as in the official code: rounded down.
     labels = -1 if a["ratio"] == 1 else math.floor(a["ratio"] * pool)
     if not labels:

@@ -29,8 +29,6 @@ def get_config(arg=""):
     small.two_cores_real(c, steps=300, batch=4, views=(96, 128))
   else:
     small.one_gpu(c)
-  if a["ratio"] < 1:
-    a["labels"] = -2
   base.finish(c, a, POOL)
   if a["cpu"] and a["backbone"] and not a["smoke"]:
     small.on_features(c, steps=600, evaluate=(360, 480))

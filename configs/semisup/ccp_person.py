@@ -28,6 +28,4 @@ def get_config(arg=""):
     c.fusion.tau = 0.01 if a["backbone"] else 0.1  # the best on val
   else:
     small.one_gpu(c)
-  if a["ratio"] < 1:
-    a["labels"] = -2
   return base.finish(c, a, POOL, separate=True)

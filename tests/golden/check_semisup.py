@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from configs import common
 from configs.semisup import base
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import fusion
@@ -377,7 +378,8 @@ def schedule_tables(case):
         pool = int(re.search(r"\((\d+)\)", name)[1])
         for ratio, count in counts.items():
           config = base.choose(
-              base.get_config(), base.arguments(ratio=float(ratio)), pool)
+              base.get_config(),
+              common.parse_arg(f"ratio={ratio}", **base.arguments()), pool)
           assert config.data.num_labeled == count, (name, ratio)
     else:
       raise AssertionError(f"unknown table {key!r}")
