@@ -178,7 +178,14 @@ def fit_labels(c, run=""):
     c: the config, changed in place.
     run: folder of a run with labels=0, whose generator and encoder are used;
       "": this run trains its own.
+
+  Raises:
+    ValueError: `run` for a config of images alone, which trains its own.
   """
+  if run and not c.data.num_labeled:
+    raise ValueError(
+        f"config argument run={run!r}: with labels=0 a generator and encoder "
+        "are trained, and none is taken over; leave one of the two out")
   c.labels.update(head="fitted", run=run)
   images = () if run else ("gan", "encoder")
   c.stages = ("supervised", "fully_supervised", *images, "label_head",

@@ -53,6 +53,13 @@ def published(name: str, labels: int):
   return get_config
 
 
+def check_run(a, fitted: bool):
+  """Raises ValueError for `run` where labels are no fitted head's."""
+  if a["run"] and not fitted:
+    raise ValueError(f"config argument run={a['run']!r} is of a fitted head: "
+                     "add fitted, or leave run out")
+
+
 def few_images(c, a):
   """Where images are few for a GAN, and the labeled ones very few for Dm."""
   c.gan.augment.update(policy=("translation",),

@@ -35,6 +35,7 @@ def get_config(arg=""):
     raise ValueError(
         f"this config needs the arguments {', '.join(missing)}: write e.g. "
         "--config=configs/semantic_gan/folder.py:size=64,classes=3,channels=3")
+  experiments.check_run(a, a["fitted"])
   c = base.get_config()
   c.match_official, c.seed = a["match_official"], a["seed"]
   c.data.update(

@@ -5,10 +5,10 @@ r"""SemanticGAN on the procedural faces, 32 px, or 64 px with `fitted`.
   semseg-jax eval --config=configs/semantic_gan/toy_faces.py:labels=20 \
       --workdir=runs/toy_faces20
 
-Arguments: labels, unlabeled, seed, long (about three times the steps, and more
-test images), fitted (64 px; a generator of images alone and fitted labels), run
-(of "fitted": folder, exported file or shipped name of a run with labels=0),
-demo (fitted, few steps and images), match_official, smoke.
+Arguments: labels, unlabeled, seed, long (of 32 px: about three times the steps,
+and more test images), fitted (64 px; a generator of images alone and fitted
+labels), run (of "fitted": folder, exported file or shipped name of a run with
+labels=0), demo (fitted, few steps and images), match_official, smoke.
 """
 
 from configs.semantic_gan import base
@@ -21,6 +21,11 @@ def get_config(arg=""):
   c, a = experiments.start(
       arg, "toy_faces", labels=20, unlabeled=2000, long=False, fitted=False,
       demo=False, run="")
+  fitted = a["fitted"] or a["demo"]
+  experiments.check_run(a, fitted)
+  if a["long"] and fitted:
+    raise ValueError("config argument long is of 32 px without a fitted head: "
+                     "leave it out beside fitted or demo")
   small.shrink(c, width=64)
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)
@@ -40,9 +45,10 @@ def get_config(arg=""):
     c.encoder.update(steps=1600, decay_start=800, decay_end=1600)
     c.inversion.update(snapshots=(25, 50, 100), steps=100)
     c.evaluation.limit = 200
-  if a["fitted"] or a["demo"]:
+  if fitted:
     small.two_cores(c)
-    c.data.num_unlabeled = -1  # rendered: there are as many as wanted
+    if "unlabeled" not in a.given:
+      c.data.num_unlabeled = -1  # rendered: there are as many as wanted
     # Colors are what the faces differ in, and Dr cannot memorize 1,500 of them.
     c.gan.augment.update(policy=("translation",), strength=0.6)
     small.varied(c)

@@ -51,9 +51,10 @@ def make(published, labels: int):
 def make_small(published, labels: int):
   """`get_config` of a data set of our own at 64 px, on two cores.
 
-  The U-Net (with `network` or `backbone` DeepLabv3+) has data, augmentation,
-  loss, steps and schedule of `published`'s stage `supervised`; so has Mean
-  Teacher, but for the loss, which is cross entropy without Dice.
+  The U-Net (`network` names another; on a `backbone` DeepLabv3+ unless it does)
+  has data, augmentation, loss, steps and schedule of `published`'s stage
+  `supervised`; so has Mean Teacher, but for the loss, which is cross entropy
+  without Dice.
 
   Args:
     published: the module of SemanticGAN's config of the same data.
@@ -81,7 +82,9 @@ def make_small(published, labels: int):
             "batch_size", "color")},
         unlabeled_batch_size=batch, rampup=3 * steps // 10, ema_decay=0.99)
     base.choose_method(c, a)
-    if c.segmenter.network != "unet":
+    if a["backbone"] and "network" in a.given:
+      c.segmenter.network = a["network"]
+    if a["backbone"] or c.segmenter.network != "unet":
       common.narrow_deeplab(c)
     return small.smoke(c) if a["smoke"] else c
 

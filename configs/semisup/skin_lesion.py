@@ -6,8 +6,8 @@ r"""Baselines on skin lesions, 64 px: U-Net, DeepLabv3+, Mean Teacher.
   semseg-jax eval --workdir=runs/skin_lesion
 
 Arguments: method (supervised, or mean_teacher with it), labels, unlabeled,
-seed, network (unet or deeplabv3plus), backbone (efficientnet_lite0: DeepLabv3+
-on ImageNet features), match_official, smoke.
+seed, network (unet or deeplabv3plus), backbone (efficientnet_lite0: on ImageNet
+features, DeepLabv3+ where no network is given), match_official, smoke.
 """
 
 from configs.semantic_gan import skin_lesion

@@ -204,7 +204,7 @@ def trunk_rows(name):
            arguments={"method": "supervised", "network": network} | others)
       for row, network, others, overrides in (
           ("U-Net", "unet", {}, {}),
-          # A backbone means DeepLabv3+ unless the field says otherwise.
+          # The argument alone would do; the field is in the runs' folders.
           (f"U-Net{TRUNK}", "unet", trunk,
            {"segmenter.network": "unet"}),
           ("DeepLabv3+", "deeplabv3plus", {}, {}),
