@@ -77,7 +77,7 @@ def data(seed) -> ml_collections.ConfigDict:
       pool_repeats=1,
       split_seed=seed,  # which nested subset
       seed=0,  # of procedural data sets
-      validation="val",
+      validation="val",  # that checkpoints are chosen on; "" = the last one
       num_validation_images=0,  # 0 = the whole split
       in_domain="test",
       out_of_domain=(),  # names of splits

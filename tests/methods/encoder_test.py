@@ -32,6 +32,12 @@ def fpn(toy_config):
       stage.train_step, static_argnames="phase")
 
 
+def test_without_a_validation_split_nothing_is_validated(toy_config):
+  stage = encoder.make(
+      toy_config(**{"data.validation": ""}), None, perceptual=PIXELS)
+  assert (stage.validate, stage.sample) == (None, None)
+
+
 def step(fpn, batch, state, phase):
   _, stage, frozen, _, run = fpn
   return jax.device_get(run(

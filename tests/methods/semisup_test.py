@@ -19,6 +19,7 @@ from semseg_jax.methods import supervised
 from semseg_jax.methods.common import segmenter
 from semseg_jax.methods.semisup import adv_ssl
 from semseg_jax.methods.semisup import classifier
+from semseg_jax.methods.semisup import mean_teacher
 from semseg_jax.methods.semisup import mlmt
 from semseg_jax.methods.semisup import s4gan
 from semseg_jax.methods.semisup import streams
@@ -247,21 +248,23 @@ def test_a_unet_of_two_classes_has_no_channel_for_each(module):
     module.make(config, None)
 
 
-def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path):
-  config = toy(**{"data.num_classes": 10, "mlmt.start": "supervised"})
+@pytest.mark.parametrize(("module", "part"), [
+    (supervised, "network"), (mean_teacher, "teacher")])
+def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path, module, part):
+  name = module.__name__.rpartition(".")[2]
+  config = toy(**{"data.num_classes": 10, "mlmt.start": name})
   stage = mlmt.make(config, tmp_path)
-  with pytest.raises(FileNotFoundError, match="mlmt needs .*'supervised'"):
+  with pytest.raises(FileNotFoundError, match=f"mlmt needs .*'{name}'"):
     stage.load_frozen()
-  trained = loop.train(
-      supervised.make(config, None)._replace(
-          steps=0, validate=None, sample=None),
-      workdir=tmp_path / "supervised", options=loop.LoopOptions(),
-      key=jax.random.key(5))
+  trained = getattr(loop.train(
+      module.make(config, None)._replace(steps=0, validate=None, sample=None),
+      workdir=tmp_path / name, options=loop.LoopOptions(),
+      key=jax.random.key(5)), part)
   state = stage.init(jax.random.key(0), stage.load_frozen())
   for kind in ("params", "batch_stats"):
     jax.tree.map(np.testing.assert_array_equal,
                  state.student[kind]["backbone"],
-                 trained.network[kind]["backbone"])
+                 trained[kind]["backbone"])
   config.mlmt.weights = "trunk.safetensors"
   with pytest.raises(ValueError, match="config.mlmt.start"):
     mlmt.make(config, tmp_path).load_frozen()
@@ -351,6 +354,13 @@ def test_frozen_parameters_stay(name):
 def test_bad_fields_are_named(stage, changes, message):
   with pytest.raises(ValueError, match=message):
     stage.make(toy(**changes), None)
+
+
+@pytest.mark.parametrize(
+    "module", [supervised, mean_teacher, adv_ssl, s4gan, mlmt])
+def test_without_a_validation_split_nothing_is_validated(module):
+  stage = module.make(toy(**{"data.validation": ""}), None)
+  assert (stage.validate, stage.sample) == (None, None)
 
 
 @pytest.mark.parametrize("field", ["segmenter", "mlmt"])

@@ -59,7 +59,11 @@ def labeler(config, segment):
 
   Args:
     segment: (state, images uint8) -> logits.
+
+  Returns None without a validation split.
   """
+  if not config.data.validation:
+    return None
 
   def sample(state, frozen, key):
     del frozen, key

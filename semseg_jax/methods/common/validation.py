@@ -22,8 +22,11 @@ def first_batch(config, n: int):
 def validator(config, segment):
   """validate(state, frozen) from segment(state, frozen, images) -> logits.
 
-  Scores are taken at each image's own size from summed confusion counts.
+  Scores are taken at each image's own size from summed confusion counts. None
+  without a validation split.
   """
+  if not config.data.validation:
+    return None
 
   def validate(state, frozen):
     counts = confusions(

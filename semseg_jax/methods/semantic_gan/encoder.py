@@ -265,7 +265,8 @@ def _watched(config, nets) -> dict[str, Any]:
     return {"reconstructions": jnp.concatenate(
         [grids.tile(jax.device_get(r)) for r in rows])}
 
-  return {"sample": sample, "validate": validation.validator(config, segment)
+  return {"sample": sample if config.data.validation else None,
+          "validate": validation.validator(config, segment)
           if nets.generator.label_channels else None}
 
 

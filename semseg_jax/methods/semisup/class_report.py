@@ -54,7 +54,12 @@ def quality(scores, truth) -> dict[str, float]:
 
 
 def validator(config, module):
-  """validate(state, frozen): quality of teacher and student on validation."""
+  """validate(state, frozen): quality of teacher and student on validation.
+
+  None without a validation split.
+  """
+  if not config.data.validation:
+    return None
   score = classifiers.scorer(config, module)
 
   def validate(state, frozen):

@@ -71,7 +71,9 @@ def initial(config, workdir):
     given = pretrained.variables(c.backbone, config.pretrained)
   if not c.start:
     return given
-  variables = segmenter.variables_of(config, workdir, c.start, "mlmt")
+  variables = segmenter.variables_of(
+      config, workdir, c.start, "mlmt",
+      name="teacher" if c.start == "mean_teacher" else "network")
   return {kind: {**given.get(kind, {}), "backbone": tree["backbone"]}
           for kind, tree in variables.items()}
 
