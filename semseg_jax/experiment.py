@@ -110,6 +110,7 @@ def train(config, workdir, *, overrides=None, only=()):
                   stage_table.of(config, name).fixed)
   for name, stage in zip(names, stages, strict=True):
     if not run_dir.adopted(workdir / name):
+      loop.check_steps(workdir / name, stage.steps)
       lineage.check_further(config, workdir, name, stage.steps)
   lineage.check_needs(config, workdir, names)
   checks.check(config, names)

@@ -69,6 +69,17 @@ def test_killed_three_times_equals_unbroken(trained, tmp_path, stage):
   _same(config, stage, steps, tmp_path / "killed", tmp_path / "whole")
 
 
+def test_fewer_steps_than_a_finished_stage_has(trained, tmp_path):
+  smoke.copy_stages(trained, tmp_path, "supervised")
+  before = (tmp_path / "supervised/config.json").read_bytes()
+  config = smoke.config()
+  config.supervised.steps = 2
+  with pytest.raises(ValueError, match="supervised is at step 4, and finished"):
+    experiment.train(config, tmp_path)
+  assert (tmp_path / "supervised/config.json").read_bytes() == before
+  assert not (tmp_path / "config.json").exists()
+
+
 def test_what_is_trained_is_scored_and_the_rest_named(
     trained, tmp_path, caplog):
   smoke.copy_stages(trained, tmp_path, "supervised")

@@ -140,6 +140,7 @@ def _begin(cell, stage_name, workdir, path, steps, elsewhere=()) -> bool:
   another generator or annotator of the run in `workdir`."""
   of_run = dict.fromkeys(("gan", "fully_supervised"), workdir) | dict(elsewhere)
   lineage.check(cell.config, path.parent, (stage_name,), elsewhere=of_run)
+  loop.check_steps(path, steps)
   run_dir.prepare(
       path, stages.relevant(cell.config, stage_name), {},
       fixed=stages.of(cell.config, stage_name).fixed, trained_on=lineage.now(

@@ -91,11 +91,7 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
   """
   mesh = mesh_lib.make() if mesh is None else mesh
   primary = jax.process_index() == 0
-  newest = checkpoint.latest(run_dir.absolute(workdir) / "ckpt") or 0
-  if newest > stage.steps and run_dir.done_step(workdir) is None:
-    raise ValueError(
-        f"{workdir} is at step {newest}, not yet finished: {stage.steps} "
-        f"steps are too few, give at least {newest} or another --workdir")
+  check_steps(workdir, stage.steps)
   known = run_dir.is_known(workdir)
   folder = run_dir.prepare(
       workdir, json.loads(config_json), json.loads(overrides_json),
@@ -108,6 +104,17 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
       if primary and not known:
         run_dir.forget(folder)
       raise
+
+
+def check_steps(workdir, steps: int) -> None:
+  """Raises ValueError if the stage in `workdir` was trained for more steps."""
+  newest = checkpoint.latest(run_dir.absolute(workdir) / "ckpt") or 0
+  if newest > steps:
+    state = ("not yet finished" if run_dir.done_step(workdir) is None
+             else "and finished")
+    raise ValueError(
+        f"{workdir} is at step {newest}, {state}: {steps} steps are too few, "
+        f"give at least {newest} or another --workdir")
 
 
 def _train_in(folder, stage, options, key, mesh, sharding, rollbacks):
@@ -155,11 +162,7 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
       state = jax.tree.map(jnp.copy, state)
     done = run_dir.done_step(folder)
     if start >= stage.steps and done is not None:
-      if done > stage.steps:
-        logging.warning("%s: already done, with %d steps, not %d", folder,
-                        done, stage.steps)
-      else:
-        logging.info("%s: already done", folder)
+      logging.info("%s: already done", folder)
       return state
     if done is not None and primary:
       run_dir.reopen(folder)

@@ -92,7 +92,7 @@ def test_a_stage_that_is_trained_further_is_not_done(toy, tmp_path):
   assert run_dir.done_step(tmp_path) is None
 
 
-def test_fewer_steps_than_were_trained(toy, tmp_path, caplog):
+def test_fewer_steps_than_were_trained(toy, tmp_path):
   def terminate(step):
     if step == 5:
       os.kill(os.getpid(), signal.SIGTERM)
@@ -102,8 +102,10 @@ def test_fewer_steps_than_were_trained(toy, tmp_path, caplog):
   with pytest.raises(ValueError, match="at step 5.*3 steps are too few"):
     toy.run(tmp_path, 3)
   toy.run(tmp_path, 5)
-  toy.run(tmp_path, 3)
-  assert "already done, with 5 steps, not 3" in caplog.text
+  before = (tmp_path / "config.json").read_bytes()
+  with pytest.raises(ValueError, match="at step 5, and finished: 3 steps are"):
+    toy.run(tmp_path, 3)
+  assert (tmp_path / "config.json").read_bytes() == before
   assert run_dir.done_step(tmp_path) == 5
 
 
