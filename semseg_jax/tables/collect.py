@@ -84,8 +84,9 @@ def results(table: definition.Table,
 
   def cell(row, i, column):
     values = []
-    for seed in table.seeds:
-      run = definition.run_of(row, column, seed)
+    # Once each: a row's own seed takes the place of the table's.
+    for run in dict.fromkeys(
+        definition.run_of(row, column, seed) for seed in table.seeds):
       if run in configs:
         located = find_record(root, run, column.split, configs[run], elsewhere,
                               method=row.method, unlike=unlike)

@@ -73,6 +73,13 @@ def test_mean_spread_and_number_of_seeds(filled):
   assert results.missing_configs == ("configs/m/absent.py",)
 
 
+def test_a_run_counts_once_in_a_cell(filled):
+  rows = [dict(ROWS[0], arguments={"seed": 1})]
+  cell = collect.results(toy(rows=rows), config_of, filled[1]).cells[0][0]
+  assert cell.values == (0.52,)
+  assert cell.spread is None
+
+
 def test_rows_say_what_is_pretrained(filled):
   def with_trunk(run):
     return config_of(run) | {"segmenter": {"backbone": "net", "weights": ""}}
