@@ -29,8 +29,8 @@ class Prototypes(NamedTuple):
   """Representative vectors of unit length and the class of each.
 
   vectors: [V, D] float32; classes: [V] int32, -1 labels nothing. A dense class
-  that no image shows has the zero vector; class 0 of sparse ones labels
-  nothing.
+  that no image shows has the zero vector (`shown`); class 0 of sparse ones
+  labels nothing.
   """
   vectors: jax.Array
   classes: jax.Array
@@ -56,6 +56,16 @@ def dense(features, label, num_classes: int) -> Prototypes:
   means = jnp.where(shown, total / jnp.maximum(count, 1.0)[..., None], 0.0)
   vectors = means.sum(0) / (shown.sum(0) + _EPS)
   return Prototypes(_unit(vectors), jnp.arange(num_classes, dtype=jnp.int32))
+
+
+def shown(prototypes: Prototypes) -> Prototypes:
+  """Those of `dense`; classes that no image shows label nothing.
+
+  In the official code their cosine of 0 wins where all others are negative.
+  """
+  there = (prototypes.vectors != 0).any(-1)
+  return prototypes._replace(
+      classes=jnp.where(there, prototypes.classes, -1))
 
 
 def every_cell(features, label, num_classes: int) -> Prototypes:

@@ -85,8 +85,8 @@ def test_mixing_changes_the_chosen_codes_alone(synth):
 def test_style_texts():
   assert synthesis.parse_styles("8-10,3") == (8, 9, 10, 3)
   assert synthesis.parse_styles("") == ()
-  for text in ("a", "3-", "-3", "1-b"):
-    with pytest.raises(ValueError, match="give indices and ranges"):
+  for text in ("a", "3-", "-3", "1-b", "17-8", "²"):
+    with pytest.raises(ValueError, match="give indices and rising ranges"):
       synthesis.parse_styles(text)
 
 

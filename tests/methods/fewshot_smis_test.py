@@ -13,6 +13,7 @@ from semseg_jax.cli import sample
 from semseg_jax.data import annotations
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generators
+from semseg_jax.methods.common import networks
 from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import encoder
@@ -203,6 +204,14 @@ def test_shots_label_themselves_by_the_nearest_cell(smis_run):
   assert len(fitted.classes) == 2 * 16 * 16
   maps = {"conv16": fitted.vectors.reshape(2, 16, 16, -1)}
   assert (labeler.label(fitted, maps) == label).mean() > 0.95
+
+
+def test_a_class_that_no_shot_shows_labels_nothing():
+  config = smis.config("dense", **{"pseudo.layer": "conv16"})
+  labeler = pseudo_labels.make(config, networks.generator(config))
+  features = np.ones((1, 16, 16, 4), np.float32)
+  fitted = labeler.fit({"conv16": features}, np.full((1, 16, 16), 2))
+  assert (labeler.label(fitted, {"conv16": -features}) == 2).all()
 
 
 @pytest.mark.parametrize("kind", ["scribbles", "points"])

@@ -57,11 +57,14 @@ def test_every_cell_labels_those_nearest_to_it(seed):
   assert got.dtype == jnp.int32
 
 
-def test_an_absent_class_wins_where_all_others_are_negative():
+def test_an_absent_class_wins_where_all_others_are_negative_unless_left_out():
   features = np.ones((1, 2, 2, 3), np.float32)
   dense = prototypes.dense(features, np.zeros((1, 2, 2), np.int32), 3)
   got = prototypes.label_dense(dense, np.stack([features[0], -features[0]]))
   np.testing.assert_array_equal(got, [[[0, 0]] * 2, [[1, 1]] * 2])
+  got = prototypes.label_dense(
+      prototypes.shown(dense), np.stack([features[0], -features[0]]))
+  np.testing.assert_array_equal(got, np.zeros((2, 2, 2)))
 
 
 @settings(deadline=None, max_examples=6)

@@ -91,7 +91,8 @@ def make(config, generator: stylegan2.Generator) -> Labeler:
       maps[layer].astype(jnp.float32).reshape(-1, maps[layer].shape[-1])[
           :count], jnp.zeros(count or maps[layer][..., 0].size, jnp.int32))
   if c.labeling in ("dense", "nearest"):
-    fit = jax.jit(prototypes.dense if c.labeling == "dense"
+    dense = lambda *args: prototypes.shown(prototypes.dense(*args))
+    fit = jax.jit(dense if c.labeling == "dense"
                   else prototypes.every_cell, static_argnums=2)
     return Labeler(
         (layer,), size, classes,

@@ -217,8 +217,9 @@ def parse_styles(text: str) -> tuple[int, ...]:
   indices = []
   for part in filter(None, text.split(",")):
     first, dash, last = part.partition("-")
-    if not first.isdigit() or (dash and not last.isdigit()):
-      raise ValueError(f"styles {text!r}: give indices and ranges, such as "
-                       "8-17 or 4,6,8-10")
+    if not first.isdecimal() or dash and not (
+        last.isdecimal() and int(first) <= int(last)):
+      raise ValueError(f"styles {text!r}: give indices and rising ranges, such "
+                       "as 8-17 or 4,6,8-10")
     indices += range(int(first), int(last or first) + 1)
   return tuple(indices)
