@@ -168,8 +168,13 @@ def real_features(config, network):
 
   With "distinct": bool [n], False where an image is there again
   (`data.pool_repeats`).
+
+  Raises ValueError: there are none.
   """
   _, unlabeled = data.train_sources(config)
+  if unlabeled is None:
+    raise ValueError("config.data.num_unlabeled is 0, but samples are compared "
+                     "with unlabeled images: give -1 for all, or a count")
   computed, total = [], 0
   for batch in pipeline.eval_batches(
       unlabeled, size=config.data.size, batch_size=BATCH):

@@ -56,6 +56,11 @@ def test_images_that_are_repeated_in_training_count_once(tmp_path):
   assert monitoring.compare(real, fake)["monitor/efficientnet_precision"] == 1
 
 
+def test_there_are_no_images_to_compare_with():
+  with pytest.raises(ValueError, match="config.data.num_unlabeled is 0"):
+    monitoring.real_features(_config(**{"data.num_unlabeled": 0}), dict)
+
+
 @pytest.mark.slow
 def test_pretrained_features_of_images_of_any_size():
   try:

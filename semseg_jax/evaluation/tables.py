@@ -139,20 +139,29 @@ def write_results(results, config, workdir):
 
   Returns:
     The rows: method, in_domain_miou and, where there are such splits,
-    out_of_domain_miou (means over seeds and splits), their spreads (standard
-    deviation over seeds) where there are several seeds, and the number of
-    seeds.
+    out_of_domain_miou (means over seeds and splits; None where one is not
+    defined), their spreads (standard deviation over seeds) where there are
+    several seeds, and the number of seeds.
+
+  Raises:
+    ValueError: seeds of other methods.
   """
   domains = {"in_domain": (config.data.in_domain,),
              "out_of_domain": config.data.out_of_domain}
   rows = []
   for method in results[0][config.data.in_domain]:
+    if not all(method in r[config.data.in_domain] for r in results):
+      raise ValueError(f"{method!r} was scored with some of the seeds alone: "
+                       "train and evaluate the others to their end")
     row = {"method": method}
     for domain, names in domains.items():
       if not names:
         continue
-      values = [np.mean([r[n][method]["miou"] for n in names])
-                for r in results]
+      scores = [[r[n][method]["miou"] for n in names] for r in results]
+      if any(None in x for x in scores):
+        row[f"{domain}_miou"] = None
+        continue
+      values = [np.mean(x) for x in scores]
       row[f"{domain}_miou"] = round(float(np.mean(values)), 4)
       if len(results) > 1:
         row[f"{domain}_spread"] = round(float(np.std(values, ddof=1)), 4)

@@ -97,7 +97,15 @@ def own_entries(kind: str, state_dict: Mapping[str, np.ndarray]
     no entry has the kind's prefix. Prefixes of wrappers (`module.` of parallel
     training, `_orig_mod.` of compiled modules) are taken off, and NVIDIA's
     names become the common ones (see `nvidia`).
+
+  Raises:
+    ValueError: a name is no text.
   """
+  if isinstance(state_dict, Mapping):
+    for name in state_dict:
+      if not isinstance(name, str):
+        raise ValueError(f"{kind}: entry {name!r} has a name that is no text; "
+                         "is this a state dict?")
   state_dict = _unwrapped(state_dict)
   if isinstance(state_dict, Mapping) and kind in _NVIDIA and (
       nvidia.recognises(state_dict)):

@@ -109,7 +109,8 @@ def load_safetensors(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
       tensors = {k: np.float32(v) if v.dtype == np.float16 else v
                  for k, v in tensors.items()}
     return tensors, metadata
-  except safetensors.SafetensorError as e:
+  except (safetensors.SafetensorError, AttributeError, TypeError) as e:
+    # The latter two: of a type that NumPy does not have.
     raise TorchFileError(
         f"{path}: not a readable safetensors file ({e})") from e
 

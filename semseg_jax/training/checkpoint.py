@@ -263,7 +263,10 @@ def _score(metrics) -> float:
 
 
 def _saved_score(folder) -> float:
-  return _score(json.loads((folder / "metrics" / "metrics").read_text()))
+  path = folder / "metrics" / "metrics"
+  if (metrics := run_dir.read_json(path)) is None:
+    raise FileNotFoundError(path)
+  return _score(metrics)
 
 
 def _damaged(directory) -> dict[int, Exception]:

@@ -1,5 +1,6 @@
 import json
 
+import ml_collections
 import pytest
 
 from semseg_jax.evaluation import tables
@@ -53,6 +54,27 @@ def test_fractions_keep_four_digits():
 def test_save(tmp_path):
   tables.save(tmp_path / "table.json", _ROWS)
   assert json.loads((tmp_path / "table.json").read_text()) == {"rows": _ROWS}
+
+
+def _of_seeds(tmp_path, *results):
+  return tables.write_results(results, ml_collections.ConfigDict({
+      "data": {"in_domain": "test", "out_of_domain": ("ood",)}}), tmp_path)
+
+
+def test_results_of_a_split_without_a_score(tmp_path, capsys):
+  row, = _of_seeds(
+      tmp_path, {"test": {"a": {"miou": 0.5}}, "ood": {"a": {"miou": None}}})
+  assert row == {"method": "a", "in_domain_miou": 0.5,
+                 "out_of_domain_miou": None, "seeds": 1}
+  assert capsys.readouterr().out.splitlines()[3].split() == [
+      "a", "0.5000", "-", "1"]
+
+
+def test_results_of_seeds_with_other_methods(tmp_path):
+  of = lambda *names: {split: {n: {"miou": 0.5} for n in names}
+                       for split in ("test", "ood")}
+  with pytest.raises(ValueError, match="'b' was scored with some"):
+    _of_seeds(tmp_path, of("a", "b"), of("a"))
 
 
 def test_no_rows_is_an_error():

@@ -58,6 +58,13 @@ def test_whole_checkpoints_are_told_apart(entries):
     state_dict.Reader(entries, "some/kind")
 
 
+@pytest.mark.parametrize(
+    "kind", ["psp/encoder", "stylegan2/generator", "resnet18"])
+def test_names_that_are_no_text(kind):
+  with pytest.raises(ValueError, match=f"{kind}: entry 0 has a name"):
+    interop.from_torch(kind, {0: np.zeros(3), 1: np.zeros(3)})
+
+
 def test_unknown_kind_lists_the_kinds():
   with pytest.raises(ValueError, match=r"'nope'.*lpips/vgg.*stylegan2"):
     interop.from_torch("nope", {})

@@ -181,6 +181,11 @@ def test_safetensors(tmp_path):
     path.write_bytes(whole[:size])
     with pytest.raises(torch_files.TorchFileError, match="safetensors"):
       torch_files.load_safetensors(path)
+  # NumPy has no such type.
+  path.write_bytes(whole.replace(
+      b'"BF16","shape":[2]', b'"F8_E4M3","shape":[4]').replace(b"}}   ", b"}}"))
+  with pytest.raises(torch_files.TorchFileError, match="a.safetensors.*float8"):
+    torch_files.load_safetensors(path)
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -347,6 +347,7 @@ def test_frozen_parameters_stay(name):
     (adv_ssl, {"adv_ssl.threshold": -0.1}, "config.adv_ssl.threshold"),
     (mlmt, {"mlmt.consistency": "l1"}, "config.mlmt.consistency"),
     (mlmt, {"mlmt.pooling": "sum"}, "config.mlmt.pooling"),
+    (mlmt, {"mlmt.learning_rate": 0.0}, "config.mlmt.learning_rate"),
     (s4gan, {"segmenter.network": "fcn"}, "config.segmenter.network"),
     (s4gan, {"s4gan.optimizer": "lamb"}, "config.s4gan.optimizer"),
     (adv_ssl, {"adv_ssl.optimizer": "lamb"}, "config.adv_ssl.optimizer"),

@@ -48,6 +48,15 @@ def test_saved_arrays_may_be_donated(tmp_path):
   np.testing.assert_array_equal(got["a"], np.arange(1e6))
 
 
+def test_a_score_that_is_cut_off_is_named(tmp_path):
+  with checkpoint.Checkpoints(tmp_path) as c:
+    c.save(1, {"a": jnp.zeros(2)}, {}, score=0.5)
+  path = tmp_path / "1/metrics/metrics"
+  path.write_text("")
+  with pytest.raises(ValueError, match=f"{path} is damaged"):
+    checkpoint.best(tmp_path)
+
+
 def test_subtree(state, tmp_path):
   with checkpoint.Checkpoints(tmp_path) as c:
     c.save(1, state, {}, score=0.5)

@@ -5,6 +5,7 @@ after hours: in evaluation, or when a GAN is first watched.
 """
 
 from collections.abc import Mapping
+import functools
 import math
 
 from etils import epath
@@ -23,7 +24,15 @@ _COUNTS_OR_ALL = ("num_labeled", "num_unlabeled")
 _POSITIVE = ("batch_size", "unlabeled_batch_size", "width", "levels",
              "style_dim", "max_channels", "fpn_channels", "head_channels",
              "stem_width", "num_scales", "num_layers", "num_microbatches",
-             "decay_epochs")
+             "decay_epochs", "blocks", "widths", "units")
+# How many numbers some fields hold, where they are there.
+_LENGTHS = {
+    "data.geometry.shape": (0, 2), "data.geometry.resize": (0, 2),
+    "data.geometry.evaluate": (0, 2), "data.geometry.short_side": (0, 2),
+    "mlmt.shape": (0, 2), "mlmt.blocks": (0, 4),
+    "segmenter.blocks": (0, 4, 6),  # 6: of the wide ResNet
+    "encoder.blocks": (4,), "encoder.widths": (4,), "encoder.units": (4,),
+    "encoder.latent_split": (2,), "encoder.head_convs": (0, 3)}
 _PROBABILITIES = tuple(f"config.data.augment.{x}" for x in (
     "affine", "flip_labeled", "flip_unlabeled"))
 # Samples of a group in the image discriminator's minibatch deviation.
@@ -68,6 +77,13 @@ def values(config) -> None:
     else:
       continue
     raise ValueError(f"{name} is {value}: {wrong}")
+  for name, lengths in _LENGTHS.items():
+    value = functools.reduce(
+        lambda x, key: None if x is None else x.get(key), name.split("."),
+        config)
+    if value is not None and len(value) not in lengths:
+      raise ValueError(f"config.{name} is {tuple(value)}: give "
+                       f"{' or '.join(map(str, lengths))} numbers")
   if (dtype := config.get("dtype", _DTYPES[0])) not in _DTYPES:
     raise ValueError(
         f"config.dtype is {dtype!r}; use one of {', '.join(_DTYPES)}")

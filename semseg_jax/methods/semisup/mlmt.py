@@ -58,13 +58,15 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     workdir: the run's folder, with the stage that `config.mlmt.start` names.
     module: a classifier to train instead of the one the config describes.
 
-  Raises ValueError: no labels, or an unknown consistency.
+  Raises ValueError: no labels, no rate, or an unknown consistency.
   """
   c = config.mlmt
   checks.labels(config, "mlmt")
   if c.consistency not in _CONSISTENCY:
     raise ValueError(f"config.mlmt.consistency is {c.consistency!r}; choose "
                      f"one of {sorted(_CONSISTENCY)}")
+  if not c.learning_rate:
+    raise ValueError("config.mlmt.learning_rate is 0: give more than 0")
   distance = _CONSISTENCY[c.consistency]
   module = module or classifiers.build(config)
   tx = optimizers.sgd(
