@@ -73,8 +73,9 @@ def train_segmenters(cells, workdir, folder):
   """Trains the stage `segmenter` of every cell; skips what is done.
 
   Cells may differ in trial and count of the shots and in the segmenter's kind
-  and layers. Those of one trial share the labeled images and their maps,
-  those of one network and count the compiled step.
+  and layers. Those of one trial (and count, where shots are not nested) share
+  the labeled images and their maps, those of one network and count the
+  compiled step.
   """
   trials, compiled = {}, {}
   for cell in cells:
@@ -86,13 +87,15 @@ def train_segmenters(cells, workdir, folder):
     if checkpoint.latest(path / "ckpt") == steps:  # interrupted after it
       run_dir.write_done(path, steps)
       continue
-    trials.setdefault(cell.config.shots.trial, []).append((cell, source))
+    trials.setdefault(
+        (cell.config.shots.trial, 0 if source.nested else source.count),
+        []).append((cell, source))
   if not trials:
     return
   config = next(iter(trials.values()))[0][0].config
   generator = generators.load(config, workdir, "the table")
   for group in trials.values():
-    # The shots of a smaller count are the first of a larger one.
+    # Shots of a smaller count are the first of a larger one.
     shots = max(
         (source for _, source in group), key=lambda s: s.count).load(generator)
     used = [hypercolumns.names(c.config, generator.module) for c, _ in group]

@@ -1,14 +1,17 @@
 """The table of shots and the ablation of layers, on a random generator."""
 
+import dataclasses
 import json
 
 import jax
 import numpy as np
 import pytest
 
+from semseg_jax.data import datasets
 from semseg_jax.evaluation import figures
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import fully_supervised
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generators
 from semseg_jax.methods.repurpose_gan import segmenter
 from semseg_jax.methods.repurpose_gan import shots
@@ -53,6 +56,24 @@ def test_fewer_shots_are_the_first_of_more(name, request):
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[:1], atol=1e-5),
                few, many)
   assert (many.image != other.image).any()
+
+
+def test_projected_shots_are_those_of_the_list_of_their_count(
+    run, tmp_path, monkeypatch):
+  config, folder = run
+  whole = data.dataset(config)
+  a, b = datasets.split(whole, "train_labeled").ids[:2]
+  monkeypatch.setattr(data, "dataset", lambda config: dataclasses.replace(
+      whole, lists={"labeled_1_seed0": [b], "labeled_2_seed0": [a, b]}))
+  labels = {}
+  monkeypatch.setattr(cells_lib, "_fit", lambda cell, frozen, *_: (
+      labels.update({cell.name: frozen["label"]})))
+  cells = [cells_lib.Cell(str(n), cells_lib.changed(
+      config, **{"shots.count": n})) for n in (1, 2)]
+  cells_lib.train_segmenters(cells, folder, tmp_path)
+  np.testing.assert_array_equal(
+      labels["1"], shots.source(cells[0].config, folder).load(None).label)
+  np.testing.assert_array_equal(labels["1"], labels["2"][1:])
 
 
 @pytest.mark.slow

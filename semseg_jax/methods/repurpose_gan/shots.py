@@ -42,10 +42,11 @@ class Shots(NamedTuple):
 class Source(NamedTuple):
   """count: how many; load: generator -> Shots.
 
-  Those of a smaller count are the first of a larger one.
+  nested: whether those of a smaller count are the first of a larger one.
   """
   count: int
   load: Callable[[generators.Trained], Shots]
+  nested: bool = True
 
 
 def source(config, workdir) -> Source:
@@ -164,7 +165,8 @@ def _projected(config, workdir):
         config, projected._replace(image=images),
         [x["label"] for x in examples])
 
-  return Source(c.count, load)
+  # A data set has a list for each count, in any order.
+  return Source(c.count, load, nested=False)
 
 
 def _shots(config, sampled, labels):
