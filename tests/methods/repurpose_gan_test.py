@@ -13,6 +13,7 @@ from semseg_jax.data import errors
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import feature_segmenter
 from semseg_jax.methods.common import generators
+from semseg_jax.methods.common import perceptual
 from semseg_jax.methods.common import samples
 from semseg_jax.methods.repurpose_gan import autoshot
 from semseg_jax.methods.repurpose_gan import projection
@@ -146,6 +147,25 @@ def test_labels_by_inversion_are_computed_once(run, monkeypatch):
   np.testing.assert_array_equal(again["logits"], outputs["logits"])
   with pytest.raises(TypeError):  # other images are inverted
     predict(images[::-1], index)
+
+
+def test_kept_inversions_are_of_the_perceptual_file(
+    run, tmp_path, monkeypatch):
+  config, folder = run
+  path = tmp_path / "lpips.safetensors"
+  path.write_text("one")
+  other = config.copy_and_resolve_references().unlock()
+  other.update_from_flattened_dict({
+      "perceptual.weights": str(path), "inversion.perceptual_weight": 1.0})
+  monkeypatch.setattr(
+      perceptual, "make", lambda *_: perceptual.none()._replace(name="lpips"))
+  images = np.zeros((2, toy.SIZE, toy.SIZE, 3), np.uint8)
+  projection.make(other, folder)(images, np.arange(2))
+  monkeypatch.setattr(projection.inversion.Inverter, "run", None)
+  projection.make(other, folder)(images, np.arange(2))
+  path.write_text("another")
+  with pytest.raises(TypeError):  # inverted again
+    projection.make(other, folder)(images, np.arange(2))
 
 
 def test_auto_shot_pairs_depend_on_their_index_alone(run):

@@ -19,6 +19,7 @@ from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import inversion_options
 from semseg_jax.methods.common import perceptual as perceptual_lib
 from semseg_jax.methods.common import samples
+from semseg_jax.methods.common import trained
 from semseg_jax.ops import image_ops
 from semseg_jax.training import chunks
 from semseg_jax.training import exported
@@ -58,8 +59,9 @@ def make(config, workdir, *, keep: bool = True) -> Projection:
       inversion_options.options(config, ()), c.batch_size)
   key = jax.random.key(config.seed)
   plain = json.loads(config.to_json_best_effort())
-  state = json.dumps([samples.fingerprint(generator), perceptual.name,
-                      plain["inversion"], plain["perceptual"], config.seed])
+  state = json.dumps([
+      samples.fingerprint(generator), perceptual.name, plain["inversion"],
+      plain["perceptual"], config.seed, *_files(config)])
   # An exported file has no folder to keep results in.
   folder = epath.Path(workdir) / _FOLDER if keep and not (
       exported.is_file(workdir)) else None
@@ -79,6 +81,14 @@ def make(config, workdir, *, keep: bool = True) -> Projection:
     return projected
 
   return Projection(generator, find)
+
+
+def _files(config) -> list:
+  """What the distance's files are; nothing where none is named."""
+  named = {k: v for k, v in config.get("pretrained", {}).items() if v}
+  named |= {k: v for k, v in trained.digests(config).items()
+            if k == "perceptual.weights"}
+  return [named] if named else []
 
 
 def _perceptual(config, workdir):
