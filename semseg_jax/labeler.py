@@ -5,6 +5,7 @@ import numpy as np
 
 from semseg_jax import predictors
 from semseg_jax.data import arrays
+from semseg_jax.data import geometry
 from semseg_jax.data import pipeline
 from semseg_jax.data import transforms
 from semseg_jax.methods.common import data
@@ -17,6 +18,8 @@ def make(config, workdir, name: str, row: str, *, steps: int | None,
 
   Images are uint8 [H, W, C] of any sizes, results as `api.Segmentation` has
   them; `numbers`, int [N], are what the noise of inversion's start hangs on.
+  Where the run pads images instead of resizing them, one that is larger is
+  scaled down, as another shape would have to be compiled.
 
   Args:
     config: of the run.
@@ -28,24 +31,26 @@ def make(config, workdir, name: str, row: str, *, steps: int | None,
   """
   predict = predictors.of_row(
       config_of_row(config, row, steps, batch_size), workdir, name, row)
-  fill = data.padding(config)
+  fill, size = data.padding(config), data.evaluation_shape(config)
 
   def label(images, numbers):
-    source = arrays.Images(images)
+    source = arrays.Images(images if fill is None else [
+        geometry.shrunk(x, size) for x in images])
     labels, confidence, reconstructions = [], [], []
     for batch in pipeline.eval_batches(
-        source, size=data.evaluation_shape(config), batch_size=batch_size,
-        fill=fill):
+        source, size=size, batch_size=batch_size, fill=fill):
       outputs = jax.device_get(predict(
           source, batch["image"], batch["index"], numbers[batch["index"]]))
       for i, index in enumerate(batch["index"][batch["mask"]]):
-        shape = images[index].shape[:2]
-        logits = image_ops.fit_logits(
-            outputs["logits"][i], shape, padded=fill is not None)
-        labels.append(np.asarray(image_ops.to_label(logits), np.int32))
+        shape, logits = images[index].shape[:2], outputs["logits"][i]
+        if fill is not None:  # what is padding says nothing
+          logits = image_ops.fit_logits(
+              logits, source[index]["image"].shape[:2], padded=True)
         confidence.append(
             float(outputs["confidence"][i]) if "confidence" in outputs
-            else _mean_largest_probability(outputs["logits"][i]))
+            else _mean_largest_probability(logits))
+        labels.append(np.asarray(image_ops.to_label(
+            image_ops.resize_logits(logits, shape)), np.int32))
         if "reconstruction" in outputs:
           reconstructions.append(transforms.resize_image(
               np.asarray(outputs["reconstruction"][i]), shape))

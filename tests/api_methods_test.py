@@ -7,6 +7,7 @@ from configs.fewshot_smis import toy_faces as smis
 from configs.semantic_gan import toy_faces
 from configs.semisup import scenes
 import semseg_jax
+from semseg_jax import labeler
 from semseg_jax import method_scores
 from semseg_jax import predictors
 from tests.methods import repurpose
@@ -118,6 +119,33 @@ def test_what_is_not_there_is_said(run, model, images, tmp_path):
   untrained.save(_without_stages(run[2]), folder)
   with pytest.raises(ValueError, match="no trained stage"):
     semseg_jax.load(folder).segment(images)
+
+
+def test_images_larger_than_the_padding(tmp_path, monkeypatch):
+  c = scenes.get_config("labels=8,smoke")
+  c.data.geometry.update(evaluate=(48, 48), pad_evaluation=True)
+  shapes = set()
+
+  def predict(source, images, *_):
+    shapes.add(images.shape)
+    seen = [x["image"] for x in source]
+    assert max(side for x in seen for side in x.shape[:2]) <= 48
+    red = images[..., 0].astype(np.float32)
+    return {"logits": np.stack([np.zeros_like(red), red], -1)}
+
+  monkeypatch.setattr(labeler.predictors, "of_row", lambda *_: predict)
+  small = np.full((20, 24, 3), 255, np.uint8)
+  large = np.full((96, 60, 3), 255, np.uint8)
+  large[60:] = 0
+  labels, confidence, _ = labeler.make(
+      c, tmp_path, "s4gan", "s4gan", steps=None, batch_size=2)(
+          [small, large], np.arange(2))
+  assert shapes == {(2, 48, 48, 3)}
+  assert [x.shape for x in labels] == [(20, 24), (96, 60)]
+  assert labels[1][:52].all()
+  assert not labels[1][68:].any()
+  # Of the padding, where nothing is certain, nothing counts.
+  assert confidence == pytest.approx([1.0, (60 + 36 / 2) / 96], abs=0.05)
 
 
 def test_a_row_of_two_methods_needs_both():

@@ -97,6 +97,14 @@ def with_short_side(shape: tuple[int, int], side: int) -> tuple[int, int]:
   return max(side, int(height * side / width)), side
 
 
+def shrunk(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+  """uint8 [H, W, C] that fits into `shape`: larger ones are scaled down."""
+  height, width = image.shape[:2]
+  factor = min(1.0, shape[0] / height, shape[1] / width)
+  return transforms.resize_image(image, tuple(
+      max(1, int(x * factor + 1e-6)) for x in (height, width)))
+
+
 def blurred(image: np.ndarray, radius: float) -> np.ndarray:
   """Gaussian blur, standard deviation `radius` pixels."""
   smooth = transforms.to_pillow(image).filter(ImageFilter.GaussianBlur(radius))

@@ -23,7 +23,7 @@ import ml_collections
 _CHANGEABLE = frozenset(
     ("steps", "log_every", "sample_every", "eval_every", "checkpoint_every",
      "in_domain", "out_of_domain", "workers",
-     "inversion.batch_size", "inversion.snapshots"))
+     "data.geometry.evaluate", "inversion.batch_size", "inversion.snapshots"))
 # Fields that say where something lies. What it is, its content tells
 # (`lineage`, `dataset_facts`), and of a file also its name.
 _FOLDERS = ("data.data_dir", "data.cache_dir", "labels.run", "shots.folder")

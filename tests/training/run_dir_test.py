@@ -27,9 +27,11 @@ def test_length_and_frequency_may_change(tmp_path):
 
 
 def test_files_may_move_and_other_splits_be_scored(tmp_path):
-  data = {"name": "folder", "data_dir": "here", "out_of_domain": ()}
+  data = {"name": "folder", "data_dir": "here", "out_of_domain": (),
+          "geometry": {"evaluate": (505, 505), "shape": (321, 321)}}
   run_dir.prepare(tmp_path, {"data": data}, {})
   moved = data | {"data_dir": "there", "out_of_domain": ("ood_test",)}
+  moved["geometry"] = data["geometry"] | {"evaluate": (769, 769)}
   run_dir.check(tmp_path, {"data": moved})
   with pytest.raises(run_dir.ConfigMismatchError, match="data.name"):
     run_dir.check(tmp_path, {"data": moved | {"name": "toy_faces"}})
