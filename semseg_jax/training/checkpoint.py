@@ -77,6 +77,15 @@ class Checkpoints:
               meta=ocp.args.JsonSave(meta)),
           metrics={"score": score}, force=True)
 
+  def rescore(self, step: int, score: float) -> None:
+    """Gives a checkpoint that was saved without a score one."""
+    self._manager.close()
+    if jax.process_index() == 0:
+      run_dir.write_json(
+          self._directory / str(step) / "metrics" / "metrics",
+          {"score": score})
+    self._open()
+
   def wait(self) -> None:
     """Returns when everything is on disk."""
     with self._saving():

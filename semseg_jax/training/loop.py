@@ -173,6 +173,12 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
     run = stack.enter_context(records.Records(
         folder, options.log_every, stage.steps, start, meta, primary=primary))
     preempted = stack.enter_context(_termination())
+    validate = lambda state: functools.partial(
+        _agreed, stage.validate, *mesh_lib.local((state, frozen)))
+    if meta.get("owed") and stage.validate:  # SIGTERM came before it
+      score = _score(run.line(start, validate(state)), options.best_metric)
+      if score is not None and score > checkpoints.best_score:
+        checkpoints.rescore(start, score)
     data = iter(stage.train_data(start)) if start < stage.steps else iter(())
     batch = _next_batch(data, start, stage.steps, mesh)
     if batch is not None:
@@ -194,22 +200,22 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
       run.push(now, metrics, state.step)
 
       stop, ended = preempted(now), now == stage.steps
-      if stage.sample and _due(options.sample_every, now, ended):
-        run.sample(now, stage.sample(
-            *mesh_lib.local((state, frozen, sample_key))))
-      score = None
-      if stage.validate and _due(options.eval_every, now, ended):
-        values = run.drain(functools.partial(
-            _agreed, stage.validate, *mesh_lib.local((state, frozen))))
-        score = _score(values, options.best_metric)
+      due = bool(stage.validate) and _due(options.eval_every, now, ended)
+      owed, score = stop and due, None
+      if due and not owed:
+        score = _score(run.drain(validate(state)), options.best_metric)
       improved = score is not None and score > checkpoints.best_score
       if stop or improved or ended or _due(
           options.checkpoint_every, now, ended):
-        run.drain()
+        (run.hold if owed else run.drain)()
         _check_finite(state, now)
-        checkpoints.save(now, state, run.meta(), score)
-      if stop:
+        checkpoints.save(now, state, run.meta(owed=owed), score)
+      if stop:  # what takes time comes after it is saved
         checkpoints.wait()
+      if stage.sample and _due(options.sample_every, now, ended):
+        run.sample(now, stage.sample(
+            *mesh_lib.local((state, frozen, sample_key))))
+      if stop:
         raise Preempted(f"stopped by SIGTERM after step {now}, which is saved "
                         f"in {folder}: run the same command to continue")
     if stage.steps == 0 and not restored:

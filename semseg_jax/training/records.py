@@ -32,7 +32,8 @@ class Records:
     if primary:
       self._writer = writers.create(folder, first_step=start)
       self._file = writers.MetricsFile(
-          folder / "metrics.jsonl", first_step=start)
+          # A line that is owed may have been written and not saved.
+          folder / "metrics.jsonl", first_step=start - meta.get("owed", False))
       self._progress = console.Progress(folder.name, start, steps)
 
   def __enter__(self):
@@ -43,10 +44,14 @@ class Records:
       self._file.close()
       self._writer.close()
 
-  def meta(self) -> dict:
-    """What the checkpoint must hold for the records to go on as if unbroken."""
+  def meta(self, *, owed: bool = False) -> dict:
+    """What the checkpoint must hold for the records to go on as if unbroken.
+
+    owed: whether the step's line, and what joins it, is still to come.
+    """
     # Copied: saving is asynchronous.
-    return {"window": dict(self._window), "rollbacks": self._rollbacks}
+    return {"window": dict(self._window), "rollbacks": self._rollbacks} | (
+        {"owed": True} if owed else {})
 
   @contextlib.contextmanager
   def preparing(self, step: int):
@@ -72,8 +77,13 @@ class Records:
     The result of `validate` joins the line, and makes it due; it is called
     only after the step's own metrics were finite, and returned.
     """
+    step = self.hold()
+    return {} if step is None else self.line(step, validate)
+
+  def hold(self) -> int | None:
+    """`drain` without the line: the step that was pushed last, if any."""
     if self._pending is None:
-      return {}
+      return None
     step, metrics, state_step = self._pending
     self._pending = None
     metrics, state_step = jax.device_get((metrics, state_step))
@@ -90,6 +100,10 @@ class Records:
     for name, value in values.items():
       total, count = self._window.get(name, (0.0, 0))
       self._window[name] = (total + value, count + 1)
+    return step
+
+  def line(self, step, validate=dict) -> dict[str, float]:
+    """The rest of `drain`, for a step that was held."""
     line = {}
     if self._every and (step % self._every == 0 or step == self._steps):
       line = {k: total / n for k, (total, n) in self._window.items()}

@@ -126,6 +126,43 @@ def test_sigterm_saves_and_resumes(toy, whole, tmp_path):
   assert lines(tmp_path) == lines(whole[0])
 
 
+@pytest.mark.parametrize("best", [4, 6, 12])
+def test_sigterm_puts_a_due_validation_off(toy, tmp_path, best):
+  options = loop.LoopOptions(
+      log_every=4, eval_every=2, checkpoint_every=5, best_metric="miou")
+  validated = []
+
+  def validate(state, frozen):
+    validated.append(int(state.step))
+    return {"miou": float(validated[-1] == best) + 0.01 * validated[-1]}
+
+  def at(step, act):
+    return lambda asked: act() if asked == step else None
+
+  def kill():
+    raise KeyboardInterrupt
+
+  terminate = lambda: os.kill(os.getpid(), signal.SIGTERM)
+  run = lambda name, act=lambda step: None: toy.run(
+      tmp_path / name, options=options, validate=validate, on_batch=act)
+  expected = run("whole")
+  for step in (4, 6, 8):
+    validated.clear()
+    with pytest.raises(loop.Preempted):
+      run(f"cut{step}", at(step, terminate))
+    assert validated == list(range(2, step, 2))
+    with pytest.raises(KeyboardInterrupt):  # before anything else is saved
+      run(f"cut{step}", at(step + 1, kill))
+    assert validated.pop() == step
+    assert_same_state(run(f"cut{step}"), expected)
+    assert validated == list(range(2, 13, 2))
+    assert lines(tmp_path / f"cut{step}") == lines(tmp_path / "whole")
+    assert checkpoint.best(tmp_path / f"cut{step}" / "ckpt") == best
+    left = [{p.name for p in (tmp_path / name / "ckpt").iterdir()}
+            for name in ("whole", f"cut{step}")]
+    assert left[0] == left[1]
+
+
 def test_nan_metric_stops_before_saving(toy, tmp_path):
   with pytest.raises(records.NonFiniteError, match="step 6.*loss.*nan"):
     toy.run(tmp_path, nan_at=5)
