@@ -46,6 +46,8 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
     parts = stages.of(config, name).parts(config, methods or _OF_OTHERS)
     trees[name] = {k: v for k, v in checkpoint.restore_all(
         folder, step=step).items() if k in parts}
+    if beside := stages.of(config, name).beside:
+      trees[name] |= beside(config, model.workdir)
   files, metadata = _files(config)
   plain = json.loads(config.to_json_best_effort())
   for field in {*run_dir.PLACES, *files}:

@@ -74,6 +74,8 @@ class Definition:
       the last one is used.
     parts: (config, rows) -> names of the state's parts that these rows of the
       run's results, and samples, are made from.
+    beside: (config, workdir) -> {name: array} that an exported file holds with
+      these parts, or None.
   """
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
@@ -91,6 +93,7 @@ class Definition:
   best_metric: str | None = "val/miou"
   parts: Callable[[Any, Any], tuple[str, ...]] = lambda config, rows: (
       "network",)
+  beside: Callable[[Any, Any], dict[str, Any]] | None = None
 
 
 def _monitored_gan(config, workdir) -> stage.Stage:
@@ -225,7 +228,8 @@ METHODS = {
     "fewshot_smis": _GENERATIVE | {
         "shots": Definition(
             smis_shots.make, smis_shots.FIELDS, needs=_generator,
-            fixed=("shots.steps",), parts=_part("latents")),
+            fixed=("shots.steps",), parts=_part("latents"),
+            beside=smis_shots.masks),
         "encoder": Definition(
             smis_encoder.make, smis_encoder.FIELDS, unused=smis_encoder.unused,
             needs=lambda config: (*_generator(config), "shots"),

@@ -7,17 +7,22 @@ import numpy as np
 from PIL import Image
 import pytest
 
+import semseg_jax
 from semseg_jax.cli import synthesize
+from semseg_jax.data import errors
 from semseg_jax.data import pairs
 from semseg_jax.data import transforms
 from semseg_jax.evaluation import record as records
 from semseg_jax.methods import supervised
+from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generators
+from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import shots
 from semseg_jax.methods.fewshot_smis import synthesis
 from semseg_jax.ops import segmentation_losses
 from semseg_jax.studies import synthesis as scoring
 from tests.methods import smis
+from tests.methods import untrained
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,30 @@ def test_a_search_brings_labels_nearer_to_the_layout(smis_run):
   partial = np.where(np.arange(smis.SIZE) < 3, layouts, 255)
   np.testing.assert_allclose(
       search.encode(np.stack([layouts[0], partial[1]]))[0], after[0], atol=1e-3)
+
+
+def test_an_export_searches_by_the_runs_own_shots(tmp_path):
+  run, painted = tmp_path / "run", tmp_path / "painted"
+  config = smis.config("fitted", **{
+      "stages": ("gan", "shots", "encoder"), "shots.folder": str(painted),
+      "pseudo.updates": 40, "few_shot.learning_rate": 0.05,
+      "synthesis.steps": 3, "synthesis.learning_rate": 0.5})
+  untrained.save(config, run)
+  generator = generators.load(config, run, "a test")
+  samples.write(generator, data.dataset(config).spec, painted, range(2), 1.0)
+  label = np.arange(smis.SIZE ** 2, dtype=np.uint8).reshape(
+      smis.SIZE, smis.SIZE)
+  for i in range(2):
+    Image.fromarray(label // (40 + i)).save(painted / f"{i:06d}_mask.png")
+  model = semseg_jax.load(run)
+  model.export(tmp_path / "a.safetensors")
+  layouts = label[None].astype(np.int32) // 64
+  images = model.synthesize(layouts)
+  painted.rename(tmp_path / "away")
+  other = semseg_jax.load(tmp_path / "a.safetensors")
+  np.testing.assert_array_equal(other.synthesize(layouts), images)
+  with pytest.raises(errors.DataError, match="painted"):
+    model.export(tmp_path / "b.safetensors")
 
 
 @pytest.mark.parametrize(("labeling", "steps", "message"), [

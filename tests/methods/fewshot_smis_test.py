@@ -19,6 +19,7 @@ from semseg_jax.methods.common import samples
 from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots
+from semseg_jax.training import loop
 from tests.methods import smis
 
 
@@ -185,10 +186,22 @@ def test_sampled_shots_come_with_their_latents(smis_run, tmp_path):
   loaded = shots.read(config)
   assert loaded.ids == ("000000", "000002")
   assert (loaded.label == 1).all()
-  latents = shots.make(config, folder).load_frozen()["latents"]
+  run = tmp_path / "run"
+  run.mkdir()
+  (run / "gan").symlink_to(folder / "gan")
+  train = lambda: loop.train(
+      shots.make(config, run), workdir=run / "shots",
+      options=loop.LoopOptions(), key=jax.random.key(0)).latents
+  latents = train()
   sampled = samples.draw(generators.load(config, folder, "a test"), [0, 2], 1.0)
   np.testing.assert_array_equal(latents, sampled.latents)
   np.testing.assert_array_equal(loaded.image, sampled.image)
+  np.testing.assert_array_equal(train(), latents)
+  (tmp_path / "000000_mask.png").rename(tmp_path / "000001_mask.png")
+  for read in (train, lambda: shots.load(config, run, "a test")):
+    with pytest.raises(ValueError, match=(
+        "no mask any more of 000000; new masks of 000001.*delete .*shots")):
+      read()
 
 
 def test_shots_label_themselves_by_the_nearest_cell(smis_run):

@@ -33,13 +33,17 @@ from semseg_jax.methods.common import samples
 from semseg_jax.methods.common import trained
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.ops import image_ops
+from semseg_jax.training import checkpoint
 from semseg_jax.training import chunks
+from semseg_jax.training import exported
 from semseg_jax.training import optimizers
+from semseg_jax.training import run_dir
 from semseg_jax.training import stage
 
 # Blocks of the config that the result depends on.
 FIELDS = ("shots", "gan", "generator", "image_discriminator", "perceptual")
 NEEDED_BY = "stage 'shots'"
+_IDS = "ids.json"  # of the images with the stage's latents
 
 
 class State(struct.PyTreeNode):
@@ -50,7 +54,7 @@ class State(struct.PyTreeNode):
 
 class Shots(NamedTuple):
   """The annotated images, as NumPy arrays."""
-  ids: tuple[str, ...]  # names
+  ids: tuple[str, ...]  # names; () of an exported file, as the images are None
   image: np.ndarray  # uint8 [N, S, S, C], S = `pseudo_labels.working_size`
   label: np.ndarray  # int32 [N, S, S]; see `annotate`
   # [N, L, D], or None where the stage has to compute them.
@@ -138,6 +142,11 @@ def make(config, workdir) -> stage.Stage:
           "all %d annotated images of %s are taken: config.shots.count, which "
           "is %d, counts those of the labeled pool", len(shots.ids), c.folder,
           c.count)
+    folder = epath.Path(workdir) / "shots"
+    if checkpoint.exists(folder / "ckpt"):
+      _check(folder, shots.ids)
+    elif jax.process_index() == 0:
+      run_dir.write_json(folder / _IDS, list(shots.ids))
     generator = generators.load(config, workdir, NEEDED_BY)
     if samples.are_in(c.folder):
       latents = samples.read(generator, c.folder, shots.ids).latents
@@ -160,15 +169,61 @@ def make(config, workdir) -> stage.Stage:
 def load(config, workdir, needed_by: str) -> Shots:
   """The shots with the latents that the stage has computed.
 
-  Raises FileNotFoundError: the stage has not run.
+  Raises:
+    FileNotFoundError: the stage has not run. ValueError: other images are
+      annotated since, or an exported file lacks the masks.
   """
+  folder = epath.Path(workdir) / "shots"
+  if exported.is_file(workdir) and checkpoint.exists(folder / "ckpt"):
+    return _exported(workdir, needed_by)
   shots = read(config)
+  _check(folder, shots.ids)
   module = generators.module(config)
   saved = trained.restored(
       workdir, "shots", {"latents": jax.ShapeDtypeStruct(
           (len(shots.ids), module.num_ws, module.style_dim), jnp.float32)},
       needed_by)
   return shots._replace(latents=np.asarray(saved["latents"]))
+
+
+def masks(config, workdir) -> dict[str, np.ndarray]:
+  """{"label"}: what an exported file holds of the shots beside their latents.
+
+  {} where they cannot be read and are not needed to make images of layouts.
+  """
+  try:
+    label = load(config, workdir, "an export").label
+  except (OSError, ValueError):
+    if config.synthesis.steps:
+      raise
+    return {}
+  return {"label": label.astype(np.int16)}
+
+
+def _exported(path, needed_by):
+  arrays = exported.read_all(path, "shots")
+  if "label" not in arrays:
+    raise ValueError(
+        f"{needed_by} needs the masks of the shots, which {path} lacks: export "
+        "the run again, where its masks can be read")
+  return Shots((), None, arrays["label"].astype(np.int32), arrays["latents"])
+
+
+def _check(folder, ids) -> None:
+  """Raises where the latents in the stage's folder are of other images.
+
+  Former versions did not keep whose they are.
+  """
+  kept = run_dir.read_json(folder / _IDS, list(ids))
+  if kept == list(ids):
+    return
+  changes = [f"{text} {', '.join(names)}" for text, names in (
+      ("no mask any more of", [x for x in kept if x not in ids]),
+      ("new masks of", [x for x in ids if x not in kept])) if names]
+  raise ValueError(
+      f"{folder} has the latents of other images than those annotated now "
+      f"({'; '.join(changes) or 'in another order'}): put the masks back as "
+      f"they were, or delete {folder} to start again from those of now")
 
 
 def options(config) -> inversion.Options:
