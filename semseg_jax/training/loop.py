@@ -175,7 +175,12 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
     preempted = stack.enter_context(_termination())
     validate = lambda state: functools.partial(
         _agreed, stage.validate, *mesh_lib.local((state, frozen)))
-    if meta.get("owed") and stage.validate:  # SIGTERM came before it
+    sample = lambda state, now: run.sample(now, stage.sample(
+        *mesh_lib.local((state, frozen, sample_key))))
+    owed = meta.get("owed", ())  # SIGTERM came before it
+    if "sample" in owed:
+      sample(state, start)
+    if "validate" in owed:
       score = _score(run.line(start, validate(state)), options.best_metric)
       if score is not None and score > checkpoints.best_score:
         checkpoints.rescore(start, score)
@@ -200,22 +205,24 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
       run.push(now, metrics, state.step)
 
       stop, ended = preempted(now), now == stage.steps
-      due = bool(stage.validate) and _due(options.eval_every, now, ended)
-      owed, score = stop and due, None
-      if due and not owed:
+      due = [name for name, function, every in (
+          ("sample", stage.sample, options.sample_every),
+          ("validate", stage.validate, options.eval_every))
+             if function and _due(every, now, ended)]
+      due, owed = ([], due) if stop else (due, [])
+      score = None
+      if "sample" in due:
+        sample(state, now)
+      if "validate" in due:
         score = _score(run.drain(validate(state)), options.best_metric)
       improved = score is not None and score > checkpoints.best_score
       if stop or improved or ended or _due(
           options.checkpoint_every, now, ended):
-        (run.hold if owed else run.drain)()
+        (run.hold if "validate" in owed else run.drain)()
         _check_finite(state, now)
         checkpoints.save(now, state, run.meta(owed=owed), score)
-      if stop:  # what takes time comes after it is saved
-        checkpoints.wait()
-      if stage.sample and _due(options.sample_every, now, ended):
-        run.sample(now, stage.sample(
-            *mesh_lib.local((state, frozen, sample_key))))
       if stop:
+        checkpoints.wait()
         raise Preempted(f"stopped by SIGTERM after step {now}, which is saved "
                         f"in {folder}: run the same command to continue")
     if stage.steps == 0 and not restored:

@@ -1,5 +1,6 @@
 """Records of a run in progress: metrics a step late, samples, progress."""
 
+from collections.abc import Sequence
 import contextlib
 import io
 import math
@@ -33,7 +34,8 @@ class Records:
       self._writer = writers.create(folder, first_step=start)
       self._file = writers.MetricsFile(
           # A line that is owed may have been written and not saved.
-          folder / "metrics.jsonl", first_step=start - meta.get("owed", False))
+          folder / "metrics.jsonl",
+          first_step=start - ("validate" in meta.get("owed", ())))
       self._progress = console.Progress(folder.name, start, steps)
 
   def __enter__(self):
@@ -44,14 +46,14 @@ class Records:
       self._file.close()
       self._writer.close()
 
-  def meta(self, *, owed: bool = False) -> dict:
+  def meta(self, *, owed: Sequence[str] = ()) -> dict:
     """What the checkpoint must hold for the records to go on as if unbroken.
 
-    owed: whether the step's line, and what joins it, is still to come.
+    owed: what of the step is still to come: "sample", "validate" with its line.
     """
     # Copied: saving is asynchronous.
     return {"window": dict(self._window), "rollbacks": self._rollbacks} | (
-        {"owed": True} if owed else {})
+        {"owed": list(owed)} if owed else {})
 
   @contextlib.contextmanager
   def preparing(self, step: int):

@@ -127,9 +127,10 @@ def test_sigterm_saves_and_resumes(toy, whole, tmp_path):
 
 
 @pytest.mark.parametrize("best", [4, 6, 12])
-def test_sigterm_puts_a_due_validation_off(toy, tmp_path, best):
+def test_sigterm_puts_what_takes_time_off(toy, tmp_path, best):
   options = loop.LoopOptions(
-      log_every=4, eval_every=2, checkpoint_every=5, best_metric="miou")
+      log_every=4, eval_every=2, sample_every=4, checkpoint_every=5,
+      best_metric="miou")
   validated = []
 
   def validate(state, frozen):
@@ -151,6 +152,8 @@ def test_sigterm_puts_a_due_validation_off(toy, tmp_path, best):
     with pytest.raises(loop.Preempted):
       run(f"cut{step}", at(step, terminate))
     assert validated == list(range(2, step, 2))
+    grids = tmp_path / f"cut{step}/samples"
+    assert len(list(grids.glob("*"))) == (step - 1) // 4
     with pytest.raises(KeyboardInterrupt):  # before anything else is saved
       run(f"cut{step}", at(step + 1, kill))
     assert validated.pop() == step
@@ -161,6 +164,7 @@ def test_sigterm_puts_a_due_validation_off(toy, tmp_path, best):
     left = [{p.name for p in (tmp_path / name / "ckpt").iterdir()}
             for name in ("whole", f"cut{step}")]
     assert left[0] == left[1]
+    assert len(list(grids.iterdir())) == 3
 
 
 def test_nan_metric_stops_before_saving(toy, tmp_path):
