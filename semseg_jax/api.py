@@ -355,7 +355,7 @@ def load(path: str, *, data_dir: str = "", config=None) -> Model:
     own = run_dir.configured(exported.config(path))
     # What a config names beside it, the file holds.
     config = _moved(
-        run_dir.with_places(config, own) if config else own, data_dir)
+        run_dir.with_paths_of(config, own) if config else own, data_dir)
     for name in sorted({*config.stages} & {*own.stages}):
       if lines := run_dir.refused(stages.relevant(own, name),
                                   stages.relevant(config, name)):

@@ -207,7 +207,7 @@ def _found_anywhere(plain: dict) -> dict:
   """The config with whole paths of what is there: a run is also evaluated from
   elsewhere, where something else may have its name."""
   plain = copy.deepcopy(plain)
-  for field in run_dir.PLACES:
+  for field in run_dir.PATHS:
     block, _, name = field.rpartition(".")
     if text := (plain.get(block) or {}).get(name):
       path = epath.Path(text).expanduser()

@@ -50,7 +50,7 @@ def write(model, path, dtype: str, methods: tuple[str, ...]) -> None:
       trees[name] |= beside(config, model.workdir)
   files, metadata = _files(config)
   plain = json.loads(config.to_json_best_effort())
-  for field in {*run_dir.PLACES, *files}:
+  for field in {*run_dir.PATHS, *files}:
     block, _, name = field.rpartition(".")
     if name in plain.get(block, {}):
       plain[block][name] = ""

@@ -29,7 +29,7 @@ _CHANGEABLE = frozenset(
 _FOLDERS = ("data.data_dir", "data.cache_dir", "labels.run", "shots.folder")
 _FILES = ("generator.weights", "encoder.weights", "perceptual.weights",
           "segmenter.weights", "mlmt.weights", "monitor.inception")
-PLACES = (*_FOLDERS, *_FILES)
+PATHS = (*_FOLDERS, *_FILES)
 # Fields that some versions lack: values that mean the same as their absence.
 _NEUTRAL = {"inversion.stop_every": 0, "inversion.stop_below": 0.02,
             "labels.copies": 0, "labels.targets": "true",
@@ -131,23 +131,23 @@ def _moved(name: str, there: str, now: str) -> bool:
   if name in ("data.data_dir", "data.cache_dir"):
     return True
   given = [json.loads(x) for x in (there, now) if x != "absent"]
-  if name not in PLACES or not all(given) or len(given) < 2:
+  if name not in PATHS or not all(given) or len(given) < 2:
     return False
   return name in _FOLDERS or len({x.rsplit("/", 1)[-1] for x in given}) == 1
 
 
-def with_places(config, places):
+def with_paths_of(config, other):
   """A config with the runs, shots and files that another one names.
 
   Args:
     config: a locked config.
-    places: another config of the same method.
+    other: another config of the same method.
   """
   config = config.copy_and_resolve_references().unlock()
-  for field in PLACES[2:]:  # without the data set's
+  for field in PATHS[2:]:  # without the data set's
     block, _, name = field.rpartition(".")
-    if name in config.get(block, {}) and name in places.get(block, {}):
-      config[block][name] = places[block][name]
+    if name in config.get(block, {}) and name in other.get(block, {}):
+      config[block][name] = other[block][name]
   return config.lock()
 
 
