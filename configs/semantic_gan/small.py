@@ -126,6 +126,7 @@ def smoke(c: ml_collections.ConfigDict):
   c.image_discriminator.update(kind="stylegan2", channels_per_resolution=())
   c.perceptual.kind = ""  # nothing that has to be installed
   c.gan.reconstruction.perceptual_weight = 0.0
+  c.gan.path_length_weight = 2.0  # a phase more
   c.patch_discriminator.update(width=4, num_layers=2, num_scales=2)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
   common.own_trunk(c, "unet")
