@@ -28,7 +28,7 @@ def parse_arg(arg: str, **defaults) -> Arguments:
     The defaults with what `arg` sets, in the defaults' types.
 
   Raises:
-    ValueError: unknown name or a value of the wrong type.
+    ValueError: unknown name, one given twice, or a value of the wrong type.
   """
   values = Arguments(defaults)
   for item in filter(None, (arg or "").split(",")):
@@ -37,6 +37,8 @@ def parse_arg(arg: str, **defaults) -> Arguments:
       raise ValueError(
           f"config argument {name!r} is unknown; this config accepts "
           f"{', '.join(defaults)}")
+    if name in values.given:
+      raise ValueError(f"config argument {name!r} is given twice")
     values.given |= {name}
     kind = type(defaults[name])
     if kind is bool:

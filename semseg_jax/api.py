@@ -236,14 +236,14 @@ class Model:
 
     Args:
       n: how many.
-      seed: of latents and noise.
+      seed: of latents and noise, from 0 to 2**32 - 1.
       truncation: psi of the truncation trick; 1: none.
 
     Raises:
-      TypeError: n is no whole number. ValueError: it is below 1, truncation is
-        not finite, or the run has no generator.
+      TypeError: n or seed is no whole number. ValueError: n is below 1, seed
+        outside its range, truncation not finite, or the run has no generator.
     """
-    n = _whole("n", n)
+    n, seed = _whole("n", n), _seed(seed)
     if not math.isfinite(truncation):
       raise ValueError(
           f"truncation is {truncation}; give a number, such as 0.7")
@@ -269,17 +269,17 @@ class Model:
       layouts: int [N, S, S] class indices at the model's size; the ignored
         label marks pixels of no class.
       samples: images of each layout, with different styles.
-      seed: of the styles.
+      seed: of the styles, from 0 to 2**32 - 1.
 
     Returns:
       uint8 [samples, N, S, S, C].
 
     Raises:
-      TypeError: layouts or samples are no integers. ValueError: the run is of
-        another method, layouts have another shape or hold no class, or samples
-        is below 1.
+      TypeError: layouts, samples or seed are no integers. ValueError: the run
+        is of another method, layouts have another shape or hold no class, or
+        samples or seed are outside their ranges.
     """
-    samples = _whole("samples", samples)
+    samples, seed = _whole("samples", samples), _seed(seed)
     if self.config.method != "fewshot_smis":
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
@@ -309,20 +309,26 @@ class Model:
     Args:
       path: the file, ending in ".safetensors".
       dtype: "float16": half the size, read as float32, slightly other labels.
-      methods: those of `methods` to keep; None: all.
+      methods: those of `methods` to keep, at least one; None: all.
 
     Raises:
-      ValueError: the model is an exported one, or knows no such method.
+      ValueError: the model is an exported one, knows no such method, or none is
+        named.
     """
     if exported.is_file(self.workdir):
       raise ValueError(f"{self.workdir} is an exported model: copy the file")
     if isinstance(methods, str):
       methods = (methods,)
-    unknown = set(methods or ()) - set(self.methods)
+    if methods is None:
+      methods = self.methods
+    elif not methods:
+      raise ValueError(
+          "methods is empty: name those to keep (all: None, or no --methods)")
+    unknown = set(methods) - set(self.methods)
     if unknown:
       raise ValueError(f"methods {', '.join(sorted(unknown))} are not trained; "
                        f"choose from {', '.join(self.methods)}")
-    export.write(self, path, dtype, tuple(methods or self.methods))
+    export.write(self, path, dtype, tuple(methods))
 
 
 def load(path: str, *, data_dir: str = "", config=None) -> Model:
@@ -373,10 +379,17 @@ def _moved(config, data_dir: str):
   return config.lock()
 
 
-def _whole(name: str, value) -> int:
-  """The argument `name`; raises unless it is a whole number from 1 on."""
+def _whole(name: str, value, *, least: int = 1) -> int:
+  """The argument `name`; raises unless it is a whole number from `least` on."""
   if not isinstance(value, int | np.integer) or isinstance(value, bool):
     raise TypeError(f"{name} is {value!r}; give a whole number")
-  if value < 1:
-    raise ValueError(f"{name} is {value}; give 1 or more")
+  if value < least:
+    raise ValueError(f"{name} is {value}; give {least} or more")
+  return int(value)
+
+
+def _seed(value) -> int:
+  """The argument `seed`; JAX would take a larger one's last 32 bits."""
+  if _whole("seed", value, least=0) >= 2**32:
+    raise ValueError(f"seed is {value}; give at most {2**32 - 1}")
   return int(value)

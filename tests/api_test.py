@@ -151,6 +151,9 @@ def test_numbers_out_of_range_are_refused(images):
   for truncation in (np.nan, np.inf):
     with pytest.raises(ValueError, match=f"truncation is {truncation}"):
       model.sample(1, truncation=truncation)
+  for seed in (-1, 2**32):
+    with pytest.raises(ValueError, match=f"seed is {seed}"):
+      model.sample(1, seed=seed)
 
 
 def test_arguments_of_another_type_are_named(images):
@@ -159,6 +162,7 @@ def test_arguments_of_another_type_are_named(images):
       (lambda: model.segment(images, "inversion", steps="5"), "steps is '5'"),
       (lambda: model.segment(images, batch_size=2.0), "batch_size is 2.0"),
       (lambda: model.segment(None), "images is NoneType"),
+      (lambda: model.sample(3, seed=1.5), "seed is 1.5"),
       (lambda: model.sample("3"), "n is '3'")):
     with pytest.raises(TypeError, match=message):
       call()

@@ -140,6 +140,8 @@ def test_wrong_wishes_are_named(shipped, tmp_path):
   other = api.load(run.split("--workdir=")[1].split()[0])
   with pytest.raises(ValueError, match="magic are not trained.*enc"):
     other.export(tmp_path / "x.safetensors", methods="magic")
+  with pytest.raises(ValueError, match="methods is empty"):
+    other.export(tmp_path / "x.safetensors", methods=[])
   with pytest.raises(ValueError, match="float8"):
     other.export(tmp_path / "x.safetensors", dtype="float8")
 

@@ -37,10 +37,19 @@ def define_run(workdir: str = "", *, trained: bool = False,
     flags.DEFINE_string("data_dir", "", "The run's data set, if it has moved.",
                         flag_values=values)
   else:
-    flags.mark_flag_as_required("config", values)
+    require("config", values=values)
   if workdir:
     flags.DEFINE_string("workdir", None, workdir, flag_values=values)
-    flags.mark_flag_as_required("workdir", values)
+    require("workdir", values=values)
+
+
+def require(*names: str, values=flags.FLAGS) -> None:
+  """Marks flags that have to be given, and not as an empty text, which would
+  mean the current folder: that is --out=$UNSET."""
+  flags.mark_flags_as_required(names, values)
+  for name in names:
+    flags.register_validator(
+        name, lambda value: value != "", "is empty", flag_values=values)
 
 
 def define_processes(values=flags.FLAGS):
@@ -155,10 +164,14 @@ def seeded_config(config: str, seed: int, texts: Iterable[str] = ()):
   """The config FILE:ARGUMENT with this seed and FIELD=VALUE changes, locked.
 
   Raises:
-    ValueError: a malformed change, or an unknown field or argument.
+    ValueError: a malformed change, an unknown field or argument, or a seed
+      among the arguments.
     OSError: no such file.
   """
   path, _, argument = config.partition(":")
+  if given := re.search(r"(?:^|,)(seed=[^,]*)", argument):
+    raise ValueError(f"{given[1]} in --config={config}: each run has a seed of "
+                     "its own, which --seeds names")
   loaded = load_config(
       f"{path}:" + ",".join(filter(None, (argument, f"seed={seed}")))).lock()
   for field, value in changes(texts).items():

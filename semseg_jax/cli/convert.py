@@ -22,6 +22,7 @@ from absl import flags
 import numpy as np
 
 from semseg_jax import interop
+from semseg_jax.cli import arguments
 from semseg_jax.interop import network_pickles
 from semseg_jax.interop import nvidia
 from semseg_jax.interop import torch_files
@@ -223,7 +224,7 @@ def define_flags():
       "start with. Given more than once, the "
       "entries are merged.")
   flags.DEFINE_string("output", None, "Safetensors file to write.")
-  flags.mark_flags_as_required(["kind", "input", "output"])
+  arguments.require("kind", "input", "output")
 
 
 def main(argv):

@@ -12,16 +12,17 @@ import pathlib
 from absl import flags
 
 from semseg_jax import api
+from semseg_jax.cli import arguments
 from semseg_jax.training import console
 from semseg_jax.training import exits
 from semseg_jax.training import run_dir
 
 
-def write(workdir, out, *, dtype: str = "float32", methods=()):
+def write(workdir, out, *, dtype: str = "float32", methods=None):
   """Writes the file and its description; see `api.Model.export`."""
   model = api.load(workdir)
   out = pathlib.Path(out).expanduser()
-  model.export(out, dtype=dtype, methods=methods or None)
+  model.export(out, dtype=dtype, methods=methods)
   made = api.load(out)
   run_dir.write_json(out.with_suffix(".json"), made.record | {
       "methods": made.methods,
@@ -41,8 +42,8 @@ def define_flags():
   flags.DEFINE_string("out", None, "File, ending in .safetensors.")
   flags.DEFINE_enum("dtype", "float32", ["float32", "float16"],
                     "Of the numbers in the file.")
-  flags.DEFINE_list("methods", [], "Those to keep; by default all.")
-  flags.mark_flags_as_required(["workdir", "out"])
+  flags.DEFINE_list("methods", None, "Those to keep; by default all.")
+  arguments.require("workdir", "out")
 
 
 def main(argv):

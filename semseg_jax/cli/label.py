@@ -10,7 +10,8 @@ size), <name>_color.png, <name>_overlay.png and, by inversion,
 with a summary of the same name in .json. --files= leaves the PNGs out.
 
 Run again after an interruption: finished images stay, unless their files have
-changed, and missing PNGs are written from the tar. For many images start
+changed, and missing PNGs are written from the tar (but reconstructions, which
+are not in it). For many images start
 several processes, on any hosts, with --shard=0/16 to --shard=15/16.
 """
 
@@ -21,6 +22,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from semseg_jax import api
+from semseg_jax.cli import arguments
 from semseg_jax.data import image_folder
 from semseg_jax.evaluation import labels
 from semseg_jax.training import console
@@ -44,9 +46,11 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
                      f"{', '.join(labels.KINDS)}")
   method = model.chosen_method(method, steps=steps)
   source = image_folder.find(images, model.config.data.channels)
-  if pathlib.Path(out).expanduser().resolve() in source.folders:
-    raise ValueError(f"--out={out} is a folder of the images: the labels would "
-                     "be images the next time; give another")
+  folder = pathlib.Path(out).expanduser().resolve()
+  # Labels of a/0 lie in the folder a of `out`.
+  if source.folders & {(folder / name).parent for name in source.ids}:
+    raise ValueError(f"--out={out}: labels would lie beside the images and be "
+                     "images the next time; give another folder")
   size = batch_size or model.batch_size(len(source))
   written = labels.write(
       lambda arrays, numbers: model.segment(
@@ -56,8 +60,11 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
       fingerprint=f"{model.fingerprint} steps={steps}", shard=(number, count),
       kinds=files)
   name = labels.shard_name(number, count)
-  print(f"{len(written.confidence)} images labeled by {method} in {out}/{name} "
-        f"({written.new} of them now), {len(written.unreadable)} unreadable"
+  gone = len(written.confidence.keys() - set(source.ids))
+  print(f"{len(written.confidence) - gone} images labeled by {method} in "
+        f"{out}/{name} ({written.new} of them now), "
+        f"{len(written.unreadable)} unreadable"
+        + (f"; labels of {gone} that were not given stay" if gone else "")
         + (f" (see {name.removesuffix('.tar')}.json)"
            if written.unreadable else ""))
   return written
@@ -82,7 +89,7 @@ def define_flags():
   flags.DEFINE_string("shard", "0/1", "Which part of the images.")
   flags.DEFINE_list(
       "files", list(labels.KINDS), "PNGs to write for each image.")
-  flags.mark_flags_as_required(["images", "out"])
+  arguments.require("images", "out")
 
 
 def main(argv):

@@ -49,6 +49,9 @@ def main(argv):
     if bool(given.workdir) + bool(given.metric) + bool(given.roc) != 1:
       sys.exit("error: give one of --workdir, --metric and --roc")
     if given.workdir:
+      if given.run or given["out"].present:
+        sys.exit("error: --run and --out go with --metric or --roc: a run's "
+                 "page is report.html in its folder")
       print(report.write(given.workdir))
       return
     runs = _folders(given.run)

@@ -19,6 +19,7 @@ from ml_collections import config_flags
 
 from semseg_jax import api
 from semseg_jax import experiment
+from semseg_jax.cli import arguments
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import samples
@@ -53,7 +54,7 @@ def define_flags():
   flags.DEFINE_integer(
       "first", 0, "Number of the first one; other numbers, other images.",
       lower_bound=0)
-  flags.mark_flags_as_required(["out"])
+  arguments.require("out")
 
 
 def main(argv):

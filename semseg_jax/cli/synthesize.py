@@ -185,4 +185,4 @@ def define_flags():
       "samples", None, "Mixed images of each layout; default: the config's.",
       lower_bound=0)
   flags.DEFINE_integer("seed", 0, "Of the random latents.")
-  flags.mark_flags_as_required(["out"])
+  arguments.require("out")

@@ -79,7 +79,7 @@ def define_flags():
       "sustained_tflops", 30.0,
       "With --cost: 10^12 operations per second that a GPU is taken to sustain "
       "(an assumption, not a measurement).", lower_bound=1e-6)
-  flags.mark_flags_as_required(["table"])
+  arguments.require("table")
 
 
 def main(argv):

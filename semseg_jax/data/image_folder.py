@@ -116,6 +116,8 @@ def find(text: str, channels: int) -> ImageFiles:
       file with a path a line (relative to that file).
     channels: 3 (RGB) or 1 (gray).
 
+  What a pattern finds in a folder of labels is left out, with a warning.
+
   Raises errors.DataError: there are none.
   """
   path = pathlib.Path(text).expanduser()
@@ -135,14 +137,27 @@ def find(text: str, channels: int) -> ImageFiles:
   elif path.is_file():
     files = [path]
   elif glob.has_magic(str(path)) and not path.is_dir():
-    files = sorted(f for f in map(
-        pathlib.Path, glob.iglob(str(path), recursive=True)) if _is_image(f))
+    files = _not_labels(path, sorted(f for f in map(
+        pathlib.Path, glob.iglob(str(path), recursive=True)) if _is_image(f)))
     if not files:
       raise errors.DataError(f"{text}: matches no image "
                              f"({', '.join(image_index.ENDINGS)})")
   else:
     return ImageFolder(path, channels)
   return ImageFiles([f.absolute() for f in files], channels)
+
+
+def _not_labels(pattern, files):
+  """Without what `label` wrote into a folder below the pattern's own."""
+  top = next(p for p in pattern.parents if not glob.has_magic(str(p)))
+  made = {p for f in files for p in f.parents
+          if top in p.parents and (p / "labels.json").is_file()}
+  kept = [f for f in files if made.isdisjoint(f.parents)]
+  if len(kept) < len(files):
+    logging.warning(
+        "%s: %d images are left out: they lie below %s, whose labels.json says "
+        "that `label` wrote there", pattern, len(files) - len(kept), min(made))
+  return kept
 
 
 def _size_and_time(file) -> dict[str, int]:

@@ -85,6 +85,17 @@ def test_help_has_an_example_and_the_flags_of_every_command():
       "--seeds="], "--seeds=: give whole numbers"),
     (["sweep", "--config=semantic_gan/toy_faces:smoke", "--workdir=x",
       "--seeds=0,0"], "--seeds=0,0: give each once"),
+    (["sweep", "--config=semantic_gan/toy_faces:smoke,seed=3", "--workdir=x"],
+     "seed=3 in --config=.*--seeds names"),
+    (["train", "--config=semantic_gan/toy_faces:labels=1,labels=2",
+      "--workdir=x"], "config argument 'labels' is given twice"),
+    (["label", "--model=toy_faces", "--images=", "--out=x"],
+     "--images=: .*empty"),
+    (["train", "--config=semantic_gan/toy_faces:smoke", "--workdir="],
+     "--workdir=: .*empty"),
+    (["export", "--workdir=x", "--out="], "--out=: .*empty"),
+    (["report", "--workdir=x", "--run=a=x"], "--run and --out go with"),
+    (["report", "--workdir=x", "--out=x.html"], "--run and --out go with"),
     (["train_models", "--models=no"], "--models=no: choose from toy_faces"),
     (["report", "--metric=loss", "--run=a=x", "--run=a=y"],
      "two runs have the same name"),
@@ -104,3 +115,12 @@ def test_a_mistake_is_one_line(words, said):
   done = _run(*words)
   assert done.returncode == 1
   assert re.fullmatch(rf"error: .*{said}.*\n", done.stderr)
+
+
+def test_a_commands_module_is_no_program():
+  done = subprocess.run(
+      [sys.executable, "-m", "semseg_jax.cli.prepare", "--name=folder"],
+      cwd=_ROOT, text=True, capture_output=True, check=False)
+  assert done.returncode == 1
+  assert done.stderr == (
+      "error: commands are run as: python -m semseg_jax COMMAND\n")

@@ -121,7 +121,7 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"inversion.snapshots": (2, 9)}, "config.inversion.snapshots has 9"),
     ({"data.ignore_index": 250}, "config.data.ignore_index is 250.*255"),
     # Values that no run can mean.
-    ({"seed": -1}, "seed is -1: give 0 or more"),
+    ({"seed": -1}, "config.seed is -1: give 0 or more"),
     ({"few_shot.decay_epochs": 0}, "decay_epochs is 0: give 1 or more"),
     ({"supervised.batch_size": 0}, "config.supervised.batch_size is 0"),
     ({"encoder.unlabeled_batch_size": 0}, "unlabeled_batch_size is 0"),

@@ -100,3 +100,17 @@ def test_patterns_and_lists_name_files_in_several_folders(tmp_path):
     listed.write_bytes(content)
     with pytest.raises(errors.DataError, match=r"list\.txt: neither"):
       image_folder.find(str(listed), 3)
+
+
+def test_a_pattern_leaves_out_what_label_wrote(tmp_path, caplog):
+  for name in ("a", "out/a"):
+    (tmp_path / name).mkdir(parents=True)
+  _save(tmp_path / "a", "1.png")
+  _save(tmp_path / "out/a", "1_index.png")
+  assert len(image_folder.find(f"{tmp_path}/**/*", 3)) == 2
+  (tmp_path / "out/labels.json").write_text("{}")
+  source = image_folder.find(f"{tmp_path}/**/*", 3)
+  assert [f.resolve() for f in source.folders] == [tmp_path / "a"]
+  assert "1 images are left out" in caplog.text
+  # Asked for by name, they are images as others.
+  assert image_folder.find(f"{tmp_path}/out/**/*", 3).ids == ("1_index",)

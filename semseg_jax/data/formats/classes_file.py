@@ -83,7 +83,7 @@ def number(content: dict, name: str, default: int, path) -> int:
   """
   value = content.get(name, default)
   if isinstance(value, bool) or not isinstance(value, int | float | str) or (
-      not str(value).removeprefix("-").isdigit()):
+      not str(value).removeprefix("-").isdecimal()):
     raise errors.DataError(
         f"{path}: {name!r} is {value!r}; it is a whole number")
   return int(value)
@@ -93,8 +93,8 @@ def _ordered(classes, path):
   """Names in the order of the indices that a dictionary gives them."""
   by_index = {}
   for key, value in classes.items():
-    index, name = (key, value) if str(key).isdigit() else (value, key)
-    if not str(index).isdigit():
+    index, name = (key, value) if str(key).isdecimal() else (value, key)
+    if not str(index).isdecimal():
       raise errors.DataError(
           f"{path}: 'classes' says neither index nor name with "
           f"{key!r}: {value!r}")

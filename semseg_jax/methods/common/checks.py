@@ -64,7 +64,9 @@ def values(config) -> None:
   if len(set(stages)) < len(stages):
     raise ValueError(f"config.stages names a stage twice: {', '.join(stages)} "
                      "(a flag given twice adds to the first)")
-  for name, value in _numbers(config, "config"):
+  # Outer fields first: `config.seed` is also the default of two of its data.
+  for name, value in sorted(
+      _numbers(config, "config"), key=lambda field: field[0].count(".")):
     last = name.rpartition(".")[2]
     if not math.isfinite(value):
       wrong = "give a number"
