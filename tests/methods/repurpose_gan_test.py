@@ -280,6 +280,41 @@ def test_damaged_latents_are_named(run, tmp_path):
     samples.write(generator, None, tmp_path, [0], 1.0)
 
 
+def test_a_png_of_another_image_is_refused(run, tmp_path):
+  config, folder = run
+  generator = generators.load(config, folder, "a test")
+  samples.write(
+      generator, data.dataset(config).spec, tmp_path, range(2), 1.0)
+  png = tmp_path / "000000.png"
+  image = Image.open(png).copy()
+  image.convert("RGBA").save(png)
+  samples.read(generator, tmp_path, ["000000"])
+  image.resize((64, 64), Image.Resampling.NEAREST).save(png)  # to paint on it
+  samples.read(generator, tmp_path, ["000000"])
+  for other in ("000001.png", None):
+    if other:
+      (tmp_path / other).replace(png)
+    else:
+      Image.new("RGB", (40, 30), (200, 180, 20)).save(png)
+    with pytest.raises(errors.DataError, match=r"000000\.png: not the image"):
+      samples.read(generator, tmp_path, ["000000"])
+
+
+@pytest.mark.parametrize("value", [np.nan, "a"])
+def test_latents_are_finite_numbers(run, tmp_path, value):
+  config, folder = run
+  generator = generators.load(config, folder, "a test")
+  samples.write(generator, data.dataset(config).spec, tmp_path, [0], 1.0)
+  path = tmp_path / "000000.npz"
+  with np.load(path) as z:
+    arrays = dict(z)
+  arrays["noise1"] = np.full_like(
+      arrays["noise1"], value, dtype=np.asarray(value).dtype)
+  np.savez(path, **arrays)
+  with pytest.raises(errors.DataError, match=r"000000\.npz: .*noise1 holds"):
+    samples.read(generator, tmp_path, ["000000"])
+
+
 def test_inversion_says_what_it_lacks(run):
   config, folder = run
   for field, value, message in (

@@ -18,13 +18,20 @@ import numpy as np
 
 from semseg_jax.data import errors
 from semseg_jax.data import image_files
+from semseg_jax.data import readers
 from semseg_jax.data import text_files
+from semseg_jax.data import transforms
 from semseg_jax.methods.common import generators
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 from semseg_jax.training import run_dir
 
 _RECORD = "samples.json"
+# Gray levels, of 255, by which a written image and the same rendered again may
+# differ in the mean. bfloat16 instead of float32 gave up to 1, copies that were
+# enlarged to paint on them too; two samples of one generator differ by 25 and
+# more.
+_TOLERANCE = 5
 
 
 class Samples(NamedTuple):
@@ -142,7 +149,8 @@ def are_in(folder) -> bool:
 def read(generator: generators.Trained, folder, names) -> Samples:
   """Latents and noise of written samples; their images are rendered again.
 
-  Raises errors.DataError: they are of another generator, missing or damaged.
+  Raises errors.DataError: they are of another generator, missing or damaged, or
+  the PNG that was painted on shows something else.
   """
   folder = pathlib.Path(folder)
   there, here = _record(folder)["generator"], fingerprint(generator)
@@ -161,7 +169,23 @@ def read(generator: generators.Trained, folder, names) -> Samples:
   image = [render(generator.variables, jnp.asarray(latents[i:i + 1]),
                   tuple(x[i:i + 1] for x in noise))
            for i in range(len(latents))]
-  return Samples(np.concatenate(jax.device_get(image)), latents, tuple(noise))
+  image = np.concatenate(jax.device_get(image))
+  for name, rendered in zip(names, image, strict=True):
+    _check_shown(folder / f"{name}.png", rendered)
+  return Samples(image, latents, tuple(noise))
+
+
+def _check_shown(path, rendered):
+  """Refuses a mask of an image that the latents beside it do not give."""
+  # Fewshot-SMIS takes masks of any size, so the PNG may have been enlarged.
+  shown = transforms.resize_image(
+      readers.image(str(path), rendered.shape[-1]), len(rendered))
+  difference = np.abs(shown.astype(np.float32) - rendered).mean()
+  if difference > _TOLERANCE:
+    raise errors.DataError(
+        f"{path}: not the image that {path.stem}.npz gives (they differ by "
+        f"{difference:.0f} of 255 gray levels), so its mask is of another one: "
+        "delete the PNG, write it again with semseg-jax sample and paint that")
 
 
 def _record(folder):
@@ -191,4 +215,8 @@ def _latents(path, shapes):
     if got != shape:
       raise errors.DataError(
           f"{path}: {name} is {got}, the generator takes {shape}")
+    if arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
+      raise errors.DataError(
+          f"{path}: damaged ({name} holds what is no finite number): delete it "
+          "and write it again with semseg-jax sample")
   return arrays
