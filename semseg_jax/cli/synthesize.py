@@ -51,13 +51,15 @@ def synthesize(config, workdir, *, out, layouts, styles, alpha, samples, seed):
   synth.check_styles(styles)
   layout_of = layouts(synth)
   names, label = list(layout_of), np.stack(list(layout_of.values()))
+  # Landmarks may name images in sub-folders.
+  for folder in {out, *((out / name).parent for name in names)}:
+    folder.mkdir(parents=True, exist_ok=True)
   latents = synth.encode(label)
   rendered = [synth.render(latents)]
   for i in range(samples):
     rendered.append(synth.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=alpha))
-  out.mkdir(parents=True, exist_ok=True)
   colors = encoder.annotation_colors(config)
   result = dict(zip(names, np.stack(rendered, 1), strict=True))
   for name, images in result.items():

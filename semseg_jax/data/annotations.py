@@ -4,6 +4,7 @@ In a partial annotation 0 is unknown and class c of the data set is c + 1.
 """
 
 import csv
+import io
 import os
 import pathlib
 
@@ -52,7 +53,7 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
 
   The file's columns are image, class, x and y: the name that the result
   gets, a class from 1 on, and the position as fractions of width and height,
-  from the upper left corner.
+  from the upper left corner. A name may have sub-folders.
 
   Args:
     size: side of the annotations.
@@ -66,17 +67,17 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
   if not path.is_file():
     raise errors.DataError(f"{path}: no such file of landmarks")
   marks = {}
-  with path.open(newline="") as file:
-    rows = csv.DictReader(file)
+  rows = csv.DictReader(io.StringIO(_text(path), newline=""))
+  try:
     if not {"image", "class", "x", "y"} <= set(rows.fieldnames or ()):
       raise errors.DataError(
           f"{path}: the first line must name the columns image, class, x "
           f"and y; it is {','.join(rows.fieldnames or ())!r}")
     for row in rows:
       where = f"{path}, line {rows.line_num}"
+      name = _name(row["image"], where)
       try:
-        name, c = row["image"], int(row["class"])
-        x, y = float(row["x"]), float(row["y"])
+        c, x, y = int(row["class"]), float(row["x"]), float(row["y"])
       except (TypeError, ValueError):
         raise errors.DataError(
             f"{where}: class must be an integer, x and y numbers; the line is "
@@ -87,6 +88,9 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
             f"{num_classes - 1}, x and y fractions in [0, 1)")
       mark = marks.setdefault(name, np.zeros((size, size), np.int32))
       mark[int(y * size), int(x * size)] = c
+  except csv.Error as e:
+    raise errors.DataError(
+        f"{path}, line {rows.line_num}: no line of a CSV file ({e})") from e
   if not marks:
     raise errors.DataError(f"{path}: holds no landmark")
   return marks
@@ -104,6 +108,29 @@ def to_cells(marked: np.ndarray, size: int) -> np.ndarray:
   np.maximum.at(out, (rows * size // height, columns * size // width),
                 marked[rows, columns])
   return out
+
+
+def _text(path):
+  try:
+    return path.read_text(encoding="utf-8-sig")
+  except UnicodeDecodeError as e:
+    raise errors.DataError(
+        f"{path}: not a text file in UTF-8; save it as one") from e
+  except OSError as e:
+    raise errors.DataError(f"{path}: cannot be read ({e.strerror})") from e
+
+
+def _name(text, where):
+  """An image's name, which files of a folder get, in one spelling."""
+  # Knows the separators and roots of all systems.
+  path = pathlib.PureWindowsPath(text or "")
+  if not path.parts:
+    raise errors.DataError(f"{where}: an image without a name ({text!r})")
+  if path.anchor or ".." in path.parts or "\0" in text:
+    raise errors.DataError(
+        f"{where}: image {text!r} leads out of the folder that images are "
+        "written to: give names below it")
+  return path.as_posix()
 
 
 def _longest_stroke(region, start, longest, rng):

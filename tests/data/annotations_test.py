@@ -54,6 +54,15 @@ def test_landmarks_are_read(tmp_path):
   assert points["b"][3, 0] == 1
 
 
+def test_landmarks_name_images_in_sub_folders(tmp_path):
+  path = tmp_path / "points.csv"
+  path.write_text(  # with the mark that Excel begins files with
+      "image,class,x,y\nsub/ä,2,0,0\n./sub//ä,1,0.5,0\n", "utf-8-sig")
+  points = annotations.read_points(path, 2, 3)
+  assert list(points) == ["sub/ä"]
+  np.testing.assert_array_equal(points["sub/ä"][0], [2, 1])
+
+
 @pytest.mark.parametrize(("text", "said"), [
     ("", "must name the columns"),
     ("image,class,x\na,1,0\n", "must name the columns"),
@@ -62,10 +71,18 @@ def test_landmarks_are_read(tmp_path):
     ("image,class,x,y\na,1,0,0\na,1,1.5,0\n", r"line 3.*\[0, 1\)"),
     ("image,class,x,y\na,3,0,0\n", "line 2: class 3.*1 to 2"),
     ("image,class,x,y\na,0,0,0\n", "line 2: class 0"),
+    ("image,class,x,y\n../a,1,0,0\n", "line 2: image '../a' leads out"),
+    ("image,class,x,y\nb/../../a,1,0,0\n", "line 2: .* leads out"),
+    ("image,class,x,y\n/tmp/a,1,0,0\n", "line 2: .* leads out"),
+    ("image,class,x,y\nC:\\a,1,0,0\n", "line 2: .* leads out"),
+    ("image,class,x,y\n,1,0,0\n", "line 2: an image without a name"),
+    ("class,x,y,image\n1,0,0\n", "line 2: an image without a name"),
+    ("image,class,x,y\n\udcff,1,0,0\n", r"points\.csv: not a text.*UTF-8"),
+    (f"image,class,x,y\n{'a' * 200_000},1,0,0\n", "line .: no line of a CSV"),
 ])
 def test_bad_landmarks_name_the_line(tmp_path, text, said):
   path = tmp_path / "points.csv"
-  path.write_text(text)
+  path.write_bytes(text.encode("utf-8", "surrogateescape"))
   with pytest.raises(errors.DataError, match=said):
     annotations.read_points(path, 4, 3)
   with pytest.raises(errors.DataError, match="no such file"):

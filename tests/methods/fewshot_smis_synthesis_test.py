@@ -162,6 +162,16 @@ def test_masks_become_images(smis_run, tmp_path):
     assert (out / name).exists(), name
 
 
+def test_layouts_of_sub_folders(smis_run, tmp_path):
+  config, folder = smis_run
+  layout = np.zeros((smis.SIZE, smis.SIZE), np.int32)
+  synthesize.synthesize(
+      config, folder, out=tmp_path / "images", styles=(), alpha=1.0, samples=0,
+      seed=0, layouts=lambda _: {"sub/a": layout, "b": layout})
+  for name in ("sub/a_0.png", "b_0.png", "grid.png"):
+    assert (tmp_path / "images" / name).exists(), name
+
+
 def test_without_a_run_no_folder_is_left(tmp_path):
   out = tmp_path / "images"
   with pytest.raises(FileNotFoundError, match="stage 'gan'"):
