@@ -8,6 +8,7 @@ import io
 import os
 import pathlib
 
+from absl import logging
 import numpy as np
 
 from semseg_jax.data import errors
@@ -53,7 +54,9 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
 
   The file's columns are image, class, x and y: the name that the result
   gets, a class from 1 on, and the position as fractions of width and height,
-  from the upper left corner. A name may have sub-folders.
+  from the upper left corner. A name may have sub-folders. Of marks that lie in
+  the same cell the largest class is taken, as in `to_cells`; the others are
+  counted in a warning.
 
   Args:
     size: side of the annotations.
@@ -66,7 +69,7 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
   path = pathlib.Path(path)
   if not path.is_file():
     raise errors.DataError(f"{path}: no such file of landmarks")
-  marks = {}
+  drawn = []
   rows = csv.DictReader(io.StringIO(_text(path), newline=""))
   try:
     if not {"image", "class", "x", "y"} <= set(rows.fieldnames or ()):
@@ -86,13 +89,21 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
         raise errors.DataError(
             f"{where}: class {c} at ({x}, {y}); classes are 1 to "
             f"{num_classes - 1}, x and y fractions in [0, 1)")
-      mark = marks.setdefault(name, np.zeros((size, size), np.int32))
-      mark[int(y * size), int(x * size)] = c
+      drawn.append((name, int(y * size), int(x * size), c))
   except csv.Error as e:
     raise errors.DataError(
         f"{path}, line {rows.line_num}: no line of a CSV file ({e})") from e
-  if not marks:
+  if not drawn:
     raise errors.DataError(f"{path}: holds no landmark")
+  marks = {name: np.zeros((size, size), np.int32) for name, *_ in drawn}
+  for name, row, column, c in drawn:
+    marks[name][row, column] = max(c, marks[name][row, column])
+  if lost := sum(
+      c < marks[name][row, column] for name, row, column, c in drawn):
+    logging.warning(
+        "%s: %d of %d landmarks do not count: they share one of the %d x %d "
+        "cells with a landmark of a larger class, which is taken", path, lost,
+        len(drawn), size, size)
   return marks
 
 

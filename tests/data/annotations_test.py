@@ -54,6 +54,20 @@ def test_landmarks_are_read(tmp_path):
   assert points["b"][3, 0] == 1
 
 
+def test_landmarks_of_one_cell(tmp_path, caplog):
+  path = tmp_path / "points.csv"
+  text = "image,class,x,y\na,2,0,0\na,2,0.1,0\na,1,0.5,0\nb,1,0,0\n"
+  path.write_text(text)
+  with caplog.at_level("WARNING"):
+    annotations.read_points(path, 2, 3)
+    assert not caplog.messages
+    path.write_text(text + "a,1,0.2,0.2\n")
+    points = annotations.read_points(path, 2, 3)
+  np.testing.assert_array_equal(points["a"], [[2, 1], [0, 0]])
+  message, = caplog.messages
+  assert "1 of 5 landmarks do not count" in message
+
+
 def test_landmarks_name_images_in_sub_folders(tmp_path):
   path = tmp_path / "points.csv"
   path.write_text(  # with the mark that Excel begins files with
