@@ -102,7 +102,8 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   """Encoded mask -> class indices uint8 [H, W], as `legend` says.
 
   Raises errors.DataError: it is no mask, is lossy, or holds a value or a colour
-  of no class; the message names it, and the nearest class of a colour.
+  of no class; the message names it, and the nearest class of a colour. Also
+  where gray stored as colour may be indices as well as colours.
   """
   samples, palette = read_samples(content, where)
   if legend.masks == "colours" and samples.ndim == 2 and (
@@ -113,6 +114,8 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
       by_color, known = _by_color(samples, legend)
       if known.all():
         _check_distinct(legend, where)
+        if legend.masks == "auto" and _is_gray(samples):
+          _check_gray(samples[..., 0], by_color, legend, where)
         return by_color
     if legend.masks == "colours":
       raise errors.DataError(_unknown_color(samples, known, legend, where))
@@ -250,6 +253,36 @@ def _check_palette(samples, palette, legend, where):
         f"palette paints it {_text(shown)}, the colour of "
         f"{legend.class_names[colors.index(shown)]!r} in classes.json. Set "
         '"masks" there to "colours" or to "indices", whichever is right')
+
+
+def _check_gray(samples, by_color, legend, where):
+  """Refuses gray that is of other classes when it is read as indices.
+
+  A file that holds one class alone may not show which of both a set's masks
+  are: others of the set would be read otherwise.
+  """
+  try:
+    by_value = _by_value(samples, legend, where)
+  except errors.DataError:
+    return  # colours alone
+  differ = by_value != by_color
+  # White that is a class's colour is hardly the index 255, ignored: black and
+  # white masks are common.
+  if not differ.any() or (
+      legend.ignore_index not in (legend.values or ())
+      and (samples[differ] == legend.ignore_index).any()):
+    return
+  row, column = np.argwhere(differ)[0]
+  names = [
+      "ignored" if label == legend.ignore_index
+      else repr(legend.class_names[label])
+      for label in (by_value[row, column], by_color[row, column])]
+  value = samples[row, column]
+  raise errors.DataError(
+      f"{where}: gray in three channels, which may be indices or colours: "
+      f"{value} is {names[0]} as an index, but {_text((value,) * 3)} is "
+      f'{names[1]} in classes.json. Set "masks" there to "colours" or to '
+      '"indices", whichever is right')
 
 
 def _unstretched(samples, image, content):

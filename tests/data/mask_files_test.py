@@ -186,6 +186,37 @@ def test_palette_in_the_colours_of_other_classes():
       np.array([0, 2, 1])[DRAWN])
 
 
+WHITE_FIRST = ((255,) * 3, (0,) * 3)
+
+
+@pytest.mark.parametrize(("drawn", "colors", "values", "label"), [
+    ([0, 1], WHITE_FIRST, None, [0, 1]),  # 1 is no colour
+    ([0, 255], WHITE_FIRST, None, [1, 0]),
+    ([255, 255], WHITE_FIRST, None, [0, 0]),
+    ([0, 0], WHITE_FIRST, None, "0 is 'a' as an index.*is 'b' in classes.json"),
+    ([0, 0], WHITE_FIRST[::-1], None, [0, 0]),
+    ([0, 255], WHITE_FIRST[::-1], None, [0, 1]),
+    ([0, 255], WHITE_FIRST[::-1], {0: 0, 255: 1}, [0, 1]),
+    ([255, 255], WHITE_FIRST[::-1], {0: 1, 255: 0}, "255 is 'a' as an index"),
+    ([0, 128], ((128,) * 3, (0,) * 3), None, [1, 0]),
+    ([0, 0], ((128,) * 3, (0,) * 3), {0: 255, 1: 0}, "0 is ignored as an"),
+])
+def test_gray_stored_as_colour(drawn, colors, values, label):
+  content = encoded(Image.fromarray(np.uint8([drawn])).convert("RGB"))
+  legend = lambda masks: mask_files.Legend(
+      ("a", "b"), colors, values=values, masks=masks)
+  read = lambda masks: mask_files.read(content, legend(masks), "a.png")[0]
+  if not isinstance(label, str):
+    np.testing.assert_array_equal(read("auto"), label)
+    return
+  with pytest.raises(errors.DataError, match=rf"a\.png: gray.*{label}"):
+    read("auto")
+  np.testing.assert_array_equal(read("colours"), [
+      colors.index((x,) * 3) for x in drawn])
+  np.testing.assert_array_equal(
+      read("indices"), [(values or {0: 0})[x] for x in drawn])
+
+
 @pytest.mark.parametrize("color", [2, 4, 6])
 def test_deep_channels_are_refused(color):
   count = {2: 3, 4: 2, 6: 4}[color]
