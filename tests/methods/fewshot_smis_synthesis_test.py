@@ -1,7 +1,9 @@
 """Fewshot-SMIS at 16 px: images from layouts, and their scores."""
 
 import json
+from unittest import mock
 
+from etils import epath
 import jax
 import numpy as np
 from PIL import Image
@@ -162,14 +164,19 @@ def test_masks_become_images(smis_run, tmp_path):
     assert (out / name).exists(), name
 
 
-def test_layouts_of_sub_folders(smis_run, tmp_path):
-  config, folder = smis_run
+def test_layouts_of_sub_folders(tmp_path, monkeypatch):
+  synth = mock.Mock()
+  synth.render.return_value = np.zeros((2, smis.SIZE, smis.SIZE, 3), np.uint8)
+  monkeypatch.setattr(synthesize.synthesis, "Synthesizer", lambda *_: synth)
+  monkeypatch.setattr(
+      synthesize.scoring, "save_pseudo_labels", lambda *_: None)
   layout = np.zeros((smis.SIZE, smis.SIZE), np.int32)
+  out = epath.Path(tmp_path) / "images"
   synthesize.synthesize(
-      config, folder, out=tmp_path / "images", styles=(), alpha=1.0, samples=0,
+      smis.config(), tmp_path, out=out, styles=(), alpha=1.0, samples=0,
       seed=0, layouts=lambda _: {"sub/a": layout, "b": layout})
   for name in ("sub/a_0.png", "b_0.png", "grid.png"):
-    assert (tmp_path / "images" / name).exists(), name
+    assert (out / name).exists(), name
 
 
 def test_without_a_run_no_folder_is_left(tmp_path):
