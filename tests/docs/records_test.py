@@ -53,8 +53,9 @@ def test_results_in_readme_are_those_of_the_tables():
         "<!-- /table -->")[0])
     for method in ("U-Net", "encoder", "inversion", "distilled"):
       name = method if method == "U-Net" else f"SemanticGAN, {method}"
-      of_method, = (r for r in there
-                if r["Method"].removesuffix(" on EfficientNet-Lite") == name)
+      of_method, = (
+          r for r in there
+          if r["Method"].removesuffix(" on EfficientNet-Lite") == name)
       cells = [of_method[f"{split} @ {row['labels']}"] for split in splits]
       assert all("(n=3)" in cell for cell in cells)
       means = [f"{float(cell.split()[0]):.3f}" for cell in cells]
