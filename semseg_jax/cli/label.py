@@ -11,8 +11,8 @@ with a summary of the same name in .json. --files= leaves the PNGs out.
 
 Run again after an interruption: finished images stay, unless their files have
 changed, and missing PNGs are written from the tar (but reconstructions, which
-are not in it). For many images start
-several processes, on any hosts, with --shard=0/16 to --shard=15/16.
+are not in it). For many images start several processes, on any hosts, with
+--shard=0/16 to --shard=15/16.
 """
 
 import pathlib
@@ -64,9 +64,9 @@ def label(model: api.Model, *, images: str, out: str, method: str = "",
   print(f"{len(written.confidence) - gone} images labeled by {method} in "
         f"{out}/{name} ({written.new} of them now), "
         f"{len(written.unreadable)} unreadable"
-        + (f"; labels of {gone} that were not given stay" if gone else "")
         + (f" (see {name.removesuffix('.tar')}.json)"
-           if written.unreadable else ""))
+           if written.unreadable else "")
+        + (f"; labels of {gone} that were not given stay" if gone else ""))
   return written
 
 

@@ -12,6 +12,7 @@ from absl import logging
 import numpy as np
 
 from semseg_jax.data import errors
+from semseg_jax.data import text_files
 
 KINDS = ("mask", "scribbles", "points")
 _DIRECTIONS = 16  # tried for each stroke; the longest is drawn
@@ -70,7 +71,8 @@ def read_points(path: str | os.PathLike, size: int, num_classes: int
   if not path.is_file():
     raise errors.DataError(f"{path}: no such file of landmarks")
   drawn = []
-  rows = csv.DictReader(io.StringIO(_text(path), newline=""))
+  content = text_files.read_text(path)
+  rows = csv.DictReader(io.StringIO(content, newline=""))
   try:
     if not {"image", "class", "x", "y"} <= set(rows.fieldnames or ()):
       raise errors.DataError(
@@ -119,16 +121,6 @@ def to_cells(marked: np.ndarray, size: int) -> np.ndarray:
   np.maximum.at(out, (rows * size // height, columns * size // width),
                 marked[rows, columns])
   return out
-
-
-def _text(path):
-  try:
-    return path.read_text(encoding="utf-8-sig")
-  except UnicodeDecodeError as e:
-    raise errors.DataError(
-        f"{path}: not a text file in UTF-8; save it as one") from e
-  except OSError as e:
-    raise errors.DataError(f"{path}: cannot be read ({e.strerror})") from e
 
 
 def _name(text, where):

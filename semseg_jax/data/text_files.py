@@ -10,12 +10,30 @@ from semseg_jax.data import errors
 _MAX_TEXT = 1 << 30
 
 
+def read_text(path) -> str:
+  """The content of a text file in UTF-8, without a byte order mark.
+
+  Raises errors.DataError: it cannot be read.
+  """
+  try:
+    with open(path, "rb") as file:
+      content = file.read(_MAX_TEXT + 1)
+  except OSError as e:
+    raise errors.DataError(f"{path}: cannot be read ({e.strerror})") from e
+  if len(content) > _MAX_TEXT:
+    raise errors.DataError(f"{path}: more than {_MAX_TEXT >> 20} MiB")
+  try:
+    return content.decode("utf-8-sig")
+  except UnicodeDecodeError as e:
+    raise errors.DataError(f"{path}: not a UTF-8 text file") from e
+
+
 def read_json(path):
   """The content of a JSON file.
 
   Raises errors.DataError: it cannot be read.
   """
-  text = _text(path)
+  text = read_text(path)
   try:
     return json.loads(text)
   except RecursionError as e:
@@ -29,7 +47,7 @@ def read_xml(path) -> ElementTree.Element:
 
   Raises errors.DataError: it cannot be read.
   """
-  text = _text(path)
+  text = read_text(path)
   if "<!DOCTYPE" in text or "<!ENTITY" in text:
     raise errors.DataError(
         f"{path}: XML with a document type, which no annotation has")
@@ -74,18 +92,3 @@ def below(root: pathlib.Path, name: str, where: str) -> pathlib.Path:
   if "\0" in str(name) or ".." in parts or not parts:
     raise errors.DataError(f"{where}: {name!r} leads out of the folder")
   return root.joinpath(*parts)
-
-
-def _text(path):
-  try:
-    with open(path, "rb") as file:
-      content = file.read(_MAX_TEXT + 1)
-  except OSError as e:
-    raise errors.DataError(f"{path}: cannot be read ({e.strerror})") from e
-  if len(content) > _MAX_TEXT:
-    raise errors.DataError(f"{path}: more than {_MAX_TEXT >> 20} MiB")
-  try:
-    text = content.decode("utf-8-sig")
-  except UnicodeDecodeError as e:
-    raise errors.DataError(f"{path}: not a UTF-8 text file") from e
-  return text
