@@ -51,6 +51,16 @@ def test_ways_of_naming_classes(folder, content, names):
      "'colours' needs"),
     ({"classes": ["a", "b"], "ignored_index": 3}, "'ignore_index' is meant"),
     ({"classes": ["a", "b"], "channels": 4}, "'channels' is 4"),
+    ({"classes": ["a", "b"], "colours": [[0] * 3, [9] * 3],
+      "colors": [[0] * 3, [9] * 3]}, "'colours' and 'colors'.*keep one"),
+    ({"classes": ["a", "b"], "values": {"0": 0, "255": 1.5}}, "'values' maps"),
+    ({"classes": ["a", "b"], "values": {"0": 0, "-1": 1}}, "'values' maps"),
+    ({"classes": ["a", "b"], "values": [0, 1]}, "'values' maps"),
+    ({"classes": ["a", "b"], "values": {"0": 0, "9": 2}}, "names class 2"),
+    ({"classes": ["a", "b"], "ignore_colours": [[300, 0, 0]]},
+     "'ignore_colours' is a list"),
+    ({"classes": ["a", "b"], "ignore_colours": [9, 9, 9]},
+     "'ignore_colours' is a list"),
 ])
 def test_mistakes_in_classes_json(folder, content, message):
   folder.image("a.png")

@@ -119,7 +119,7 @@ def test_inversion_is_not_done_twice(smis_run, monkeypatch):
   read = shots.read
   monkeypatch.setattr(shots, "read", lambda config: read(config)._replace(
       image=255 - read(config).image))
-  with pytest.raises(TypeError):  # other images are inverted
+  with pytest.raises(ValueError, match="another image now"):
     again(config)
 
 
@@ -202,6 +202,11 @@ def test_sampled_shots_come_with_their_latents(smis_run, tmp_path):
     with pytest.raises(ValueError, match=(
         "no mask any more of 000000; new masks of 000001.*delete .*shots")):
       read()
+  (tmp_path / "000001_mask.png").rename(tmp_path / "000000_mask.png")
+  assert shots.load(config, run, "a test").ids == loaded.ids
+  (tmp_path / "000001.png").replace(tmp_path / "000000.png")
+  with pytest.raises(ValueError, match="another image now 000000"):
+    shots.load(config, run, "a test")
 
 
 def test_shots_label_themselves_by_the_nearest_cell(smis_run):

@@ -274,6 +274,11 @@ def test_a_sample_that_was_cut_off_is_written_again(run, tmp_path, monkeypatch):
 def test_damaged_latents_are_named(run, tmp_path):
   config, folder = run
   generator = generators.load(config, folder, "a test")
+  for content in "{}", "[]":
+    (tmp_path / "samples.json").write_text(content)
+    with pytest.raises(errors.DataError, match=r"samples\.json: damaged"):
+      samples.read(generator, tmp_path, ["000000"])
+  (tmp_path / "samples.json").unlink()
   with pytest.raises(errors.DataError, match=r"000009\.npz: missing"):
     samples.read(generator, folder / "shots", ["000009"])
   with pytest.raises(errors.DataError, match=r"classes\.json is missing"):

@@ -14,8 +14,8 @@ _FIELDS = ("classes", "colours", "colors", "ignore_index", "channels", "flip",
 def checked(content, path) -> dict:
   """The file's content, which must be an object.
 
-  Raises errors.DataError: it is none, or a field is spelled almost as one that
-  is read.
+  Raises errors.DataError: it is none, a field is spelled almost as one that is
+  read, or stands there in both spellings.
   """
   if not isinstance(content, dict):
     raise errors.DataError(
@@ -24,6 +24,12 @@ def checked(content, path) -> dict:
     near = difflib.get_close_matches(name, _FIELDS, 1, 0.8)
     if name not in _FIELDS and near:
       raise errors.DataError(f"{path}: no field {name!r}; {near[0]!r} is meant")
+  for name, american in (("colours", "colors"),
+                         ("ignore_colours", "ignore_colors")):
+    if name in content and american in content:
+      raise errors.DataError(
+          f"{path}: has {name!r} and {american!r}, which mean the same: keep "
+          "one")
   return content
 
 
@@ -60,20 +66,52 @@ def colors(content: dict, classes: tuple[str, ...], path) -> np.ndarray:
     return pascal.palette(max(len(classes), 1))
   if isinstance(given, dict):
     given = [given.get(name) for name in classes]
-  try:
-    result = np.asarray(given)
-    valid = result.dtype.kind in "iu" and result.ndim == 2 and (
-        result.shape[1] == 3 and 0 <= result.min() and result.max() <= 255)
-  except (TypeError, ValueError, OverflowError):
-    valid = False
-  if not valid:
+  result = _colors(given)
+  if result is None:
     raise errors.DataError(
         f"{path}: 'colours' needs one [r, g, b] of 0 to 255 for each class, "
         "in their order")
   if len(result) != len(classes):
     raise errors.DataError(
         f"{path}: {len(classes)} classes, but {len(result)} colours")
-  return result.astype(np.uint8)
+  return result
+
+
+def ignored_colors(content: dict, path) -> tuple[tuple[int, int, int], ...]:
+  """Colours of pixels that do not count.
+
+  Raises errors.DataError: they are no list of [r, g, b] of 0 to 255.
+  """
+  given = content.get("ignore_colours", content.get("ignore_colors", []))
+  result = [] if given == [] else _colors(given)
+  if result is None:
+    raise errors.DataError(
+        f"{path}: 'ignore_colours' is a list of [r, g, b] of 0 to 255")
+  return tuple((int(r), int(g), int(b)) for r, g, b in result)
+
+
+def values(content: dict, num_classes: int, ignore_index: int, path
+           ) -> dict[int, int] | None:
+  """{drawn value: class index or `ignore_index`}; None: there is no mapping.
+
+  Raises errors.DataError: it maps something else than whole numbers, or to a
+  class that does not exist.
+  """
+  given = content.get("values")
+  if given is None:
+    return None
+  if not isinstance(given, dict) or not all(
+      str(k).isdecimal() and _is_whole(v) for k, v in given.items()):
+    raise errors.DataError(
+        f"{path}: 'values' maps drawn values to class indices, as "
+        '{"0": 0, "255": 1}')
+  result = {int(k): int(v) for k, v in given.items()}
+  for index in result.values():
+    if index != ignore_index and not 0 <= index < num_classes:
+      raise errors.DataError(
+          f"{path}: 'values' names class {index}, but there are {num_classes} "
+          f"classes (0 to {num_classes - 1})")
+  return result
 
 
 def number(content: dict, name: str, default: int, path) -> int:
@@ -82,11 +120,27 @@ def number(content: dict, name: str, default: int, path) -> int:
   Raises errors.DataError: it is none.
   """
   value = content.get(name, default)
-  if isinstance(value, bool) or not isinstance(value, int | float | str) or (
-      not str(value).removeprefix("-").isdecimal()):
+  if not _is_whole(value):
     raise errors.DataError(
         f"{path}: {name!r} is {value!r}; it is a whole number")
   return int(value)
+
+
+def _is_whole(value):
+  """Whether a number, or a text that holds one, is a whole number."""
+  return isinstance(value, int | float | str) and (
+      str(value).removeprefix("-").isdecimal())
+
+
+def _colors(given):
+  """uint8 [n, 3], or None where that is not what is given."""
+  try:
+    result = np.asarray(given)
+    valid = result.dtype.kind in "iu" and result.ndim == 2 and (
+        result.shape[1] == 3 and 0 <= result.min() and result.max() <= 255)
+  except (TypeError, ValueError, OverflowError):
+    return None
+  return result.astype(np.uint8) if valid else None
 
 
 def _ordered(classes, path):

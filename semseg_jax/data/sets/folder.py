@@ -150,29 +150,13 @@ def read_legend(root: pathlib.Path, spec: datasets.Spec) -> mask_files.Legend:
     raise errors.DataError(
         f"{path}: 'masks' is {masks!r}; it is one of "
         f"{', '.join(mask_files.READINGS)}")
-  values = content.get("values")
-  try:
-    if values is not None:
-      values = {int(k): int(v) for k, v in values.items()}
-    ignored = content.get("ignore_colours", content.get("ignore_colors", []))
-    ignored = tuple(tuple(int(x) for x in c) for c in ignored)
-    if any(len(c) != 3 for c in ignored):
-      raise ValueError("a colour is [r, g, b]")
-  except (AttributeError, TypeError, ValueError) as e:
-    raise errors.DataError(
-        f"{path}: 'values' maps drawn values to class indices, as "
-        '{"0": 0, "255": 1}, and \'ignore_colours\' is a list of colours '
-        f"({e})") from e
-  wrong = [v for v in (values or {}).values()
-           if v != spec.ignore_index and not 0 <= v < spec.num_classes]
-  if wrong:
-    raise errors.DataError(
-        f"{path}: 'values' names class {wrong[0]}, but there are "
-        f"{spec.num_classes} classes (0 to {spec.num_classes - 1})")
+  ignored = classes_file.ignored_colors(content, path)
   if pascal.BORDER not in colors:
     ignored += (pascal.BORDER,)
   return mask_files.Legend(
-      spec.class_names, colors, spec.ignore_index, values, masks, ignored)
+      spec.class_names, colors, spec.ignore_index,
+      classes_file.values(content, spec.num_classes, spec.ignore_index, path),
+      masks, ignored)
 
 
 def reading(root: pathlib.Path, spec: datasets.Spec, drawn=()) -> dict:

@@ -193,12 +193,17 @@ def _record(folder):
   if not path.exists():
     raise errors.DataError(
         f"{path}: missing; images to paint are written by semseg-jax sample")
-  return text_files.read_json(path)
+  record = text_files.read_json(path)
+  if not isinstance(record, dict) or "generator" not in record:
+    raise errors.DataError(
+        f"{path}: damaged (it names no generator): delete it and write the "
+        "images again with semseg-jax sample")
+  return record
 
 
 def _difference(old, new):
-  name = next(k for k in new if old.get(k) != new[k])
-  return f"{name}: {old.get(name)} there, {new[name]} now"
+  name = next(k for k in {**new, **old} if old.get(k) != new.get(k))
+  return f"{name}: {old.get(name)} there, {new.get(name)} now"
 
 
 def _latents(path, shapes):

@@ -43,7 +43,11 @@ from semseg_jax.training import stage
 # Blocks of the config that the result depends on.
 FIELDS = ("shots", "gan", "generator", "image_discriminator", "perceptual")
 NEEDED_BY = "stage 'shots'"
-_IDS = "ids.json"  # of the images with the stage's latents
+# {id: small copy} of the images with the stage's latents.
+_IMAGES = "images.json"
+# Gray levels, of 255, by which a small copy may differ in the mean from that of
+# the same image: decoders of JPEG round in several ways.
+_TOLERANCE = 2
 
 
 class State(struct.PyTreeNode):
@@ -144,9 +148,9 @@ def make(config, workdir) -> stage.Stage:
           c.count)
     folder = epath.Path(workdir) / "shots"
     if checkpoint.exists(folder / "ckpt"):
-      _check(folder, shots.ids)
+      _check(folder, shots)
     elif jax.process_index() == 0:
-      run_dir.write_json(folder / _IDS, list(shots.ids))
+      run_dir.write_json(folder / _IMAGES, _small_copies(shots))
     generator = generators.load(config, workdir, NEEDED_BY)
     if samples.are_in(c.folder):
       latents = samples.read(generator, c.folder, shots.ids).latents
@@ -171,13 +175,14 @@ def load(config, workdir, needed_by: str) -> Shots:
 
   Raises:
     FileNotFoundError: the stage has not run. ValueError: other images are
-      annotated since, or an exported file lacks the masks.
+      annotated since, an image was exchanged, or an exported file lacks the
+      masks.
   """
   folder = epath.Path(workdir) / "shots"
   if exported.is_file(workdir) and checkpoint.exists(folder / "ckpt"):
     return _exported(workdir, needed_by)
   shots = read(config)
-  _check(folder, shots.ids)
+  _check(folder, shots)
   module = generators.module(config)
   saved = trained.restored(
       workdir, "shots", {"latents": jax.ShapeDtypeStruct(
@@ -209,21 +214,30 @@ def _exported(path, needed_by):
   return Shots((), None, arrays["label"].astype(np.int32), arrays["latents"])
 
 
-def _check(folder, ids) -> None:
+def _small_copies(shots):
+  return {name: transforms.resize_image(image, 4).ravel().tolist()
+          for name, image in zip(shots.ids, shots.image, strict=True)}
+
+
+def _check(folder, shots) -> None:
   """Raises where the latents in the stage's folder are of other images.
 
   Former versions did not keep whose they are.
   """
-  kept = run_dir.read_json(folder / _IDS, list(ids))
-  if kept == list(ids):
-    return
+  now = _small_copies(shots)
+  kept = run_dir.read_json(folder / _IMAGES, now)
   changes = [f"{text} {', '.join(names)}" for text, names in (
-      ("no mask any more of", [x for x in kept if x not in ids]),
-      ("new masks of", [x for x in ids if x not in kept])) if names]
-  raise ValueError(
-      f"{folder} has the latents of other images than those annotated now "
-      f"({'; '.join(changes) or 'in another order'}): put the masks back as "
-      f"they were, or delete {folder} to start again from those of now")
+      ("no mask any more of", [x for x in kept if x not in now]),
+      ("new masks of", [x for x in now if x not in kept]),
+      ("another image now", [
+          x for x in kept if x in now and
+          np.abs(np.subtract(kept[x], now[x])).mean() > _TOLERANCE])) if names]
+  if changes or list(kept) != list(now):
+    raise ValueError(
+        f"{folder} has the latents of other images than those annotated now "
+        f"({'; '.join(changes) or 'in another order'}): put images and masks "
+        f"back as they were, or delete {folder} to start again from those of "
+        "now")
 
 
 def options(config) -> inversion.Options:
