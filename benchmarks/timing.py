@@ -1,5 +1,5 @@
 """Interleaved timing: every round runs each case once, so that a machine whose
-speed drifts during the measurement favours none of them."""
+speed drifts during the measurement favors none of them."""
 
 from collections.abc import Callable
 import ctypes

@@ -110,14 +110,14 @@ def geometry() -> ml_collections.ConfigDict:
       fill_label=config_dict.placeholder(int),  # there; None: ignored
       evaluate=(),  # (height, width) networks see in evaluation; () = `shape`
       pad_evaluation=False,  # pad to it instead of resizing
-      evaluate_short_side=0))  # score centre squares of images of this side
+      evaluate_short_side=0))  # score center squares of images of this side
 
 
 def segmenter() -> ml_collections.ConfigDict:
   """Block `segmenter`: the U-Net of `supervised` by default."""
   return ml_collections.ConfigDict(dict(
       network="unet",  # unet, deeplabv2, deeplabv3plus or semantic_fpn
-      backbone="",  # efficientnet_lite0, ...: instead of the network's trunk
+      backbone="",  # efficientnet_lite0, ...: instead of the network's backbone
       frozen_statistics=False,  # of that backbone's batch norm
       backbone_factor=1.0,  # its rate / the head's, under "adamw"
       depth=101,  # of the ResNet: 18, 34, 50, 101; 38: wide (deeplabv3plus)
@@ -135,7 +135,7 @@ def segmenter() -> ml_collections.ConfigDict:
 def on_backbone(c, name: str):
   """DeepLabv3+ on a pretrained EfficientNet-Lite as the segmenter.
 
-  The trunk keeps its statistics of ImageNet and learns slower than the rest.
+  The backbone keeps its statistics of ImageNet and learns slower than the rest.
 
   Args:
     c: config, changed by this function.
@@ -154,8 +154,8 @@ def on_backbone(c, name: str):
   return c
 
 
-def own_trunk(c, network: str):
-  """Undoes the part of `on_backbone` that a network of its own trunk refuses.
+def own_backbone(c, network: str):
+  """Undoes the part of `on_backbone` that a network with its own one refuses.
 
   Args:
     c: config, changed by this function.

@@ -102,7 +102,7 @@ class Model:
 
   @property
   def spec(self) -> datasets.Spec:
-    """Names, colours and flips of the labels, without the data set."""
+    """Names, colors and flips of the labels, without the data set."""
     d = self.dataset
     flip = {"flip": d["flip"] and tuple(d["flip"])} if "flip" in d else {}
     return datasets.Spec(
@@ -181,8 +181,8 @@ class Model:
 
     Args:
       images: a list of uint8 arrays [H, W, C] or [H, W] or of Pillow's images,
-        one of them, or one array [N, H, W, C]. Colour becomes gray, or gray
-        colour, as the model needs it.
+        one of them, or one array [N, H, W, C]. Color becomes gray, or gray
+        color, as the model needs it.
       method: a key of `methods`; None: `default_method`.
       steps: of the method "inversion"; None: the config's. "inversion@n" is
         where a search of the config's steps is after n, as it was evaluated.

@@ -133,7 +133,7 @@ def compare(real, fake) -> dict[str, float]:
     a, b = real["efficientnet"], fake["efficientnet"]
     result |= {"efficientnet_frechet": frechet(a, b),
                "efficientnet_kernel": distances.kernel_distance(a, b)[0]}
-    # An image's own copies would be its nearest neighbours.
+    # An image's own copies would be its nearest neighbors.
     a = a[real["distinct"]] if "distinct" in real else a
     # Values depend on the numbers of features: as many of either.
     count = min(len(a), len(b))

@@ -160,7 +160,7 @@ def test_smoke_stages_can_be_built_without_data(name, unlabeled, tmp_path):
 @pytest.mark.parametrize("name", [
     "semantic_gan/folder", "semantic_gan/chest_xray", "semisup/camvid",
     "semisup/wbc", "semisup/cityscapes"])
-def test_smoke_has_no_pretrained_trunk(name, tmp_path):
+def test_smoke_has_no_pretrained_backbone(name, tmp_path):
   config = load(name, "backbone=efficientnet_lite0", "smoke").lock()
   stages.make(config, tmp_path, "supervised")
   with pytest.raises(ValueError, match="backbone='resnet': choose one of eff"):
@@ -201,17 +201,17 @@ def test_unlabeled_faces_as_given(word):
 
 
 def test_network_on_a_backbone():
-  trunk = "backbone=efficientnet_lite0"
-  named = load("semisup/wbc", trunk, "network=unet")
+  backbone = "backbone=efficientnet_lite0"
+  named = load("semisup/wbc", backbone, "network=unet")
   assert (named.segmenter.network, named.segmenter.backbone) == (
       "unet", "efficientnet_lite0")
   # docs/results.md names the field besides, which changes nothing else.
-  plain = load("semisup/wbc", trunk)
+  plain = load("semisup/wbc", backbone)
   assert plain.segmenter.network == "deeplabv3plus"
   plain.segmenter.network = "unet"
   assert plain.to_json_best_effort() == named.to_json_best_effort()
   with pytest.raises(ValueError, match="not for 'deeplabv2'"):
-    segmenter.build(load("semisup/wbc", trunk, "network=deeplabv2"))
+    segmenter.build(load("semisup/wbc", backbone, "network=deeplabv2"))
 
 
 WORDS = st.text("abcdefgh_", min_size=1, max_size=6)

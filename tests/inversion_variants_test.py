@@ -1,4 +1,4 @@
-"""Inversion with another optimiser, fresh noise and the best latents."""
+"""Inversion with another optimizer, fresh noise and the best latents."""
 
 import jax
 import jax.numpy as jnp

@@ -33,7 +33,7 @@ def test_collapsed_samples_are_precise_but_cover_nothing():
 
 
 def test_images_that_are_repeated_in_training_count_once(tmp_path):
-  """Else the copies of an image would leave it no neighbourhood."""
+  """Else the copies of an image would leave it no neighborhood."""
   files = own_folder.Folder(tmp_path / "set")
   names = [f"p{i}" for i in range(8)]
   for i, name in enumerate(names):

@@ -291,7 +291,7 @@ def segment_gradient(c):
           logits, label, ignore_index=255)
     value, gradients = jax.value_and_grad(loss)(variables["params"])
     squares = jax.tree.map(lambda x: jnp.square(x).sum(), gradients)
-    # All gradients are results, so that none is optimised away.
+    # All gradients are results, so that none is optimized away.
     return value, jnp.sqrt(sum(jax.tree.leaves(squares))), gradients
 
   return single(gradient, (variables, c.input("image"), c.input("label")),
@@ -300,12 +300,12 @@ def segment_gradient(c):
 
 def features(c):
   module, variables = c.network("efficientnet", "efficientnet_lite0")
-  trunk = efficientnet_lite.EfficientNetLite(dtype=module.dtype)
+  backbone = efficientnet_lite.EfficientNetLite(dtype=module.dtype)
   variables = {k: v["backbone"] for k, v in variables.items()}
 
   def forward(variables, image):
     def loss(image):
-      last = trunk.apply(variables, image)[0].astype(jnp.float32)
+      last = backbone.apply(variables, image)[0].astype(jnp.float32)
       return jnp.square(last).mean(), last
     gradient, last = jax.grad(loss, has_aux=True)(image)
     return last, gradient

@@ -48,7 +48,7 @@ class Classifier(nn.Module):
 class DeepLabV2(nn.Module):
   """Images [N, 3, H, W] -> logits at 1/8 of the size.
 
-  Scale and shift of batch normalisation are frozen, its statistics are not.
+  Scale and shift of batch normalization are frozen, its statistics are not.
   """
 
   def __init__(self, classes, *, width=64, blocks=(3, 4, 23, 3), used=2):

@@ -22,7 +22,7 @@ class Options:
 
 
 class Trainer:
-  """An unlabeled and a labeled step, each with its own optimiser.
+  """An unlabeled and a labeled step, each with its own optimizer.
 
   Args:
     encoder, generator, perceptual: the networks; the last two are frozen.

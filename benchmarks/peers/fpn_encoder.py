@@ -64,7 +64,7 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-  """Strided convolutions to one cell, then an equalised linear layer."""
+  """Strided convolutions to one cell, then an equalized linear layer."""
 
   def __init__(self, inputs, channels, convs, style_dim):
     super().__init__()

@@ -13,7 +13,7 @@ from benchmarks.peers import stylegan2
 
 @dataclasses.dataclass
 class Options:
-  """The published settings; an interval of 0 leaves a regulariser out."""
+  """The published settings; an interval of 0 leaves a regularizer out."""
   learning_rate: float = 0.002
   r1: float = 10.0
   r1_every: int = 16
@@ -24,7 +24,7 @@ class Options:
 
 
 class Trainer:
-  """Networks, optimisers and the phases of an iteration.
+  """Networks, optimizers and the phases of an iteration.
 
   Args:
     generator, dr, dm: the networks, on their device.
@@ -65,7 +65,7 @@ class Trainer:
         in {-1, 1} [N, K, H, W].
       rngs: of "dr", "dm", "g", "path": {"z": [2, n, D], "index": int,
         "noise": maps}; "image_noise".
-      r1, path: whether the regularisers act.
+      r1, path: whether the regularizers act.
 
     Returns:
       Scalars by name, tensors.

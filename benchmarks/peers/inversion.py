@@ -1,4 +1,4 @@
-"""Labeling by optimising latents and noise maps of a frozen generator."""
+"""Labeling by optimizing latents and noise maps of a frozen generator."""
 
 import contextlib
 import dataclasses
@@ -46,7 +46,7 @@ class Networks:
 
 def search(networks, target, start, noise, o, *, best=False,
            autocast=contextlib.nullcontext, snapshots_at=()):
-  """Optimises a batch; its losses are summed, so images stay apart.
+  """Optimizes a batch; its losses are summed, so images stay apart.
 
   Args:
     networks: see `Networks`.

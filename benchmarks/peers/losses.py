@@ -1,4 +1,4 @@
-"""Losses of SemanticGAN's stages and regularisers of StyleGAN2."""
+"""Losses of SemanticGAN's stages and regularizers of StyleGAN2."""
 
 import math
 

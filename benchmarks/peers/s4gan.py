@@ -46,7 +46,7 @@ class Options:
 
 
 class Trainer:
-  """Networks, optimisers and the iteration.
+  """Networks, optimizers and the iteration.
 
   Args:
     network, discriminator: on their device.

@@ -146,7 +146,7 @@ def two_cores(c: ml_collections.ConfigDict):
   # Some thousand steps instead of 100,000: larger steps on larger batches.
   c.encoder.update(widths=(16, 32, 48, 64), units=(1, 2, 2, 1), batch_size=8,
                    steps=2000, learning_rate=4e-3, num_validation_images=64,
-                   # Nothing tells the colours of a validation image: the
+                   # Nothing tells the colors of a validation image: the
                    # nearest image is the mean one, whatever the layout.
                    select="latents")
   # A rate of 1 takes latents of 128 numbers far from those of samples, which

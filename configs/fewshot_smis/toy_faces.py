@@ -25,7 +25,7 @@ def get_config(arg=""):
   c.generator.channels_per_resolution = ((32, 32),)
   c.image_discriminator.channels_per_resolution = ((32, 32),)
   c.gan.steps = 5000
-  # The last maps encode colours more than parts (chosen by the pseudo labels'
+  # The last maps encode colors more than parts (chosen by the pseudo labels'
   # agreement with the fully supervised segmenter, as k and threshold).
   c.pseudo.update(layer="conv16", threshold=0.7)
   c.supervised.update(steps=1200, width=16, learning_rate=2e-3)

@@ -129,7 +129,7 @@ def smoke(c: ml_collections.ConfigDict):
   c.gan.path_length_weight = 2.0  # a phase more
   c.patch_discriminator.update(width=4, num_layers=2, num_scales=2)
   c.encoder.update(stem_width=4, fpn_channels=8, head_channels=8)
-  common.own_trunk(c, "unet")
+  common.own_backbone(c, "unet")
   c.supervised.update(width=4, levels=2)
   for stage in (c.gan, c.encoder, c.supervised):
     stage.update(steps=4, batch_size=4)

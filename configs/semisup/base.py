@@ -52,9 +52,9 @@ def get_config():
   no_color = dict(brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
   sgd = dict(optimizer="sgd",  # or "adamw"
              learning_rate=2.5e-4, momentum=0.9, weight_decay=5e-4,
-             head_factor=10.0,  # of "sgd": the classifier's rate / the trunk's
+             head_factor=10.0,  # of "sgd": rate of classifier / of backbone
              dice_weight=0.0,  # ours: beside the labels' cross entropy
-             color=no_color)  # largest changes of labeled images' colours
+             color=no_color)  # largest changes of labeled images' colors
   c.supervised = ml_collections.ConfigDict(dict(
       sgd, steps=40_000, batch_size=10,
       width=64, levels=4,  # these two: of the U-Net
@@ -86,7 +86,7 @@ def get_config():
       backbone="",  # efficientnet_lite0, ...: instead of the ResNet
       pooling="mean",  # over the map; or "max"
       weights="",
-      start="",  # stage whose trunk it starts from, where there are no weights
+      start="",  # stage whose backbone it starts from, without weights
       normalize="imagenet",
       learning_rate=0.03, final_learning_rate=1e-4, momentum=0.9,
       weight_decay=1e-5, ema_decay=0.999,
@@ -194,5 +194,5 @@ def choose_method(c, a):
   if a["match_official"]:
     # The stages read `match_official` themselves for the rest: two ASPP
     # branches, repeated parameters, the range of the labeled batch, a teacher
-    # initialised separately and multiplied logits.
+    # initialized separately and multiplied logits.
     c.mlmt.consistency = "cosine"

@@ -2,7 +2,7 @@ r"""The semi-supervised baselines of SemanticGAN's tables, as we read them.
 
 DeepLabv2 with ResNet-101 from ImageNet weights (`segmenter.weights`), on the
 data of configs/semantic_gan: the same labeled and unlabeled images, size
-and augmentation, changes of the labeled images' colours included. The paper
+and augmentation, changes of the labeled images' colors included. The paper
 names no network, schedule or initial weights of its baselines: those here are
 s4GAN's (supervised) and AdvSSL's.
 

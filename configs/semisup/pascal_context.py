@@ -5,7 +5,7 @@ r"""s4GAN + MLMT on PASCAL-Context, as published.
   semseg-jax eval  (the same flags)
 
 Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
-match_official, smoke. Scored on centre squares of 512 px, as in the official
+match_official, smoke. Scored on center squares of 512 px, as in the official
 code.
 """
 

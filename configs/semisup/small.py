@@ -21,7 +21,7 @@ def from_scratch(c: ml_collections.ConfigDict):
   c.mlmt.update(depth=18, width=32, normalize="unit", shape=())
   c.data.augment.update(flip_unlabeled=0.5, flip_labeled=0.5)
   for stage in _segmenters(c):
-    # Rates a hundred times those of fine-tuning, trunk and classifier alike.
+    # Rates a hundred times those of fine-tuning, backbone and classifier alike.
     stage.update(optimizer="sgd", learning_rate=0.03, head_factor=1.0,
                  batch_size=8)
   return c
@@ -37,9 +37,9 @@ def _fast(c: ml_collections.ConfigDict, *, rate: float):
   for stage in _segmenters(c):
     stage.update(optimizer="adamw", learning_rate=rate, weight_decay=1e-4)
   c.adv_ssl.discriminator_learning_rate = 2e-5  # at 1e-4 it is sure at once
-  # From the trunk of the baseline, which has the same labels: from the classes
-  # of 200 images alone a classifier learns little from scratch. Small objects
-  # are lost in the mean over a map (docs/semisup.md).
+  # From the backbone of the baseline, which has the same labels: from the
+  # classes of 200 images alone a classifier learns little from scratch. Small
+  # objects are lost in the mean over a map (docs/semisup.md).
   c.mlmt.update(start="supervised", output_stride=16, pooling="max")
 
 
@@ -98,7 +98,7 @@ def _later(c, steps):
 
 
 def on_features(c: ml_collections.ConfigDict, *, steps: int, evaluate):
-  """A feature pyramid on a pretrained trunk, on two cores; chosen on CamVid.
+  """A feature pyramid on a pretrained backbone, on two cores; chosen on CamVid.
 
   Trained on crops of full-size images, in which small things are seen, with
   colors changed at random (docs/semisup.md).
@@ -128,7 +128,7 @@ def on_features(c: ml_collections.ConfigDict, *, steps: int, evaluate):
 def one_gpu(c: ml_collections.ConfigDict):
   """One GPU, images of some 200 px: half of the published widths.
 
-  Not measured: network and optimiser are those that were better on a CPU, at a
+  Not measured: network and optimizer are those that were better on a CPU, at a
   third of the rate there for ten times the steps.
 
   Args:
@@ -151,7 +151,7 @@ def one_gpu(c: ml_collections.ConfigDict):
 def smoke(c: ml_collections.ConfigDict):
   """A few steps of every stage at toy size: does the whole command work?"""
   from_scratch(c)
-  common.own_trunk(c, "deeplabv2")
+  common.own_backbone(c, "deeplabv2")
   c.segmenter.update(width=4, depth=18, blocks=(1, 1, 1, 1), weights="")
   c.data.size = 32
   geometry = c.data.geometry

@@ -33,7 +33,7 @@ _SOURCES = {
     "memory": "recalled, seen in no source: not a target",
 }
 # Of segmenters with ImageNet features, as rows call them.
-TRUNK = " on EfficientNet-Lite"
+BACKBONE = " on EfficientNet-Lite"
 # Settings of the semi-supervised tables that stand in several rows.
 IMAGENET = "DeepLabv2 ResNet-101, ImageNet pretraining"
 # Files of converted weights, by the names that docs/reproduce.md gives them.
@@ -169,7 +169,7 @@ def joint_model_rows(config, unlabeled, all_labels="all labels", **arguments):
 
 
 def small_baseline_rows(name, unlabeled, methods=(
-    "DeepLabv3+", f"DeepLabv3+{TRUNK}", "Mean Teacher, U-Net")):
+    "DeepLabv3+", f"DeepLabv3+{BACKBONE}", "Mean Teacher, U-Net")):
   """Baselines without a generator.
 
   Args:
@@ -185,19 +185,19 @@ def small_baseline_rows(name, unlabeled, methods=(
           ("U-Net", "labeled only", "supervised", {"method": "supervised"}),
           ("DeepLabv3+", "labeled only", "supervised",
            {"method": "supervised", "network": "deeplabv3plus"}),
-          (f"DeepLabv3+{TRUNK}", "labeled only", "supervised",
+          (f"DeepLabv3+{BACKBONE}", "labeled only", "supervised",
            {"method": "supervised", "backbone": "efficientnet_lite0"}),
           ("Mean Teacher, U-Net", unlabeled, "mean_teacher", {}))
       if row in methods]
 
 
-def trunk_rows(name):
+def backbone_rows(name):
   """U-Net and DeepLabv3+ from random weights and on ImageNet features.
 
   Args:
     name: of the data set's config in configs/semisup.
   """
-  trunk = {"backbone": "efficientnet_lite0"}
+  backbone = {"backbone": "efficientnet_lite0"}
   return [
       dict(name=row, config=f"configs/semisup/{name}.py", method="supervised",
            setting="labeled only", overrides=overrides,
@@ -205,10 +205,10 @@ def trunk_rows(name):
       for row, network, others, overrides in (
           ("U-Net", "unet", {}, {}),
           # The argument alone would do; the field is in the runs' folders.
-          (f"U-Net{TRUNK}", "unet", trunk,
+          (f"U-Net{BACKBONE}", "unet", backbone,
            {"segmenter.network": "unet"}),
           ("DeepLabv3+", "deeplabv3plus", {}, {}),
-          (f"DeepLabv3+{TRUNK}", "deeplabv3plus", trunk, {}))]
+          (f"DeepLabv3+{BACKBONE}", "deeplabv3plus", backbone, {}))]
 
 
 def fitted_head_rows(config, unlabeled, backbone="", *, changed="",
@@ -235,7 +235,7 @@ def fitted_head_rows(config, unlabeled, backbone="", *, changed="",
       config=config, arguments=arguments, needs=needs,
       overrides={"stages": ("supervised", "label_head", "distilled"),
                  **dict(overrides)})
-  on = TRUNK if backbone else ""
+  on = BACKBONE if backbone else ""
   end = f", {changed}" if changed else ""
   return [
       dict(name=(f"DeepLabv3+{on}" if backbone else "U-Net") + end,
@@ -257,12 +257,12 @@ def semisup_methods(config, network="DeepLab", **arguments):
     network: the segmenter's name, for the rows.
     **arguments: of the config; with `backbone` the rows say so.
   """
-  trunk = TRUNK if "backbone" in arguments else ""
+  backbone = BACKBONE if "backbone" in arguments else ""
   methods = ((network, "supervised"), ("AdvSSL", "adv_ssl"),
              ("s4GAN", "s4gan"), (f"{network} + MLMT", "supervised+mlmt"),
              ("s4GAN + MLMT", "s4gan+mlmt"))
   return [
-      dict(name=name + trunk, method=method,
+      dict(name=name + backbone, method=method,
            config=f"configs/semisup/{config}.py",
            setting="labeled only" if method == "supervised"
            else "+ unlabeled",

@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None):
 def set_up(device: str = "run"):
   """What must be done before JAX starts; see `Command.device`."""
   console.quiet_native()
-  # Config files import their neighbours as `configs.`.
+  # Config files import their neighbors as `configs.`.
   if configs_folder().parent == PACKAGE.parent:
     if str(PACKAGE.parent) not in sys.path:
       sys.path.insert(0, str(PACKAGE.parent))

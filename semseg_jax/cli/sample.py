@@ -8,7 +8,7 @@ The config is the run's, where it has been trained; --model is an exported file
 or a shipped model.
 For each image <number>.png and <number>.npz (latents and noise), for all
 samples.json and classes.json. Paint <number>_mask.png (class indices or their
-colours) or save LabelMe's <number>.json beside them, then train with
+colors) or save LabelMe's <number>.json beside them, then train with
 --config.shots.folder=my_shots (RepurposeGAN: and --config.shots.source=folder;
 docs/repurpose_gan.md). Files that are there are not written again.
 """

@@ -18,7 +18,7 @@ from semseg_jax.cpu import allocator
 # CPU. Experimental: a jaxlib that does not know it aborts the process.
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 
-# For programs that are compiled far more than they compute: LLVM's optimiser is
+# For programs that are compiled far more than they compute: LLVM's optimizer is
 # left out, fusions are emitted in the older way, which compiles in half the
 # time or less, and a program is not split for threads that other work needs.
 QUICK_FLAGS = ("--xla_backend_optimization_level=0",

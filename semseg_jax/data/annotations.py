@@ -113,7 +113,7 @@ def to_cells(marked: np.ndarray, size: int) -> np.ndarray:
   """Partial annotation [H, W] on `size` x `size` cells, nothing lost.
 
   A cell takes the largest class marked within it. Thin strokes would fall
-  between the pixels that nearest-neighbour resizing picks.
+  between the pixels that nearest-neighbor resizing picks.
   """
   out = np.zeros((size, size), np.int32)
   rows, columns = np.nonzero(marked)

@@ -84,7 +84,7 @@ def blank(size: int, num_classes: int, channels: int, *,
           colored: bool = False) -> Dataset:
   """Black images of class 0 in every usual split: for planning a run.
 
-  The classes are numbered; `colored` gives them VOC's colours.
+  The classes are numbered; `colored` gives them VOC's colors.
   """
   spec = Spec(
       name=BLANK, class_names=tuple(f"class{i}" for i in range(num_classes)),

@@ -22,7 +22,7 @@ class Crop:
   shape: (height, width) of the crop.
   scales: one is picked at random as the image's scale; empty: none.
   short_side: (least, most) of the shorter side, uniform; empty: as it is.
-  fill: colour right of and below images that are too small; fill_label:
+  fill: color right of and below images that are too small; fill_label:
     their class there.
   blur: probability of a Gaussian blur of a radius in [0, 1].
   """
@@ -119,7 +119,7 @@ class Viewed:
   """
 
   def __init__(self, parent: sources.Source, *, shape=(), short_side: int = 0):
-    """Resized to `shape`, or centre squares of a shorter side `short_side`."""
+    """Resized to `shape`, or center squares of a shorter side `short_side`."""
     self.ids, self.labeled = parent.ids, parent.labeled
     self.checked = getattr(parent, "checked", False)
     self.broken = sources.broken(parent)

@@ -29,7 +29,7 @@ def to_uint8(unit: np.ndarray) -> np.ndarray:
 def radiograph(values: np.ndarray, *, plain: bool = False) -> np.ndarray:
   """Unsigned integers [H, W] -> uint8 [H, W, 1].
 
-  Histogram equalisation, then gamma 0.5, as SemanticGAN's code prepares
+  Histogram equalization, then gamma 0.5, as SemanticGAN's code prepares
   X-rays. `plain`: 8-bit values as they are, deeper ones
   spread over 8 bits.
   """

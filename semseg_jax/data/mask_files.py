@@ -1,8 +1,8 @@
 """Mask files of any depth and mode as class indices.
 
 What is read are the samples as they were drawn: a gray value of 2 or 4 bits is
-not stretched to 8, a palette is not looked up. Colour masks are read by the
-classes' colours, which they must hold exactly.
+not stretched to 8, a palette is not looked up. Color masks are read by the
+classes' colors, which they must hold exactly.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _ONE_CHANNEL = ("1", "L", "P", *image_files.DEEP_MODES)
 
 @dataclasses.dataclass(frozen=True)
 class Legend:
-  """What drawn values and colours stand for."""
+  """What drawn values and colors stand for."""
   class_names: tuple[str, ...]  # C names
   # C (r, g, b) of 0 to 255; class c is painted in colors[c].
   colors: tuple[tuple[int, int, int], ...]
@@ -31,15 +31,15 @@ class Legend:
   # value is refused. None: values are indices.
   values: Mapping[int, int] | None = None
   # "indices" or "colours" says what masks hold, also gray ones; "auto" reads
-  # one channel and palettes as indices, colour as colours.
+  # one channel and palettes as indices, color as colors.
   masks: str = "auto"
-  # Colours of pixels that do not count.
+  # Colors of pixels that do not count.
   ignore_colors: tuple[tuple[int, int, int], ...] = ()
 
 
 def read_samples(content: bytes, where: str
                  ) -> tuple[np.ndarray, np.ndarray | None]:
-  """What a mask file holds: integers [H, W], or colours uint8 [H, W, 3].
+  """What a mask file holds: integers [H, W], or colors uint8 [H, W, 3].
 
   With it the palette uint8 [256, 3], or None.
   """
@@ -75,7 +75,7 @@ def read_samples(content: bytes, where: str
 
 
 def read_shown(content: bytes, where: str) -> np.ndarray:
-  """A mask file as a viewer shows it: colours uint8 [H, W, 3]."""
+  """A mask file as a viewer shows it: colors uint8 [H, W, 3]."""
   return np.asarray(
       image_files.upright(image_files.load(content, where)).convert("RGB"))
 
@@ -84,7 +84,7 @@ def read_indices(content: bytes, where: str) -> np.ndarray:
   """Encoded mask of class indices -> uint8 [H, W], the samples as drawn.
 
   One channel of 1, 2, 4, 8 or 16 bits, floats that are whole, a palette (its
-  indices) or gray stored as colour.
+  indices) or gray stored as color.
 
   Raises errors.DataError: it is no mask, is lossy, or holds more than 8 bits.
   """
@@ -101,9 +101,9 @@ def read_indices(content: bytes, where: str) -> np.ndarray:
 def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   """Encoded mask -> class indices uint8 [H, W], as `legend` says.
 
-  Raises errors.DataError: it is no mask, is lossy, or holds a value or a colour
-  of no class; the message names it, and the nearest class of a colour. Also
-  where gray stored as colour may be indices as well as colours.
+  Raises errors.DataError: it is no mask, is lossy, or holds a value or a color
+  of no class; the message names it, and the nearest class of a color. Also
+  where gray stored as color may be indices as well as colors.
   """
   samples, palette = read_samples(content, where)
   if legend.masks == "colours" and samples.ndim == 2 and (
@@ -133,15 +133,15 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
 
 def read_colors(content: bytes, colors: np.ndarray, ignore_index: int,
                 where: str) -> np.ndarray:
-  """Encoded mask -> uint8 [H, W], by colour unless it holds indices already.
+  """Encoded mask -> uint8 [H, W], by color unless it holds indices already.
 
-  For downloads whose masks have further colours, which do not count.
+  For downloads whose masks have further colors, which do not count.
 
   Args:
     content: of the file.
     colors: uint8 [C, 3]; class c is painted in colors[c], the first of equal
       ones counts.
-    ignore_index: for pixels of any other colour.
+    ignore_index: for pixels of any other color.
     where: the file, for messages.
   """
   drawn, _ = read_samples(content, where)
@@ -200,13 +200,13 @@ def _advice(used, legend):
 
 
 def _by_color(pixels, legend):
-  """(uint8 [H, W], bool [H, W]: which pixels have a class's colour)."""
+  """(uint8 [H, W], bool [H, W]: which pixels have a class's color)."""
   packed = _packed(pixels)
   label = np.full(packed.shape, legend.ignore_index, np.uint8)
   known = np.zeros(packed.shape, bool)
   for color in legend.ignore_colors:
     known |= packed == _packed(np.asarray(color))
-  # Of classes of one colour the first counts.
+  # Of classes of one color the first counts.
   for i in reversed(range(len(legend.colors))):
     here = packed == _packed(np.asarray(legend.colors[i]))
     label[here] = i
@@ -231,7 +231,7 @@ def _unknown_color(pixels, known, legend, where):
 
 
 def _check_distinct(legend, where):
-  """Refuses colours that stand for two classes."""
+  """Refuses colors that stand for two classes."""
   for i, color in enumerate(legend.colors):
     first = legend.colors.index(color)
     if first < i:
@@ -242,7 +242,7 @@ def _check_distinct(legend, where):
 
 
 def _check_palette(samples, palette, legend, where):
-  """Refuses indices that a palette paints in another class's colour."""
+  """Refuses indices that a palette paints in another class's color."""
   colors = [tuple(c) for c in legend.colors]
   for i in np.unique(samples):
     shown = tuple(int(x) for x in palette[i])
@@ -264,9 +264,9 @@ def _check_gray(samples, by_color, legend, where):
   try:
     by_value = _by_value(samples, legend, where)
   except errors.DataError:
-    return  # colours alone
+    return  # colors alone
   differ = by_value != by_color
-  # White that is a class's colour is hardly the index 255, ignored: black and
+  # White that is a class's color is hardly the index 255, ignored: black and
   # white masks are common.
   if not differ.any() or (
       legend.ignore_index not in (legend.values or ())

@@ -1,4 +1,4 @@
-"""Class names, colours and values for classes.json, as a folder shows them."""
+"""Class names, colors and values for classes.json, as a folder shows them."""
 
 import json
 from typing import NamedTuple
@@ -105,7 +105,7 @@ def _with_background(names):
 
 
 def _named(root):
-  """Class names, or {name: colour}, of a text file beside the data."""
+  """Class names, or {name: color}, of a text file beside the data."""
   for name in _NAMES:
     path = root / name
     if not path.is_file():
@@ -120,8 +120,8 @@ def _named(root):
 class _Drawn(NamedTuple):
   """What masks hold, all together."""
   values: list[int]  # of masks of one channel, sorted
-  colors: list[tuple[int, int, int]] | None  # None: no mask is in colour
-  painted: dict[int, tuple[int, int, int]]  # colours of palettes' indices
+  colors: list[tuple[int, int, int]] | None  # None: no mask is in color
+  painted: dict[int, tuple[int, int, int]]  # colors of palettes' indices
   two_valued: bool  # some hold 0 and 1, all others 0 and 255
 
 
@@ -150,7 +150,7 @@ def _drawn(files):
                  f"palette, but {first} in that of {where}. Say in "
                  'classes.json what masks hold: "masks": "colours", with the '
                  'classes\' colours, or "masks": "indices"')
-  if colors:  # then gray is a colour, too
+  if colors:  # then gray is a color, too
     for path in plain:
       colors |= _colors(mask_files.read_shown(
           image_files.read_bytes(path), path), path, colors)
@@ -163,7 +163,7 @@ def _drawn(files):
 
 
 def _colors(samples, path, known):
-  """The colours of a mask, no more than classes have with those known."""
+  """The colors of a mask, no more than classes have with those known."""
   colors = set(map(tuple, np.unique(samples.reshape(-1, 3), axis=0).tolist()))
   if len(colors | known) > _MOST_CLASSES:
     raise errors.DataError(
@@ -173,7 +173,7 @@ def _colors(samples, path, known):
 
 
 def _of_colors(seen, names, colors, notes):
-  """Names and their colours, where masks are in colour."""
+  """Names and their colors, where masks are in color."""
   seen = [c for c in seen if c != pascal.BORDER]
   if colors:
     return list(names), colors

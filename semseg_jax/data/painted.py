@@ -1,6 +1,6 @@
 """Masks that a person painted beside the images of one folder.
 
-  0000.png  the image          0000_mask.png  class indices or colours, or
+  0000.png  the image          0000_mask.png  class indices or colors, or
   classes.json                   0000.json      LabelMe polygons
 
 `classes.json` names the classes and says how masks are drawn as in the `folder`
@@ -30,7 +30,7 @@ _MASK = "_mask.png"
 
 
 def spec(folder, num_classes: int) -> datasets.Spec:
-  """Names and colours of the classes of a painted folder.
+  """Names and colors of the classes of a painted folder.
 
   Raises errors.DataError: classes.json is missing, broken, or names another
   number of classes.
@@ -96,7 +96,7 @@ def read(folder, name: str, spec: datasets.Spec, *,
       value than the folder's classes.json names; None: that value.
 
   Raises errors.DataError: a file is missing or broken, image and mask differ in
-  size, or the mask holds a value or a colour of no class.
+  size, or the mask holds a value or a color of no class.
   """
   folder = pathlib.Path(folder)
   image = readers.image(str(folder / f"{name}.png"), spec.channels)

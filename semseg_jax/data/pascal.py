@@ -1,4 +1,4 @@
-"""What the sets on PASCAL VOC images share: colours, classes, lists."""
+"""What the sets on PASCAL VOC images share: colors, classes, lists."""
 
 import pathlib
 
@@ -19,7 +19,7 @@ CITATION = (
 
 
 def palette(count: int = 256) -> np.ndarray:
-  """The first colours of VOC's colour map, uint8 [count, 3].
+  """The first colors of VOC's color map, uint8 [count, 3].
 
   Bit 3 i + c of the index is bit 7 - i of channel c.
   """

@@ -144,7 +144,7 @@ def eval_batches(source: sources.Source, *, size: int | tuple[int, int],
     source: of the images.
     size: side S of squares, or (height, width), to resize to.
     batch_size: B.
-    fill: a colour; images are then not resized to `size`, but padded with it
+    fill: a color; images are then not resized to `size`, but padded with it
       on the right and below.
 
   Yields:

@@ -1,6 +1,6 @@
 """What the chest X-ray data sets share: lungs on gray images.
 
-Histogram equalisation and gamma 0.5 unless the variant is "plain"; see
+Histogram equalization and gamma 0.5 unless the variant is "plain"; see
 `intensity.radiograph`.
 """
 

@@ -76,7 +76,7 @@ def augment_unlabeled(example: dict, rng: np.random.Generator,
 
 def augment_labeled(example: dict, rng: np.random.Generator,
                     options: AugmentOptions) -> dict:
-  """Moves {"image", "label"} together and changes the image's colours.
+  """Moves {"image", "label"} together and changes the image's colors.
 
   All random numbers are generated whatever the options say, so that changing
   one probability leaves the others as they were.
@@ -102,7 +102,7 @@ def augment_labeled(example: dict, rng: np.random.Generator,
 def affine(image: np.ndarray, label: np.ndarray, *, shift: tuple[float, float],
            scale: float, degrees: float, border_label: int
            ) -> tuple[np.ndarray, np.ndarray]:
-  """One rotation, scaling and shift about the centre of both arrays.
+  """One rotation, scaling and shift about the center of both arrays.
 
   Args:
     image: uint8 [H, W, C], read bilinearly, border 0.
@@ -157,7 +157,7 @@ def _hue_matrix(turn):
 
 
 def to_pillow(array: np.ndarray) -> Image.Image:
-  """uint8 [H, W] or [H, W, C]; the one channel of a grey image is taken off."""
+  """uint8 [H, W] or [H, W, C]; the one channel of a gray image is taken off."""
   return Image.fromarray(np.ascontiguousarray(
       array[..., 0] if array.shape[2:] == (1,) else array))
 

@@ -1,6 +1,6 @@
 """Two views of an image, a weak and a strong one, and its image-level labels.
 
-The views of MLMT (Mittal et al. 2019): a flip; and a flip, changed colours and
+The views of MLMT (Mittal et al. 2019): a flip; and a flip, changed colors and
 a blur. Both flip on their own; for segmentation `in_place` flips nothing.
 """
 
@@ -14,7 +14,7 @@ from semseg_jax.data import transforms
 
 @dataclasses.dataclass(frozen=True)
 class Strong:
-  """Largest relative changes of colour, of the hue as a share of its circle.
+  """Largest relative changes of color, of the hue as a share of its circle.
 
   blur: least and most standard deviation in pixels; a most of 0: none.
   """

@@ -3,7 +3,7 @@
 The share of generated features within the real ones' manifold (fidelity), and
 of real features within the generated ones' (coverage: it falls when a
 generator collapses). A manifold is the union of balls around its features,
-each reaching to its k-th nearest neighbour.
+each reaching to its k-th nearest neighbor.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def precision_and_recall(
 
   Args:
     real, fake: features [n, d] and [m, d], more than k of each.
-    k: which neighbour a ball reaches to.
+    k: which neighbor a ball reaches to.
 
   Raises ValueError: too few features, or of different widths.
   """

@@ -1,4 +1,4 @@
-"""Images of an evaluation: colour maps, overlays and one overview figure."""
+"""Images of an evaluation: color maps, overlays and one overview figure."""
 
 from etils import epath
 import numpy as np
@@ -73,9 +73,9 @@ def _overview(predictions, source, spec, stems, quality, images):
   figure = figures.grid(
       [[row[c] for c in filled] for row in rows],
       columns=[columns[c] for c in filled], names=names)
-  grey = image_ops.grey(np.asarray(spec.colors))
+  gray = image_ops.gray(np.asarray(spec.colors))
   return figures.stack([figure, figures.legend(
-      [*spec.class_names, "not scored"], np.concatenate([spec.colors, grey]),
+      [*spec.class_names, "not scored"], np.concatenate([spec.colors, gray]),
       width=figure.shape[1])])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
-# Okabe and Ito's palette, told apart also by colour-blind readers.
+# Okabe and Ito's palette, told apart also by color-blind readers.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
           "#6e6e6e", "#967e00")
 STYLE: Any = {
@@ -49,7 +49,7 @@ def panel(series: Mapping[str, Curve], *, title: str,
     spreads: name -> half height of the bar through each value; with it every
       value gets a mark.
     opened: names of series with open marks and thin lines -> name of the
-      series whose colour each has.
+      series whose color each has.
 
   Returns uint8 [height, width, 3].
   """

@@ -60,11 +60,11 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
     out_dir: folder for predictions/*.png, overview.png and chunks/.
     fingerprint: stands for all that the predictions depend on besides the
       arguments here: parameters, config, split.
-    images: how many images, from the first on, get colour, overlay and
+    images: how many images, from the first on, get color, overlay and
       reconstruction files; index masks are written for all.
     split_ids: of all images, where `source` has only the first ones: then what
       is finished counts whatever their number.
-    fill: a colour; images are then padded to `size` with it, not resized.
+    fill: a color; images are then padded to `size` with it, not resized.
     process, num_processes: which of the chunks are this process's, see
       `chunks.assigned`; `out_dir` is common to all processes.
 

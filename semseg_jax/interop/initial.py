@@ -1,4 +1,4 @@
-"""Initial weights of a network from another one with the same trunk."""
+"""Initial weights of a network from another one with the same backbone."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ def copy_agreeing(variables: dict[str, Any], source: dict[str, Any]
                   ) -> dict[str, Any]:
   """`variables` with those of `source` where path and shape agree.
 
-  The trunk must agree as a whole, statistics included; other layers, like a
+  The backbone must agree as a whole, statistics included; other layers, like a
   classifier of other classes, keep their values where they do not.
 
   Args:
-    variables: "params" and "batch_stats" of a network whose trunk is named
+    variables: "params" and "batch_stats" of a network whose backbone is named
       "backbone".
-    source: likewise, or the variables of a trunk alone.
+    source: likewise, or the variables of a backbone alone.
 
   Raises:
-    ValueError: the trunks differ; the message names a layer and what to do.
+    ValueError: the backbones differ; the message names a layer and what to do.
   """
   if _TRUNK not in source["params"]:
     source = {name: {_TRUNK: tree} for name, tree in source.items()}
@@ -29,7 +29,7 @@ def copy_agreeing(variables: dict[str, Any], source: dict[str, Any]
   loaded = flax.traverse_util.flatten_dict(source)
   if differing := _first_difference(own, loaded):
     raise ValueError(
-        "the file of initial weights: its trunk is not this network's: "
+        "the file of initial weights: its backbone is not this network's: "
         f"{differing}; name a file of the same depth, width and input channels")
   for path, value in loaded.items():
     if path in own and own[path].shape == value.shape:
@@ -38,7 +38,7 @@ def copy_agreeing(variables: dict[str, Any], source: dict[str, Any]
 
 
 def _first_difference(own, loaded):
-  """Words about the first layer of the trunk that differs, or none."""
+  """Words about the first layer of the backbone that differs, or none."""
   for path in [*own, *loaded]:
     if path[1] != _TRUNK:
       continue

@@ -91,7 +91,7 @@ def shapes(kind: str):
       module(kind).init, jax.random.key(0), jnp.zeros((1, 33, 33, 3)))
 
 
-def trunk(kind: str, files: Mapping[str, str] | None) -> dict[str, Any]:
+def backbone(kind: str, files: Mapping[str, str] | None) -> dict[str, Any]:
   """The variables of the network without its classifier.
 
   Args:

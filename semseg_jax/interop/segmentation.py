@@ -1,4 +1,4 @@
-"""s4GAN's networks and the ImageNet classifiers that their trunks start from.
+"""s4GAN's networks, and ImageNet classifiers that their backbones start from.
 
 Batch counters may be missing.
 """
@@ -91,7 +91,7 @@ resnet101 = functools.partial(_classifier, 101)
 
 
 def wide_resnet38(state_dict, **options):
-  """WideResNet38, the trunk, from an ImageNet classifier or from itself.
+  """WideResNet38, the backbone, from an ImageNet classifier or from itself.
 
   Args:
     state_dict: names to arrays; the classifier's last layers (`bn_out.*`,

@@ -44,7 +44,7 @@ def per_image(encode):
   """Applies a batch-dependent `encode` to each image on its own.
 
   For encoders with minibatch statistics (such as the residual one), whose
-  latents would otherwise depend on an image's neighbours.
+  latents would otherwise depend on an image's neighbors.
   """
   def alone(frozen, image):
     # The parameters are not mapped, so the convolutions stay batched ones.

@@ -66,7 +66,7 @@ class Options:
     start: "encoder" (E(x)) or "mean" (the mean latent).
     space: "w+" (a latent per layer) or "w" (one for all; mean start only).
     start_noise: standard deviation of the noise added to each initial latent.
-    optimize_noise: whether the noise maps are optimised too, or fixed.
+    optimize_noise: whether the noise maps are optimized too, or fixed.
     fresh_noise: whether the noise maps are sampled anew at each step.
     weights: of the loss terms; None = `Weights()` or `MEAN_START`, by start.
     loss_size: larger images are averaged down to this height for the loss.

@@ -1,7 +1,7 @@
 """The search itself: pure functions from a chunk's task and state to the next.
 
 By default SemanticGAN's loss and schedule: Adam on latents and noise maps, with
-StyleGAN2's noise regulariser (appendix D). Frozen variables are always an
+StyleGAN2's noise regularizer (appendix D). Frozen variables are always an
 argument.
 """
 
@@ -108,7 +108,7 @@ def _step(networks, options, rates, frozen, task, state):
   grads, terms = jax.grad(loss, has_aux=True)(searched)
   updates, optimizer = (options.optimizer or _ADAM).update(
       grads, state.optimizer, searched)
-  # An optimiser of the caller's has its own rate and sign.
+  # An optimizer of the caller's has its own rate and sign.
   rate = 1.0 if options.optimizer else -jnp.asarray(rates)[state.step]
   searched = jax.tree.map(lambda x, u: x + rate * u, searched, updates)
   if options.optimize_noise:
@@ -153,7 +153,7 @@ def _losses(networks, options, frozen, task, state):
 
 
 def _searched(options, state):
-  """The part of the state that the optimiser moves."""
+  """The part of the state that the optimizer moves."""
   names = ("latent", "noise") if options.optimize_noise else ("latent",)
   return {name: getattr(state, name) for name in names}
 

@@ -139,7 +139,7 @@ def _with_allowed_flips(config):
 
 
 def phases(gan, step: int) -> tuple[str, ...]:
-  """An iteration's phases, with the regularisers every so many iterations."""
+  """An iteration's phases, with the regularizers every so many iterations."""
   every = regularization_intervals(gan)
   r1 = every["image_discriminator"] or every["patch_discriminator"]
   due = lambda interval: interval and step % interval == 0
@@ -150,7 +150,7 @@ def phases(gan, step: int) -> tuple[str, ...]:
 
 
 def regularization_intervals(gan) -> dict[str, int]:
-  """Iterations between two regularisations of each network; 0 = none.
+  """Iterations between two regularizations of each network; 0 = none.
 
   A projected Dr has no R1 (Sauer et al. 2021, section 4).
   """
@@ -162,7 +162,7 @@ def regularization_intervals(gan) -> dict[str, int]:
 
 
 def adams(gan) -> dict[str, optax.GradientTransformation]:
-  """Each network's optimiser, rescaled by its lazy regularisation."""
+  """Each network's optimizer, rescaled by its lazy regularization."""
   c = gan.options
   rates = {"generator": c.learning_rate,
            "image_discriminator": c.image_discriminator_learning_rate,
@@ -296,7 +296,7 @@ def gradients_of(loss_fn, gan, frozen, state, params, batch, rngs):
 
 
 def step_generator(tx, state, gradients) -> State:
-  """G after one step of its optimiser."""
+  """G after one step of its optimizer."""
   deltas, opt = tx["generator"].update(
       gradients, state.optimizers["generator"], state.generator)
   return state.replace(
@@ -305,7 +305,7 @@ def step_generator(tx, state, gradients) -> State:
 
 
 def step_network(tx, state, name, gradients, changed=None) -> State:
-  """Dr, Dm or E after one step of its optimiser.
+  """Dr, Dm or E after one step of its optimizer.
 
   `changed`: variables that the forward pass has moved on: vectors of spectral
   norms, running statistics.

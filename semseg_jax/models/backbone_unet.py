@@ -1,4 +1,4 @@
-"""U-Net whose way down is a pretrained trunk."""
+"""U-Net whose way down is a pretrained backbone."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ class BackboneUNet(nn.Module):
   need not be even. Logits are float32.
   """
   num_classes: int  # output channels; 1 for binary tasks
-  variant: int = 0  # of the trunk, see `efficientnet_lite.EfficientNetLite`
+  variant: int = 0  # of the backbone, see `efficientnet_lite.EfficientNetLite`
   # Channels on the way up at full resolution, doubled at each level down to at
   # most 8 times as many.
   width: int = 32
-  frozen_statistics: bool = False  # the trunk keeps its batch norm's statistics
+  frozen_statistics: bool = False  # of the backbone's batch norm
   dtype: Any = jnp.float32
 
   @nn.compact

@@ -1,4 +1,4 @@
-"""DeepLab: dilated trunks under atrous spatial pyramid pooling.
+"""DeepLab: dilated backbones under atrous spatial pyramid pooling.
 
 DeepLabv2 (Chen et al. 2017, "DeepLab: Semantic Image Segmentation ...") and
 DeepLabv3+ (Chen et al. 2018, "Encoder-Decoder with Atrous Separable
@@ -17,7 +17,7 @@ from semseg_jax.models import resnet
 from semseg_jax.models import torch_layers
 from semseg_jax.models import wide_resnet
 
-# s4GAN's initialiser of every DeepLabv2 convolution.
+# s4GAN's initializer of every DeepLabv2 convolution.
 _small_normal = nn.initializers.normal(0.01)
 _he_fan_in = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 # Output stride -> dilations of DeepLabv3+'s pyramid.
@@ -38,7 +38,7 @@ class DeepLabV2(nn.Module):
     branches: dilations of the classifier's 3x3 convolutions, which are summed.
     used_branches: only the first so many are summed (2 in the official code of
       s4GAN); the others are parameters without effect. None: all.
-    dtype: compute dtype of the trunk; the classifier is float32.
+    dtype: compute dtype of the backbone; the classifier is float32.
   """
   num_classes: int
   depth: int = 101
@@ -71,7 +71,7 @@ class DeepLabV3Plus(nn.Module):
 
   Logits [N, h, w, num_classes], float32, at stride 4, with the wide ResNet at
   stride 2; resize them with `ops.resample.resize_aligned`. Maps by name: the
-  trunk's, "aspp", and what the decoder joins: "fine" and, before it is
+  backbone's, "aspp", and what the decoder joins: "fine" and, before it is
   enlarged, "deep".
 
   Attributes:
@@ -79,8 +79,8 @@ class DeepLabV3Plus(nn.Module):
     depth: 18, 34, 50 or 101 for a ResNet, 38 for the wide one.
     backbone: "efficientnet_lite0" to "efficientnet_lite4" instead of them.
     output_stride: 8 or 16; the wide ResNet has 8.
-    width: of the trunk, see `resnet.ResNet`.
-    blocks: of the trunk, too.
+    width: of the backbone, see `resnet.ResNet`.
+    blocks: of the backbone, too.
     features: channels of the pyramid's branches and of the decoder.
     fine_features: channels of the early map in the decoder.
     dropout: see `wide_resnet.WideResNet38`.
@@ -101,7 +101,7 @@ class DeepLabV3Plus(nn.Module):
 
   @nn.compact
   def __call__(self, image, *, train: bool = False):
-    x, maps, early = self._trunk(image, train)
+    x, maps, early = self._backbone(image, train)
     aspp = SpatialPyramid(
         self.features, _RATES[self.output_stride], self.dtype, name="aspp")(
             x, train=train)
@@ -119,7 +119,7 @@ class DeepLabV3Plus(nn.Module):
         name="logits")(x)
     return logits, {**maps, "aspp": aspp, "deep": deep, "fine": fine}
 
-  def _trunk(self, image, train):
+  def _backbone(self, image, train):
     """The last map, all maps by name, and the early one for the decoder."""
     wide = self.depth == 38 and not self.backbone
     if self.output_stride not in ((8,) if wide else _RATES):
@@ -180,7 +180,7 @@ def parameter_groups(module, params):
   """Which learning rate each parameter of a DeepLab gets.
 
   Args:
-    module: `DeepLabV2` or another network whose trunk is named "backbone".
+    module: `DeepLabV2` or another network whose backbone is named "backbone".
     params: its collection "params".
 
   Returns:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 to Lite4, trunk and classifier.
+"""EfficientNet-Lite0 to Lite4, backbone and classifier.
 
 EfficientNet (Tan and Le 2019) without squeeze-and-excitation, with ReLU6 for
 swish; stem, head and the depths of first and last stage are not scaled.
@@ -33,7 +33,7 @@ _STRIDES = (8, 16, 32)
 
 
 class EfficientNetLite(nn.Module):
-  """The trunk: image [N, H, W, 3 or 1] in [-1, 1] -> (last map, maps by name).
+  """The backbone: image [N, H, W, 3 or 1] in [-1, 1] -> (last map, by name).
 
   Maps by name: "level1" to "level5" in the compute dtype, level i of 1 / 2**i
   of the image's size, rounded up, but at least 1 / output_stride. The last map
@@ -45,7 +45,7 @@ class EfficientNetLite(nn.Module):
 
   @nn.compact
   def __call__(self, image, *, train: bool = False):
-    """`train` normalises with batch statistics and updates the running ones."""
+    """`train` normalizes with batch statistics and updates the running ones."""
     if self.variant not in VARIANTS:
       raise ValueError(
           f"EfficientNet-Lite{self.variant}: choose one of {list(VARIANTS)}")
@@ -75,8 +75,9 @@ class EfficientNetLite(nn.Module):
 class Classifier(nn.Module):
   """Image [N, H, W, 3 or 1] in [-1, 1] -> (logits [N, classes], maps by name).
 
-  Logits are float32. The maps are the trunk's and "pooled", the mean [N, 1280]
-  in float32 of the last map widened, of which the logits are a linear function.
+  Logits are float32. The maps are the backbone's and "pooled", the mean
+  [N, 1280] in float32 of the last map widened, of which the logits are a linear
+  function.
 
   Others: see `EfficientNetLite`.
   """

@@ -110,7 +110,7 @@ class FeaturePyramid(nn.Module):
 
 
 class LatentHead(nn.Module):
-  """Strided convolutions down to one cell, then an equalised linear layer."""
+  """Strided convolutions down to one cell, then an equalized linear layer."""
   channels: int
   style_dim: int
   num_convs: int | None = None

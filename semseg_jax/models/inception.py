@@ -22,7 +22,7 @@ _ROW, _COLUMN = (1, 7), (7, 1)  # Kernels of the factorised 7x7 convolutions.
 class InceptionV3(nn.Module):
   """Images [N, H, W, 3 or 1] in [-1, 1] -> (features, logits), float32.
 
-  Images are resized to 299 px (bilinear, half-pixel centres, no
+  Images are resized to 299 px (bilinear, half-pixel centers, no
   antialiasing, as usual for FID in PyTorch). Features [N, 2048] are the
   means of the last maps. Logits [N, 1008] include the bias; the usual
   implementation of the Inception Score leaves it out.

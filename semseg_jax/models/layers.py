@@ -1,6 +1,6 @@
-"""Layers with equalised learning rate (Karras et al. 2018, section 4.1).
+"""Layers with equalized learning rate (Karras et al. 2018, section 4.1).
 
-Parameters are initialised with unit variance and scaled at use, so that every
+Parameters are initialized with unit variance and scaled at use, so that every
 layer sees the same effective step size.
 """
 

@@ -1,4 +1,4 @@
-"""Label maps to W+ latents: GradualStyleEncoder on an IR-SE-50 trunk.
+"""Label maps to W+ latents: GradualStyleEncoder on an IR-SE-50 backbone.
 
 The encoder of pSp (Richardson et al., CVPR 2021, section 3) as Fewshot-SMIS
 uses it: the input has a channel per class, and the latents are offsets from the

@@ -23,7 +23,7 @@ _STAGES = {32: ((1, 1), (2, 1), (2, 1), (2, 1)),
            8: ((1, 1), (2, 1), (1, 2), (1, 4))}
 _EXPANSION = 4  # A bottleneck's output is this times as wide as its middle.
 
-# torchvision's initialiser of ResNets.
+# torchvision's initializer of ResNets.
 he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
@@ -36,7 +36,7 @@ class _Block(nn.Module):
   # the 3x3 one.
   stride_first: bool = False
   frozen_affine: bool = False  # see `torch_layers.BatchNorm`
-  # Initialiser of the convolutions; None for PyTorch's default.
+  # Initializer of the convolutions; None for PyTorch's default.
   kernel_init: Any = None
   dtype: Any = jnp.float32
 
@@ -100,12 +100,12 @@ class ResNet(nn.Module):
   stride_first: bool = False  # see `_Block`
   ceil_pool: bool = False  # the max pool keeps incomplete windows
   frozen_affine: bool = False  # batch norm's scale and bias get no gradient
-  kernel_init: Any = he_fan_out  # initialiser of the convolutions
+  kernel_init: Any = he_fan_out  # initializer of the convolutions
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, image, *, train: bool = False):
-    """`train` normalises with batch statistics and updates the running ones."""
+    """`train` normalizes with batch statistics and updates the running ones."""
     if self.depth not in BLOCKS:
       raise ValueError(
           f"ResNet depth {self.depth}: choose one of {list(BLOCKS)}")

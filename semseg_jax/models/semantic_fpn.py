@@ -1,7 +1,7 @@
 """Semantic FPN: a feature pyramid whose levels are summed at stride 4.
 
 Kirillov et al. 2019, "Panoptic Feature Pyramid Networks", section 3 and figure
-3, on an EfficientNet-Lite trunk.
+3, on an EfficientNet-Lite backbone.
 """
 
 import math
@@ -21,14 +21,14 @@ class SemanticFPN(nn.Module):
   """Image [N, H, W, 3 or 1] in [-1, 1] -> (logits, maps by name).
 
   Logits [N, h, w, num_classes], float32, at stride 4; resize them with
-  `ops.resample.resize_aligned`. Maps by name: the trunk's and "sum", of which
-  the logits are a linear function.
+  `ops.resample.resize_aligned`. Maps by name: the backbone's and "sum", of
+  which the logits are a linear function.
   """
   num_classes: int
-  variant: int = 0  # of the trunk, see `efficientnet_lite.EfficientNetLite`
+  variant: int = 0  # of the backbone, see `efficientnet_lite.EfficientNetLite`
   features: int = 256  # channels of the pyramid
   branch_features: int = 128  # channels of what is summed
-  frozen_statistics: bool = False  # the trunk keeps its batch norm's statistics
+  frozen_statistics: bool = False  # of the backbone's batch norm
   dtype: Any = jnp.float32
 
   @nn.compact

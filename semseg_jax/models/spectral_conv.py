@@ -1,4 +1,4 @@
-"""Convolution under spectral normalisation (Miyato et al. 2018)."""
+"""Convolution under spectral normalization (Miyato et al. 2018)."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class SpectralConv(nn.Module):
   stride: int = 1  # same along both axes
   kernel_size: int = 4  # k; the padding is k // 2
   use_bias: bool = False  # adds a bias after the convolution
-  # Initialiser; matters to the optimiser's relative steps alone.
+  # Initializer; matters to the optimizer's relative steps alone.
   kernel_init: Any = nn.initializers.normal(0.02)
   dtype: Any = jnp.float32
 

@@ -1,7 +1,7 @@
-"""Convolution and batch normalisation with PyTorch's conventions.
+"""Convolution and batch normalization with PyTorch's conventions.
 
 Symmetric padding (JAX's "SAME" pads even maps differently under a stride),
-PyTorch's default initialisation, and running variances that take the unbiased
+PyTorch's default initialization, and running variances that take the unbiased
 batch variance, which flax's own BatchNorm does not.
 """
 
@@ -30,7 +30,7 @@ class Conv(nn.Module):
   # Distance of the taps; if above 1, the stride is 1 and the padding what keeps
   # the map's size.
   dilation: int = 1
-  # Initialiser of the weight; None for PyTorch's default.
+  # Initializer of the weight; None for PyTorch's default.
   kernel_init: Any = None
   dtype: Any = jnp.float32
 
@@ -58,7 +58,7 @@ class Conv(nn.Module):
 
 
 class Dense(nn.Module):
-  """Linear layer on the last axis, with PyTorch's default initialisation."""
+  """Linear layer on the last axis, with PyTorch's default initialization."""
   features: int
   dtype: Any = jnp.float32
 
@@ -72,9 +72,9 @@ class Dense(nn.Module):
 
 
 class BatchNorm(nn.Module):
-  """Batch normalisation over all axes but the last; statistics in float32.
+  """Batch normalization over all axes but the last; statistics in float32.
 
-  Normalises with the biased batch variance in training and with the running
+  Normalizes with the biased batch variance in training and with the running
   statistics otherwise. Collection "batch_stats": mean, var (of the unbiased
   variance) and count, the number of batches seen.
   """
@@ -162,6 +162,6 @@ def _pair(value):
 
 
 def uniform(bound):
-  """Initialiser: uniform in [-bound, bound]."""
+  """Initializer: uniform in [-bound, bound]."""
   return lambda key, shape: jax.random.uniform(
       key, shape, jnp.float32, -bound, bound)

@@ -1,7 +1,7 @@
 """Differentiable augmentation (Zhao et al. 2020, "DiffAugment"), and flips.
 
 Random numbers are separate from their application, so that a training step can
-take them as arguments. Colour acts on the image alone; what moves pixels acts
+take them as arguments. Color acts on the image alone; what moves pixels acts
 on image and label maps alike, so that pairs stay pairs. Each group of changes
 happens to a sample with probability `strength`, which may be traced (adaptive
 augmentation, Karras et al. 2020b).
@@ -75,8 +75,8 @@ def _gated(gate, changed, x):
 
 def _color(rngs, x):
   x = x + (_per_sample(rngs["brightness"]) - 0.5)
-  grey = jnp.mean(x, 3, keepdims=True)
-  x = grey + (x - grey) * (2.0 * _per_sample(rngs["saturation"]))
+  gray = jnp.mean(x, 3, keepdims=True)
+  x = gray + (x - gray) * (2.0 * _per_sample(rngs["saturation"]))
   mean = jnp.mean(x, (1, 2, 3), keepdims=True)
   return mean + (x - mean) * (_per_sample(rngs["contrast"]) + 0.5)
 

@@ -1,6 +1,6 @@
-"""Losses and regularisers of adversarial training.
+"""Losses and regularizers of adversarial training.
 
-Logistic loss and R1 (Mescheder et al. 2018), path-length regularisation
+Logistic loss and R1 (Mescheder et al. 2018), path-length regularization
 (Karras et al. 2020, section 3.2), hinge loss (Lim and Ye 2017) over scales
 (Sauer et al. 2021), patch losses and feature matching (Wang et al. 2018,
 pix2pixHD).

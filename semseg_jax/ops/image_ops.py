@@ -1,4 +1,4 @@
-"""Images: quantisation, colours of labels, overlays and resampling.
+"""Images: quantisation, colors of labels, overlays and resampling.
 
 Each function takes NumPy or JAX arrays and returns the same kind.
 """
@@ -31,7 +31,7 @@ def normalize(image, kind: str):
   """uint8 [..., C] -> float32 as `kind` says.
 
   "unit" is [-1, 1] for any C; the other kinds are those of NORMALIZATIONS and
-  give three channels, of a grey image, too.
+  give three channels, of a gray image, too.
 
   Raises ValueError: unknown kind, or neither one channel nor three.
   """
@@ -71,8 +71,8 @@ def to_label(logits):
   return xp.argmax(logits, axis=-1).astype(xp.int32)
 
 
-def grey(colors: np.ndarray) -> np.ndarray:
-  """uint8 [1, k] of pixels without a class: mid-grey, or one that none has.
+def gray(colors: np.ndarray) -> np.ndarray:
+  """uint8 [1, k] of pixels without a class: mid-gray, or one that none has.
 
   Args:
     colors: uint8 [C, k], of the classes.
@@ -90,17 +90,17 @@ def colorize(label, colors):
     colors: C rows of k bytes, one per class.
 
   Returns [..., H, W, k] uint8; labels outside [0, C), such as ignored pixels,
-  are of the `grey` that no class has.
+  are of the `gray` that no class has.
   """
   xp = namespace(label)
   table = np.asarray(colors, np.uint8)
-  table = xp.asarray(np.concatenate([table, grey(table)]))
+  table = xp.asarray(np.concatenate([table, gray(table)]))
   inside = (label >= 0) & (label < len(colors))
   return table[xp.where(inside, label, len(colors))]
 
 
 def overlay(image, color):
-  """Mean of a uint8 image [..., C or 1] and a colour map, uint8."""
+  """Mean of a uint8 image [..., C or 1] and a color map, uint8."""
   xp = namespace(image, color)
   mixed = 0.5 * image.astype(xp.float32) + 0.5 * color
   return (mixed + 0.5).astype(xp.uint8)

@@ -13,7 +13,7 @@ from semseg_jax.ops import conv
 
 
 def modulated_conv(x, kernel, style, *, up=False, down=False, demodulate=True):
-  """Convolves with an equalised kernel scaled per sample and input channel.
+  """Convolves with an equalized kernel scaled per sample and input channel.
 
   Args:
     x: [N, H, W, Ci]; its dtype is the compute dtype.

@@ -1,4 +1,4 @@
-"""Regulariser and normalisation of noise maps (StyleGAN2, appendix D).
+"""Regularizer and normalization of noise maps (StyleGAN2, appendix D).
 
 A noise tuple holds one [N or 1, h, w, 1] map per styled convolution.
 """

@@ -20,7 +20,7 @@ def upfirdn2d(x, taps, *, up=1, down=1, pad=(0, 0)):
   Args:
     x: [N, H, W, C], any floating dtype.
     taps: [k] (used along both axes) or [kh, kw]; applied as a true
-      convolution (flipped), without normalisation.
+      convolution (flipped), without normalization.
     up: zeros are inserted after every sample so that H becomes H * up.
     down: every `down`-th sample stays.
     pad: (before, after) for both axes or ((top, bottom), (left, right));
@@ -54,7 +54,7 @@ def upfirdn2d(x, taps, *, up=1, down=1, pad=(0, 0)):
 
 
 def blur(x, pad, *, gain=1.0, stride=1):
-  """Filters with the normalised [1, 3, 3, 1] along both axes.
+  """Filters with the normalized [1, 3, 3, 1] along both axes.
 
   Args:
     x: [N, H, W, C].
@@ -92,7 +92,7 @@ def average_downsample(x):
 
 
 def resize_aligned(x, size):
-  """Bilinear resizing with the corners' centres aligned.
+  """Bilinear resizing with the corners' centers aligned.
 
   Output i of n reads position i * (m - 1) / (n - 1) of m cells, as PyTorch does
   with align_corners=True. Two matrix products, in full precision everywhere.

@@ -76,7 +76,7 @@ def scale_to_range(image, span=None):
   """
   image = image.astype(jnp.float32)
   low, own = value_range(image)
-  # A batch of one colour has no range: it becomes 0.
+  # A batch of one color has no range: it becomes 0.
   return (image - low) / jnp.maximum(own if span is None else span, 1e-12)
 
 

@@ -15,7 +15,7 @@ class Chip(NamedTuple):
   flops: float
   memory: float  # bytes of HBM
   bandwidth: float  # bytes/s to HBM
-  interconnect: float  # bytes/s to all neighbours together (ICI), one direction
+  interconnect: float  # bytes/s to all neighbors together (ICI), one direction
 
 
 # Cloud TPU documentation, system architecture pages, read in 2026.

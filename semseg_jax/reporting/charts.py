@@ -57,7 +57,7 @@ def lines(curves: Mapping[str, Curve], *, across: str = "step") -> str:
 
 
 def scatter(points: Mapping[str, Curve], *, across: str, up: str) -> str:
-  """A dot for each point, a colour for each name."""
+  """A dot for each point, a color for each name."""
   with _axes() as (figure, axes):
     for name, (x, y) in points.items():
       axes.scatter(x, y, s=14, alpha=0.65, linewidths=0, label=name)

@@ -33,7 +33,7 @@ def photo(image: np.ndarray, *, side: int = _SIDE) -> str:
 
 def label(label: np.ndarray, colors: np.ndarray, *,
           ignore_index: int = 255) -> str:
-  """A label map [H, W] in its classes' colours as a data URI."""
+  """A label map [H, W] in its classes' colors as a data URI."""
   palette = np.zeros((256, 3), np.uint8)
   palette[:len(colors)] = colors
   palette[ignore_index] = _IGNORED
@@ -42,7 +42,7 @@ def label(label: np.ndarray, colors: np.ndarray, *,
 
 def errors(truth: np.ndarray, predicted: np.ndarray, *,
            ignore_index: int) -> str:
-  """Wrong pixels in red, right ones transparent, pixels not scored in grey."""
+  """Wrong pixels in red, right ones transparent, pixels not scored in gray."""
   kinds = (truth != predicted).astype(np.uint8)
   kinds[truth == ignore_index] = 2
   palette = np.zeros((256, 3), np.uint8)

@@ -3,7 +3,7 @@
 A toy run computes next to nothing: its time is imports, tracing and
 compilation. So the command lines of a table are read as a shell would and
 called here, one after the other, programs are compiled without LLVM's
-optimiser, and what is the same at toy size is done once: runs (their label
+optimizer, and what is the same at toy size is done once: runs (their label
 counts are all those of the toy data) and stages.
 """
 
@@ -43,7 +43,7 @@ def run(tables: Sequence[definition.Table], folders: runs.Folders, call: Call
 
   Returns what was rendered, and what could not be run.
   """
-  # Without LLVM's optimiser it takes longer to keep a program than to compile
+  # Without LLVM's optimizer it takes longer to keep a program than to compile
   # it; and nobody reads where its operations come from.
   jax.config.update("jax_enable_compilation_cache", False)
   jax.config.update("jax_traceback_in_locations_limit", 0)

@@ -20,7 +20,7 @@ _CLASSES = 10  # as many as a table scores
 
 def folder(path: pathlib.Path, *, classes: Sequence[str], channels: int,
            splits: Sequence[str]) -> pathlib.Path:
-  """Writes a small random data set; classes are colours with noise.
+  """Writes a small random data set; classes are colors with noise.
 
   Args:
     path: where; made if absent.

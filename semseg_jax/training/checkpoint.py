@@ -319,7 +319,7 @@ def _check_match(folder, saved, abstract) -> None:
       k: v for k, v in ocp.tree.to_flat_dict(abstract, sep="/").items()
       if hasattr(v, "shape")}
   shown = lambda x: "absent" if x is None else str(x)
-  # Parameters before the optimiser's copies of them, which lie deeper.
+  # Parameters before the optimizer's copies of them, which lie deeper.
   for name in sorted(saved.keys() | wanted.keys(),
                      key=lambda k: (k.count("/"), k)):
     there, leaf = saved.get(name), wanted.get(name)

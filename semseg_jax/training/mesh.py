@@ -105,7 +105,7 @@ def state_shardings(state, mesh: Mesh, kind: str):
     kind: "replicated": every device holds all of it; "fsdp": every leaf of
       MIN_SPLIT numbers or more is split along its longest axis that the
       devices divide, the last of several. Parameters, their average and the
-      optimiser's moments alike; XLA gathers what a computation needs.
+      optimizer's moments alike; XLA gathers what a computation needs.
 
   Returns the same pytree of shardings; ValueError for another `kind`.
   """

@@ -2,7 +2,7 @@
 
 Gradients and auxiliary results are means over the parts: exactly those of the
 whole batch where the loss is a mean of terms that each depend on one image.
-What is computed over a batch (batch normalisation, a mean over valid pixels) is
+What is computed over a batch (batch normalization, a mean over valid pixels) is
 computed over a part instead.
 
 Part k takes the images k, k + parts, k + 2 parts, ...: every device has as many

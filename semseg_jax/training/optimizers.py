@@ -1,4 +1,4 @@
-"""Optimisers: Ranger, SGD by groups, Adam under lazy regularisation, clipping.
+"""Optimizers: Ranger, SGD by groups, Adam under lazy regularization, clipping.
 
 Ranger is rectified Adam (Liu et al., "On the Variance of the Adaptive Learning
 Rate and Beyond") with gradient centralisation (Yong et al.) inside Lookahead
@@ -101,8 +101,8 @@ def ranger(learning_rate: float | optax.Schedule, *,
     # is the first moment itself: what is added to it stays.
     mu = jax.tree.map(lambda m, d: jnp.where(adaptive, m, d), mu, directions)
     fast = jax.tree.map(lambda p, d: p - size * d, params, directions)
-    # The slow weights start where this optimiser first saw the parameters:
-    # another optimiser may have moved them since `init`.
+    # The slow weights start where this optimizer first saw the parameters:
+    # another optimizer may have moved them since `init`.
     slow = jax.tree.map(lambda p, s: jnp.where(first, p, s), params,
                         state.slow)
     slow = jax.tree.map(
@@ -117,7 +117,7 @@ def ranger(learning_rate: float | optax.Schedule, *,
 
 def lazy_adam(learning_rate: float | optax.Schedule, betas: tuple[float, float],
               ratio: float) -> optax.GradientTransformation:
-  """Adam for a network regularised lazily every k steps; ratio = k / (k + 1).
+  """Adam for a network regularized lazily every k steps; ratio = k / (k + 1).
 
   Learning rate times `ratio` and betas to its power make k + 1 updates in k
   steps act like k (StyleGAN2, appendix B).
@@ -154,7 +154,7 @@ def sgd(learning_rate: float | optax.Schedule, *, momentum: float = 0.9,
     weight_decay: added to the gradient, times the parameter.
     factors: tree of numbers like the parameters, or a function that gives it
       for them: the rate's factor; 0 leaves a parameter as it is. None: 1.
-    repeats: the same of counts: how often a parameter stands in the optimiser's
+    repeats: the same of counts: how often a parameter stands in the optimizer's
       list. Old PyTorch (0.4) updates it that often, decaying into the same
       gradient again (s4GAN's official code trains so). None: 1.
     fresh_gradient: with `repeats`, as recent PyTorch: each time decay is added

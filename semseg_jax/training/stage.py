@@ -12,7 +12,7 @@ class Stage(NamedTuple):
   """What the loop needs to train one thing; made by a method's `make(config)`.
 
   Attributes:
-    steps: number of optimisation steps; 0 for a stage that only computes.
+    steps: number of optimization steps; 0 for a stage that only computes.
     load_frozen: () -> pytree of arrays that training reads and never changes
       (a trained generator, a perceptual network); may raise a clear error.
     init: (key, frozen) -> State, a `flax.struct` pytree of arrays only with an

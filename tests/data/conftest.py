@@ -42,13 +42,13 @@ class Download:
     return path
 
   def image(self, path, shape=(24, 32), seed=0, **options):
-    """Random gray (two numbers) or coloured pixels, 8 bits a channel."""
+    """Random gray (two numbers) or colored pixels, 8 bits a channel."""
     shape = shape if len(shape) == 3 else (*shape, 3)
     pixels = np.random.default_rng(seed).integers(0, 255, shape, np.uint8)
     self.save(path, pixels[..., 0] if shape[2] == 1 else pixels, **options)
 
   def save(self, path, array, palette=None, **options):
-    """An array of any depth; `palette` colours make it a palette image."""
+    """An array of any depth; `palette` colors make it a palette image."""
     image = Image.fromarray(np.asarray(array))
     if palette is not None:
       image.putpalette(np.asarray(palette, np.uint8).ravel().tolist())

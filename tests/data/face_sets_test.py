@@ -83,7 +83,7 @@ def test_metfaces_masks_by_index_palette_or_colour(download):
   assert test.ids == ("00000-00", "00001-00", "00002-00")
   for i in range(3):
     assert test[i]["label"][16::32, 48].tolist() == list(range(8))
-  assert test[2]["label"][16, 16] == 255  # no class's colour
+  assert test[2]["label"][16, 16] == 255  # no class's color
   download.save("masks/00003-00.png", np.full((8, 8), 8, np.uint8))
   download.fails("metfaces", "00003-00.png", "class index 8")
 

@@ -190,7 +190,7 @@ WHITE_FIRST = ((255,) * 3, (0,) * 3)
 
 
 @pytest.mark.parametrize(("drawn", "colors", "values", "label"), [
-    ([0, 1], WHITE_FIRST, None, [0, 1]),  # 1 is no colour
+    ([0, 1], WHITE_FIRST, None, [0, 1]),  # 1 is no color
     ([0, 255], WHITE_FIRST, None, [1, 0]),
     ([255, 255], WHITE_FIRST, None, [0, 0]),
     ([0, 0], WHITE_FIRST, None, "0 is 'a' as an index.*is 'b' in classes.json"),

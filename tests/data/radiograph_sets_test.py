@@ -96,7 +96,7 @@ def test_montgomery_of_8_and_16_bits(download):
   test = download.load("montgomery").splits["test"]
   assert test.ids == ("MCUCXR_0000_0", "MCUCXR_0001_1", "MCUCXR_0002_0")
   assert [test[i]["label"].mean() for i in range(3)] == [1, 0, 0]
-  # Equalisation leaves nothing of the depth: gamma 0.5 of an even spread.
+  # Equalization leaves nothing of the depth: gamma 0.5 of an even spread.
   for i in range(3):
     assert test[i]["image"].mean() == pytest.approx(255 * 2 / 3, rel=0.1)
   plain = download.load("montgomery/plain").splits["test"]

@@ -44,7 +44,7 @@ def test_toy_faces_has_all_parts(split):
 
 
 def test_toy_faces_label_is_the_same_at_every_size():
-  """Half the size is every second centre's neighbourhood: few pixels change."""
+  """Half the size is every second centre's neighborhood: few pixels change."""
   small = datasets.load("toy_faces", size=32).splits["val"]
   large = datasets.load("toy_faces", size=128).splits["val"]
   for i in range(5):

@@ -30,7 +30,7 @@ _TRAIN, _VAL = ("2007_000032", "2007_000039"), ("2007_000033", "2008_000002")
 
 
 def _voc_mask(value):
-  """Palette indices whose colours say nothing, with VOC's border."""
+  """Palette indices whose colors say nothing, with VOC's border."""
   mask = np.full((20, 30), value, np.uint8)
   mask[0] = 255
   return mask

@@ -23,6 +23,11 @@ AVOIDED = {
     r"the release|releases": "the official code",
     r"hyperthreads?": "cores",
     r"spec \d": "the paper's section",
+    # American spelling; the key 'colours' of classes.json stays.
+    r"(?<!['\"_])(colour|neighbour|favour|behaviour|grey)\w*":
+        "color, neighbor, gray ...",
+    r"(optimis|regularis|normalis|equalis|initialis|recognis)[aei]\w*":
+        "optimize, regularize ...",
 }
 # Words of which no name is made: in identifiers, whole or as a part, and in the
 # code of the documentation.

@@ -6,7 +6,7 @@ from semseg_jax.evaluation import plots
 
 
 def _pixels(image, index):
-  """Where an image has exactly the colour of curve `index`."""
+  """Where an image has exactly the color of curve `index`."""
   color = np.round(255 * np.array(colors.to_rgb(plots.COLORS[index])))
   return (image == color).all(-1)
 

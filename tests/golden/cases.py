@@ -223,7 +223,7 @@ def one_hot_nchw(labels, num_classes: int) -> np.ndarray:
 
 
 def class_features(tag, labels, channels, num_classes, mix=1.0, noise=1.0):
-  """float32 [N, C, H, W]: mix * the class's centre + noise * white noise."""
+  """float32 [N, C, H, W]: mix * the class's center + noise * white noise."""
   centres = class_centres(tag, num_classes, channels)
   white = rng_for(tag + "/white").standard_normal(
       (labels.shape[0], channels) + labels.shape[1:], dtype=np.float32)

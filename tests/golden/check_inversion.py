@@ -11,7 +11,7 @@ from semseg_jax.cpu import target as platform
 from semseg_jax.models import stylegan2
 from semseg_jax.ops import image_ops
 
-# Only the faces' colours are known to the original's viewer.
+# Only the faces' colors are known to the original's viewer.
 _COLORS = (
     (0, 0, 0), (0, 0, 205), (132, 112, 255), (25, 25, 112), (187, 255, 255),
     (102, 205, 170), (227, 207, 87), (142, 142, 56))

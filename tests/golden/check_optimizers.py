@@ -1,4 +1,4 @@
-"""Golden checks of the optimisers: Ranger alone and two taking turns."""
+"""Golden checks of the optimizers: Ranger alone and two taking turns."""
 
 import re
 

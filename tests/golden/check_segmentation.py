@@ -13,7 +13,7 @@ from semseg_jax.ops import schedules
 from semseg_jax.ops import scores
 from semseg_jax.ops import segmentation_losses as losses
 
-# The faces' colours, in the order of the classes (spec of the cases).
+# The faces' colors, in the order of the classes (spec of the cases).
 _COLORS = (
     (0, 0, 0), (0, 0, 205), (132, 112, 255), (25, 25, 112), (187, 255, 255),
     (102, 205, 170), (227, 207, 87), (142, 142, 56))

@@ -1,4 +1,4 @@
-"""Golden checks of s4GAN + MLMT: losses, steps, optimiser, fusion, schedules.
+"""Golden checks of s4GAN + MLMT: losses, steps, optimizer, fusion, schedules.
 
 The tiny networks of the recorded steps are written out here, as the manifests
 describe them; losses, steps and updates are the product's.

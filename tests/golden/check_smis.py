@@ -161,7 +161,7 @@ def _annotation_features(case, annotation):
 
 
 def _centres(text):
-  """The centres of classes, [C, D], that the text names."""
+  """The centers of classes, [C, D], that the text names."""
   tag, classes, channels = re.search(
       r"rng_for\('([^']+)/centres'\)\.standard_normal\(\((\d+), (\d+)\)",
       text).groups()

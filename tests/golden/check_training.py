@@ -114,7 +114,7 @@ def gan_steps(case):
                        for i in range(count))}
 
   log, sums = [], []
-  # The original logs zeros before the first regularisation.
+  # The original logs zeros before the first regularization.
   values = dict.fromkeys(("dr/r1", "dm/r1", "g/path", "g/path_length"), 0.0)
   for i in range(s["start_iter"], s["iter"]):
     batch = {
@@ -215,7 +215,7 @@ def encoder_steps(case):
       "lpips/vgg", {**case.state_dict("vgg"), **case.state_dict("lin")})
   config = base_config(s, generator)
   # The recorded process was not the first one, which alone leaves training
-  # mode: batch normalisation behaves as the paper says.
+  # mode: batch normalization behaves as the paper says.
   config.match_official = False
   batch_size = len(case.inputs[f"it{s['start_iter']}_img"])
   config.encoder.update(

@@ -1,4 +1,4 @@
-"""Segmentation networks and trunks from state dicts of every published form."""
+"""Segmentation networks, backbones: state dicts of all published forms."""
 
 import flax.traverse_util
 import jax
@@ -159,8 +159,8 @@ def test_start_from_a_classifier(name, module, keeps):
   variables = jax.tree.map(lambda x: x + 1, variables)
   got = initial.copy_agreeing(variables, source)
   for collection in ("params", "batch_stats"):
-    trunk = source[collection].get("backbone", source[collection])
-    _assert_same(got[collection]["backbone"], trunk)
+    backbone = source[collection].get("backbone", source[collection])
+    _assert_same(got[collection]["backbone"], backbone)
   _assert_same(got["params"][keeps], variables["params"][keeps])
   _assert_same(jax.tree.map(np.shape, got), jax.tree.map(np.shape, variables))
 
@@ -178,9 +178,9 @@ def test_start_from_a_segmentation_network():
 
 @pytest.mark.parametrize("options", [
     dict(depth=101, width=2), dict(depth=50, width=3), dict(depth=18, width=2)])
-def test_another_trunk_is_an_error(options):
+def test_another_backbone_is_an_error(options):
   _, _, source = _entries("resnet50")
   variables = _variables(deeplab.DeepLabV2(5, **options), 1)
-  with pytest.raises(ValueError, match="its trunk .* has "
+  with pytest.raises(ValueError, match="its backbone .* has "
                      "shape .*same depth"):
     initial.copy_agreeing(variables, source)

@@ -1,4 +1,4 @@
-"""Pretrained trunks in the stages that train a segmenter or a classifier."""
+"""Pretrained backbones in the stages that train a segmenter or a classifier."""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ def weights():
     pytest.skip(str(e))
 
 
-def _trunks(variables):
+def _backbones(variables):
   return {kind: tree["backbone"] for kind, tree in variables.items()}
 
 
@@ -43,8 +43,8 @@ def test_segmenter_starts_from_imagenet(weights, network):
   variables = segmenter.init(
       segmenter.build(config), jax.random.key(0), (32, 32), 3,
       segmenter.initial(config))
-  jax.tree.map(np.testing.assert_array_equal, _trunks(variables),
-               _trunks(weights))
+  jax.tree.map(np.testing.assert_array_equal, _backbones(variables),
+               _backbones(weights))
 
 
 def test_classifier_starts_from_imagenet_but_for_its_classes(weights):
@@ -85,7 +85,7 @@ def test_classifier_refuses_other_normalisation():
 
 @pytest.mark.parametrize(
     "stage", ["supervised", "mean_teacher", "s4gan", "adv_ssl"])
-def test_a_trunks_rate_is_refused_without_a_trunk(tmp_path, stage):
+def test_a_backbones_rate_is_refused_without_a_backbone(tmp_path, stage):
   plain = {"segmenter.network": "unet", "segmenter.backbone": "",
            "segmenter.backbone_factor": 0.3, f"{stage}.optimizer": "adamw"}
   segmenter.build(_config(**plain))  # a former run's can still be read

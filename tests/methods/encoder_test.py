@@ -1,4 +1,4 @@
-"""The encoder's two optimisers, batch normalisation and perceptual distance."""
+"""The encoder's two optimizers, batch normalization and perceptual distance."""
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,7 @@ def test_each_stream_has_its_own_optimiser(fpn, toy_batch):
   jax.tree.map(np.testing.assert_array_equal, second.optimizers["unlabeled"],
                first.optimizers["unlabeled"])
   assert metrics["labeled/cross_entropy"] > 0
-  # Batch normalisation saw both streams.
+  # Batch normalization saw both streams.
   for a, b in ((state, first), (first, second)):
     assert (a.encoder["batch_stats"]["fpn"]["stem_bn"]["mean"]
             != b.encoder["batch_stats"]["fpn"]["stem_bn"]["mean"]).any()

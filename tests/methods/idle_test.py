@@ -45,7 +45,7 @@ def _flat(block, prefix=""):
     ("labels.heads", {}, None),
     ("labels.heads", {"labels.head": "branch"}, "labels.head='fitted'"),
     ("inversion.mean_distance_weight", {}, "start='mean'"),
-    ("supervised.head_factor", {"supervised.optimizer": "sgd"}, "trunk"),
+    ("supervised.head_factor", {"supervised.optimizer": "sgd"}, "backbone"),
     ("segmenter.backbone_factor", {}, None),
     ("segmenter.backbone_factor", {"supervised.optimizer": "sgd"}, "adamw"),
     ("supervised.synthetic", {"stages": ("supervised",)}, None),

@@ -18,7 +18,7 @@ RATE, DECAY, WEIGHT, RAMPUP, STEPS = 0.5, 0.01, 3.0, 2, 10
 
 
 class Pixelwise(nn.Module):
-  """A linear classifier of colours."""
+  """A linear classifier of colors."""
 
   classes: int
 

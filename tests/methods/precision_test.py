@@ -58,7 +58,7 @@ def test_loss_curves_agree(
     config = toy_config(dtype=dtype)
     curves[dtype], state, metrics = train(
         module, config, toy_batch(config), steps)
-    # Parameters, moments, statistics of normalisation and losses.
+    # Parameters, moments, statistics of normalization and losses.
     assert_float32((state, metrics))
   for name in names:
     full, half = (curves[d][name] for d in ("float32", "bfloat16"))

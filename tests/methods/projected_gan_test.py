@@ -57,7 +57,7 @@ def make(config):
 
 
 def draw(stage):
-  """A random first state; compiling the initialisers would take longer."""
+  """A random first state; compiling the initializers would take longer."""
   shapes = jax.eval_shape(stage.init, jax.random.key(0), None)
   rng = np.random.default_rng(0)
   zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)

@@ -37,7 +37,7 @@ def toy(**changes):
 
 
 def toy_batch(seed=0, n=4, size=32):
-  """Bands of colour whose label is their colour, so that there is a way."""
+  """Bands of color whose label is their color, so that there is a way."""
   rng = np.random.default_rng(seed)
 
   def pair():
@@ -153,7 +153,7 @@ def test_self_training_starts_late(adversarial_run, name):
 
 
 class Dense(nn.Module):
-  """A classifier of mean colours, for speed."""
+  """A classifier of mean colors, for speed."""
 
   classes: int = CLASSES
 
@@ -250,7 +250,7 @@ def test_a_unet_of_two_classes_has_no_channel_for_each(module):
 
 @pytest.mark.parametrize(("module", "part"), [
     (supervised, "network"), (mean_teacher, "teacher")])
-def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path, module, part):
+def test_mlmt_starts_from_the_backbone_of_a_segmenter(tmp_path, module, part):
   name = module.__name__.rpartition(".")[2]
   config = toy(**{"data.num_classes": 10, "mlmt.start": name})
   stage = mlmt.make(config, tmp_path)
@@ -265,7 +265,7 @@ def test_mlmt_starts_from_the_trunk_of_a_segmenter(tmp_path, module, part):
     jax.tree.map(np.testing.assert_array_equal,
                  state.student[kind]["backbone"],
                  trained[kind]["backbone"])
-  config.mlmt.weights = "trunk.safetensors"
+  config.mlmt.weights = "backbone.safetensors"
   with pytest.raises(ValueError, match="config.mlmt.start"):
     mlmt.make(config, tmp_path).load_frozen()
 
@@ -310,7 +310,7 @@ def test_interrupted_run_equals_a_whole_one(make, tmp_path):
   jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
 
-def test_official_trunk_is_listed_three_and_four_times():
+def test_official_backbone_is_listed_three_and_four_times():
   config = toy(match_official=True)
   module = segmenter.build(config)
   params = jax.eval_shape(lambda: segmenter.init(

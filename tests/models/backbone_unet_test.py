@@ -1,4 +1,4 @@
-"""Segmentation networks on an EfficientNet-Lite trunk."""
+"""Segmentation networks on an EfficientNet-Lite backbone."""
 
 import jax
 import jax.numpy as jnp

@@ -12,7 +12,7 @@ KEY = jax.random.key(0)
 
 
 def random_variables(module, *args, **kwargs):
-  """Random variables; compiling the initialisers would take longer."""
+  """Random variables; compiling the initializers would take longer."""
   shapes = jax.eval_shape(lambda: module.init(KEY, *args, **kwargs))
   rng = np.random.default_rng(0)
   return jax.tree.map(

@@ -44,18 +44,18 @@ def test_levels_halve_and_round_up():
 
 
 @pytest.fixture(scope="module")
-def trunk():
-  """A trunk's variables and an image."""
+def backbone():
+  """A backbone's variables and an image."""
   module = efficientnet_lite.EfficientNetLite()
   image = jax.random.uniform(jax.random.key(0), (1, 64, 64, 1))
   return jax.jit(module.init)(jax.random.key(1), image), image
 
 
 @pytest.mark.parametrize("stride", [8, 16])
-def test_dilated_trunk_has_the_strided_ones_values_between_others(
-    trunk, stride):
+def test_dilated_backbone_has_the_strided_ones_values_between_others(
+    backbone, stride):
   """Dilation answers a left-out stride up to the last of each cell."""
-  variables, image = trunk
+  variables, image = backbone
   dilated = efficientnet_lite.EfficientNetLite(output_stride=stride)
   last, _ = jax.jit(dilated.apply)(variables, image)
   assert last.shape == (1, 64 // stride, 64 // stride, 320)
@@ -66,8 +66,8 @@ def test_dilated_trunk_has_the_strided_ones_values_between_others(
       last[:, step - 1::step, step - 1::step], strided, rtol=1e-3, atol=1e-5)
 
 
-def test_grey_images_are_repeated(trunk):
-  variables, grey = trunk
+def test_grey_images_are_repeated(backbone):
+  variables, grey = backbone
   apply = jax.jit(efficientnet_lite.EfficientNetLite().apply)
   np.testing.assert_array_equal(
       apply(variables, grey)[0], apply(variables, jnp.repeat(grey, 3, -1))[0])

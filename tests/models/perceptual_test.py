@@ -1,4 +1,4 @@
-"""LPIPS: properties of a distance, cached features, grey images."""
+"""LPIPS: properties of a distance, cached features, gray images."""
 
 import jax
 import jax.numpy as jnp

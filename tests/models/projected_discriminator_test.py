@@ -20,7 +20,7 @@ def maps(n=4, size=32, scale=projected.EFFICIENTNET_RMS, seed=0):
 
 
 def draw(module, *args, **kwargs):
-  """Random variables; compiling the initialisers would take longer."""
+  """Random variables; compiling the initializers would take longer."""
   shapes = jax.eval_shape(lambda: module.init(KEY, *args, **kwargs))
   rng = np.random.default_rng(0)
   return jax.tree.map(

@@ -78,7 +78,7 @@ def test_cutout_empties_a_box():
 
 
 def test_color_by_its_formulas():
-  # Contrast keeps the mean, brightness moves it, saturation keeps the grey.
+  # Contrast keeps the mean, brightness moves it, saturation keeps the gray.
   out = apply(("color",))
   np.testing.assert_allclose(
       out.mean((1, 2, 3)),

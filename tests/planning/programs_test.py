@@ -72,7 +72,7 @@ def test_loops_over_microbatches_count_as_often_as_they_run(config, mesh):
   parts.gan.update(batch_size=8)
   parts.num_microbatches = 4
   d, *_, ema = programs.training(parts, "gan", mesh)
-  assert 3 < d.repeats() < 4.01  # all of it but the optimiser's step
+  assert 3 < d.repeats() < 4.01  # all of it but the optimizer's step
   assert ema.repeats() == 1  # no loop
 
 

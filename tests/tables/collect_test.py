@@ -81,10 +81,10 @@ def test_a_run_counts_once_in_a_cell(filled):
 
 
 def test_rows_say_what_is_pretrained(filled):
-  def with_trunk(run):
+  def with_backbone(run):
     return config_of(run) | {"segmenter": {"backbone": "net", "weights": ""}}
 
-  results = collect.results(filled[0], with_trunk, filled[1] / "none")
+  results = collect.results(filled[0], with_backbone, filled[1] / "none")
   assert results.pretrained == ("ImageNet net", "", None, None)
   lines = render.markdown(results).splitlines()
   cells = [line.split("|")[3].strip() for line in lines[:6]]

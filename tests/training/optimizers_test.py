@@ -45,7 +45,7 @@ def test_centralization_keeps_the_output_axis():
 
 
 def test_slow_weights_start_at_the_first_update():
-  # As with two optimisers on the same parameters.
+  # As with two optimizers on the same parameters.
   tx = optimizers.ranger(0.1, lookahead_steps=1, lookahead_rate=0.0)
   state = tx.init(jnp.zeros(3))
   moved_by_another = jnp.ones(3)

@@ -59,14 +59,14 @@ class Canvas:
     self.fill(polygon_region(polygons, self.height, self.width), label)
 
   def box(self, left, top, right, bottom, label: str):
-    """A rectangle in continuous coordinates: pixel centres that it holds."""
+    """A rectangle in continuous coordinates: pixel centers that it holds."""
     x = np.arange(self.width) + 0.5
     y = np.arange(self.height) + 0.5
     self.fill(((y >= top) & (y < bottom))[:, None]
               & ((x >= left) & (x < right))[None], label)
 
   def ellipse(self, x, y, rx, ry, label: str):
-    """Pixel centres within an ellipse in continuous coordinates."""
+    """Pixel centers within an ellipse in continuous coordinates."""
     xs = (np.arange(self.width) + 0.5 - x)[None] / max(rx, 1e-9)
     ys = (np.arange(self.height) + 0.5 - y)[:, None] / max(ry, 1e-9)
     self.fill(xs * xs + ys * ys <= 1, label)

@@ -1,4 +1,4 @@
-"""PASCAL VOC-style exports: masks in VOC's colours, or XML of an image each.
+"""PASCAL VOC-style exports: masks in VOC's colors, or XML of an image each.
 
   JPEGImages/<id>.jpg  SegmentationClass/<id>.png  labelmap.txt
   ImageSets/Segmentation/{train,val,test}.txt
@@ -26,7 +26,7 @@ def recognises(root) -> bool:
 
 
 def label_map(path: pathlib.Path) -> dict[str, tuple[int, int, int]]:
-  """{class: colour} of CVAT's labelmap.txt (name:r,g,b:parts:actions)."""
+  """{class: color} of CVAT's labelmap.txt (name:r,g,b:parts:actions)."""
   colors = {}
   try:
     lines = path.read_text(encoding="utf-8-sig").splitlines()

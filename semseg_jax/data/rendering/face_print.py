@@ -1,4 +1,4 @@
-"""The out-of-domain look of a face: a hand-coloured print.
+"""The out-of-domain look of a face: a hand-colored print.
 
 Flat inks in unnatural tones, dark outlines, hatching or dots for shade and a
 patterned ground; the geometry and the classes are those of `face_photo`.

@@ -11,7 +11,7 @@ import numpy as np
 
 @functools.lru_cache(maxsize=8)
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-  """Pixel centres (x, y), each [size, size]; read only."""
+  """Pixel centers (x, y), each [size, size]; read only."""
   c = ((np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1)
   y, x = np.meshgrid(c, c, indexing="ij")
   return x, y
@@ -107,7 +107,7 @@ def paint(canvas, alpha, color):
 
 
 def tint(color, shade):
-  """A colour [3] under a shade [S, S]: [3, S, S]."""
+  """A color [3] under a shade [S, S]: [3, S, S]."""
   return color[:, None, None] * shade
 
 
@@ -124,6 +124,6 @@ def to_uint8(canvas):
 
 
 def hsv(h, s, v):
-  """One colour, all in [0, 1] (the hue wraps) -> float32 [3] RGB."""
+  """One color, all in [0, 1] (the hue wraps) -> float32 [3] RGB."""
   k = (np.array([5, 3, 1]) + (h % 1) * 6) % 6
   return (v - v * s * np.clip(np.minimum(k, 4 - k), 0, 1)).astype(np.float32)

@@ -2,8 +2,8 @@
 
 Each function takes coordinates in which the thing fills about [-1, 1] and a
 random generator for its proportions, and returns layers (distance, tone) from
-back to front. A tone is an index into the colours the scene picks for the
-thing, so that no class is known by its colour; -1 is a dark tone.
+back to front. A tone is an index into the colors the scene picks for the
+thing, so that no class is known by its color; -1 is a dark tone.
 """
 
 import numpy as np

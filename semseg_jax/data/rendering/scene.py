@@ -1,6 +1,6 @@
 """A rendered scene: several things on a cluttered ground, some half hidden.
 
-Colours, light and texture are sampled anew for every image, so that only the
+Colors, light and texture are sampled anew for every image, so that only the
 shape tells a class; most classes are absent from most images.
 """
 
@@ -137,7 +137,7 @@ def _shifted(mask, dy, dx):
 
 
 def _ground(rng, size):
-  """Sky above a bumpy horizon, textured ground below, both of any colour."""
+  """Sky above a bumpy horizon, textured ground below, both of any color."""
   x, y = fields.grid(size)
   sky_a, sky_b, low_a, low_b = (
       fields.hsv(rng.random(), rng.uniform(0.05, 0.6), rng.uniform(0.2, 0.95))

@@ -1,11 +1,11 @@
 """`camvid`: road scenes, 11 classes, for semi-supervised segmentation.
 
 The pack: the layout of `folder` with splits `train` and `val`; frames are
-neighbours in videos, so `val` is easier than another drive would be.
+neighbors in videos, so `val` is easier than another drive would be.
 
 Variant "original", the database's own download at 960 x 720:
 
-  701_StillsRaw_full/<id>.png    LabeledApproved_full/<id>_L.png (colours)
+  701_StillsRaw_full/<id>.png    LabeledApproved_full/<id>_L.png (colors)
   label_colors.txt               "<r> <g> <b> <name>", 32 classes
 
 merged into the same 11 classes; `train` and `val` as in the pack (367 and 101,
@@ -24,7 +24,7 @@ from semseg_jax.data import store
 from semseg_jax.data.sets import folder
 
 VARIANTS = ("original",)
-# class -> (colour, the original's names); what is not named is ignored.
+# class -> (color, the original's names); what is not named is ignored.
 CLASSES = {
     "sky": ((128, 128, 128), "Sky"),
     "building": ((128, 0, 0), "Archway Bridge Building Tunnel Wall"),
@@ -83,7 +83,7 @@ def _original(data_dir, cache_dir):
 
 
 def _colors(path, ignore):
-  """The original's colours, uint8 [N, 3], and its classes, uint8 [N + 1]."""
+  """The original's colors, uint8 [N, 3], and its classes, uint8 [N + 1]."""
   merged = {name: i for i, (_, names) in enumerate(CLASSES.values())
             for name in names.split()}
   try:

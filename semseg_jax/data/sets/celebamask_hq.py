@@ -2,9 +2,9 @@
 
   CelebA-HQ-img/<n>.jpg  CelebAMask-HQ-mask-anno/<0..14>/<n:05d>_<part>.png
 
-Classes, order and colours of SemanticGAN: both sides merged,
+Classes, order and colors of SemanticGAN: both sides merged,
 mouth and lips are mouth, glasses are skin, everything else is background.
-Variant "19": every part a class, in the authors' order and colours.
+Variant "19": every part a class, in the authors' order and colors.
 The paper's image numbers are not published; these are the ranges that fit its
 counts: `unlabeled` 0-27999, `train_labeled` 28000-29499, `test` 29500-29999,
 `val` 27500-27999. Smaller label counts take the first images of the list for

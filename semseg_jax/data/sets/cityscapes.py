@@ -23,7 +23,7 @@ from semseg_jax.data import mask_files
 from semseg_jax.data import store
 
 VARIANTS = ("half",)
-# name -> (id, colour)
+# name -> (id, color)
 CLASSES = {
     "road": (7, (128, 64, 128)), "sidewalk": (8, (244, 35, 232)),
     "building": (11, (70, 70, 70)), "wall": (12, (102, 102, 156)),

@@ -182,7 +182,7 @@ def annotated(root: pathlib.Path) -> bool:
 
 
 def remarks(data_dir: str | None, dataset: datasets.Dataset) -> list[str]:
-  """Lines about images in no list, colours and what could be masks."""
+  """Lines about images in no list, colors and what could be masks."""
   root = locate(data_dir)
   index = image_index.ImageIndex(root)
   lines = []

@@ -6,7 +6,7 @@
 Twelve bits are used, black on white as a film on a light box has it; they are
 turned round to the usual white bones. The counts 175 / 25 / 47 are recalled of
 SemanticGAN; which images is not published: `splits/jsrt` follows
-`id_lists.hashed`. Variant "plain": without equalisation and gamma.
+`id_lists.hashed`. Variant "plain": without equalization and gamma.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@
   masks/<id>.png                        optional: SemanticGAN's 40 masks
 
 The eight classes of `celebamask_hq`, as indices (gray or palette) or in its
-colours. Splits: `unlabeled`, all images, and `test`, those with masks.
+colors. Splits: `unlabeled`, all images, and `test`, those with masks.
 """
 
 import functools

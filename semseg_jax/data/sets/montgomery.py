@@ -3,7 +3,7 @@
   MontgomerySet/CXR_png/<id>.png
   MontgomerySet/ManualMask/{leftMask,rightMask}/<id>.png
 
-One split, `test`. Variant "plain": without equalisation and gamma.
+One split, `test`. Variant "plain": without equalization and gamma.
 """
 
 from semseg_jax.data import archives

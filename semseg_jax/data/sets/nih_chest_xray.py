@@ -6,7 +6,7 @@
 Splits: `unlabeled`, the images without masks; `test`, those with one. The
 archive has no masks: those that papers score on were made by others, and under
 which names SemanticGAN had them is not known. Variant "plain": without
-equalisation and gamma.
+equalization and gamma.
 """
 
 from semseg_jax.data import archives

@@ -1,7 +1,7 @@
 """`scenes`: rendered images of several things, for semi-supervised methods.
 
 Needs no files: image i of a split is a function of (seed, split, i). Ten
-classes of which an image shows few, occlusion, clutter, colours that tell
+classes of which an image shows few, occlusion, clutter, colors that tell
 nothing, and an ignored outline about every thing.
 """
 

@@ -4,7 +4,7 @@
   mask/<id>_mask.png                    a later set by other hands
 
 Splits: `test`, the images with masks; `unlabeled`, the others. Variant
-"plain": without equalisation and gamma.
+"plain": without equalization and gamma.
 """
 
 from semseg_jax.data import archives

@@ -227,7 +227,7 @@ def evaluation_shape(config) -> tuple[int, int]:
 
 
 def padding(config) -> tuple[int, ...] | None:
-  """The colour evaluation images are padded with; None: they are resized."""
+  """The color evaluation images are padded with; None: they are resized."""
   g = config.data.geometry
   return tuple(g.fill) if g.pad_evaluation else None
 
@@ -278,7 +278,7 @@ def no_augmentation() -> pipeline.AugmentOptions:
 
 
 def augment_options(config, **color) -> pipeline.AugmentOptions:
-  """Augmentation of `config.data.augment`, with changes of colour if given.
+  """Augmentation of `config.data.augment`, with changes of color if given.
 
   Flips follow the data set's rule.
   """

@@ -1,4 +1,4 @@
-"""Sample grids: images beside, or above, their coloured labels."""
+"""Sample grids: images beside, or above, their colored labels."""
 
 import functools
 

@@ -77,7 +77,7 @@ RULES = (
            lambda c, stage=stage: c[stage].optimizer == "adamw",
            f"of {stage}.optimizer='sgd'") for stage in _STAGES),
     *(Rule(stage, ("head_factor",), _plain_unet,
-           "of a network with a trunk") for stage in _STAGES),
+           "of a network with a backbone") for stage in _STAGES),
     Rule("supervised", ("synthetic",),
          lambda c: "supervised" not in c.stages, "of the stage 'supervised'"),
     Rule("supervised", ("synthetic",), lambda c: "distilled" in c.stages,

@@ -98,7 +98,7 @@ def efficientnet(config, workdir) -> Perceptual:
       efficientnet_lite.NAMES[c.backbone], dtype=jnp.dtype(config.dtype))
 
   def load():
-    return pretrained.trunk(
+    return pretrained.backbone(
         c.backbone, None if workdir is None else config.pretrained)
 
   def features(variables, image):

@@ -40,7 +40,7 @@ class ProjectedFeatures(NamedTuple):
 
     Raises FileNotFoundError, ValueError: see `pretrained.variables`.
     """
-    network = pretrained.trunk(self.kind, files)
+    network = pretrained.backbone(self.kind, files)
     image = jax.ShapeDtypeStruct((1, self.size, self.size, 3), jnp.float32)
     maps = jax.eval_shape(self._maps, network, image)
     init = lambda: self.projection.init(
@@ -49,7 +49,7 @@ class ProjectedFeatures(NamedTuple):
         jax.eval_shape(init) if files is None else jax.jit(init)())}
 
   def zeros(self, image) -> list[jax.Array]:
-    """Maps of images of a shape, all zero: for initialisation."""
+    """Maps of images of a shape, all zero: for initialization."""
     image = jax.ShapeDtypeStruct(image.shape, jnp.float32)
     shapes = jax.eval_shape(self.__call__, self.load(), image)
     return [jnp.zeros(x.shape, x.dtype) for x in shapes]

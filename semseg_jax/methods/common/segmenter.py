@@ -70,7 +70,7 @@ def build(config):
   if c.network == "semantic_fpn":
     if not c.backbone:
       raise ValueError("config.segmenter.network 'semantic_fpn' stands on a "
-                       "pretrained trunk: name config.segmenter.backbone")
+                       "pretrained backbone: name config.segmenter.backbone")
     return semantic_fpn.SemanticFPN(
         num_classes=config.data.num_classes,
         variant=efficientnet_lite.NAMES[c.backbone], features=c.features,
@@ -105,7 +105,7 @@ def _check_sides(config):
 
 
 def normalized(config, image, block: str = "segmenter") -> jax.Array:
-  """Images as the network of a block takes them: uint8 is normalised, float is
+  """Images as the network of a block takes them: uint8 is normalized, float is
   not."""
   if image.dtype != jnp.uint8:
     return image
@@ -113,7 +113,7 @@ def normalized(config, image, block: str = "segmenter") -> jax.Array:
 
 
 def channels(config, block: str = "segmenter") -> int:
-  """Channels of `normalized`: those of an RGB network for grey images, too."""
+  """Channels of `normalized`: those of an RGB network for gray images, too."""
   return config.data.channels if config[block].normalize == "unit" else 3
 
 
@@ -136,9 +136,9 @@ def init(module, key, shape, channels: int, given=None) -> dict[str, Any]:
     module: from `build`.
     shape: (height, width) of an image.
     channels: of an image.
-    given: variables of `initial`, of a network with the same trunk.
+    given: variables of `initial`, of a network with the same backbone.
 
-  Raises ValueError: the trunks differ.
+  Raises ValueError: the backbones differ.
   """
   # Compiled: layer by layer a deep network takes longer.
   variables = dict(jax.jit(lambda key: module.init(
@@ -188,7 +188,7 @@ def repeats(config):
 
 
 def official_repeats(params):
-  """How often each parameter stands in the list of s4GAN's optimiser.
+  """How often each parameter stands in the list of s4GAN's optimizer.
 
   The official code walks over all modules and, for each, over all parameters
   below it: a convolution of a block stands there three times, a projection four
@@ -212,7 +212,7 @@ def poly(learning_rate: float, steps: int) -> optax.Schedule:
 def optimizer(config, block: str, group_tree, repeat_tree=None
               ) -> optax.GradientTransformation:
   """SGD with poly decay, the head at `head_factor` times the rate; or AdamW
-  with a cosine, which learns faster from scratch, the trunk at
+  with a cosine, which learns faster from scratch, the backbone at
   `config.segmenter.backbone_factor` times the rate.
 
   Args:
@@ -222,7 +222,8 @@ def optimizer(config, block: str, group_tree, repeat_tree=None
     group_tree: params -> `groups`.
     repeat_tree: `repeats` of `optimizers.sgd`; AdamW has none.
 
-  Raises ValueError: unknown optimiser, or a rate of a trunk that is not there.
+  Raises ValueError: unknown optimizer, or a rate of a backbone that is not
+    there.
   """
   c = config[block]
   if c.optimizer == "sgd":
@@ -247,14 +248,14 @@ def optimizer(config, block: str, group_tree, repeat_tree=None
 def _backbone_factor(config, block: str) -> float:
   """`config.segmenter.backbone_factor` for the stage with `block`.
 
-  Raises ValueError: the network has no trunk whose rate it could be.
+  Raises ValueError: the network has no backbone whose rate it could be.
   """
   c = config.segmenter
   if (c.backbone_factor != 1 and c.network == "unet" and not c.backbone
       and config[block].optimizer == "adamw"):
     raise ValueError(
         f"config.segmenter.backbone_factor is {c.backbone_factor}, but a U-Net "
-        "without config.segmenter.backbone has no trunk that could learn "
+        "without config.segmenter.backbone has no backbone that could learn "
         f"slower: set it to 1, and config.{block}.learning_rate to the rate of "
         "the whole network")
   return c.backbone_factor

@@ -262,7 +262,7 @@ def _watched(config, generator, labeler, module, perceptual, pairs_of):
 
 
 def annotation_colors(config) -> np.ndarray:
-  """Colours of the annotations' classes; grey for unknown."""
+  """Colours of the annotations' classes; gray for unknown."""
   colors = data.dataset(config).spec.colors
   if config.shots.annotation == "mask":
     return colors

@@ -245,7 +245,7 @@ def options(config) -> inversion.Options:
   c = config.shots
   return inversion.Options(
       steps=c.steps, start="mean", start_noise=c.start_noise,
-      # The output axis is the images': each one's gradient is centred alone.
+      # The output axis is the images': each one's gradient is centerd alone.
       optimizer=optimizers.ranger(c.learning_rate, output_axis=0),
       optimize_noise=False, fresh_noise=True, best_every=c.best_every,
       weights=inversion.Weights(

@@ -1,7 +1,7 @@
 """Images from layouts with a trained encoder; several by style mixing.
 
 Fewshot-SMIS, section 3.4: a layout's latents are the encoder's; further images
-of the same layout take some of the latents (the later ones, which set colours
+of the same layout take some of the latents (the later ones, which set colors
 and textures) from random latents.
 """
 

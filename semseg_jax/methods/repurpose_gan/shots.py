@@ -72,7 +72,7 @@ def source(config, workdir) -> Source:
 
 
 def spec(config) -> datasets.Spec:
-  """Names and colours of the classes: the painted folder's or the data set's.
+  """Names and colors of the classes: the painted folder's or the data set's.
 
   The data set's, too, while the generator is trained and nothing is painted.
 

@@ -1,6 +1,6 @@
 """Stage `encoder`: images into W+ of the frozen generator (SemanticGAN).
 
-Each iteration is two optimiser steps with two optimiser states on the same
+Each iteration is two optimizer steps with two optimizer states on the same
 parameters: one on unlabeled images (reconstruction), one on labeled
 images (reconstruction and label losses).
 """
@@ -112,7 +112,7 @@ def make(config, workdir, *, modules=None, perceptual=None) -> stage.Stage:
 
   def phases(step):
     # Unlike the paper: after the first iteration of the official code batch
-    # normalisation never returns to training mode.
+    # normalization never returns to training mode.
     mode = "_eval" if config.match_official and step > 0 else ""
     return tuple(s + mode for s in streams)
 

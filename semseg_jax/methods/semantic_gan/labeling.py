@@ -1,6 +1,6 @@
 """Labels images with a trained SemanticGAN: by the encoder, by inversion.
 
-Section 3.4 of the paper (test-time optimisation). Results are recorded
+Section 3.4 of the paper (test-time optimization). Results are recorded
 after several numbers of steps; 0 steps is the encoder alone.
 """
 

@@ -71,7 +71,7 @@ def initial_state(config, key, frozen, network, discriminator, channels: int,
 
 
 def updated(state: State, tx, gradients, variables) -> State:
-  """One step of both optimisers.
+  """One step of both optimizers.
 
   Args:
     gradients: of "network" and "discriminator" at `state`.

@@ -17,7 +17,7 @@ def build(config):
   """The ResNet or EfficientNet-Lite that `config.mlmt` describes.
 
   Raises:
-    ValueError: unknown pooling or backbone, or images normalised otherwise.
+    ValueError: unknown pooling or backbone, or images normalized otherwise.
   """
   c = config.mlmt
   if c.pooling not in ("mean", "max"):
@@ -50,18 +50,18 @@ def initial(config, workdir):
   """Variables to start from; {} if there are none.
 
   Those of the file `config.mlmt.weights`, or ImageNet's of `config.mlmt.
-  backbone`; the trunk of the segmenter that the stage `config.mlmt.start` has
+  backbone`; that of the segmenter that the stage `config.mlmt.start` has
   trained comes before ImageNet's.
 
   Raises:
-    ValueError: weights and start are named, or the segmenter has no trunk.
+    ValueError: weights and start are named, or the segmenter has no backbone.
     FileNotFoundError: no such file, or the stage has no checkpoint.
   """
   c = config.mlmt
   segmenter_config = config.segmenter
-  no_trunk = (segmenter_config.network == "unet"
-              and not segmenter_config.backbone)
-  if c.start and (c.weights or no_trunk):
+  no_backbone = (segmenter_config.network == "unet"
+                 and not segmenter_config.backbone)
+  if c.start and (c.weights or no_backbone):
     raise ValueError(
         f"config.mlmt.start is {c.start!r}: it needs a DeepLab in "
         "config.segmenter.network, or a backbone, and an empty "

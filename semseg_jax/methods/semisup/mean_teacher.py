@@ -4,7 +4,7 @@ Tarvainen, Valpola: "Mean teachers are better role models", NeurIPS 2017, pixel
 by pixel. The student learns from labels; on unlabeled images its class
 probabilities have to be those of the teacher, whose parameters are moving
 averages of the student's. Both see the same pixels, the student with other
-colours, blurred, and both under noise of their own. The teacher is what is
+colors, blurred, and both under noise of their own. The teacher is what is
 validated and scored.
 
 Where the network has one channel (a U-Net on two classes) probabilities are

@@ -80,7 +80,7 @@ def make(config, workdir, *, module=None) -> stage.Stage:
         module, key, classifiers.shape(config),
         segmenter.channels(config, "mlmt"), frozen)
     student = start(keys[0])
-    # The official code initialises the teacher's classifier separately.
+    # The official code initializes the teacher's classifier separately.
     teacher = start(keys[1]) if config.match_official else jax.tree.map(
         jnp.copy, student)
     return teachers.State(

@@ -16,7 +16,7 @@ def batches(config, start_step: int, *, labeled: int, unlabeled: int,
   """Batches of "labeled", "unlabeled" and, for a discriminator, "real".
 
   "real" are labeled images, too, in an order of their own. A batch size of
-  0 leaves a stream out; `color` are changes of the labeled images' colours.
+  0 leaves a stream out; `color` are changes of the labeled images' colors.
   With `strong`, "unlabeled" has such a view of its images, pixel on pixel.
   """
   with_labels, without = data.train_sources(config)

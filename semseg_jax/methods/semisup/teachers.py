@@ -24,7 +24,7 @@ def updated(state: State, tx, gradients, student, teacher, *,
   """One step of the student, which the teacher follows.
 
   Args:
-    tx: the student's optimiser.
+    tx: the student's optimizer.
     gradients: of its parameters at `state`.
     student, teacher: variables after their forward passes; of both only what
       is no parameter counts.
