@@ -98,7 +98,7 @@ def train(config, workdir, *, overrides=None, only=()):
     ValueError, DataError: bad config or data, before training starts.
   """
   checks.values(config)
-  for line in idle.notes(config, overrides or ()):
+  for line in (*idle.notes(config, overrides or ()), *checks.warnings(config)):
     logging.warning(line)
   check_data(config)
   names = tuple(only) or tuple(config.stages)

@@ -78,7 +78,7 @@ def _inception(path):
     return module.apply(
         variables, jnp.broadcast_to(image, (*image.shape[:3], 3)))
 
-  return apply, variables
+  return apply, jax.tree.map(jnp.asarray, variables)
 
 
 def _efficientnet(config):
@@ -96,7 +96,8 @@ def _efficientnet(config):
           "linear")
     return module.apply(variables, image)[1]["pooled"]
 
-  return apply, pretrained.variables(c.network, config.pretrained)
+  return apply, jax.tree.map(
+      jnp.asarray, pretrained.variables(c.network, config.pretrained))
 
 
 def _random(config):

@@ -130,7 +130,8 @@ def get_config():
       steps=c.supervised.get_ref("steps")))
 
   c.inversion = ml_collections.ConfigDict(dict(
-      steps=200, learning_rate=0.1, space="w+", start="encoder",
+      steps=200,  # the README's example; the code's default is 100
+      learning_rate=0.1, space="w+", start="encoder",
       optimize_noise=True, perceptual_weight=1.0, mse_weight=0.1,
       noise_weight=100.0, consistency_weight=1e-3, start_distance_weight=0.0,
       mean_distance_weight=0.01, loss_size=256, batch_size=16,
@@ -154,7 +155,8 @@ def get_config():
       network="", feature_size=128))
 
   c.log = ml_collections.ConfigDict(dict(
-      log_every=100, sample_every=2_000, eval_every=2_000,
+      log_every=100, sample_every=2_000,
+      eval_every=2_000,  # the official code's encoder: every 100
       checkpoint_every=2_000))
   return c
 

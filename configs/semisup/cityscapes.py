@@ -5,7 +5,8 @@ r"""s4GAN on Cityscapes at half resolution, as published.
   semseg-jax eval  (the same flags)
 
 Arguments: method, ratio (0.125, 0.25 and 1 in the paper) or labels, seed,
-wide_resnet (DeepLabv3+ with WRN-38 at the settings of the official code),
+wide_resnet (DeepLabv3+ with WRN-38 at the settings of the official code, which
+has ratio 0.1 there),
 match_official, smoke. Images and labels are halved to 512 x 1024 and scored
 there. Nearly every class is in every image, so there is no MLMT by default.
 """

@@ -53,7 +53,7 @@ MEAN_START = Weights(encoder=0.0, start=0.01)  # The mean start's values.
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """How to search; the defaults are those of the official code.
+  """How to search; the defaults are those of the official code and its README.
 
   Attributes:
     steps: number of steps; 0 keeps the start.

@@ -27,7 +27,9 @@ from semseg_jax.training import microbatches
 from semseg_jax.training import optimizers
 from semseg_jax.training import stage
 
-# Blocks of the config that the result depends on.
+# Blocks of the config that the result depends on. Not `encoder`, although E of
+# the reconstructions has its sizes: its steps and rates count for a later stage
+# alone, and E of other sizes does not fit the checkpoint.
 FIELDS = ("gan", "generator", "image_discriminator", "labels",
           "num_microbatches", "patch_discriminator", "perceptual")
 _BETAS = (0.0, 0.99)
@@ -71,6 +73,15 @@ def make(config, workdir, *,
   modules = modules or joint_networks.make(config)
   microbatches.check(
       c.batch_size, config.num_microbatches, "config.gan.batch_size")
+  if c.path_length_weight:
+    microbatches.check(
+        max(1, c.batch_size // c.path_batch_shrink), config.num_microbatches,
+        "config.gan.batch_size / config.gan.path_batch_shrink")
+  if modules.encoder and c.batch_size // config.num_microbatches < 2:
+    raise ValueError(
+        f"config.gan.batch_size = {c.batch_size} has one image in each of "
+        f"{config.num_microbatches} parts, but reconstructions "
+        "(config.gan.reconstruction) compare two: give twice as many")
   if not modules.projected:
     checks.gan_batch(
         c.batch_size, config.num_microbatches, "config.gan.batch_size")

@@ -132,8 +132,8 @@ class LatentHead(nn.Module):
       x = torch_layers.Conv(self.channels, 3, stride=2, padding=1,
                             dtype=self.dtype, name=f"conv{i}")(x)
       x = jax.nn.leaky_relu(x, 0.01)
-    return layers.EqualDense(
-        self.style_dim, dtype=self.dtype, name="linear")(x[:, 0, 0])
+    # In float32: its bias holds the mean latent.
+    return layers.EqualDense(self.style_dim, name="linear")(x[:, 0, 0])
 
 
 class StyleHead(nn.Module):
@@ -148,5 +148,5 @@ class StyleHead(nn.Module):
                           dtype=self.dtype, name="conv")(x)
     x = torch_layers.BatchNorm(dtype=self.dtype, name="bn")(x, train=train)
     x = jax.nn.relu(x).mean((1, 2), keepdims=True)
-    x = torch_layers.Conv(self.style_dim, 1, dtype=self.dtype, name="linear")(x)
+    x = torch_layers.Conv(self.style_dim, 1, name="linear")(x)
     return x[:, 0, 0]

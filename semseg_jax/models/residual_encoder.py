@@ -37,5 +37,5 @@ class ResidualEncoder(nn.Module):
         self.size, self.channel_multiplier, self.max_channels, self.channels,
         self.dtype, name="trunk")(image)
     latents = layers.EqualDense(
-        self.num_ws * self.style_dim, dtype=self.dtype, name="latents")(x)
-    return latents.reshape(-1, self.num_ws, self.style_dim).astype(jnp.float32)
+        self.num_ws * self.style_dim, name="latents")(x)
+    return latents.reshape(-1, self.num_ws, self.style_dim)

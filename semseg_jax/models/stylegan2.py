@@ -100,7 +100,8 @@ class Generator(nn.Module):
     max_channels: cap on every width.
     channels: tuple of (resolution, width) pairs overriding the table.
     dtype: compute dtype of the feature maps. Mapping, styles, demodulation and
-      the skip branches are float32 always.
+      the skip branches are float32 always; their products have the precision of
+      `config.matmul_precision`.
     remat: keep only the blocks' outputs for the backward pass and compute
       what is inside them again.
 

@@ -77,9 +77,9 @@ def write_bytes(path, content: bytes) -> None:
 
 
 def write_json(path, value) -> None:
-  """`write_bytes` of JSON."""
+  """`write_bytes` of JSON; dictionaries keep their order."""
   write_bytes(path, (
-      json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+      json.dumps(value, indent=2) + "\n").encode())
 
 
 def read_json(path, absent=None):

@@ -138,6 +138,7 @@ def test_data(data, tmp_path, capsys, spoil):
     ({"segmenter.blocks": (1,)}, "config.segmenter.blocks is .*give 0 or 4"),
     ({"encoder.blocks": (0, 1, 1, 1)}, "config.encoder.blocks is 0: give 1"),
     ({"dtype": "bf16"}, "config.dtype is 'bf16'.*bfloat16"),
+    ({"dtype": "float16"}, "config.dtype is 'float16'.*bfloat16"),
     ({"stages": ()}, "config.stages is empty"),
     ({"stages": ("supervised", "supervised")}, "config.stages.*twice"),
     ({"data.in_domain": "train_labeled"}, "'train_labeled'.*allow_overlap"),

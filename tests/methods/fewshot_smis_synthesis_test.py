@@ -42,6 +42,7 @@ def test_a_search_brings_labels_nearer_to_the_layout(smis_run):
   plain = synthesis.Synthesizer(smis.config("fitted", **{
       "pseudo.updates": 60, "few_shot.learning_rate": 0.02}), folder)
   params = search.prototypes()
+  assert search.prototypes() is params  # a segmenter is fitted once
 
   def loss(latents):
     _, maps = search.generator.apply(

@@ -20,6 +20,7 @@ from semseg_jax.methods.fewshot_smis import encoder
 from semseg_jax.methods.fewshot_smis import pseudo_labels
 from semseg_jax.methods.fewshot_smis import shots
 from semseg_jax.training import loop
+from semseg_jax.training import run_dir
 from tests.methods import smis
 
 
@@ -121,6 +122,16 @@ def test_inversion_is_not_done_twice(smis_run, monkeypatch):
       image=255 - read(config).image))
   with pytest.raises(ValueError, match="another image now"):
     again(config)
+
+
+def test_the_order_of_the_shots_is_kept(tmp_path):
+  made = shots.Shots(("b", "a"), np.stack([
+      np.full((8, 8, 3), x, np.uint8) for x in (9, 200)]), None, None)
+  run_dir.write_json(tmp_path / "images.json", shots.small_copies(made))
+  shots.check(tmp_path, made)
+  with pytest.raises(ValueError, match="in another order"):
+    shots.check(tmp_path, made._replace(
+        ids=made.ids[::-1], image=made.image[::-1]))
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from configs.repurpose_gan import toy_faces as repurpose
 from configs.semantic_gan import chest_xray
 from configs.semantic_gan import toy_faces
 from configs.semisup import camvid
+from configs.semisup import pascal_voc
+from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import idle
 
 
@@ -25,6 +27,16 @@ def test_rules_are_of_fields_that_there_are():
   for config in configs:  # and judge every config that has them
     for name, _ in _flat(config):
       idle.notes(config, [name])
+
+
+def test_published_networks_without_weights_are_told():
+  config = pascal_voc.get_config("method=s4gan_mlmt")
+  line, = checks.warnings(config)
+  assert line.startswith("config.segmenter.weights and config.mlmt.weights")
+  config.segmenter.weights = config.mlmt.weights = "resnet101.safetensors"
+  assert not checks.warnings(config)
+  for config in _configs():
+    assert not checks.warnings(config)
 
 
 def _flat(block, prefix=""):

@@ -39,6 +39,19 @@ def changed(before, after):
       lambda a, b: bool((a != b).any()), before, after))
 
 
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"gan.batch_size": 1}, "one image in each of 1 parts"),
+    ({"gan.batch_size": 4, "num_microbatches": 4,
+      "gan.path_length_weight": 0.0}, "one image in each of 4"),
+    ({"gan.batch_size": 8, "num_microbatches": 8,
+      "gan.path_length_weight": 2.0, "gan.path_batch_shrink": 2},
+     "config.gan.path_batch_shrink = 4 does not split"),
+])
+def test_parts_that_are_too_small(toy_config, changes, message):
+  with pytest.raises(ValueError, match=message):
+    gan.make(toy_config(**(FIELDS | changes)), None, perceptual=PIXELS)
+
+
 def test_every_so_many_iterations_before_the_average(toy_config):
   phases = lambda step, **c: gan.make(toy_config(**(FIELDS | c)), None,
                                       perceptual=PIXELS).phases(step)

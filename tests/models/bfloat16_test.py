@@ -7,8 +7,10 @@ import pytest
 
 from semseg_jax.models import deeplab
 from semseg_jax.models import discriminators
+from semseg_jax.models import fpn_encoder
 from semseg_jax.models import perceptual
 from semseg_jax.models import psp_encoder
+from semseg_jax.models import residual_encoder
 from semseg_jax.models import resnet
 from semseg_jax.models import segmentation_discriminators
 from semseg_jax.models import stylegan2
@@ -55,3 +57,30 @@ def test_results_and_parameters_stay_float32_and_agree(name):
   exact, rough = (np.asarray(x[0], np.float32) for x in (exact, rough))
   gap = np.abs(rough - exact).max() / np.abs(exact).max()
   assert 0 < gap < 0.1
+
+
+@pytest.mark.parametrize("module", [
+    _NETWORKS["psp encoder"][0],
+    residual_encoder.ResidualEncoder(16, num_ws=3, style_dim=5, max_channels=4),
+    fpn_encoder.FPNEncoder(
+        num_ws=6, style_dim=5, stem_width=2, blocks=(1,) * 4, fpn_channels=4,
+        head_channels=4),
+], ids=lambda m: type(m).__name__)
+def test_mean_latents_are_not_rounded(module):
+  """An encoder starts from them, in the biases of its last layers."""
+  image = jnp.zeros((1, 16, 16, 3))
+  half = module.clone(dtype=jnp.bfloat16)
+  variables = half.init(jax.random.key(0), image)
+
+  def only_biases(path, x):
+    names = [p.key for p in path]
+    if not {"linear", "latents"} & set(names):
+      return x
+    return (jax.random.normal(jax.random.key(1), x.shape)
+            if names[-1] == "bias" else jnp.zeros_like(x))
+
+  variables["params"] = jax.tree_util.tree_map_with_path(
+      only_biases, variables["params"])
+  exact, rough = (jax.tree.leaves(m.apply(variables, image))
+                  for m in (module, half))
+  jax.tree.map(np.testing.assert_array_equal, exact, rough)

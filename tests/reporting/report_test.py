@@ -199,6 +199,9 @@ def test_scores_of_the_records_are_in_their_rows(workdir, page, split):
 
 def test_cases_hold_first_worst_and_best_images(workdir, page):
   stored = cases.read(workdir / "eval" / "test")
+  assert list(stored.shown) == sorted(stored.shown)
+  assert list(stored.shown)[:8] == list(range(8))
+  assert list(stored.methods) == list(_METHODS)
   reasons = [json.loads(x["data-reasons"]) for tag, x in page.tags
              if tag == "div" and x.get("class") == "case"]
   assert sum("first" in r for r in reasons) == 8 + 6

@@ -18,7 +18,7 @@ from semseg_jax.ops import augment
 _INCEPTION_SPLITS = 10
 # Of a sample, by which precision and recall are judged.
 _NEIGHBORS = 3
-_DTYPES = ("float32", "bfloat16", "float16", "float64")
+_DTYPES = ("float32", "bfloat16")
 # Of which -1 means all.
 _COUNTS_OR_ALL = ("num_labeled", "num_unlabeled")
 _POSITIVE = ("batch_size", "unlabeled_batch_size", "width", "levels",
@@ -96,6 +96,23 @@ def values(config) -> None:
       raise ValueError(
           f"config.gan.augment.{name} has {min(unknown)!r}; choose from "
           f"{', '.join(augment.GROUPS)}")
+
+
+def warnings(config) -> list[str]:
+  """Lines about published networks that start from random weights."""
+  c = config.get("segmenter")
+  if not c or c.network != "deeplabv2" or not c.frozen_affine:
+    return []
+  mlmt = config.get("mlmt")
+  lacking = [] if c.weights else ["config.segmenter.weights"]
+  if "mlmt" in config.stages and not (mlmt.weights or mlmt.start
+                                      or mlmt.backbone):
+    lacking.append("config.mlmt.weights")
+  return [] if not lacking else [
+      f"{' and '.join(lacking)}: no file, so training starts from random "
+      "weights, with batch norm's scale and bias fixed "
+      "(config.segmenter.frozen_affine); as published it starts from those of "
+      "ImageNet (semseg-jax convert --kind=resnet101)"]
 
 
 def _numbers(config, name):

@@ -116,7 +116,9 @@ def _from_file(config):
         f"config.generator.weights: {path} holds a {type(network).__name__}; a "
         "file of kind stylegan2/generator is needed")
   network = _checked(config, network, path)
-  return network.clone(dtype=jnp.dtype(config.dtype)), variables
+  # On the device once: NumPy arrays would be sent there at every call.
+  return network.clone(dtype=jnp.dtype(config.dtype)), jax.tree.map(
+      jnp.asarray, variables)
 
 
 def _checked(config, network, where):

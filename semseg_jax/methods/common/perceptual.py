@@ -70,7 +70,8 @@ def make(config, workdir, needed_by: str) -> Perceptual:
     return from_module(module, lambda: jax.eval_shape(
         module.init, jax.random.key(0), image, image))
   module, variables = interop.load(c.weights)
-  return from_module(module, lambda: variables)
+  # On the device once: NumPy arrays would be sent there at every call.
+  return from_module(module, lambda: jax.tree.map(jnp.asarray, variables))
 
 
 def none() -> Perceptual:
@@ -83,7 +84,7 @@ def none() -> Perceptual:
 def from_module(module, load) -> Perceptual:
   """The distance of a `models.perceptual.LPIPS` module."""
   return Perceptual(
-      "lpips_vgg", load,
+      f"lpips_{module.net}", load,
       lambda v, x: module.apply(v, x, method="features"),
       lambda v, a, b: module.apply(v, a, b, method="distance"))
 
@@ -98,8 +99,10 @@ def efficientnet(config, workdir) -> Perceptual:
       efficientnet_lite.NAMES[c.backbone], dtype=jnp.dtype(config.dtype))
 
   def load():
-    return pretrained.backbone(
-        c.backbone, None if workdir is None else config.pretrained)
+    if workdir is None:
+      return pretrained.backbone(c.backbone, None)
+    return jax.tree.map(
+        jnp.asarray, pretrained.backbone(c.backbone, config.pretrained))
 
   def features(variables, image):
     if c.feature_size:

@@ -300,7 +300,8 @@ def load(config, workdir, generator: stylegan2.Generator, needed_by: str):
   if path:
     module, variables = interop.load(path)
     _check_file(path, module, variables, generator, classes)
-    return module.clone(dtype=jnp.dtype(config.dtype)), variables
+    return module.clone(dtype=jnp.dtype(config.dtype)), jax.tree.map(
+        jnp.asarray, variables)
   module = network(config, generator)
   size = pseudo_labels.working_size(config)
   abstract = dict(jax.eval_shape(

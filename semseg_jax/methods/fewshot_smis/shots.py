@@ -43,7 +43,7 @@ from semseg_jax.training import stage
 # Blocks of the config that the result depends on.
 FIELDS = ("shots", "gan", "generator", "image_discriminator", "perceptual")
 NEEDED_BY = "stage 'shots'"
-# {id: small copy} of the images with the stage's latents.
+# [id, small copy] of each image with the stage's latents, in their order.
 _IMAGES = "images.json"
 # Gray levels, of 255, by which a small copy may differ in the mean from that of
 # the same image: decoders of JPEG round in several ways.
@@ -148,9 +148,9 @@ def make(config, workdir) -> stage.Stage:
           c.count)
     folder = epath.Path(workdir) / "shots"
     if checkpoint.exists(folder / "ckpt"):
-      _check(folder, shots)
+      check(folder, shots)
     elif jax.process_index() == 0:
-      run_dir.write_json(folder / _IMAGES, _small_copies(shots))
+      run_dir.write_json(folder / _IMAGES, small_copies(shots))
     generator = generators.load(config, workdir, NEEDED_BY)
     if samples.are_in(c.folder):
       latents = samples.read(generator, c.folder, shots.ids).latents
@@ -182,7 +182,7 @@ def load(config, workdir, needed_by: str) -> Shots:
   if exported.is_file(workdir) and checkpoint.exists(folder / "ckpt"):
     return _exported(workdir, needed_by)
   shots = read(config)
-  _check(folder, shots)
+  check(folder, shots)
   module = generators.module(config)
   saved = trained.restored(
       workdir, "shots", {"latents": jax.ShapeDtypeStruct(
@@ -214,18 +214,20 @@ def _exported(path, needed_by):
   return Shots((), None, arrays["label"].astype(np.int32), arrays["latents"])
 
 
-def _small_copies(shots):
-  return {name: transforms.resize_image(image, 4).ravel().tolist()
-          for name, image in zip(shots.ids, shots.image, strict=True)}
+def small_copies(shots: Shots) -> list:
+  """[id, gray levels of a copy of 4 x 4 pixels] of each image, in order."""
+  return [[name, transforms.resize_image(image, 4).ravel().tolist()]
+          for name, image in zip(shots.ids, shots.image, strict=True)]
 
 
-def _check(folder, shots) -> None:
+def check(folder, shots: Shots) -> None:
   """Raises where the latents in the stage's folder are of other images.
 
   Former versions did not keep whose they are.
   """
-  now = _small_copies(shots)
-  kept = run_dir.read_json(folder / _IMAGES, now)
+  copies = small_copies(shots)
+  stored = run_dir.read_json(folder / _IMAGES, copies)
+  kept, now = dict(stored), dict(copies)
   changes = [f"{text} {', '.join(names)}" for text, names in (
       ("no mask any more of", [x for x in kept if x not in now]),
       ("new masks of", [x for x in now if x not in kept]),

@@ -61,7 +61,7 @@ class Synthesizer:
           frozen["encoder"], encoder_lib.onehot(label, classes), train=False)
 
     self._search = layout_search.make(config, generator, self.labeler)
-    self._fitted = None
+    self._prototypes = None
 
     @jax.jit
     def render(frozen, latents, noise):
@@ -95,13 +95,11 @@ class Synthesizer:
       TypeError: layouts are no integers. ValueError: one holds no class.
     """
     layouts = self._checked(np.asarray(layouts))
-    if self._search and self._fitted is None:
-      self._fitted = self.prototypes()
 
     def run(i, layout):
       latents = self._encode(self._frozen, layout)
       return latents if self._search is None else self._search(
-          self._frozen["generator"], self._fitted, latents, layout)
+          self._frozen["generator"], self.prototypes(), latents, layout)
 
     return self._batched(run, layouts)
 
@@ -154,11 +152,13 @@ class Synthesizer:
     return self._batched(run, np.arange(n))
 
   def prototypes(self):
-    """Prototypes of the run's shots."""
-    shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
-    return pseudo_labels.prototypes_of(
-        self._config, self._trained_generator, self.labeler, shots.latents,
-        shots.label)
+    """Prototypes of the run's shots; made, or fitted, once."""
+    if self._prototypes is None:
+      shots = shots_lib.load(self._config, self._workdir, NEEDED_BY)
+      self._prototypes = pseudo_labels.prototypes_of(
+          self._config, self._trained_generator, self.labeler, shots.latents,
+          shots.label)
+    return self._prototypes
 
   def pairs(self, n: int, key, prototypes=None
             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
