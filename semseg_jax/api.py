@@ -194,7 +194,8 @@ class Model:
     Raises:
       TypeError: an image is not uint8, or steps or batch_size no whole number.
         ValueError: no such method, no image, an image of another shape, fewer
-        numbers than images, or a batch of none.
+        numbers than images, or a batch of none. FloatingPointError: the
+        networks' logits are NaN or infinite.
     """
     method = self.chosen_method(method, steps=steps)
     steps = steps and int(steps)

@@ -45,12 +45,11 @@ def make(config, workdir, name: str, row: str, *, steps: int | None,
         shape, logits = images[index].shape[:2], outputs["logits"][i]
         if fill is not None:  # what is padding says nothing
           logits = image_ops.fit_logits(
-              logits, source[index]["image"].shape[:2], padded=True)
+              logits, source[index]["image"].shape[:2], padded=True, row=row)
+        labels.append(image_ops.labels_at(logits, shape, row=row))
         confidence.append(
             float(outputs["confidence"][i]) if "confidence" in outputs
             else _mean_largest_probability(logits))
-        labels.append(np.asarray(image_ops.to_label(
-            image_ops.resize_logits(logits, shape)), np.int32))
         if "reconstruction" in outputs:
           reconstructions.append(transforms.resize_image(
               np.asarray(outputs["reconstruction"][i]), shape))

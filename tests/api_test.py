@@ -66,6 +66,19 @@ def test_rows_of_evaluation_and_of_the_library_agree(run, model):
       np.testing.assert_array_equal(figures.read(stored), label)
 
 
+def test_a_broken_network_gives_no_labels(images, tmp_path):
+  shipped = exported.place("toy_faces")
+  leaves, tree = jax.tree.flatten(
+      {"distilled": exported.read_all(shipped, "distilled")})
+  kernel = max(range(len(leaves)), key=lambda i: leaves[i].ndim)
+  leaves[kernel] = np.full_like(leaves[kernel], np.nan)
+  path = tmp_path / "broken.safetensors"
+  exported.write(path, jax.tree.unflatten(tree, leaves),
+                 exported.read_meta(shipped))
+  with pytest.raises(FloatingPointError, match="'distilled'.*NaN"):
+    semseg_jax.load(path).segment(images[:1], "distilled")
+
+
 def test_an_export_gives_the_same_labels_and_samples(
     model, images, tmp_path):
   path = tmp_path / "model.safetensors"

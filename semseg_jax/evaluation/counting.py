@@ -28,6 +28,8 @@ def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
     fingerprint: stands for all that the predictions depend on.
 
   Returns {method: [C, C] counts, truth in rows}.
+
+  Raises FloatingPointError: logits are not finite.
   """
   store = chunks.ChunkStore(epath.Path(out_dir), chunks.fingerprint(
       [fingerprint, list(source.ids), batch_size, size, spec.ignore_index,
@@ -41,16 +43,16 @@ def count(predict, source, *, spec, batch_size: int, size: int, out_dir,
         sources.Subset(source, rows), size=size, batch_size=batch_size)
     predicted = predict(batch["image"], rows[batch["index"]].astype(np.int32))
     store.save(k, {
-        method: sum(_one(logits[i], source[int(row)]["label"], spec)
-                    for i, row in enumerate(rows))
+        method: sum(
+            _one(method, logits[i], source[int(row)]["label"], spec)
+            for i, row in enumerate(rows))
         for method, logits in predicted.items()})
     progress.report(total - len(missing) + number + 1, {})
   parts = [store.load(k) for k in range(total)]
   return {method: sum(p[method] for p in parts) for method in parts[0]}
 
 
-def _one(logits, label, spec):
-  predicted = image_ops.to_label(image_ops.resize_logits(
-      np.asarray(logits), label.shape))
+def _one(method, logits, label, spec):
   return scores.confusion_matrix(
-      label, predicted, spec.num_classes, spec.ignore_index)
+      label, image_ops.labels_at(logits, label.shape, row=method),
+      spec.num_classes, spec.ignore_index)

@@ -72,7 +72,8 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
     By method: see `summary.summarise`.
 
   Raises:
-    ValueError: no labels, or predictions of wrong shape.
+    ValueError: no labels, or predictions of wrong shape. FloatingPointError:
+      logits are not finite.
   """
   if not source.labeled or not len(source):
     raise ValueError(
@@ -214,9 +215,9 @@ def _score_chunk(predicted, index, source, spec, view, folder, names, images):
     confusion = []
     for row, (example, stem) in enumerate(zip(examples, files, strict=True)):
       label = example["label"]
-      mask = image_ops.to_label(image_ops.fit_logits(
-          logits[row], label.shape,
-          padded=view[1] is not None)).astype(np.uint8)
+      mask = image_ops.labels_at(
+          logits[row], label.shape, padded=view[1] is not None,
+          row=method).astype(np.uint8)
       confusion.append(scores.confusion_matrix(
           label, mask, len(spec.class_names), spec.ignore_index))
       path = folder / "predictions" / stem
@@ -245,9 +246,6 @@ def _check_logits(method, logits, spec, view):
     raise ValueError(
         f"method {method!r}: logits {logits.shape} where [B, {height}, "
         f"{width}, K] with K in {allowed} is needed for data set {spec.name!r}")
-  if np.isnan(logits).any():
-    raise ValueError(f"method {method!r}: logits are NaN, which argmax would "
-                     "make class 0")
 
 
 def _collect(store, total, folder):

@@ -129,21 +129,35 @@ def resize_logits(logits, size: tuple[int, int]):
   return _matmul(_bilinear_matrix(width, size[1]), x)
 
 
-def fit_logits(logits, size: tuple[int, int], *, padded: bool):
+def fit_logits(logits, size: tuple[int, int], *, padded: bool = False,
+               row: str = "") -> np.ndarray:
   """Logits of an image at its own size: the padding cut off, or resized.
 
   Args:
     logits: [..., H, W, K] of the resized image, or of the image padded on
-      the right and below.
+      the right and below; not within jit.
     size: (height, width) of the image.
     padded: which of the two.
+    row: the method that gave them, for the error.
 
-  Returns [..., height, width, K] float32.
+  Returns NumPy [..., height, width, K] float32.
+
+  Raises FloatingPointError: NaN or infinite, which an argmax would not tell.
   """
+  logits = np.asarray(logits)
+  if not np.isfinite(logits).all():
+    raise FloatingPointError(
+        f"{f'method {row!r}: ' if row else ''}logits are NaN or infinite, "
+        "which would become class 0: weights are damaged or overflow; train "
+        "or convert the network again, or take another method")
   if not padded:
     return resize_logits(logits, size)
-  xp = namespace(logits)
-  return logits[..., :size[0], :size[1], :].astype(xp.float32)
+  return logits[..., :size[0], :size[1], :].astype(np.float32)
+
+
+def labels_at(logits, size: tuple[int, int], **options) -> np.ndarray:
+  """`to_label` of what `fit_logits` gives: int32 [..., height, width]."""
+  return to_label(fit_logits(logits, size, **options))
 
 
 def area_reduce(image, size: int):

@@ -225,8 +225,7 @@ def score_samples(config, workdir, segment, n: int) -> dict[str, float]:
     logits = segment(sampled.latents[i:i + 1],
                      [x[i:i + 1] for x in sampled.noise])
     for name, row in logits.items():
-      label = image_ops.to_label(
-          image_ops.resize_logits(row[0], labels[i].shape))
       counts[name] = counts.get(name, 0) + scores.confusion_matrix(
-          labels[i], label, config.data.num_classes)
+          labels[i], image_ops.labels_at(row[0], labels[i].shape, row=name),
+          config.data.num_classes)
   return {name: float(scores.mean_iou(c)) for name, c in counts.items()}

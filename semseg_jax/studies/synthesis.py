@@ -140,9 +140,8 @@ class Judge:
     """The segmenter's labels, int32 [N, S, S], at the images' size."""
     logits = [self._predict(x, None)["fully_supervised"]["logits"]
               for x in _batches(self._sized(images))]
-    predicted = [
-        image_ops.to_label(image_ops.resize_logits(x, images.shape[1:3]))
-        for x in logits]
+    predicted = [image_ops.labels_at(
+        x, images.shape[1:3], row="fully_supervised") for x in logits]
     return np.concatenate(predicted)[:len(images)]
 
   def _sized(self, images):

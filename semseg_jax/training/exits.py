@@ -9,10 +9,8 @@ import traceback
 from absl import logging
 import jax
 
-from semseg_jax.training import records
-
 # What a user can mend: shown as one line, without a traceback.
-USER_ERRORS = (OSError, ValueError, records.NonFiniteError)
+USER_ERRORS = (OSError, ValueError, FloatingPointError)
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 # sysexits' EX_TEMPFAIL: nothing is wrong with the command, start it again.
 LOST_PROCESS = 75

@@ -82,7 +82,8 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
 
   Raises:
     records.NonFiniteError: a metric or the state is not finite and no rollback
-      is left; the newest checkpoint is from before.
+      is left; the newest checkpoint is from before. FloatingPointError: so is
+      what the stage validates.
     Preempted: SIGTERM came; call again to continue.
     run_dir.ConfigMismatchError, checkpoint.StateMismatchError: the folder
       belongs to something else.
@@ -126,7 +127,7 @@ def _train_in(folder, stage, options, key, mesh, sharding, rollbacks):
     try:
       return _train(stage, folder, options, key, mesh, frozen, sharding,
                     compiled, rollback)
-    except records.NonFiniteError as error:
+    except FloatingPointError as error:  # validation's logits, too
       if rollback == rollbacks:
         raise
       logging.warning(

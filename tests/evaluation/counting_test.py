@@ -1,6 +1,7 @@
 """Counts of many predictors: reused as long as nothing has changed."""
 
 import numpy as np
+import pytest
 
 from semseg_jax.data import datasets
 from semseg_jax.data import sources
@@ -42,3 +43,12 @@ def test_corrected_masks_are_counted_anew(tmp_path):
   second = count()
   assert calls
   assert scores.pixel_accuracy(second) != scores.pixel_accuracy(first)
+
+
+def test_logits_that_are_no_numbers_are_not_counted(tmp_path):
+  source = _Stored(np.zeros((1, 6, 8, 3), np.uint8),
+                   np.zeros((1, 6, 8), np.uint8))
+  with pytest.raises(FloatingPointError, match="'bad'.*NaN"):
+    counting.count(
+        lambda images, _: {"bad": np.full((1, 8, 8, 2), np.nan)}, source,
+        spec=_SPEC, batch_size=1, size=8, out_dir=tmp_path, fingerprint="f")

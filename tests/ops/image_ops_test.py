@@ -47,6 +47,20 @@ def test_to_label():
   assert image_ops.to_label(one).tolist() == [[0, 0, 1]]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_get_no_labels(bad):
+  logits = np.zeros((4, 4, 3), np.float32)
+  logits[..., 1] = 1
+  for padded in (False, True):
+    label = image_ops.labels_at(jnp.asarray(logits), (3, 2), padded=padded)
+    assert (label.shape, label.dtype) == ((3, 2), np.int32)
+    assert (label == 1).all()
+  logits[3, 3, 2] = bad
+  for padded in (False, True):
+    with pytest.raises(FloatingPointError, match="^method 'x': logits are NaN"):
+      image_ops.labels_at(logits, (3, 2), padded=padded, row="x")
+
+
 def test_colorize_shows_other_labels_grey():
   label = np.array([[0, 2, 255], [-1, 1, 3]])
   colored = image_ops.colorize(label, _COLORS)

@@ -118,6 +118,19 @@ def test_rollback_goes_on_with_other_rngs(toy, whole, tmp_path, caplog):
       tmp_path / "metrics.jsonl")] == [2, 4, 6, 8, 10, 12]
 
 
+def test_validation_that_is_not_finite_is_rolled_back(toy, tmp_path, caplog):
+  faults = iter([FloatingPointError("logits are NaN")])
+
+  def validate(state, frozen):
+    for fault in faults:
+      raise fault
+    return {"val": 1.0}
+
+  toy.run(tmp_path, rollbacks=1, validate=validate, options=loop.LoopOptions(
+      eval_every=4, checkpoint_every=3))
+  assert "logits are NaN: back to the newest checkpoint" in caplog.text
+
+
 def test_a_rolled_back_run_resumes_exactly(toy, tmp_path):
   def terminate(step):
     if step == 10:

@@ -1,9 +1,12 @@
 """Mean IoU and pixel accuracy on the validation split."""
 
+import functools
+
 import jax
 import numpy as np
 
 from semseg_jax.data import pipeline
+from semseg_jax.data import sources
 from semseg_jax.methods.common import data
 from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
@@ -47,26 +50,39 @@ def confusions(config, predict, *, limit: int, batch_size: int
     predict: (source, images, indices) -> {row: {"logits"}}.
     limit: only the first so many images; 0: all.
     batch_size: images of a call.
+
+  Raises FloatingPointError: logits are not finite.
   """
   source = data.evaluation_source(config, config.data.validation)
-  padded = data.padding(config)
-  limit = limit or len(source)
-  classes = config.data.num_classes
+  if limit and limit < len(source):
+    source = sources.Subset(source, range(limit))
   counts = {}
+  for label, rows in predictions(config, source, predict, batch_size):
+    for row, logits in rows.items():
+      counts[row] = counts.get(row, 0) + scores.confusion_matrix(
+          label, image_ops.to_label(logits()), config.data.num_classes,
+          data.ignore_index(config))
+  return counts
+
+
+def predictions(config, source, predict, batch_size: int):
+  """Yields (label, {row: function that gives its logits}) of each image.
+
+  Label and logits, [H, W] and [H, W, K], have the image's own size.
+
+  Args:
+    source: labeled images.
+    predict, batch_size: see `confusions`.
+  """
+  padded = data.padding(config)
   for batch in pipeline.eval_batches(
       source, size=data.evaluation_shape(config), batch_size=batch_size,
       fill=padded):
     rows = jax.device_get({k: x["logits"] for k, x in predict(
         source, batch["image"], batch["index"]).items()})
-    for position, index in enumerate(batch["index"]):
-      if not batch["mask"][position] or index >= limit:
-        continue
+    for i, index in enumerate(batch["index"][batch["mask"]]):
       label = source[int(index)]["label"]
-      for row, logits in rows.items():
-        predicted = image_ops.to_label(image_ops.fit_logits(
-            logits[position], label.shape, padded=padded is not None))
-        counts[row] = counts.get(row, 0) + scores.confusion_matrix(
-            label, predicted, classes, data.ignore_index(config))
-    if batch["index"].max() + 1 >= limit:
-      break
-  return counts
+      # Not of all rows at once: a table's are many.
+      yield label, {k: functools.partial(
+          image_ops.fit_logits, x[i], label.shape, padded=padded is not None,
+          row=k) for k, x in rows.items()}

@@ -5,14 +5,13 @@ import io
 
 import numpy as np
 
-from semseg_jax.data import pipeline
 from semseg_jax.data import views
 from semseg_jax.methods.common import data
 from semseg_jax.methods.common import segmenter
+from semseg_jax.methods.common import validation
 from semseg_jax.methods.semisup import classifiers
 from semseg_jax.methods.semisup import fusion
 from semseg_jax.ops import class_scores
-from semseg_jax.ops import image_ops
 
 _BATCH = 32
 # Stages whose scores are compared, the teacher first.
@@ -87,20 +86,15 @@ def of_segmenter(config, predict, source):
     predict: from `segmenter.restored`.
     source: labeled images.
   """
-  padded = data.padding(config)
   scores, truth = [], []
-  for batch in pipeline.eval_batches(
-      source, size=data.evaluation_shape(config),
-      batch_size=config.evaluation.batch_size, fill=padded):
-    for logits, index in zip(
-        predict(batch["image"]), batch["index"][batch["mask"]], strict=False):
-      label = source[int(index)]["label"]
-      logits = fusion.of_classes(image_ops.fit_logits(
-          logits, label.shape, padded=padded is not None))
-      odds = np.exp(logits - logits.max(-1, keepdims=True))
-      scores.append((odds / odds.sum(-1, keepdims=True)).max((0, 1)))
-      truth.append(views.presence(
-          label, config.data.num_classes, data.ignore_index(config)))
+  for label, rows in validation.predictions(
+      config, source, lambda _, images, __: {"": {"logits": predict(images)}},
+      config.evaluation.batch_size):
+    logits = fusion.of_classes(rows[""]())
+    odds = np.exp(logits - logits.max(-1, keepdims=True))
+    scores.append((odds / odds.sum(-1, keepdims=True)).max((0, 1)))
+    truth.append(views.presence(
+        label, config.data.num_classes, data.ignore_index(config)))
   return np.stack(scores), np.stack(truth)
 
 
