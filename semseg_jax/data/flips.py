@@ -6,6 +6,7 @@ A rule is a permutation of the classes, those that a mirror image exchanges
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import json
 import re
 
 import numpy as np
@@ -43,10 +44,11 @@ def stated(value, class_names: Sequence[str], where: str) -> Rule:
   rule = list(range(len(class_names)))
   if value == "horizontal":
     return tuple(rule)
-  if not isinstance(value, Mapping):
+  if not isinstance(value, Mapping) or not value:
     raise errors.DataError(
-        f"{where}: 'flip' is {value!r}; write \"none\", \"horizontal\" or the "
-        'classes that a mirror image exchanges, {"left_eye": "right_eye"}')
+        f"{where}: 'flip' is {json.dumps(value)}; write \"none\" (no flips), "
+        '"horizontal" or the classes that a mirror image exchanges, '
+        '{"left_eye": "right_eye"}')
   for a, b in value.items():
     a, b = (_index(x, class_names, where) for x in (a, b))
     if rule[a] not in (a, b) or rule[b] not in (a, b):

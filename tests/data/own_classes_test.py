@@ -1,6 +1,7 @@
 """Folders as people bring them: classes, values of masks, flips."""
 
 import json
+import re
 
 import numpy as np
 from PIL import Image
@@ -333,3 +334,14 @@ def test_rules_that_are_no_exchange():
   for value in ("vertical", {"a": "c"}, {"a": "b", "b": "d"}):
     with pytest.raises(errors.DataError, match="flip"):
       flips.stated(value, ("a", "b", "d"), "classes.json")
+
+
+@pytest.mark.parametrize("value", [False, None, "", 0, [], {}])
+def test_flip_without_a_rule_is_not_taken_for_free_flips(folder, value):
+  folder.image("a.png")
+  folder.mask("a.png")
+  folder.lists(train_labeled=["a"])
+  folder.classes(("ground", "leaf"), flip=value)
+  said = re.escape(f"classes.json: 'flip' is {json.dumps(value)}; write")
+  with pytest.raises(errors.DataError, match=f'{said} "none" .no flips'):
+    folder.load()

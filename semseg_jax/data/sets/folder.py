@@ -129,12 +129,11 @@ def read_spec(name: str, root: pathlib.Path, licence: str = "",
     raise errors.DataError(
         f"{path}: 'ignore_index' is {ignore}, but it must be no class: between "
         f"{len(names)} and 255")
-  rule = content.get("flip")
   return datasets.Spec(
       name=name, class_names=names, colors=colors, ignore_index=ignore,
       channels=channels, licence=licence, citation=citation,
-      flip=flips.stated(rule, names, str(path)) if rule else (
-          flips.default(names)))
+      flip=flips.stated(content["flip"], names, str(path))
+      if "flip" in content else flips.default(names))
 
 
 def read_legend(root: pathlib.Path, spec: datasets.Spec) -> mask_files.Legend:
