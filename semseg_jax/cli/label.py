@@ -4,7 +4,9 @@ r"""Labels images with a trained model, by any of its methods.
       --out=labels --method=supervised
 
 --images: a folder, a pattern ("photos/**/*.jpg") or a text file with a path a
-line. Writes for each image <name>_index.png (class indices at the image's own
+line. <name> is an image's path below that folder, below what is before the
+pattern's first wildcard (photos) or below the text file's folder, without the
+ending. Writes for each image <name>_index.png (class indices at the image's own
 size), <name>_color.png, <name>_overlay.png and, by inversion,
 <name>_reconstruction.png; and for all one labels-*.tar (indices and confidence)
 with a summary of the same name in .json. --files= leaves the PNGs out.

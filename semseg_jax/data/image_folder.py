@@ -17,17 +17,22 @@ from semseg_jax.data.formats import image_index
 class ImageFiles:
   """Some image files in the given order.
 
-  Ids are their paths below the folder that all are in, without the ending.
+  Ids are their paths without the ending below a folder that was named or, where
+  one lies elsewhere, below the one that all are in.
   Files are read when asked for; `__getitem__` raises `errors.DataError` naming
   a file that is broken or whose name is not UTF-8, and gives besides the image
   what `changed` takes, as "file".
   """
   labeled = False
 
-  def __init__(self, files, channels: int):
-    """files: `pathlib.Path`s, at least one; channels: 3 (RGB) or 1 (gray)."""
+  def __init__(self, files, channels: int, root):
+    """files: `pathlib.Path`s, at least one; channels: 3 (RGB) or 1 (gray);
+    root: the folder that was named."""
     self._files = files
-    top = os.path.commonpath([f.parent for f in files])
+    top = os.path.commonpath([os.path.abspath(f.parent) for f in files])
+    # Ids below it stay where images of other folders are added.
+    if pathlib.PurePath(top).is_relative_to(root := os.path.abspath(root)):
+      top = root
     below = [os.path.relpath(f, top) for f in files]
     self._misnamed = {
         i: wrong for i, x in enumerate(below) if (wrong := errors.misnamed(x))}
@@ -105,7 +110,7 @@ class ImageFolder(ImageFiles):
           + (f"; {hint}" if below else ""))
     if below:
       logging.warning("%s: %s", folder, hint)
-    super().__init__(files, channels)
+    super().__init__(files, channels, folder)
 
 
 def find(text: str, channels: int) -> ImageFiles:
@@ -113,7 +118,8 @@ def find(text: str, channels: int) -> ImageFiles:
 
   Args:
     text: a folder, an image, a pattern such as "photos/**/*.jpg", or a text
-      file with a path a line (relative to that file).
+      file with a path a line (relative to that file). Ids begin at the folder,
+      at what is before the pattern's first wildcard, or at the file's folder.
     channels: 3 (RGB) or 1 (gray).
 
   What a pattern finds in a folder of labels is left out, with a warning.
@@ -121,6 +127,7 @@ def find(text: str, channels: int) -> ImageFiles:
   Raises errors.DataError: there are none.
   """
   path = pathlib.Path(text).expanduser()
+  root = path.parent
   if path.is_file() and not _is_image(path):
     try:
       text = path.read_text(encoding="utf-8-sig")
@@ -137,19 +144,19 @@ def find(text: str, channels: int) -> ImageFiles:
   elif path.is_file():
     files = [path]
   elif glob.has_magic(str(path)) and not path.is_dir():
-    files = _not_labels(path, sorted(f for f in map(
+    root = next(p for p in path.parents if not glob.has_magic(str(p)))
+    files = _not_labels(path, root, sorted(f for f in map(
         pathlib.Path, glob.iglob(str(path), recursive=True)) if _is_image(f)))
     if not files:
       raise errors.DataError(f"{text}: matches no image "
                              f"({', '.join(image_index.ENDINGS)})")
   else:
     return ImageFolder(path, channels)
-  return ImageFiles([f.absolute() for f in files], channels)
+  return ImageFiles([f.absolute() for f in files], channels, root)
 
 
-def _not_labels(pattern, files):
+def _not_labels(pattern, top, files):
   """Without what `label` wrote into a folder below the pattern's own."""
-  top = next(p for p in pattern.parents if not glob.has_magic(str(p)))
   made = {p for f in files for p in f.parents
           if top in p.parents and (p / "labels.json").is_file()}
   kept = [f for f in files if made.isdisjoint(f.parents)]

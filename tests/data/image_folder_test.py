@@ -93,13 +93,35 @@ def test_patterns_and_lists_name_files_in_several_folders(tmp_path):
   assert image_folder.find(f"{tmp_path}/a", 1).ids == ("1",)
   assert image_folder.find(f"{tmp_path}/a/1.png", 1).ids == ("1",)
   listed.write_bytes(b"\xef\xbb\xbfa/1.png\r\n")
-  assert image_folder.find(str(listed), 3)[0]["id"] == "1"
+  assert image_folder.find(str(listed), 3)[0]["id"] == "a/1"
   with pytest.raises(errors.DataError, match="matches no image"):
     image_folder.find(f"{tmp_path}/*.gif", 3)
   for content in (b"\0\0", b"\xff"):
     listed.write_bytes(content)
     with pytest.raises(errors.DataError, match=r"list\.txt: neither"):
       image_folder.find(str(listed), 3)
+
+
+def test_ids_stay_where_images_are_added(tmp_path, monkeypatch):
+  (tmp_path / "p/a").mkdir(parents=True)
+  (tmp_path / "p/b").mkdir()
+  _save(tmp_path / "p/a", "x.png")
+  listed = tmp_path / "p/list.txt"
+  listed.write_text("a/x.png\n")
+  monkeypatch.chdir(tmp_path)
+  asked = ("p/**/*.png", f"{tmp_path}/p/*/?.png", "p/../p/*/x.png",
+           str(listed), "p/list.txt")
+  for text in asked:
+    assert image_folder.find(text, 3).ids == ("a/x",)
+  _save(tmp_path / "p/b", "x.png")
+  listed.write_text("a/x.png\nb/x.png\n")
+  for text in asked:
+    assert image_folder.find(text, 3).ids == ("a/x", "b/x")
+  # Images elsewhere: what all are in.
+  _save(tmp_path, "y.png")
+  listed.write_text("a/x.png\n../y.png\n")
+  assert image_folder.find(str(listed), 3).ids == ("p/a/x", "y")
+  assert image_folder.find("p/a", 3).ids == ("x",)
 
 
 def test_a_pattern_leaves_out_what_label_wrote(tmp_path, caplog):
@@ -113,4 +135,5 @@ def test_a_pattern_leaves_out_what_label_wrote(tmp_path, caplog):
   assert [f.resolve() for f in source.folders] == [tmp_path / "a"]
   assert "1 images are left out" in caplog.text
   # Asked for by name, they are images as others.
-  assert image_folder.find(f"{tmp_path}/out/**/*", 3).ids == ("1_index",)
+  assert image_folder.find(f"{tmp_path}/out/**/*", 3).ids == (
+      "a/1_index",)
