@@ -12,6 +12,7 @@ from semseg_jax.data import addresses
 from semseg_jax.data import errors
 from semseg_jax.data import id_lists
 from semseg_jax.data import store
+from semseg_jax.data.formats import image_index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Archive:
     missing = {}
     for folder in (root / self.name, root):
       missing[folder] = [
-          p for p in self.needs if next(folder.glob(p), None) is None]
+          p for p in self.needs
+          if next(image_index.visible(folder, p), None) is None]
       if not missing[folder]:
         return folder
     best = min(missing, key=lambda folder: len(missing[folder]))
@@ -72,7 +74,7 @@ class Archive:
         re.escape("{id}"))
     named = re.compile(head.replace(r"\*", ".*") + "(.+)" + tail)
     items, without = {}, []
-    for path in root.glob(images.replace("{id}", "*")):
+    for path in image_index.visible(root, images.replace("{id}", "*")):
       match = named.fullmatch(path.name)
       if not match:
         continue
@@ -122,7 +124,7 @@ class Archive:
 def _one(root, pattern):
   """The file of a path or pattern below root, or None."""
   if any(c in pattern for c in "*?"):
-    path = next(root.glob(pattern), None)
+    path = next(image_index.visible(root, pattern), None)
   else:
     path = root / pattern
   return str(path) if path and path.is_file() else None

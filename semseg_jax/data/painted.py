@@ -53,14 +53,16 @@ def names(folder) -> tuple[str, ...]:
   folder = pathlib.Path(folder)
   if not folder.is_dir():
     raise errors.DataError(f"{folder}: no such folder of painted images")
-  for path in sorted(folder.iterdir()):
+  for path in sorted(image_index.visible(folder, "*")):
     if (path.stem.lower().endswith("_mask") and not path.name.endswith(_MASK)
         and path.suffix.lower() in image_index.ENDINGS):
       raise errors.DataError(
           f"{path}: masks are read from <name>{_MASK} alone: save it as that, "
           "or remove it")
-  indexed = {p.name.removesuffix(_MASK) for p in folder.glob(f"*{_MASK}")}
-  polygons = {p.stem for p in folder.glob("*.json") if _is_labelme(p)}
+  indexed = {p.name.removesuffix(_MASK)
+             for p in image_index.visible(folder, f"*{_MASK}")}
+  polygons = {p.stem for p in image_index.visible(folder, "*.json")
+              if _is_labelme(p)}
   for name in sorted(indexed & polygons):
     raise errors.DataError(
         f"{folder}: {name} has two masks, {name}{_MASK} and {name}.json: "
@@ -80,7 +82,8 @@ def digest(folder) -> str:
   folder = pathlib.Path(folder)
   hashed = hashlib.sha256()
   for path in sorted(p for pattern in (f"*{_MASK}", "*.json", "masks/*")
-                     for p in folder.glob(pattern) if p.is_file()):
+                     for p in image_index.visible(folder, pattern)
+                     if p.is_file()):
     hashed.update(path.name.encode() + b"\0" + path.read_bytes())
   return hashed.hexdigest() if folder.is_dir() else ""
 

@@ -52,6 +52,19 @@ def test_locate_lists_what_is_missing(download):
   assert "missing masks, list.txt" in str(error.value)
 
 
+def test_hidden_files_of_macos_are_left_alone(download):
+  for name in ("._images/._p1.png", "images/._p1.png"):
+    download.image(name)
+  with pytest.raises(errors.DataError, match=r"images/\*\.png"):
+    _ARCHIVE.locate(str(download.root))
+  _whole(download)
+  download.save("masks/._p1_m.png", np.zeros((8, 16), np.uint8))
+  items = _ARCHIVE.items(
+      download.root, "images/{id}.png", ["masks/*{id}_m.png"])
+  assert [i.key for i in items] == ["p1", "p10", "p2"]
+  assert items[0].masks[0].endswith("masks/p1_m.png")
+
+
 def test_items_pair_images_and_masks(download, caplog):
   _whole(download)
   items = _ARCHIVE.items(

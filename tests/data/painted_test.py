@@ -127,6 +127,15 @@ def test_files_of_a_paint_program_are_left_alone(folder):
   assert painted.names(folder) == ()
 
 
+def test_hidden_files_of_macos_are_left_alone(folder):
+  mask(folder, "a", np.zeros((4, 6)))
+  before = painted.digest(folder)
+  for name in ("a_mask.png", "classes.json", "a.json", "a_mask.jpg"):
+    (folder / f"._{name}").write_bytes(b"\0\5\x16\7")
+  assert painted.names(folder) == ("a",)
+  assert painted.digest(folder) == before
+
+
 def test_no_folder(tmp_path):
   with pytest.raises(errors.DataError, match="no such folder"):
     painted.names(tmp_path / "none")

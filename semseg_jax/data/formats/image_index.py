@@ -1,5 +1,6 @@
 """The image files of a folder by id: the path below it, without the ending."""
 
+from collections.abc import Iterator
 import os
 import pathlib
 import unicodedata
@@ -16,6 +17,12 @@ MASKS = ("masks", "segmentationclass", "segmentationclasspng", "labels",
 _OTHER = {*MASKS, "splits", "segmentationobject", "imagesets", "masks59",
           "visualization", "segmentationclassvisualization"}
 _IMAGES = ("images", "jpegimages", "image", "imgs", "img")
+
+
+def visible(folder: pathlib.Path, pattern: str) -> Iterator[pathlib.Path]:
+  """What a glob pattern matches, without hidden files: macOS leaves a ._<name>
+  beside each file of an archive."""
+  return (p for p in folder.glob(pattern) if not p.name.startswith("."))
 
 
 def subfolder(root: pathlib.Path, names) -> pathlib.Path | None:

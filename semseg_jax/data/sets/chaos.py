@@ -17,6 +17,7 @@ from semseg_jax.data import image_files
 from semseg_jax.data import optional
 from semseg_jax.data import store
 from semseg_jax.data import volumes
+from semseg_jax.data.formats import image_index
 
 _T1 = "**/MR/*/T1DUAL"
 ARCHIVE = archives.Archive(
@@ -48,8 +49,9 @@ def make(*, data_dir=None, cache_dir=None, size=None, **_):
 def _item(folder, split):
   """A volume: its first file, then the other slices and all masks."""
   series = folder / "DICOM_anon" / _PHASES[split]
-  slices = sorted(map(str, series.glob("*.dcm")))
-  masks = sorted(map(str, (folder / "Ground").glob("*.png")))
+  slices, masks = (
+      sorted(map(str, image_index.visible(below, f"*.{ending}")))
+      for below, ending in ((series, "dcm"), (folder / "Ground", "png")))
   if len(slices) != len(masks) or not slices:
     raise errors.DataError(
         f"{series}: {len(slices)} slices (*.dcm), but {len(masks)} masks in "

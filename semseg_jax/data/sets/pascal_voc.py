@@ -18,6 +18,7 @@ from semseg_jax.data import image_files
 from semseg_jax.data import matlab
 from semseg_jax.data import pascal
 from semseg_jax.data import store
+from semseg_jax.data.formats import image_index
 
 VARIANTS = ("aug",)
 _VOC = "VOCdevkit/VOC2012"
@@ -70,7 +71,8 @@ def _augmented(root, data_dir, val):
   """id -> mask of the images that SBD adds."""
   if (root / _AUG).is_dir():
     return {path.stem: f"{_AUG}/{path.name}"
-            for path in (root / _AUG).glob("*.png") if path.stem not in val}
+            for path in image_index.visible(root / _AUG, "*.png")
+            if path.stem not in val}
   WITH_SBD.locate(data_dir)
   ids = {i for split in ("train", "val")
          for i in id_lists.read(root / _SBD / f"{split}.txt")}

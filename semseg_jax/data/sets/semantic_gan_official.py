@@ -35,7 +35,7 @@ def make(*, data_dir=None, cache_dir=None, **_):
   files = {
       path.name.removesuffix("_list.txt"): path
       for below in (".", "label_data", "unlabel_data")
-      for path in sorted((root / below).glob("*_list.txt"))}
+      for path in sorted(image_index.visible(root / below, "*_list.txt"))}
   named = {
       "train_labeled": files.get("train_full"), "test": files.get("test"),
       "unlabeled": files.get("unlabel"), "val": _largest(files, "val")}
