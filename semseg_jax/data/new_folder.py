@@ -15,14 +15,12 @@ from semseg_jax.data import id_lists
 from semseg_jax.data import new_classes
 from semseg_jax.data import text_files
 from semseg_jax.data.formats import classes_file
+from semseg_jax.data.formats import contents
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import layout
 from semseg_jax.data.formats import voc
 
 _PARTS = ("train_labeled", "val", "test")
-_FOLDERS = {"train": "train_labeled", "training": "train_labeled",
-            "val": "val", "valid": "val", "validation": "val", "test": "test",
-            "testing": "test"}
 
 
 def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
@@ -104,14 +102,16 @@ def write(root: pathlib.Path, *, split: Sequence[float] = (), seed: int = 0,
 
 def has_lists(root: pathlib.Path) -> bool:
   """Whether splits/ holds a list of images with masks."""
-  return any(p.suffix.lower() == ".txt" and not p.name.startswith(
+  return any(p.suffix.lower() == ".txt" and not p.name.lower().startswith(
       (".", "unlabeled")) for p in root.glob("splits/*"))
 
 
 def split_of(name: str) -> str:
-  """The split that a list of this name is: `val` of valid.txt."""
+  """The split that a list of this name is: `val` of Valid.txt."""
   known = name.lower()
-  return known if known == "train" else _FOLDERS.get(known, name)
+  if known in ("train", *_PARTS) or known.startswith(("unlabeled", "ood_")):
+    return known
+  return contents.SPLITS.get(known, name)
 
 
 def divided(ids: Sequence[str], fractions: Sequence[float], seed: int
@@ -234,7 +234,7 @@ def _by_folder(ids):
   lists = {}
   for name in ids:
     folder = name.partition("/")[0].lower().removesuffix("_images")
-    part = _FOLDERS.get(folder)
+    part = contents.SPLITS.get(folder)
     lists.setdefault(part, []).append(name)
   return {k: lists[k] for k in _PARTS if k in lists} if (
       None not in lists and "train_labeled" in lists and len(lists) > 1) else {}
@@ -242,18 +242,21 @@ def _by_folder(ids):
 
 def _save(root, lists, content, notes):
   folder = root / "splits"
-  present = {p.stem for p in folder.glob("*.txt")} if folder.is_dir() else set()
-  for name in sorted(present):
-    path, part = folder / f"{name}.txt", _FOLDERS.get(name.lower(), name)
-    if part in lists and path.read_text() != "".join(
-        f"{x}\n" for x in lists[part]):
+  missing = dict(lists)
+  for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    split = split_of(path.stem)
+    part = "train_labeled" if split == "train" else split
+    if path.suffix.lower() != ".txt" or part not in lists:
+      continue
+    if path.read_text() != "".join(f"{x}\n" for x in lists[part]):
       raise errors.DataError(
           f"{path}: is there and holds another list; leave --split out to keep "
           f"it, or remove {folder} to divide the images anew")
+    missing.pop(part, None)  # another name of it would be a second list
   try:
     if lists:
       folder.mkdir(exist_ok=True)
-    for name, ids in lists.items():
+    for name, ids in missing.items():
       (folder / f"{name}.txt").write_text("".join(f"{x}\n" for x in ids))
     if content:
       path = root / "classes.json"
@@ -263,5 +266,5 @@ def _save(root, lists, content, notes):
     raise errors.DataError(
         f"--data_dir={root}: lists cannot be written there ({e.strerror}); "
         "make the folder writable or copy it") from e
-  if lists:
-    notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in lists))
+  if missing:
+    notes.append("wrote " + ", ".join(f"splits/{x}.txt" for x in missing))

@@ -7,6 +7,7 @@ import pytest
 from semseg_jax.data import errors
 from semseg_jax.data import new_folder
 from semseg_jax.data.formats import layout
+from semseg_jax.data.formats import voc
 from tests.data import annotated
 
 
@@ -34,6 +35,46 @@ def test_masks_come_before_annotations_which_is_said(tmp_path):
   Image.fromarray(annotated.EXPECTED).save(tmp_path / "masks/a.png")
   notes = new_folder.write(tmp_path, split=(1, 0, 0))
   assert any("annotations of labelme are not" in n for n in notes)
+
+
+def test_shapes_without_a_name_are_no_class(tmp_path):
+  for tool, name, there, empty in (
+      (annotated.labelme, "a.json", '"label": "spot"', '"label": ""'),
+      (annotated.coco, "annotations/instances.json", '"name": "spot"',
+       '"name": ""'),
+      (annotated.cvat, "annotations.xml", 'label="spot"', 'label=""'),
+      (annotated.cvat, "annotations.xml", 'label="spot"', ""),
+      (annotated.voc_xml, "Annotations/a.xml", "<name>spot</name>", "<name/>"),
+      (annotated.voc_xml, "Annotations/a.xml", "<name>spot</name>", "")):
+    tool(tmp_path)
+    file = tmp_path / name
+    text = file.read_text()
+    assert there in text
+    file.write_text(text.replace(there, empty))
+    with pytest.raises(errors.DataError, match=f"{name}.*a shape whose label"):
+      layout.find(tmp_path)
+    file.unlink()
+
+
+@pytest.mark.parametrize("names", [
+    ("train", "val", "test"), ("training", "valid", "testing"),
+    ("Train", "validation", "Test")])
+def test_all_tools_know_the_same_names_of_splits(tmp_path, names):
+  splits = {"train_labeled": ("a",), "val": ("b",), "test": ("c",)}
+  for part, name in zip(names, "abc", strict=True):
+    annotated.image(tmp_path / "coco", f"{name}.jpg")
+    annotated.write(tmp_path / "coco", f"{part}.json", annotated.coco_file(
+        [(3, annotated.LEAF)], (f"{name}.jpg",)))
+    annotated.write(tmp_path / "voc", (
+        f"ImageSets/Segmentation/{part.lower()}.txt"), name)
+    annotated.image(tmp_path / "cvat", f"{name}.jpg")
+  annotated.write(tmp_path / "cvat", "a.xml", "<annotations>" + "".join(
+      f'<image name="{name}.jpg" subset="{part}" width="12" height="8"/>'
+      for part, name in zip(names, "abc", strict=True)) + "</annotations>")
+  assert layout.find(tmp_path / "coco").splits == splits
+  assert layout.find(tmp_path / "cvat").splits == splits
+  assert {k: (v.read_text(),) for k, v in voc.lists(
+      tmp_path / "voc").items()} == splits
 
 
 def test_cvat_ellipse_mask_and_lines(tmp_path):

@@ -43,6 +43,7 @@ def test_ways_of_naming_classes(folder, content, names):
     ({"classes": "ab"}, "needs 'classes'"),
     ({"classes": [{"name": "a"}]}, "needs 'classes'"),
     ({"classes": []}, "needs 'classes'"),
+    ({"classes": ["a", ""]}, "'classes' has an empty name"),
     ({"classes": ["a", "b"], "ignore_index": 1}, "'ignore_index' is 1.*class"),
     ({"classes": ["a", "b"], "ignore_index": 2.5}, "'ignore_index' is 2.5"),
     ({"classes": ["a", "b"], "ignore_index": None}, "'ignore_index' is None"),

@@ -271,6 +271,40 @@ def test_lists_by_other_names(folder):
     folder.load()
 
 
+def test_lists_are_known_in_any_case(folder):
+  for name in "abcd":
+    folder.image(f"{name}.png")
+    folder.mask(f"{name}.png")
+  lists = {"Train_Labeled": "ab", "VAL": "c", "OOD_new": "d",
+           "Unlabeled_Web": "d", "Labeled_1_Seed0": "a"}
+  for name, ids in lists.items():
+    folder.path(f"splits/{name}.txt").write_text("\n".join(ids))
+  dataset = folder.load()
+  assert {k: v.labeled for k, v in dataset.splits.items()} == {
+      "train_labeled": True, "val": True, "ood_new": True,
+      "unlabeled_web": False}
+  assert set(dataset.lists) == {"labeled_1_seed0"}
+  assert new_folder.has_lists(folder.root)
+
+
+def test_an_equal_list_by_another_name_stays_the_only_one(folder):
+  for i in range(8):
+    folder.image(f"{i}.png")
+    folder.mask(f"{i}.png")
+  asked = dict(split=(0.5, 0.25, 0.25), seed=0)
+  new_folder.write(folder.root, **asked)
+  splits = folder.root / "splits"
+  for name, other in (("val", "valid"), ("train_labeled", "train"),
+                      ("test", "Testing")):
+    (splits / f"{name}.txt").rename(splits / f"{other}.txt")
+    before = sorted(splits.iterdir())
+    new_folder.write(folder.root, **asked)
+    assert sorted(splits.iterdir()) == before
+    folder.load()
+  with pytest.raises(errors.DataError, match=r"\.txt: is there and holds"):
+    new_folder.write(folder.root, split=(0.5, 0.25, 0.25), seed=1)
+
+
 def test_own_lists_are_kept(folder):
   for name in "abc":
     folder.image(f"{name}.png")

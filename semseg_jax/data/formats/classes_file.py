@@ -36,7 +36,8 @@ def checked(content, path) -> dict:
 def names(content: dict, path) -> tuple[str, ...]:
   """Names of the classes: a list, or {index: name} or {name: index}.
 
-  Raises errors.DataError: there is none, two are equal, or indices have holes.
+  Raises errors.DataError: there is none, one is empty, two are equal, or
+  indices have holes.
   """
   classes = content.get("classes")
   if isinstance(classes, dict):
@@ -47,6 +48,9 @@ def names(content: dict, path) -> tuple[str, ...]:
         f"{path}: needs 'classes', the names in the order of their indices, "
         'e.g. {"classes": ["background", "leaf"]}')
   result = tuple(str(x) for x in classes)
+  if not all(x.strip() for x in result):
+    raise errors.DataError(
+        f"{path}: 'classes' has an empty name; give each class one")
   twice = next((x for x in result if result.count(x) > 1), None)
   if twice is not None:
     raise errors.DataError(

@@ -17,8 +17,6 @@ from semseg_jax.data.formats import drawing
 from semseg_jax.data.formats import image_index
 
 NAME = "coco"
-_SPLITS = {"train": "train_labeled", "val": "val", "valid": "val",
-           "validation": "val", "test": "test"}
 
 
 def recognises(content) -> bool:
@@ -64,7 +62,7 @@ def _read_one(path, content, index, items, labels):
       content["categories"], key=lambda c: (len(_id(c["id"])), _id(c["id"])))}
   if len(categories) < len(content["categories"]):
     raise errors.DataError(f"{path}: two categories share an id")
-  labels += categories.values()
+  labels += [contents.labeled(x, path) for x in categories.values()]
   of_image = collections.defaultdict(list)
   boxes = 0
   for number, a in enumerate(content.get("annotations", [])):
@@ -152,6 +150,6 @@ def _split_of(path):
   """The split that a file's name, or its folder's, says; "" if none."""
   for text in (path.stem, path.parent.name):
     for word in re.split(r"[^a-z]+", text.lower()):
-      if word in _SPLITS:
-        return _SPLITS[word]
+      if word in contents.SPLITS:
+        return contents.SPLITS[word]
   return ""

@@ -6,7 +6,13 @@ import dataclasses
 
 import numpy as np
 
+from semseg_jax.data import errors
+
 BACKGROUND = ("background", "_background_", "__background__")
+# Names of lists, files and folders -> the split that they are.
+SPLITS = {"train": "train_labeled", "training": "train_labeled", "val": "val",
+          "valid": "val", "validation": "val", "test": "test",
+          "testing": "test"}
 IGNORED = ("__ignore__", "ignore", "void")
 
 # {label: index} -> uint8 [H, W].
@@ -43,6 +49,17 @@ class Annotations:
   colors: dict[str, tuple[int, int, int]] = dataclasses.field(
       default_factory=dict)
   notes: list[str] = dataclasses.field(default_factory=list)
+
+
+def labeled(label, where) -> str:
+  """The label of a shape.
+
+  Raises errors.DataError: it is no text, or empty.
+  """
+  if not isinstance(label, str) or not label.strip():
+    raise errors.DataError(
+        f"{where}: a shape whose label is {label!r}; name its class there")
+  return label
 
 
 def ordered(labels) -> tuple[str, ...]:

@@ -17,8 +17,6 @@ from semseg_jax.data.formats import image_index
 NAME = "cvat"
 _SHAPES = ("polygon", "box", "ellipse", "mask")
 _LINES = ("polyline", "points", "cuboid", "skeleton")
-_SPLITS = {"train": "train_labeled", "validation": "val", "val": "val",
-           "test": "test"}
 
 
 def recognises(root) -> bool:
@@ -43,12 +41,12 @@ def read(root: pathlib.Path, files) -> contents.Annotations:
         raise errors.DataError(
             f"{path}: {index.path(name)} stands there twice, or in "
             f"{items[name].file} too")
-      labels += [s.get("label") or "" for s in image
+      where = f"{path}, image {image.get('name')}"
+      labels += [contents.labeled(s.get("label"), where) for s in image
                  if s.tag in (*_SHAPES, *_LINES)]
       items[name] = contents.Annotated(
-          index.path(name), str(path), functools.partial(
-              _draw, f"{path}, image {image.get('name')}", image))
-      split = _SPLITS.get((image.get("subset") or "").lower())
+          index.path(name), str(path), functools.partial(_draw, where, image))
+      split = contents.SPLITS.get((image.get("subset") or "").lower())
       splits.setdefault(split, []).append(name)
   given = {k: tuple(v) for k, v in splits.items() if k}
   if None in splits or len(given) < 2:
@@ -68,7 +66,7 @@ def _draw(where, image, indices) -> np.ndarray:
 
 
 def _draw_shape(canvas, shape, where):
-  label = shape.get("label") or ""
+  label = shape.get("label")
   number = lambda name: float(shape.get(name))
   if shape.tag in _LINES:
     raise errors.DataError(

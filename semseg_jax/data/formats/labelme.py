@@ -77,11 +77,8 @@ def draw(path, image, indices) -> np.ndarray:
 
 def _shapes(content, path):
   with text_files.parsing(f"{path}: not a LabelMe file"):
-    shapes = [(s["label"], dict(s)) for s in content["shapes"]]
-  for label, _ in shapes:
-    if not isinstance(label, str) or not label.strip():
-      raise errors.DataError(f"{path}: a shape whose label is {label!r}")
-  return shapes
+    return [(contents.labeled(s["label"], path), dict(s))
+            for s in content["shapes"]]
 
 
 def _draw_shape(canvas, label, shape, path):

@@ -17,7 +17,6 @@ from semseg_jax.data.formats import drawing
 from semseg_jax.data.formats import image_index
 
 NAME = "voc"
-_SPLITS = {"train": "train_labeled", "val": "val", "test": "test"}
 
 
 def recognises(root) -> bool:
@@ -50,8 +49,8 @@ def label_map(path: pathlib.Path) -> dict[str, tuple[int, int, int]]:
 def lists(root: pathlib.Path) -> dict[str, pathlib.Path]:
   """{split: file} of ImageSets, where all three or train and val are there."""
   folder = root / "ImageSets" / "Segmentation"
-  files = {split: folder / f"{name}.txt" for name, split in _SPLITS.items()}
-  files = {k: v for k, v in files.items() if v.is_file()}
+  files = {split: path for name, split in contents.SPLITS.items()
+           if (path := folder / f"{name}.txt").is_file()}
   return files if len(files) > 1 else {}
 
 
@@ -66,7 +65,8 @@ def read(root: pathlib.Path, files) -> contents.Annotations:
       raise errors.DataError(
           f"{path}: a second file of {index.path(name)}, beside "
           f"{items[name].file}")
-    labels += [o.findtext("name") or "" for o in tree.iter("object")]
+    labels += [contents.labeled(o.findtext("name"), path)
+               for o in tree.iter("object")]
     boxes += sum(o.find("polygon") is None for o in tree.iter("object"))
     items[name] = contents.Annotated(
         index.path(name), str(path), functools.partial(_draw, str(path), tree))
@@ -87,7 +87,7 @@ def _draw(where, tree, indices) -> np.ndarray:
 
 
 def _draw_object(canvas, thing, where):
-  label, polygon = thing.findtext("name") or "", thing.find("polygon")
+  label, polygon = thing.findtext("name"), thing.find("polygon")
   if polygon is None:
     box = thing.find("bndbox")
     if box is None:

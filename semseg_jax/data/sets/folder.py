@@ -78,10 +78,11 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
   spec = _spec(name, root, files, licence, citation)
   splits, lists = {}, {}
   for path in _list_files(root / "splits"):
-    if _SUBSET.fullmatch(path.stem):
-      lists[path.stem] = tuple(
+    stem = path.stem.lower()
+    if _SUBSET.fullmatch(stem):
+      lists[stem] = tuple(
           files.entry(line, path)[0] for line in id_lists.read(path, root))
-    elif not _COMPLEMENT.fullmatch(path.stem):
+    elif not _COMPLEMENT.fullmatch(stem):
       split = new_folder.split_of(path.stem)
       if split in splits:
         raise errors.DataError(f"{path}: a second list of the split {split}")
@@ -288,7 +289,8 @@ def _list_files(folder):
 
 
 def _items(files, list_file, prefix):
-  labeled = files.annotated and not _unlabeled(list_file.stem)
+  labeled = files.annotated and not _unlabeled(
+      new_folder.split_of(list_file.stem))
   items, lines = {}, {}
   for line in id_lists.read(list_file, files.root):
     name, mask = files.entry(line, list_file)
