@@ -8,6 +8,7 @@ all totals are computed from these alone.
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import re
 import time
 
@@ -104,7 +105,7 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
           confidence=counts.get(f"confidence/{name}"))
       for name in methods}
   if process == 0:
-    files = {m: stems(names, m, methods) for m in methods}
+    files = stems(names, methods)
     confusion = {m: counts[f"confusion/{m}"] for m in methods}
     overview.draw(
         folder, source, spec=spec, images=images, stems=files,
@@ -116,22 +117,38 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
   return scored
 
 
-def file_names(ids) -> list[str]:
+def file_names(ids) -> tuple[str, ...]:
   """A file name for each image id; ids that would share one are numbered."""
-  names = [_safe(i) for i in ids]
-  seen = set()
-  for i, name in enumerate(names):
-    if name in seen:
-      names[i] = f"{name}-{i}"
-    seen.add(names[i])
-  return names
+  return _distinct([_safe(i) for i in ids])
 
 
-def stems(names, method: str, methods) -> list[str]:
-  """Start of each image's files; names the method if there are several."""
+def stems(names: tuple[str, ...], methods) -> dict[str, tuple[str, ...]]:
+  """By method, start of each image's files: names it if there are several.
+
+  Args:
+    names: of all images.
+    methods: all, in any order.
+  """
+  return _stems(names, tuple(sorted(methods)))
+
+
+@functools.lru_cache(maxsize=1)  # each chunk asks for them
+def _stems(names, methods):
   if len(methods) == 1:
-    return list(names)
-  return [f"{name}_{_safe(method)}" for name in names]
+    return {methods[0]: names}
+  files = _distinct([f"{n}_{_safe(m)}" for m in methods for n in names])
+  return {m: files[i * len(names):(i + 1) * len(names)]
+          for i, m in enumerate(methods)}
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+  """The names; a number follows those that were there before."""
+  seen = set()
+  for i in range(len(names)):
+    while names[i] in seen:
+      names[i] += f"-{i}"
+    seen.add(names[i])
+  return tuple(names)
 
 
 def _safe(text) -> str:
@@ -174,10 +191,10 @@ def _fill(store, assigned, predict, source, spec, batch_size, view, folder,
 def _still_valid(arrays, source, batch_size, names, there) -> bool:
   """Whether a finished chunk's images and their labels are what they were, and
   the index masks still in the folder."""
-  methods = _methods(arrays)
+  files = stems(names, _methods(arrays))
   return _same_content(arrays, source, batch_size) and all(
-      f"{stems([names[i]], m, methods)[0]}_index.png" in there
-      for i in arrays["index"] for m in methods)
+      f"{of[i]}_index.png" in there
+      for i in arrays["index"] for of in files.values())
 
 
 def _same_content(arrays, source, batch_size) -> bool:
@@ -211,18 +228,18 @@ def _score_chunk(predicted, index, source, spec, view, folder, names, images):
     outputs = {name: np.asarray(x) for name, x in outputs.items()}
     logits = outputs["logits"]
     _check_logits(method, logits, spec, view)
-    files = stems([names[i] for i in index], method, predicted)
+    files = stems(names, predicted)[method]
     confusion = []
-    for row, (example, stem) in enumerate(zip(examples, files, strict=True)):
+    for row, (example, i) in enumerate(zip(examples, index, strict=True)):
       label = example["label"]
       mask = image_ops.labels_at(
           logits[row], label.shape, padded=view[1] is not None,
           row=method).astype(np.uint8)
       confusion.append(scores.confusion_matrix(
           label, mask, len(spec.class_names), spec.ignore_index))
-      path = folder / "predictions" / stem
+      path = folder / "predictions" / files[i]
       figures.save(f"{path}_index.png", mask)
-      if "reconstruction" in outputs and index[row] < images:
+      if "reconstruction" in outputs and i < images:
         figures.save(f"{path}_reconstruction.png",
                      outputs["reconstruction"][row])
     arrays[f"confusion/{method}"] = np.stack(confusion)

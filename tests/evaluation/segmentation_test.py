@@ -352,5 +352,15 @@ def test_unlabeled_split_is_an_error(tmp_path):
 
 
 def test_file_names():
-  assert segmentation.file_names(["a/b", "a_b", "ü.1", "c d"]) == [
-      "a_b", "a_b-1", "ü.1", "c_d"]
+  assert segmentation.file_names(["a/b", "a_b", "ü.1", "c d"]) == (
+      "a_b", "a_b-1", "ü.1", "c_d")
+
+
+def test_no_two_images_share_a_file():
+  assert segmentation.file_names(["a_b-2", "a/b", "a b"]) == (
+      "a_b-2", "a_b", "a_b-2-2")
+  methods = ["inversion", "distilled", "inversion+distilled"]
+  files = segmentation.stems(("x", "x_inversion"), methods)
+  assert len({f for of in files.values() for f in of}) == 6
+  assert files["inversion"] == ("x_inversion", "x_inversion_inversion")
+  assert files == segmentation.stems(("x", "x_inversion"), methods[::-1])
