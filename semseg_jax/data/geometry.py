@@ -71,13 +71,14 @@ def resized(example: dict, shape: tuple[int, int]) -> dict:
 def padded_to(example: dict, shape, *, fill, fill_label: int = 255) -> dict:
   """Image and label continued to the right and below up to `shape`.
 
-  Raises errors.DataError: the image is larger.
+  Raises errors.DataError: the image is larger; the message has its "id".
   """
   height, width = example["image"].shape[:2]
   if height > shape[0] or width > shape[1]:
     raise errors.DataError(
-        f"an image of {height} x {width} (height x width) does not fit into "
-        f"{shape[0]} x {shape[1]}: make config.data.geometry.evaluate larger")
+        f"image {example['id']!r} of {height} x {width} (height x width) does "
+        f"not fit into {shape[0]} x {shape[1]}: make "
+        "config.data.geometry.evaluate larger")
   channels = example["image"].shape[2]
   image = np.empty((*shape, channels), np.uint8)
   image[...] = np.asarray(fill, np.uint8)[:channels]

@@ -75,7 +75,7 @@ def as_array(image: Image.Image, channels: int, where: str) -> np.ndarray:
     raise errors.DataError(
         f"{where}: {image.mode} image with more than 8 bits; choose a value "
         "window and store it with 8 bits")
-  array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+  array = np.asarray(converted(image, "L" if channels == 1 else "RGB", where))
   return array[..., None] if channels == 1 else array
 
 
@@ -84,7 +84,7 @@ def decode_binary(content: bytes, where: str) -> np.ndarray:
 
   White is 1 where no value is larger, else more than 127.
   """
-  gray = np.asarray(upright(load(content, where)).convert("L"))
+  gray = np.asarray(converted(upright(load(content, where)), "L", where))
   return gray > (127 if gray.max() > 1 else 0)
 
 
@@ -92,7 +92,7 @@ def decode_gray(content: bytes, where: str) -> np.ndarray:
   """Encoded image -> its gray values, uint8 or, if deeper, uint16 [H, W]."""
   image = upright(load(content, where))
   if image.mode not in DEEP_MODES:
-    return np.asarray(image.convert("L"))
+    return np.asarray(converted(image, "L", where))
   values = np.asarray(image)
   if values.min() < 0 or values.max() > 65535:
     raise errors.DataError(f"{where}: gray values outside of 0 to 65535")
@@ -150,6 +150,19 @@ def upright(image: Image.Image) -> Image.Image:
   if turn == 1:
     return image
   return image.transpose(_TURNS[turn])
+
+
+def converted(image: Image.Image, mode: str, where: str) -> Image.Image:
+  """The image in another of Pillow's modes.
+
+  Raises errors.DataError: Pillow has no such conversion.
+  """
+  try:
+    return image.convert(mode)
+  except Exception as e:  # Pillow promises no type
+    raise errors.DataError(
+        f"{where}: a {image.mode} image cannot be read as {mode} ({e}); store "
+        "it as RGB or gray") from e
 
 
 def encode_png(array: np.ndarray) -> bytes:

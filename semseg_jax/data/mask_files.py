@@ -56,7 +56,8 @@ def read_samples(content: bytes, where: str
       raise errors.DataError(
           f"{where}: mask with transparent pixels; save it without an alpha "
           "channel, in the values or colours of the classes")
-    image = image.convert({"LA": "L", "PA": "P"}.get(image.mode, "RGB"))
+    image = image_files.converted(
+        image, {"LA": "L", "PA": "P"}.get(image.mode, "RGB"), where)
   if image.mode == "RGB":
     return np.asarray(image), None
   if image.mode not in _ONE_CHANNEL:
@@ -76,8 +77,8 @@ def read_samples(content: bytes, where: str
 
 def read_shown(content: bytes, where: str) -> np.ndarray:
   """A mask file as a viewer shows it: colors uint8 [H, W, 3]."""
-  return np.asarray(
-      image_files.upright(image_files.load(content, where)).convert("RGB"))
+  return np.asarray(image_files.converted(
+      image_files.upright(image_files.load(content, where)), "RGB", where))
 
 
 def read_indices(content: bytes, where: str) -> np.ndarray:
@@ -107,7 +108,8 @@ def read(content: bytes, legend: Legend, where: str) -> np.ndarray:
   """
   samples, palette = read_samples(content, where)
   if legend.masks == "colours" and samples.ndim == 2 and (
-      palette is not None or legend.values is None) and samples.max() < 256:
+      palette is not None or legend.values is None) and (
+          0 <= samples.min() and samples.max() < 256):
     samples = read_shown(content, where)
   if samples.ndim == 3:
     if legend.masks != "indices":

@@ -34,8 +34,12 @@ class Masks:
   def __len__(self) -> int:
     return len(self._files)
 
+  def path(self, index: int) -> str:
+    """Of the file."""
+    return str(self._files[index])
+
   def __getitem__(self, index: int):
-    where = str(self._files[index])
+    where = self.path(index)
     label = mask_files.read_indices(
         image_files.read_bytes(self._files[index]), where)
     num_classes, ignore_index = self._classes
@@ -65,9 +69,11 @@ class Pairs:
 
   def __getitem__(self, index: int) -> sources.Example:
     example = dict(self._images[index])
-    label = self._masks[self._mask_of[self.ids[index]]]["label"]
-    if label.shape != example["image"].shape[:2]:
+    number = self._mask_of[self.ids[index]]
+    label, image = self._masks[number]["label"], example["image"]
+    if label.shape != image.shape[:2]:
       raise errors.DataError(
-          f"mask {self.ids[index]!r} is {label.shape}, its image "
-          f"{example['image'].shape[:2]}")
+          f"{self._masks.path(number)}: {label.shape[1]} x {label.shape[0]} "
+          f"pixels, but its image has {image.shape[1]} x {image.shape[0]}: "
+          "draw it at the image's size")
     return example | {"label": np.asarray(label)}

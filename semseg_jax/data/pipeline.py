@@ -167,7 +167,7 @@ def eval_batches(source: sources.Source, *, size: int | tuple[int, int],
 def _fitted(example, size, fill):
   if fill is None:
     return transforms.resize_image(example["image"], size)
-  image = {"image": example["image"]}
+  image = {"image": example["image"], "id": example["id"]}
   return geometry.padded_to(
       image, transforms.sides(size), fill=fill)["image"]
 

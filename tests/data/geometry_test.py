@@ -51,8 +51,9 @@ def test_crop_scales_by_short_side():
 
 
 def test_too_large_for_padding():
-  with pytest.raises(errors.DataError, match="config.data.geometry.evaluate"):
-    geometry.padded_to(example(), (16, 40), fill=(0, 0, 0))
+  with pytest.raises(errors.DataError, match=(
+      "image 'x' of .* config.data.geometry.evaluate")):
+    geometry.padded_to(example() | {"id": "x"}, (16, 40), fill=(0, 0, 0))
 
 
 class Images:

@@ -7,6 +7,7 @@ from PIL import Image
 import pytest
 
 from semseg_jax.data import errors
+from semseg_jax.data import image_files
 from semseg_jax.data import image_folder
 from semseg_jax.data.formats import image_index
 
@@ -32,6 +33,17 @@ def test_reads_images_in_order_of_names(tmp_path):
 def test_gray_as_asked(tmp_path):
   _save(tmp_path, "a.png")
   assert image_folder.ImageFolder(tmp_path, 1)[0]["image"].shape == (6, 9, 1)
+
+
+def test_an_image_of_a_mode_without_conversion_is_named(tmp_path):
+  Image.new("LAB", (9, 6)).save(tmp_path / "a.tif")
+  assert image_folder.ImageFolder(tmp_path, 3)[0]["image"].shape == (6, 9, 3)
+  with pytest.raises(errors.DataError, match=r"a\.tif: a LAB image .* RGB or"):
+    image_folder.ImageFolder(tmp_path, 1)[0]
+  content = (tmp_path / "a.tif").read_bytes()
+  for decode in (image_files.decode_gray, image_files.decode_binary):
+    with pytest.raises(errors.DataError, match="^here: a LAB image"):
+      decode(content, "here")
 
 
 def test_broken_file_is_named(tmp_path):

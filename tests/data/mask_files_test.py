@@ -236,3 +236,13 @@ def test_several_images_in_one_file():
   content = encoded(image, "tiff", save_all=True, append_images=[image])
   with pytest.raises(errors.DataError, match="holds 2 images"):
     mask_files.read_indices(content, "a.tif")
+
+
+def test_negative_values_are_no_color():
+  out = io.BytesIO()
+  Image.fromarray(np.where(DRAWN == 2, -1, DRAWN).astype(np.int32)).save(
+      out, "tiff")
+  legend = mask_files.Legend(
+      ("ground", "leaf", "spot"), COLORS, masks="colours")
+  with pytest.raises(errors.DataError, match="^m: class index -1"):
+    mask_files.read(out.getvalue(), legend, "m")
