@@ -58,8 +58,9 @@ class Segmentation:
   Attributes:
     method: the row that was used.
     labels: int32 [H, W] class indices.
-    confidence: float [N]; by inversion that of the labels in the generator's
-      eyes, else the mean largest class probability.
+    confidence: float [N]; by encoder or inversion with a label branch the score
+      that Dm gives image and labels, else (with a fitted head, too) the mean
+      largest class probability.
     reconstructions: uint8 [H, W, C], or None where a method makes none.
   """
   method: str
@@ -181,8 +182,8 @@ class Model:
 
     Args:
       images: a list of uint8 arrays [H, W, C] or [H, W] or of Pillow's images,
-        one of them, or one array [N, H, W, C]. Color becomes gray, or gray
-        color, as the model needs it.
+        one of them, or one array [N, H, W, C], of a gray model [N, H, W], too.
+        Color becomes gray, or gray color, as the model needs it.
       method: a key of `methods`; None: `default_method`.
       steps: of the method "inversion"; None: the config's. "inversion@n" is
         where a search of the config's steps is after n, as it was evaluated.

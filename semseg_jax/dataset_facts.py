@@ -38,7 +38,7 @@ def of(config) -> dict:
 def _labeled(config) -> list[str]:
   """Ids of the images that are trained on with their labels.
 
-  None where nothing can be trained: lists that became shorter are evaluated.
+  [] where nothing can be trained: lists that became shorter are evaluated.
   """
   if "fully_supervised" in config.get("stages", ()):
     config = fully_supervised.effective(config)

@@ -20,7 +20,6 @@ from semseg_jax import method_scores
 from semseg_jax import predictors
 from semseg_jax import stages as stage_table
 from semseg_jax.data import datasets
-from semseg_jax.data import errors
 from semseg_jax.data import sources as data_sources
 from semseg_jax.data import statistics
 from semseg_jax.evaluation import figures
@@ -73,12 +72,7 @@ def check_data(config):
   if not c.num_labeled and not any(
       x.labeled for x in dataset.splits.values()):
     splits = set()  # images alone: nothing is scored
-  datasets.verify(dataset, sorted(splits))
-  for name in sorted(splits):
-    if not dataset.splits[name].labeled:
-      raise errors.DataError(
-          f"split {name!r} of data set {dataset.spec.name!r} has no masks, so "
-          "it cannot be scored")
+  datasets.verify(dataset, sorted(splits), scored=True)
   data.check_overlap(config)
   data.remark(config)
   statistics.check_values(dataset)
@@ -245,6 +239,11 @@ def evaluate(config, workdir, *, splits=()):
 
   Returns:
     {split: methods' scores as `evaluation.segmentation` gives them}.
+
+  Raises:
+    ValueError, DataError: bad config or data, another config than the run's,
+      or stages that do not fit each other. FileNotFoundError: none is trained.
+      FloatingPointError: a method's logits are not finite.
   """
   checks.values(config)
   check_run(config, workdir)

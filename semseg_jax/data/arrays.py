@@ -25,7 +25,12 @@ class Images:
 
 
 def as_images(images, channels: int) -> list[np.ndarray]:
-  """A list of uint8 [H, W, channels] of what `Model.segment` takes."""
+  """A list of uint8 [H, W, channels] of what `Model.segment` takes.
+
+  Raises:
+    TypeError: an image is not uint8, or a path. ValueError: there is none, or
+      one of another shape; errors.DataError: of more than 8 bits.
+  """
   if hasattr(images, "__array__") and not isinstance(images, Image.Image):
     images = np.asarray(images)  # of JAX, too
   if isinstance(images, np.ndarray) and images.ndim == 3 and (

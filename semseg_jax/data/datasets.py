@@ -161,18 +161,25 @@ def split(dataset: Dataset, name: str) -> sources.Source:
   return source
 
 
-def verify(dataset: Dataset, splits: Iterable[str]) -> None:
+def verify(dataset: Dataset, splits: Iterable[str], *,
+           scored: bool = False) -> None:
   """Reads every image of the splits once, so that no run fails on one late.
 
   Prepared sources were checked when they were prepared, rendered ones are
   right by construction: of these a single image is read.
+
+  Args:
+    dataset: of the splits.
+    splits: their names.
+    scored: all need masks; else those called unlabeled* do not.
 
   Raises:
     errors.DataError: names the first image or split that cannot be used.
   """
   for name in splits:
     source = split(dataset, name)
-    if not source.labeled and not name.startswith("unlabeled"):
+    if not source.labeled and (
+        scored or not name.startswith("unlabeled")):
       raise errors.DataError(
           f"split {name!r} of data set {dataset.spec.name!r} has no masks, so "
           "it cannot be scored")

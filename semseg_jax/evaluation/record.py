@@ -46,6 +46,7 @@ class Record:
   checkpoint_step: step of the parameters that were scored, if they have one.
   seconds: wall-clock time of the evaluation.
   versions: Python, libraries, device, git revision.
+  finished: when, in UTC, as 2026-01-31T12:00:00Z.
   extra: further scores of the run, such as feature distances.
   """
   methods: dict

@@ -42,7 +42,7 @@ def label(label: np.ndarray, colors: np.ndarray, *,
 
 def errors(truth: np.ndarray, predicted: np.ndarray, *,
            ignore_index: int) -> str:
-  """Wrong pixels in red, right ones transparent, pixels not scored in gray."""
+  """Wrong pixels in magenta, right ones transparent, ignored ones in gray."""
   kinds = (truth != predicted).astype(np.uint8)
   kinds[truth == ignore_index] = 2
   palette = np.zeros((256, 3), np.uint8)

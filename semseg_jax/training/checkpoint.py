@@ -65,6 +65,8 @@ class Checkpoints:
     """Starts saving; `score` (larger is better) makes it a candidate for best.
 
     The arrays of `state` may be donated as soon as this returns.
+
+    Raises SaveError: it, or the one before, cannot be written.
     """
     if score is None or not math.isfinite(score):
       score = -math.inf

@@ -265,7 +265,8 @@ def describe(workdir, config: dict, dataset: dict) -> None:
 
   Args:
     config: all of the resolved config, plain values.
-    dataset: name, class names, colors, ignore index, fingerprint.
+    dataset: name, class names, colors, ignore index, flip, images by split,
+      fingerprint with what it covers, digest of painted masks, labeled ids.
   """
   folder = absolute(workdir)
   folder.mkdir(parents=True, exist_ok=True)

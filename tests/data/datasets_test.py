@@ -45,6 +45,17 @@ def test_split_errors():
     datasets.verify(empty, ["val"])
 
 
+def test_what_is_scored_needs_masks():
+  dataset = datasets.load("toy_faces", size=16)
+  free = datasets.Dataset(_SPEC, {name: sources.Subset(
+      dataset.splits["val"], [0], labeled=False) for name in (
+          "val", "unlabeled")})
+  datasets.verify(free, ["unlabeled"])
+  for name, scored in (("val", False), ("unlabeled", True)):
+    with pytest.raises(errors.DataError, match=f"'{name}' .* has no masks"):
+      datasets.verify(free, [name], scored=scored)
+
+
 @pytest.mark.parametrize(("image", "label", "message"), [
     (np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4), np.uint8), "fake/train/x"),
     (np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), "float64"),
