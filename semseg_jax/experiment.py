@@ -3,6 +3,7 @@
 Called by the commands in `cli` and the tests.
 """
 
+import contextlib
 import copy
 import functools
 import json
@@ -89,7 +90,8 @@ def train(config, workdir, *, overrides=None, only=()):
     only: names of stages to run instead of all.
 
   Raises:
-    ValueError, DataError: bad config or data, before training starts.
+    ValueError, DataError: bad config or data, before training starts, or
+      another process is training there.
   """
   checks.values(config)
   for line in (*idle.notes(config, overrides or ()), *checks.warnings(config)):
@@ -110,32 +112,33 @@ def train(config, workdir, *, overrides=None, only=()):
   checks.check(config, names)
   lineage.warn_of_generator(config)
   facts = dataset_facts.of_weights(config, workdir)
-  if jax.process_index() == 0:
-    run_dir.describe(
-        workdir, _joined(json.loads(config.to_json_best_effort()), workdir),
-        facts)
   mesh = mesh_lib.make()
-  if jax.process_index() == 0:
-    run_dir.add_command(workdir, sys.argv)
-  for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
-    options = loop.LoopOptions(
-        **config.log.to_dict(),
-        best_metric=stage.validate and stage_table.of(
-            config, name).best_metric)
-    if model := run_dir.adopted(workdir / name):
-      logging.info("stage %s (%d of %d): of %s", name, number + 1, len(names),
-                   model)
-      continue
-    logging.info("stage %s (%d of %d): %d steps", name, number + 1,
-                 len(names), stage.steps)
-    lineage.check(config, workdir, (name,))
-    loop.train(
-        stage, workdir=workdir / name, options=options,
-        key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
-        rollbacks=config.faults.rollbacks,
-        config_json=json.dumps(stage_table.relevant(config, name)),
-        overrides_json=json.dumps(overrides or {}, default=str),
-        trained_on=lineage.now(config, workdir, name))
+  primary = jax.process_index() == 0
+  with run_dir.alone(workdir) if primary else contextlib.nullcontext():
+    if primary:
+      run_dir.describe(
+          workdir, _joined(json.loads(config.to_json_best_effort()), workdir),
+          facts)
+      run_dir.add_command(workdir, sys.argv)
+    for number, (name, stage) in enumerate(zip(names, stages, strict=True)):
+      options = loop.LoopOptions(
+          **config.log.to_dict(),
+          best_metric=stage.validate and stage_table.of(
+              config, name).best_metric)
+      if model := run_dir.adopted(workdir / name):
+        logging.info("stage %s (%d of %d): of %s", name, number + 1, len(names),
+                     model)
+        continue
+      logging.info("stage %s (%d of %d): %d steps", name, number + 1,
+                   len(names), stage.steps)
+      lineage.check(config, workdir, (name,))
+      loop.train(
+          stage, workdir=workdir / name, options=options,
+          key=jax.random.key(config.seed), mesh=mesh, sharding=config.sharding,
+          rollbacks=config.faults.rollbacks,
+          config_json=json.dumps(stage_table.relevant(config, name)),
+          overrides_json=json.dumps(overrides or {}, default=str),
+          trained_on=lineage.now(config, workdir, name))
   return workdir
 
 

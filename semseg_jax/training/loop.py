@@ -92,12 +92,13 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
   """
   mesh = mesh_lib.make() if mesh is None else mesh
   primary = jax.process_index() == 0
-  check_steps(workdir, stage.steps)
-  known = run_dir.is_known(workdir)
-  folder = run_dir.prepare(
-      workdir, json.loads(config_json), json.loads(overrides_json),
-      trained_on=trained_on, primary=primary)
-  with run_dir.alone(folder) if primary else contextlib.nullcontext():
+  # First of all: what another process trains there keeps its records.
+  with run_dir.alone(workdir) if primary else contextlib.nullcontext():
+    check_steps(workdir, stage.steps)
+    known = run_dir.is_known(workdir)
+    folder = run_dir.prepare(
+        workdir, json.loads(config_json), json.loads(overrides_json),
+        trained_on=trained_on, primary=primary)
     try:
       return _train_in(folder, stage, options, key, mesh, sharding, rollbacks)
     except Exception:

@@ -179,14 +179,20 @@ def prepare(folder, config: dict, overrides: dict, *,
 
 @contextlib.contextmanager
 def alone(folder):
-  """Keeps the machine's other processes from training in the same folder.
+  """Makes the folder and keeps the machine's other processes from training
+  there.
 
-  Raises ValueError: one does. A bucket knows no locks.
+  The system lets go of it with the process, however that ends. A bucket knows
+  no locks.
+
+  Raises ValueError: one does, or this one already.
   """
   if in_bucket(folder):
     yield
     return
-  held = os.open(os.fspath(folder), os.O_RDONLY)
+  folder = absolute(folder)
+  with _writing(folder):
+    held = os.open(folder, os.O_RDONLY)
   try:
     with contextlib.suppress(OSError):  # not every file system has locks
       try:

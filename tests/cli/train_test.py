@@ -13,6 +13,7 @@ from semseg_jax import experiment
 from semseg_jax import stages
 from semseg_jax.methods.common import checks
 from semseg_jax.methods.common import data as data_lib
+from semseg_jax.training import run_dir
 from tests.cli.on_folder import config_of as on_folder
 from tests.methods import smoke
 
@@ -95,6 +96,13 @@ def test_data(data, tmp_path, capsys, spoil):
   line = error(on_folder(data), tmp_path / "run", capsys)
   assert re.search(said, line), line
   assert not (tmp_path / "run").exists()
+
+
+def test_a_run_in_training_keeps_its_records(data, tmp_path, capsys):
+  with run_dir.alone(tmp_path / "run"):
+    line = error(on_folder(data), tmp_path / "run", capsys)
+  assert "another process is training there" in line
+  assert not any((tmp_path / "run").iterdir())
 
 
 @pytest.mark.parametrize(("changes", "said"), [

@@ -294,8 +294,11 @@ def test_data_that_ends(toy, tmp_path):
 def test_a_second_training_leaves_the_first_ones_records(toy, tmp_path):
   def second(step):
     if step == 1:  # before the first checkpoint
+      records = lambda: {x: x.read_bytes() for x in tmp_path.glob("*.json")}
+      before = records()
       with pytest.raises(ValueError, match="another process is training there"):
-        toy.run(tmp_path)
-      assert (tmp_path / "config.json").exists()
+        toy.run(tmp_path, 9)
+      assert tmp_path / "config.json" in before
+      assert records() == before
 
   toy.run(tmp_path, 3, on_batch=second)
