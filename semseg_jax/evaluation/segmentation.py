@@ -8,6 +8,7 @@ all totals are computed from these alone.
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import functools
 import re
 import time
@@ -26,6 +27,7 @@ from semseg_jax.ops import image_ops
 from semseg_jax.ops import scores
 from semseg_jax.training import chunks
 from semseg_jax.training import console
+from semseg_jax.training import run_dir
 
 # Seconds between two lines of progress.
 _REPORT_EVERY = 5.0
@@ -73,47 +75,49 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
     By method: see `summary.summarise`.
 
   Raises:
-    ValueError: no labels, or predictions of wrong shape. FloatingPointError:
-      logits are not finite.
+    ValueError: no labels, predictions of wrong shape, or another process is
+      evaluating in `out_dir`. FloatingPointError: logits are not finite.
   """
   if not source.labeled or not len(source):
     raise ValueError(
         f"data set {spec.name!r}: scoring needs a split with labeled images")
   folder = epath.Path(out_dir)
-  (folder / "predictions").mkdir(parents=True, exist_ok=True)
-  store = chunks.ChunkStore(
-      folder / "chunks",
-      # With what decides which rows a chunk holds and how they are counted.
-      chunks.fingerprint([
-          fingerprint, list(split_ids or source.ids), spec.name,
-          list(spec.class_names), spec.ignore_index, batch_size, size,
-          *([fill] if fill else [])]))
-  names = file_names(source.ids)
-  total = -(-len(source) // batch_size)
-  assigned = chunks.assigned(total, process, num_processes)
-  _fill(store, assigned, predict, source, spec, batch_size, (size, fill),
-        folder, names, images)
-  # Those of others may be of a former evaluation, until they are replaced.
-  store.wait([k for k in range(total) if k not in assigned],
-             lambda arrays: _same_content(arrays, source, batch_size))
-  counts = _collect(store, total, folder)
-  methods = counts.pop("methods")
-  scored = {
-      name: summary.summarise(
-          counts[f"confusion/{name}"], spec.class_names,
-          volumes=counts.get("volume"),
-          confidence=counts.get(f"confidence/{name}"))
-      for name in methods}
-  if process == 0:
-    files = stems(names, methods)
-    confusion = {m: counts[f"confusion/{m}"] for m in methods}
-    overview.draw(
-        folder, source, spec=spec, images=images, stems=files,
-        quality={m: summary.image_quality(x) for m, x in confusion.items()})
-    cases.write(
-        folder, source, spec=spec, files=files, confusion=confusion,
-        confidence={m: counts[f"confidence/{m}"] for m in methods
-                    if f"confidence/{m}" in counts})
+  with (run_dir.alone(folder, "evaluating") if process == 0
+        else contextlib.nullcontext()):
+    (folder / "predictions").mkdir(parents=True, exist_ok=True)
+    store = chunks.ChunkStore(
+        folder / "chunks",
+        # With what decides which rows a chunk holds and how they are counted.
+        chunks.fingerprint([
+            fingerprint, list(split_ids or source.ids), spec.name,
+            list(spec.class_names), spec.ignore_index, batch_size, size,
+            *([fill] if fill else [])]))
+    names = file_names(source.ids)
+    total = -(-len(source) // batch_size)
+    assigned = chunks.assigned(total, process, num_processes)
+    _fill(store, assigned, predict, source, spec, batch_size, (size, fill),
+          folder, names, images)
+    # Those of others may be of a former evaluation, until they are replaced.
+    store.wait([k for k in range(total) if k not in assigned],
+               lambda arrays: _same_content(arrays, source, batch_size))
+    counts = _collect(store, total, folder)
+    methods = counts.pop("methods")
+    scored = {
+        name: summary.summarise(
+            counts[f"confusion/{name}"], spec.class_names,
+            volumes=counts.get("volume"),
+            confidence=counts.get(f"confidence/{name}"))
+        for name in methods}
+    if process == 0:
+      files = stems(names, methods)
+      confusion = {m: counts[f"confusion/{m}"] for m in methods}
+      overview.draw(
+          folder, source, spec=spec, images=images, stems=files,
+          quality={m: summary.image_quality(x) for m, x in confusion.items()})
+      cases.write(
+          folder, source, spec=spec, files=files, confusion=confusion,
+          confidence={m: counts[f"confidence/{m}"] for m in methods
+                      if f"confidence/{m}" in counts})
   return scored
 
 

@@ -178,9 +178,9 @@ def prepare(folder, config: dict, overrides: dict, *,
 
 
 @contextlib.contextmanager
-def alone(folder):
-  """Makes the folder and keeps the machine's other processes from training
-  there.
+def alone(folder, doing: str = "training"):
+  """Makes the folder and keeps the machine's other processes from `doing` there
+  the same.
 
   The system lets go of it with the process, however that ends. A bucket knows
   no locks.
@@ -199,7 +199,7 @@ def alone(folder):
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
       except BlockingIOError:
         raise ValueError(
-            f"{folder}: another process is training there; wait for it, stop "
+            f"{folder}: another process is {doing} there; wait for it, stop "
             "it, or give another --workdir") from None
     yield
   finally:

@@ -98,6 +98,20 @@ def _run(folder, predict, source=None, **options):
       out_dir=folder, **{"fingerprint": "f", "size": _SIZE, **options})
 
 
+def test_one_process_evaluates_in_a_folder(tmp_path):
+  predict = _Predict(3)
+
+  def meanwhile(images, indices):
+    with pytest.raises(
+        ValueError, match="another process is evaluating there"):
+      _run(tmp_path, _Predict(3), fingerprint="other")
+    return predict(images, indices)
+
+  meanwhile.batch_size = 3
+  _run(tmp_path, meanwhile)
+  assert predict.indices == [[0, 1, 2], [3, 4, 5], [6, 6, 6]]
+
+
 def test_scores_are_those_at_native_size(tmp_path):
   source, predict = _Toy(), _Predict(3)
   report = _run(tmp_path, predict, source)
