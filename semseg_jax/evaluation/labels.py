@@ -84,7 +84,7 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
 
   Raises:
     ValueError: `out_dir` holds labels of another model or other shards, or
-      another process is at work on this shard.
+      another process is at work on this shard, or labels.json is damaged.
     errors.DataError: no image can be read. OSError: nothing can be written.
   """
   facts = {
@@ -139,7 +139,9 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
       written()
     if missing:
       progress.report(len(mine), {})
-    _restore(path, folder, source, number, kinds, colors)
+    _restore(path, folder, source,
+             {name: number[name] for name in confidence if name in number},
+             kinds, colors)
   run_dir.write_json(path.with_suffix(".json"), {
       "confidence": confidence, "unreadable": unreadable})
   if unreadable and not confidence:
@@ -152,7 +154,8 @@ def write(label: Callable[[list[np.ndarray], np.ndarray], Labeled],
 def _restore(path, folder, source, number, kinds, colors) -> None:
   """Writes the PNGs that lack of a shard's labels: deleted, or wanted now.
 
-  Reconstructions are not in a shard, so they stay away.
+  `number` is of the images that are in the shard. Reconstructions are not, so
+  they stay away.
   """
   kinds = [k for k in kinds if k != "reconstruction"]
   lacking = {
@@ -208,23 +211,32 @@ def _prepared(out_dir, facts) -> Iterator[pathlib.Path]:
   with file:
     fcntl.flock(file, fcntl.LOCK_EX)
     text = file.read()
-    there = json.loads(text) if text else {}
+    try:
+      there = dict(json.loads(text)) if text else {}
+    except (TypeError, ValueError) as error:
+      raise ValueError(
+          f"{folder / _FILE} is damaged ({error}): give another folder, or "
+          "delete the file and the labels-*.tar beside it") from None
     changed = [f"{k}: {there.get(k)} there, {v} now" for k, v in facts.items()
                if there.get(k) != v]
-    if there and changed:
+    if changed:
       shards = sorted(folder.glob("labels-*-of-*.tar"))
       if any(map(_in_use, shards)):
         raise ValueError(
             f"--out={folder} holds labels that were made otherwise "
-            f"({'; '.join(changed)}): give another folder, or delete it")
+            f"({'; '.join(changed)}): give another folder, or delete it"
+            if there else
+            f"{folder / _FILE} is missing or empty, so it is not known how the "
+            "labels-*.tar beside it were made: give another folder, or delete "
+            "them")
       for path in shards:
         path.unlink()
         path.with_suffix(".json").unlink(missing_ok=True)
     if changed:
+      # In place, as it is the lock, but never empty on the way.
       file.seek(0)
-      file.truncate()
       file.write(json.dumps(facts, indent=2) + "\n")
-      file.flush()
+      file.truncate()
     yield folder
 
 

@@ -106,6 +106,27 @@ def test_labels_of_another_model_are_not_mixed(source, tmp_path):
     _write(_labeler([]), source, tmp_path / "out", fingerprint="b")
 
 
+@pytest.mark.parametrize(("content", "said"), [
+    (None, "labels.json is missing or empty.*delete"),
+    ("", "labels.json is missing or empty.*delete"),
+    ('{"fingerprint": "a", ', "labels.json is damaged.*delete"),
+    ("3", "labels.json is damaged.*delete")])
+def test_labels_of_nobody_knows_what(source, tmp_path, content, said):
+  out = tmp_path / "out"
+  _write(_labeler([]), source, out)
+  before = (out / "labels-00000-of-00001.tar").read_bytes()
+  (out / "labels.json").unlink()
+  if content is not None:
+    (out / "labels.json").write_text(content)
+  for _ in range(2):
+    with pytest.raises(ValueError, match=said):
+      _write(_labeler([]), source, out, fingerprint="b")
+  assert (out / "labels-00000-of-00001.tar").read_bytes() == before
+  for path in out.iterdir():
+    path.unlink()
+  assert _write(_labeler([]), source, out, fingerprint="b").new == 7
+
+
 def test_a_call_that_failed_at_once_claims_nothing(source, tmp_path):
   out = tmp_path / "out"
   for shard in ((0, 1), (1, 3)):
@@ -133,13 +154,17 @@ def test_one_process_works_on_a_shard(source, tmp_path):
   assert _write(label, source, out).new == 7
 
 
-def test_broken_images_are_named_and_tried_again(source, tmp_path):
+def test_broken_images_are_named_and_tried_again(
+    source, tmp_path, monkeypatch):
   path = tmp_path / "images/3.png"
   content = path.read_bytes()
   path.write_bytes(content[:40])
   written = _write(_labeler([]), source, tmp_path / "out")
   assert list(written.unreadable) == ["3"]
   assert len(written.confidence) == 6
+  with monkeypatch.context() as patch:
+    patch.delattr(labels, "read")  # no label is decoded for what has none
+    assert _write(_labeler([]), source, tmp_path / "out").new == 0
   path.write_bytes(content)
   assert _write(_labeler([]), source, tmp_path / "out").new == 1
   for file in (tmp_path / "images").iterdir():
