@@ -16,14 +16,25 @@ _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 LOST_PROCESS = 75
 
 
+class Preempted(SystemExit):
+  """SIGTERM came; the state is saved. Uncaught: exit code 143 = 128 + 15."""
+
+  def __init__(self, message):
+    super().__init__(143)
+    self.message = message
+
+  def __str__(self):
+    return self.message
+
+
 @contextlib.contextmanager
 def one_line():
   """Ends the program with "error: ..." where its body raises a user's error.
 
-  Also where a device's memory does not suffice, and in a run of several
-  processes where another is gone, with code LOST_PROCESS. There every error
-  ends the process at once: JAX's own way out waits minutes for the others, and
-  they for it.
+  Also where a device's memory does not suffice, with the message of `Preempted`
+  and its code, and in a run of several processes where another is gone, with
+  code LOST_PROCESS. There every error ends the process at once: JAX's own way
+  out waits minutes for the others, and they for it.
   """
   try:
     yield
@@ -34,6 +45,12 @@ def one_line():
     where = (": no room for what this command writes (--workdir, --out, or "
              "XDG_CACHE_HOME); then run it again" if full else "")
     _leave(f"error: {error}{where}", 1)
+  except Preempted as stopped:
+    if jax.process_index() == 0:
+      # On a terminal in the place of the line of progress.
+      start = "\r\033[K" if sys.stderr.isatty() else ""
+      print(f"{start}{stopped}", file=sys.stderr, flush=True)
+    raise
   except Exception as error:
     first = (str(error).splitlines() or [""])[0]
     from_jax = isinstance(error, jax.errors.JaxRuntimeError)

@@ -21,6 +21,7 @@ import numpy as np
 
 from semseg_jax.cpu import target
 from semseg_jax.training import checkpoint
+from semseg_jax.training import exits
 from semseg_jax.training import mesh as mesh_lib
 from semseg_jax.training import phases
 from semseg_jax.training import records
@@ -43,17 +44,6 @@ class LoopOptions(NamedTuple):
   eval_every: int = 0
   checkpoint_every: int = 1000
   best_metric: str | None = None  # of stage.validate, the best
-
-
-class Preempted(SystemExit):
-  """SIGTERM came; the state is saved. Uncaught: exit code 143 = 128 + 15."""
-
-  def __init__(self, message):
-    super().__init__(143)
-    self.message = message
-
-  def __str__(self):
-    return self.message
 
 
 def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
@@ -84,7 +74,7 @@ def train(stage: Stage, *, workdir, options: LoopOptions, key: jax.Array,
     records.NonFiniteError: a metric or the state is not finite and no rollback
       is left; the newest checkpoint is from before. FloatingPointError: so is
       what the stage validates.
-    Preempted: SIGTERM came; call again to continue.
+    exits.Preempted: SIGTERM came; call again to continue.
     run_dir.ConfigMismatchError, checkpoint.StateMismatchError: the folder
       belongs to something else.
     ValueError: another process is training there, or it was trained for more
@@ -225,8 +215,9 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
         checkpoints.save(now, state, run.meta(owed=owed), score)
       if stop:
         checkpoints.wait()
-        raise Preempted(f"stopped by SIGTERM after step {now}, which is saved "
-                        f"in {folder}: run the same command to continue")
+        raise exits.Preempted(
+            f"stopped by SIGTERM after step {now}, which is saved in {folder}: "
+            "run the same command to continue")
     if stage.steps == 0 and not restored:
       _check_finite(state, 0)
       checkpoints.save(0, state, run.meta())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -138,7 +139,7 @@ def test_a_rolled_back_run_resumes_exactly(toy, tmp_path):
 
   options = dict(rollbacks=1, nan_at=5, nan_rngs=True)
   expected = toy.run(tmp_path / "whole", **options)
-  with pytest.raises(loop.Preempted):
+  with pytest.raises(exits.Preempted):
     toy.run(tmp_path / "cut", on_batch=terminate, **options)
   assert_same_state(toy.run(tmp_path / "cut", **options), expected)
 
@@ -184,6 +185,8 @@ def test_sigterm_ends_with_the_code_of_a_signal(toy, toy_path, tmp_path):
   _, err = process.communicate(timeout=60)
   assert process.returncode == 128 + signal.SIGTERM, err
   assert "Traceback" not in err
+  assert re.fullmatch(r"stopped by SIGTERM after step \d+, .*to continue",
+                      err.splitlines()[-1])
 
 
 @pytest.mark.slow
