@@ -1,7 +1,9 @@
 """Options and set-up shared by every test."""
 
+import contextlib
 import os
 import pathlib
+import resource
 
 import pytest
 
@@ -28,6 +30,22 @@ def pytest_addoption(parser):
       "--data-packs", help="Folder of the real data packs (docs/data.md).")
   parser.addoption(
       "--published", help="JSON of published numbers, collected by hand.")
+
+
+@pytest.fixture
+def no_room():
+  """A context in which files end after ten bytes, as they do on a full disk."""
+
+  @contextlib.contextmanager
+  def limited():
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+      yield
+    finally:
+      resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+  return limited
 
 
 # Marker -> the option without which its tests are skipped.

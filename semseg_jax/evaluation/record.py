@@ -165,7 +165,7 @@ def keep(path: pathlib.Path, kept: Iterable[Record]) -> None:
         record, config=config, config_hash=config_hash(config))),
         separators=(",", ":"), sort_keys=True) + "\n")
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text("".join(lines))
+  run_dir.write_bytes(path, "".join(lines).encode())
 
 
 def _without_paths(value):

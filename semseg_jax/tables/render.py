@@ -17,6 +17,7 @@ from semseg_jax.tables import collect
 from semseg_jax.tables import definition
 from semseg_jax.tables import label_curve
 from semseg_jax.tables import runs
+from semseg_jax.training import run_dir
 
 
 def markdown(results: collect.Results, *, brief: bool = False) -> str:
@@ -227,8 +228,8 @@ def from_records(table: definition.Table, folders: runs.Folders, *,
     paths.append(keep / f"{table.name}.records.jsonl")
     records.keep(paths[-1], results.used)
   if into and any(cell.values for row in results.cells for cell in row):
-    into.write_text(
-        replace_block(into.read_text(), table.name, block(results)))
+    run_dir.write_bytes(into.resolve(), replace_block(
+        into.read_text(), table.name, block(results)).encode())
     paths.append(into)
   return paths
 
@@ -241,8 +242,9 @@ def write(results: collect.Results, folder: pathlib.Path
   paths = [folder / f"{table.name}.md", folder / f"{table.name}.csv"]
   heading = f"# {table.title}\n\n" + (f"{table.paper}\n\n" if table.paper
                                       else "")
-  paths[0].write_text(heading + markdown(results) + "\n")
-  paths[1].write_text(as_csv(results))
+  run_dir.write_bytes(
+      paths[0], (heading + markdown(results) + "\n").encode())
+  run_dir.write_bytes(paths[1], as_csv(results).encode())
   image = plot(results)
   if image is not None:
     paths.append(folder / f"{table.name}.png")

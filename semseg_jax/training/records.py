@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from semseg_jax.training import console
+from semseg_jax.training import run_dir
 from semseg_jax.training import writers
 
 
@@ -130,6 +131,6 @@ class Records:
       path.parent.mkdir(parents=True, exist_ok=True)
       data = io.BytesIO()
       Image.fromarray(image).save(data, "PNG")
-      path.write_bytes(data.getvalue())
+      run_dir.write_bytes(path, data.getvalue())
       shape = (1, *image.shape[:2], -1)
       self._writer.write_images(step, {name: image.reshape(shape)})

@@ -54,6 +54,16 @@ def test_missing_record_is_named(tmp_path):
     record.load(tmp_path)
 
 
+def test_kept_records_outlast_a_full_disk(tmp_path, no_room):
+  path = tmp_path / "a.records.jsonl"
+  record.keep(path, [_record()])
+  before = path.read_bytes()
+  with no_room(), pytest.raises(OSError, match="large"):
+    record.keep(path, [_record(), _record()])
+  assert path.read_bytes() == before
+  assert list(tmp_path.iterdir()) == [path]
+
+
 def test_hash_depends_on_values_not_on_order():
   assert record.config_hash({"a": 1, "b": [2]}) == record.config_hash(
       {"b": (2,), "a": 1})

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import subprocess
+from unittest import mock
 
 from absl import flags
 import pytest
@@ -278,7 +279,7 @@ def test_command_line_mistakes_are_one_line():
   assert "Traceback" not in process.stderr
 
 
-def test_rendered_into_a_document(tmp_path):
+def test_rendered_into_a_document(tmp_path, no_room):
   table = runs.load("toy_faces")
   where = toy.folders(tmp_path)
   table = dataclasses.replace(table, rows=table.rows[:1], seeds=(0, 1))
@@ -291,6 +292,15 @@ def test_rendered_into_a_document(tmp_path):
   assert text.endswith("<!-- /table -->\nb\n")
   assert "0.2500 ± 0.0000 (n=2)" in text
   assert (tmp_path / "out/toy_faces.csv").exists()
+  again = lambda: render.from_records(
+      table, where, out=tmp_path / "out", into=document)
+  with no_room(), pytest.raises(OSError, match="large"):
+    again()
+  assert (tmp_path / "out/toy_faces.md").read_text().startswith("# Procedural")
+  with mock.patch.object(render, "write", return_value=[]), no_room(), (
+      pytest.raises(OSError, match="large")):
+    again()
+  assert document.read_text() == text
 
 
 def test_a_block_is_kept_where_there_is_no_record(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from unittest import mock
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 import pytest
 
 from semseg_jax.training import checkpoint
+from semseg_jax.training import exits
 from semseg_jax.training import loop
 from semseg_jax.training import records
 from semseg_jax.training import run_dir
@@ -97,7 +99,7 @@ def test_fewer_steps_than_were_trained(toy, tmp_path):
     if step == 5:
       os.kill(os.getpid(), signal.SIGTERM)
 
-  with pytest.raises(loop.Preempted):
+  with pytest.raises(exits.Preempted):
     toy.run(tmp_path, on_batch=terminate)
   with pytest.raises(ValueError, match="at step 5.*3 steps are too few"):
     toy.run(tmp_path, 3)
@@ -115,7 +117,7 @@ def test_sigterm_saves_and_resumes(toy, whole, tmp_path):
       os.kill(os.getpid(), signal.SIGTERM)
 
   before = signal.getsignal(signal.SIGTERM)
-  with pytest.raises(loop.Preempted, match="after step 5") as error:
+  with pytest.raises(exits.Preempted, match="after step 5") as error:
     toy.run(tmp_path, on_batch=terminate)
   assert error.value.code == 143
   assert signal.getsignal(signal.SIGTERM) == before
@@ -149,7 +151,7 @@ def test_sigterm_puts_what_takes_time_off(toy, tmp_path, best):
   expected = run("whole")
   for step in (4, 6, 8):
     validated.clear()
-    with pytest.raises(loop.Preempted):
+    with pytest.raises(exits.Preempted):
       run(f"cut{step}", at(step, terminate))
     assert validated == list(range(2, step, 2))
     grids = tmp_path / f"cut{step}/samples"
@@ -229,7 +231,7 @@ def test_best_checkpoint_is_kept(toy, tmp_path):
     if step == 7:
       os.kill(os.getpid(), signal.SIGTERM)
 
-  with pytest.raises(loop.Preempted):
+  with pytest.raises(exits.Preempted):
     toy.run(tmp_path, options=options, validate=validate, on_batch=terminate)
   # The best one is remembered by the resumed run: 8 is not saved.
   toy.run(tmp_path, options=options, validate=validate)
@@ -302,3 +304,16 @@ def test_a_second_training_leaves_the_first_ones_records(toy, tmp_path):
       assert records() == before
 
   toy.run(tmp_path, 3, on_batch=second)
+
+
+def test_samples_outlast_a_full_disk(tmp_path, no_room, monkeypatch):
+  monkeypatch.setattr(writers, "create", mock.Mock())
+  run = lambda value: records.Records(
+      tmp_path, 1, 2, 0, {"rollbacks": 0}, primary=True).sample(
+          1, {"grid": np.full((2, 2, 3), value, np.uint8)})
+  run(0)
+  path = tmp_path / "samples/grid_0000001.png"
+  before = path.read_bytes()
+  with no_room(), pytest.raises(OSError, match="large"):
+    run(1)
+  assert path.read_bytes() == before
