@@ -81,7 +81,7 @@ def main(argv):
     # They would refuse the mended folder, an empty `splits` its lists.
     for path in sorted(_written() - before, reverse=True):
       path.rmdir() if path.is_dir() else path.unlink()
-    if not isinstance(e, errors.DataError):
+    if not isinstance(e, OSError | ValueError):
       raise
     # The flags here are fields of a config there.
     text = re.sub(r"^data\.(data_dir|name):", r"--\1:", str(e))

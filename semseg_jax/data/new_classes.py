@@ -9,6 +9,7 @@ from semseg_jax.data import errors
 from semseg_jax.data import image_files
 from semseg_jax.data import mask_files
 from semseg_jax.data import pascal
+from semseg_jax.data import text_files
 from semseg_jax.data.formats import image_index
 from semseg_jax.data.formats import voc
 
@@ -112,7 +113,7 @@ def _named(root):
       continue
     if name == "labelmap.txt":
       return voc.label_map(path)
-    lines = [x.strip() for x in path.read_text("utf-8-sig").splitlines()]
+    lines = [x.strip() for x in text_files.read_text(path).splitlines()]
     return [x for x in lines if x and x != "__ignore__"]
   return None
 

@@ -152,10 +152,7 @@ def volumes(root: pathlib.Path) -> dict[str, str] | None:
   path = root / "volumes.json"
   if not path.exists():
     return None
-  try:
-    known = json.loads(path.read_text())
-  except ValueError as error:
-    raise errors.DataError(f"{path}: is no JSON ({error})") from error
+  known = text_files.read_json(path)
   if not isinstance(known, dict) or not all(
       isinstance(x, str) for x in known.values()):
     raise errors.DataError(
@@ -248,7 +245,7 @@ def _save(root, lists, content, notes):
     part = "train_labeled" if split == "train" else split
     if path.suffix.lower() != ".txt" or part not in lists:
       continue
-    if path.read_text() != "".join(f"{x}\n" for x in lists[part]):
+    if text_files.read_text(path).splitlines() != lists[part]:
       raise errors.DataError(
           f"{path}: is there and holds another list; leave --split out to keep "
           f"it, or remove {folder} to divide the images anew")

@@ -1,5 +1,6 @@
 """The prepare command, as a user runs it."""
 
+import errno
 import json
 import re
 import shutil
@@ -128,3 +129,43 @@ def test_what_was_written_goes_whatever_fails(tmp_path, monkeypatch):
   with pytest.raises(KeyboardInterrupt):
     prepare.main([""])
   assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "masks"]
+
+
+def _latin_names(root):
+  (root / "classes.txt").write_bytes("Hintergrund\nTür\n".encode("latin-1"))
+  return "classes.txt: not a UTF-8 text file"
+
+
+def _latin_list(root):
+  (root / "splits").mkdir()
+  (root / "splits/val.txt").write_bytes("ü\n".encode("latin-1"))
+  return "val.txt: not a UTF-8 text file"
+
+
+def _folder_of_volumes(root):
+  (root / "volumes.json").mkdir()
+  return "volumes.json: cannot be read"
+
+
+def _no_room(*_, **__):
+  raise OSError(errno.ENOSPC, "No space left on device", "cache/x")
+
+
+@pytest.mark.parametrize("spoil", [
+    _latin_names, _latin_list, _folder_of_volumes])
+def test_what_a_user_can_mend_is_one_line(tmp_path, monkeypatch, spoil):
+  root = tmp_path / "set"
+  for folder in ("images", "masks"):
+    _made(root / folder)
+    for i in range(4):
+      Image.fromarray(np.full((8, 8), i % 2, np.uint8)).save(
+          root / folder / f"{i}.png")
+  with pytest.raises(SystemExit, match=f"^error: .*{spoil(root)}"):
+    _prepared(root, monkeypatch, split=["0.5", "0.25", "0.25"])
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+  Image.new("RGB", (8, 8)).save(_made(tmp_path / "set") / "a.jpg")
+  monkeypatch.setattr(prepare.datasets, "load", _no_room)
+  with pytest.raises(SystemExit, match="^error: .*No space left .*cache/x"):
+    _prepared(tmp_path / "set", monkeypatch)

@@ -177,7 +177,7 @@ def test_a_black_mask_among_colored_ones_is_black(folder, mode):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("{", "volumes.json: is no JSON"),
+    ("{", "volumes.json: not valid JSON"),
     ('["a"]', "volumes.json: give an object"),
     ('{"a": 1}', "volumes.json: give an object")])
 def test_a_list_of_volumes_that_is_none(folder, text, message):
