@@ -56,8 +56,14 @@ def write(config, workdir, *, shots, segmenters, trials: int | None = None,
       decay of the learning rate by steps of a twentieth; 0: the config's
       epochs.
 
-  Raises ValueError: several trials of painted shots.
+  Raises ValueError: several trials of painted shots, a number of shots below
+    1, or no number or no segmenter at all.
   """
+  if min(shots, default=0) < 1:
+    raise ValueError(f"--shots={','.join(map(str, shots))}: give numbers from "
+                     "1 on")
+  if not segmenters:
+    raise ValueError("--segmenters= is empty: give at least one")
   started = time.monotonic()
   painted = config.shots.source == "folder"
   if trials is None:

@@ -148,6 +148,14 @@ def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   assert list((folder / "inversion").iterdir()) == inverted
 
 
+@pytest.mark.parametrize(("shots", "segmenters", "said"), [
+    ([0], ["linear"], "--shots=0: give"), ([3, -1], ["linear"], "--shots=3,-1"),
+    ([], ["linear"], "--shots=: give"), ([1], [], "--segmenters= is empty")])
+def test_a_table_of_nothing_is_refused_at_once(shots, segmenters, said):
+  with pytest.raises(ValueError, match=said):
+    few_shot.write(None, "absent", shots=shots, segmenters=segmenters)
+
+
 @pytest.mark.slow
 def test_ablation_has_every_layer_and_a_plot(annotated):
   config, folder = annotated
