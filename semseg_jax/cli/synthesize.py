@@ -186,5 +186,6 @@ def define_flags():
   flags.DEFINE_integer(
       "samples", None, "Mixed images of each layout; default: the config's.",
       lower_bound=0)
-  flags.DEFINE_integer("seed", 0, "Of the random latents.")
+  flags.DEFINE_integer("seed", 0, "Of the random latents.", lower_bound=0,
+                       upper_bound=2**32 - 1)
   arguments.require("out")

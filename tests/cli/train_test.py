@@ -130,6 +130,8 @@ def test_a_run_in_training_keeps_its_records(data, tmp_path, capsys):
     ({"data.ignore_index": 250}, "config.data.ignore_index is 250.*255"),
     # Values that no run can mean.
     ({"seed": -1}, "config.seed is -1: give 0 or more"),
+    ({"seed": 2**63}, "config.seed is 9223372036854775808: give at most 4294"),
+    ({"data.split_seed": 2**32}, "config.data.split_seed is 4294967296: give"),
     ({"few_shot.decay_epochs": 0}, "decay_epochs is 0: give 1 or more"),
     ({"supervised.batch_size": 0}, "config.supervised.batch_size is 0"),
     ({"encoder.unlabeled_batch_size": 0}, "unlabeled_batch_size is 0"),

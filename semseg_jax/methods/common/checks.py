@@ -74,6 +74,9 @@ def values(config) -> None:
       wrong = "give 0 or more"
     elif not value and last in _POSITIVE:
       wrong = "give 1 or more"
+    elif value >= 2**32 and last.endswith("seed"):
+      # JAX would take the last 32 bits, Grain all of them.
+      wrong = f"give at most {2**32 - 1}"
     elif value > 1 and (last.endswith("_prob") or name in _PROBABILITIES):
       wrong = "a probability is at most 1"
     else:
