@@ -25,6 +25,7 @@ from semseg_jax.interop import pretrained
 from semseg_jax.interop import torch_files
 from semseg_jax.methods.common import generators
 from semseg_jax.methods.common import networks
+from semseg_jax.training import exported
 from semseg_jax.training import run_dir
 from tests.methods import repurpose
 from tests.methods import untrained
@@ -255,3 +256,10 @@ def test_fields_of_its_config_that_training_does_not_need_may_be_changed(
   with pytest.raises(run_dir.ConfigMismatchError, match=(
       r"tiny\S+ its stage .* is of another config:\n  generator.style")):
     semseg_jax.load("tiny", config=config)
+
+
+def test_a_missing_array_is_named(tmp_path):
+  path = tmp_path / "x.safetensors"
+  exported.write(path, {"gan": {"a": np.zeros(2)}}, {})
+  with pytest.raises(ValueError, match="x.safetensors has no array gan/b, "):
+    exported.read(path, "gan", {"b": jax.ShapeDtypeStruct((2,), np.float32)})

@@ -142,7 +142,7 @@ def saved_at(file, stage: str) -> int:
 def read(file, stage: str, abstract):
   """The part `abstract` (of `jax.ShapeDtypeStruct`) of a stage's arrays.
 
-  Raises KeyError: an array is missing. ValueError: it has another shape.
+  Raises ValueError: an array is missing or has another shape.
   """
   wanted = _flat(abstract)
   with safetensors.safe_open(str(file), "np") as opened:
@@ -151,7 +151,8 @@ def read(file, stage: str, abstract):
     for name, leaf in wanted.items():
       key = f"{stage}/{name}"
       if key not in names:
-        raise KeyError(f"{file} has no array {key}")
+        raise ValueError(f"{file} has no array {key}, which the config "
+                         "needs: set its fields back, or export it again")
       value = opened.get_tensor(key)
       if value.shape != tuple(leaf.shape):
         raise ValueError(f"{file}: {key} has shape {value.shape}, the config "
