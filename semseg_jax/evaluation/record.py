@@ -95,26 +95,18 @@ def save(folder, record: Record) -> None:
   run_dir.write_json(folder / _FILE, dataclasses.asdict(record))
 
 
-def load(folder, *, config: dict | None = None) -> Record:
-  """Reads the record in `folder`.
-
-  Args:
-    folder: where `save` put it.
-    config: if given, the config that the record has to belong to, apart from
-      the paths of files.
+def load(folder) -> Record:
+  """Reads the record that `save` put into `folder`.
 
   Raises:
     FileNotFoundError: there is none.
-    RecordMismatchError: it is of another config, or was edited by hand.
+    RecordMismatchError: its config was edited by hand.
     ValueError: the file is not a record.
   """
   path = epath.Path(folder) / _FILE
   if not path.exists():
     raise FileNotFoundError(f"{path}: no record; run the evaluation first")
-  record = _parsed(path, path.read_bytes())
-  if config is not None:
-    check_config(path, record.config, config)
-  return record
+  return _parsed(path, path.read_bytes())
 
 
 def _parsed(where, text: bytes) -> Record:

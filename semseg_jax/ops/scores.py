@@ -105,9 +105,9 @@ def class_mean(scores, *, absent: str = "exclude"):
   return _ratio(total, known.sum(-1))
 
 
-def foreground(scores, *, absent: str = "exclude"):
+def foreground(scores):
   """Mean of [..., C] scores over all classes but class 0."""
-  return class_mean(scores[..., 1:], absent=absent)
+  return class_mean(scores[..., 1:])
 
 
 def sum_by_volume(confusion, volumes):

@@ -239,8 +239,9 @@ def test_scores_stand_beside_their_references(smis_run, capsys, monkeypatch):
   for name in ("grid.png", "pseudo_labels.png"):
     assert (folder / "synthesis/test" / name).exists(), name
   assert not (folder / "eval").exists()  # that is for `eval`
-  record = records.load(folder / "synthesis/eval/test",
-                        config=json.loads(config.to_json_best_effort()))
+  record = records.load(folder / "synthesis/eval/test")
+  records.check_config(
+      folder, record.config, json.loads(config.to_json_best_effort()))
   assert {k: v["miou"] for k, v in record.methods.items()} == {
       k: v["miou"] for k, v in by_name.items()}
   assert "nearest shot" in capsys.readouterr().out
