@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable
 from collections.abc import Sequence
 import importlib.util
+import itertools
 import os
 import pathlib
 import re
@@ -94,6 +95,26 @@ def numbers(kind: type, name: str, given=flags.FLAGS, *, least: int = 0
   except ValueError:
     sys.exit(f"error: --{name}={','.join(texts)}: give "
              f"{'whole ' if kind is int else ''}numbers, separated by commas")
+
+
+def seeds(given=flags.FLAGS, *, least: int = 1) -> list[int]:
+  """Those of --seeds; exits where one is no whole number or there twice, or
+  where there are fewer than `least`."""
+  values = numbers(int, "seeds", given, least=least)
+  if len(set(values)) < len(values):
+    sys.exit(f"error: --seeds={','.join(map(str, values))}: give each once")
+  return values
+
+
+def joined(argv: Sequence[str]) -> list[str]:
+  """`--workdir DIR` as `--workdir=DIR`, --model and --config alike, for what
+  looks at the command line before absl does."""
+  words, rest = [], iter(argv)
+  for word in rest:
+    if name := re.fullmatch(r"--?(workdir|model|config)", word):
+      word = "=".join((f"--{name[1]}", *itertools.islice(rest, 1)))
+    words.append(re.sub(r"^-(?=(workdir|model|config)[.=])", "--", word))
+  return words
 
 
 def as_fields(argv: list[str]) -> list[str]:

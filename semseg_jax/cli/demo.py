@@ -51,11 +51,11 @@ def main(argv):
   workdir = pathlib.Path(given.workdir)
   words = {"shipped": f",demo,run={MODEL}", "short": ""}.get(
       given.variant, f",{given.variant}")
-  results = []
-  for seed in arguments.numbers(int, "seeds"):
+  seeds, results = arguments.seeds(), []
+  for seed in seeds:
     config = toy_faces.get_config(
         f"labels={given.labels},seed={seed}{words}")
-    folder = workdir if len(given.seeds) == 1 else workdir / f"seed{seed}"
+    folder = workdir if len(seeds) == 1 else workdir / f"seed{seed}"
     if given.variant == "shipped" and knows(config):
       experiment.run(experiment.adopt, config, folder, model=MODEL,
                      names=("label_head", "distilled"))

@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None):
              f"{', '.join(COMMANDS)}")
   command = COMMANDS[name]
   set_up(command.device)
-  sys.argv = [f"semseg-jax {name}", *given[1:]]
+  sys.argv = [f"semseg-jax {name}", *arguments.joined(given[1:])]
   if not command.configs:
     # Before --config.FIELD, which needs it.
     sys.argv[1:] = sorted(config_files(sys.argv[1:]),

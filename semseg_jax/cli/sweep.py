@@ -25,11 +25,9 @@ def main(argv):
   workdir, results = pathlib.Path(given.workdir), []
   # Those of the command line were read, and refused, with the config.
   changes = config_flags.get_override_values(given["config"])
-  seeds = arguments.numbers(int, "seeds", least=1)
+  seeds = arguments.seeds()
   with exits.one_line():
     arguments.refuse_seed(changes)
-    if len(set(seeds)) < len(seeds):
-      raise ValueError(f"--seeds={','.join(given.seeds)}: give each once")
     configs = {s: arguments.seeded_config(
         given["config"].config_filename, s) for s in seeds}
   for seed, config in configs.items():

@@ -105,7 +105,7 @@ def run() -> list[str]:
   """Does what the flags ask for; returns what could not be done."""
   given = flags.FLAGS
   names = runs.names() if given.table == ["all"] else given.table
-  seeds = arguments.numbers(int, "seeds")
+  seeds = arguments.seeds(least=0)
   tables = [runs.chosen(runs.load(name), rows=given.row, seeds=seeds)
             for name in names]
   for folder in given.runs:

@@ -62,7 +62,7 @@ def jobs(name: str, runs: pathlib.Path, data: pathlib.Path, seeds, changes=()):
     for seed in seeds:
       config = arguments.seeded_config(
           f"{path}:labels={labels},{model.arguments}{model.labeled},"
-          f"run={images}", int(seed), changes)
+          f"run={images}", seed, changes)
       if len(listed) > 1:  # it knows all labels: once is enough
         config.stages = tuple(
             s for s in config.stages if s != "fully_supervised")
@@ -84,9 +84,10 @@ def main(argv):
   del argv
   given = flags.FLAGS
   runs = pathlib.Path(given.runs)
+  seeds = arguments.seeds()
   with exits.one_line():
     todo = [job for name in given.models for job in jobs(
-        name, runs, pathlib.Path(given.data), given.seeds, given.config)]
+        name, runs, pathlib.Path(given.data), seeds, given.config)]
   for config, folder in todo:
     _logged(runs, folder, "train", lambda config=config, folder=folder:
             experiment.run(experiment.train, config, folder))

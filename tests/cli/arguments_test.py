@@ -47,6 +47,14 @@ def test_fields_alone_change_the_config_of_the_run():
     assert arguments.of_run(complete) == complete
 
 
+def test_a_value_may_follow_after_a_space():
+  assert arguments.joined(
+      ["x", "--workdir", "a b", "-config", "c", "--model", "--config.a=1",
+       "-config.b=2", "-workdir=d", "--workdirs", "e", "--model"]) == [
+           "x", "--workdir=a b", "--config=c", "--model=--config.a=1",
+           "--config.b=2", "--workdir=d", "--workdirs", "e", "--model"]
+
+
 def test_missing_config():
   with pytest.raises(OSError, match="absent"):
     arguments.seeded_config("absent.py:smoke", 0)
@@ -63,6 +71,23 @@ def test_numbers_of_a_list():
   values.seeds = []
   with pytest.raises(SystemExit, match="--seeds=: give whole numbers"):
     arguments.numbers(int, "seeds", values, least=1)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ("", "--seeds=: give whole numbers"),
+    ("a", "--seeds=a: give whole numbers"),
+    ("0,1.5", "--seeds=0,1.5: give whole numbers"),
+    ("0,7,00", "--seeds=0,7,0: give each once")])
+def test_seeds(given, said):
+  values = flags.FlagValues()
+  flags.DEFINE_list("seeds", ["0", "1"], "Seeds.", flag_values=values)
+  values(["x"])
+  assert arguments.seeds(values) == [0, 1]
+  values(["x", f"--seeds={given}"])
+  with pytest.raises(SystemExit, match=f"^error: .*{said}"):
+    arguments.seeds(values)
+  if not given:
+    assert arguments.seeds(values, least=0) == []
 
 
 def test_changes_are_read_as_python_or_text():

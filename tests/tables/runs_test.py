@@ -347,5 +347,3 @@ def test_only_chosen_rows_and_seeds_are_run():
       f"labels={n},seed=7" for n in (30, 150, 1500)]
   with pytest.raises(ValueError, match="has no row 'Theirs'.*'GCT'"):
     runs.chosen(table, rows=["Theirs"], seeds=[])
-  with pytest.raises(ValueError, match="--seeds=0,7,0: give each once"):
-    runs.chosen(table, rows=[], seeds=[0, 7, 0])
