@@ -95,6 +95,8 @@ def make(config, workdir, *, extra=None) -> stage.Stage:
         start_step=start, augment=augment)
     if extra is None:
       return real
+    # Of the same seed: the k-th image and the k-th sample of a batch are moved
+    # and recolored alike.
     made = data.source_batches(
         config, extra(), batch_size=c.batch_size, start_step=start,
         augment=augment)
