@@ -27,6 +27,12 @@ def test_table_is_what_its_records_render(path, tmp_path):
   assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
+def test_every_table_has_kept_records():
+  page = pathlib.Path("docs/results.md").read_text()
+  assert {f"{name}.records.jsonl" for name in re.findall(
+      r"<!-- table:(\w+) -->", page)} == {path.name for path in KEPT}
+
+
 # Rows of README's table: the table behind it and its splits, in their order.
 SHOWN = {
     "procedural faces": ("toy_faces", ("test", "ood_test")),
