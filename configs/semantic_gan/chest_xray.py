@@ -24,7 +24,7 @@ def get_config(arg=""):
   # A fifth of the films that the generator sees instead of a sixteenth.
   c.data.pool_repeats = 4
   experiments.fitted(c, a)
-  # With changes of brightness, too, 1.6 % of the samples were nearly black.
+  # With changes of brightness, too, some samples become nearly black.
   c.gan.augment.policy = ("translation", "cutout")
   if a["cpu"] and not a["smoke"]:
     c.gan.steps = 11_000  # until recall no longer rose

@@ -39,7 +39,7 @@ def shrink_gan(c: ml_collections.ConfigDict, *, width: int = 64):
 
 
 def two_cores(c: ml_collections.ConfigDict):
-  """64 px on two CPU cores within about 90 minutes.
+  """64 px on two CPU cores.
 
   Args:
     c: a SemanticGAN config, changed by this function.
@@ -55,7 +55,7 @@ def two_cores(c: ml_collections.ConfigDict):
   c.encoder.update(steps=1200, decay_start=400, decay_end=1200)
   c.supervised.steps = 1000
   c.inversion.update(steps=100, snapshots=(25, 50, 100))
-  # At 128 px, or every 100 steps, it takes a third of the training's time.
+  # At 128 px, or more often, it takes much of the training's time.
   c.monitor.update(samples=500, network="efficientnet_lite0", feature_size=64)
   c.log.update(log_every=25, sample_every=250, eval_every=200,
                checkpoint_every=250)
@@ -66,7 +66,7 @@ def projected(c: ml_collections.ConfigDict):
   """Dr and the perceptual distance on a pretrained network's features.
 
   StyleGAN2's own Dr trains G too little in a few thousand steps. The features
-  need the extra `pretrained`. They are taken at 64 px, which costs a third of
+  need the extra `pretrained`. They are taken at 64 px, which costs less than
   128 px; what these miss, a few pixels wide, the head on the image itself sees.
 
   Args:
@@ -85,8 +85,7 @@ def projected(c: ml_collections.ConfigDict):
 def varied(c: ml_collections.ConfigDict):
   """An encoder beside the GAN that real images are reconstructed by.
 
-  Without it the projected discriminator's samples become of few kinds: recall
-  0 on toy_faces and .03 on chest_xray, with it .37 and .55.
+  Without it the projected discriminator's samples become of few kinds.
 
   Args:
     c: a config with a GAN of images alone, changed by this function.

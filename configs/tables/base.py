@@ -332,18 +332,27 @@ def synthesis_rows(config, needs=(), **arguments):
     needs: the generator, where the config names none.
     **arguments: of the config.
   """
-  run = lambda labeling: dict(
+  run = lambda labeling, **overrides: dict(
       config=config, arguments={"labeling": labeling, **arguments},
-      overrides={"stages": ("shots", "encoder", "fully_supervised")},
+      overrides={
+          "stages": ("shots", "encoder", "fully_supervised"), **overrides},
       needs=(*needs, {"stage": "fully_supervised", "config": config,
                       "arguments": arguments}),
       evaluate="eval --study=synthesis")
+  fitted = "masks, fitted head"
+  search = {"synthesis.steps": 100, "synthesis.batch_size": 16}
   return [
       dict(name="synthesis", setting=setting, method="synthesis",
            **run(labeling))
       for labeling, setting in (
-          ("dense", "masks"), ("fitted", "masks, fitted head"),
-          ("sparse", "scribbles"))
+          ("dense", "masks"), ("fitted", fitted), ("sparse", "scribbles"))
+  ] + [
+      dict(name="synthesis, 100 steps of search", setting=fitted,
+           method="synthesis", **run("fitted", **search))
+  ] + [
+      dict(name="sample, its own pseudo label", setting=setting,
+           method="sample, its own pseudo label", **run(labeling))
+      for labeling, setting in (("dense", "masks"), ("fitted", fitted))
   ] + [
       dict(name=name, setting="reference", method=name, **run("dense"))
       for name in ("random sample", "nearest shot", "real image")]

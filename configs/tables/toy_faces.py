@@ -15,7 +15,16 @@ def get_table():
       title="Procedural faces, 64 px",
       data=False,
       columns=base.domain_columns((20,), "toy_faces"),
-      rows=rows() + rows(changed="any colors", overrides=_STRONG),
+      rows=rows() + rows(changed="any colors", overrides=_STRONG) + [
+          row for row in rows(changed="samples in their own colors",
+                              overrides={"distilled.styles": 0.0})
+          if row["method"] != "supervised"] + [dict(
+          name="U-Net, all labels", setting="all labels",
+          method="fully_supervised",
+          config="configs/semantic_gan/toy_faces.py",
+          arguments={"fitted": True},
+          overrides={"stages": ("fully_supervised",)},
+          note="an upper bound on labels, not a competitor")],
       notes=("mIoU over 7 classes on 96 test images of each domain. Out of "
              "domain: another style.",
              "The generator is the shipped one, trained on images alone.",
