@@ -96,7 +96,7 @@ def results(table: definition.Table,
         values += _scores(table, row, column, *located)
         if known := located.record.extra.get("generator"):
           generators.setdefault(_generator(run), {}).setdefault(
-              tuple(known.values()), {})[row.name] = None
+              tuple(sorted(known.items())), {})[row.name] = None
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
 
