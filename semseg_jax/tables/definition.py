@@ -42,7 +42,8 @@ class Row:
   config: str = ""  # its file; empty for a row of published numbers only
   # Of the config.
   arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  # Changed fields, {"gan.steps": 100}.
+  # Changed fields, {"gan.steps": 100}; also of runs of this config that `needs`
+  # names.
   overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   # Fields that name a file of converted weights, by file name.
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -187,7 +188,8 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
   def needed(config, arguments):
     # Which stages of it are trained, `jobs` knows.
     own = ("stages", *(("data.num_labeled",) if "labels" in arguments else ()))
-    overrides = {k: v for k, v in row.overrides.items() if k not in own}
+    overrides = {k: v for k, v in row.overrides.items()
+                 if k not in own} if config == row.config else {}
     return Run(config, with_seed(arguments), _pairs(overrides),
                _pairs(row.files))
 

@@ -54,6 +54,10 @@ def test_needed_runs_come_first_with_the_same_seed():
   assert needed.overrides == (("data.name", "c"),)
   assert run.argument == "fast,labels=5,seed=2"
   assert run.folder == "m/set/fast,labels=5,seed=2,stages=a+b"
+  # Another config may not have the fields.
+  row["needs"] = ({"stage": "gan", "config": "configs/n/set.py"},)
+  table = definition.parse("toy", fields(rows=[row], seeds=(2,)))
+  assert next(iter(definition.runs(table))).overrides == ()
 
 
 @pytest.mark.parametrize(("row", "message"), [
