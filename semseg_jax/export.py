@@ -127,8 +127,10 @@ def _checkpoints(config, workdir) -> dict[str, epath.Path]:
   """{trained stage: its checkpoints}, also of the run with the generator."""
   folders = {name: workdir / name / "ckpt" for name in config.stages}
   if other := config.get("labels", {}).get("run", ""):
-    folders |= {name: exported.place(other) / name / "ckpt"
-                for name in ("gan", "encoder")}
+    # Fewshot-SMIS's own stage of that name encodes layouts.
+    images = ("gan", "encoder") if config.method == "semantic_gan" else ("gan",)
+    folders |= {
+        name: exported.place(other) / name / "ckpt" for name in images}
   return {k: v for k, v in folders.items() if checkpoint.exists(v)}
 
 

@@ -88,6 +88,22 @@ def test_an_export_searches_by_the_runs_own_shots(tmp_path):
     model.export(tmp_path / "b.safetensors")
 
 
+def test_an_export_keeps_its_encoder_beside_another_runs_generator(tmp_path):
+  images, run = tmp_path / "images", tmp_path / "run"
+  other = untrained.semantic_gan("gan", "encoder", **{"data.num_labeled": 0})
+  untrained.save(other, images)
+  config = smis.config(**{
+      "stages": ("shots", "encoder"), "labels.run": str(images)}).unlock()
+  config.generator = other.generator
+  untrained.save(config, run)
+  model = semseg_jax.load(run)
+  model.export(tmp_path / "a.safetensors")
+  layouts = np.zeros((1, smis.SIZE, smis.SIZE), np.int32)
+  np.testing.assert_array_equal(
+      semseg_jax.load(tmp_path / "a.safetensors").synthesize(layouts),
+      model.synthesize(layouts))
+
+
 @pytest.mark.parametrize(("labeling", "steps", "message"), [
     ("dense", 3, "config.synthesis.steps is 3.*'fitted'"),
     ("fitted", -1, "config.synthesis.steps is -1")])
