@@ -286,7 +286,7 @@ class Model:
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
     network = self._kept("synthesize", lambda: synthesis.Synthesizer(
-        self.config, self.workdir))
+        self._without_data(), self.workdir))
     layouts = np.asarray(layouts)
     side = network.size
     if (layouts.ndim != 3 or layouts.shape[1:] != (side, side)
@@ -299,6 +299,12 @@ class Model:
     return np.stack([network.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=self.config.synthesis.alpha) for i in range(samples)])
+
+  def _without_data(self):
+    """The config with what it takes from the data set, which may be absent."""
+    config = self.config.copy_and_resolve_references().unlock()
+    config.data.ignore_index = self.dataset["ignore_index"]
+    return config.lock()
 
   def export(self, path, *, dtype: str = "float32",
              methods: Sequence[str] | None = None) -> None:

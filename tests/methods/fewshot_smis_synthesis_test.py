@@ -104,6 +104,24 @@ def test_an_export_keeps_its_encoder_beside_another_runs_generator(tmp_path):
       model.synthesize(layouts))
 
 
+def test_an_export_needs_no_data_set(tmp_path, monkeypatch):
+  config = smis.config("fitted", **{
+      "stages": ("gan", "shots", "encoder"), "pseudo.updates": 2,
+      "synthesis.steps": 1})
+  untrained.save(config, tmp_path / "run")
+  semseg_jax.load(tmp_path / "run").export(tmp_path / "a.safetensors")
+  model = semseg_jax.load(tmp_path / "a.safetensors")
+
+  def absent(*_):
+    raise errors.DataError("no data set")
+
+  monkeypatch.setattr(data, "_open", absent)
+  monkeypatch.setattr(data, "_load", absent)
+  layouts = np.full((1, smis.SIZE, smis.SIZE), 255, np.int32)
+  layouts[0, :4] = 1
+  assert model.synthesize(layouts).shape == (1, 1, smis.SIZE, smis.SIZE, 3)
+
+
 @pytest.mark.parametrize(("labeling", "steps", "message"), [
     ("dense", 3, "config.synthesis.steps is 3.*'fitted'"),
     ("fitted", -1, "config.synthesis.steps is -1")])
