@@ -20,9 +20,10 @@ _NUM_VALIDATED = 32  # images; inversion takes its time for each
 def validate(config, workdir, predict) -> dict[str, float]:
   """{method: mean IoU on the first validation images}, to choose one by.
 
-  All methods see the same images, at most `_NUM_VALIDATED`. The scores are kept
-  in workdir/validation.json and computed again once a stage, the config or one
-  of these images has changed. {} without a labeled validation split.
+  All methods see the same images, at most `_NUM_VALIDATED`. The scores of the
+  run's own config are kept in workdir/validation.json and computed again once a
+  stage, the config or one of these images has changed. {} without a labeled
+  validation split.
   """
   c = config.data
   split = data.dataset(config).splits.get(c.validation)
@@ -31,22 +32,33 @@ def validate(config, workdir, predict) -> dict[str, float]:
   networks = trained_of(config, workdir)
   digits = fingerprint(config, workdir)
   written = _validation(workdir)
-  limit = min(x for x in (c.num_validation_images, config.evaluation.limit,
-                          _NUM_VALIDATED) if x)
-  count = min(limit, len(split))
+  count = _count(config, split)
   contents = sources.contents(split, range(count))
   if written.get("fingerprint") == digits and (
       written.get("contents", contents) == contents) and (
           written.get("images", count) == count):
     return written["miou"]
   counts = validation.confusions(
-      config, predict, limit=limit, batch_size=config.evaluation.batch_size)
+      config, predict, limit=count, batch_size=config.evaluation.batch_size)
   miou = {k: round(float(scores.mean_iou(x)), 4) for k, x in counts.items()}
-  run_dir.write_json(workdir / _VALIDATION, {
-      "fingerprint": digits, "contents": contents,
-      "images": count,
-      "miou": miou, **networks})
+  plain = json.loads(config.to_json_best_effort())
+  own = run_dir.read_json(workdir / "config.json", plain)
+  # Whoever loads the run gets its own config: other searches, or fewer images,
+  # say little of its methods.
+  changed = {field for field, *_ in records.differences(own, plain)}
+  if changed <= {"stages", "evaluation.limit"} and (
+      count == _count(run_dir.configured(own), split)):
+    run_dir.write_json(workdir / _VALIDATION, {
+        "fingerprint": digits, "contents": contents, "images": count,
+        "miou": miou, **networks})
   return miou
+
+
+def _count(config, split) -> int:
+  """How many images `validate` takes."""
+  limits = (config.data.num_validation_images, config.evaluation.limit,
+            _NUM_VALIDATED, len(split))
+  return min(x for x in limits if x)
 
 
 def fingerprint(config, workdir) -> str:

@@ -1,10 +1,19 @@
 """Scores on validation images, by which a run's methods are chosen."""
 
 import numpy as np
+import pytest
 
 from configs.semantic_gan import folder as config_file
 from semseg_jax import method_scores
 from tests.data import own_folder
+
+
+def _config(files, **changes):
+  config = config_file.get_config("size=16,classes=2,channels=3,smoke")
+  config.data.update(data_dir=str(files.root), size=16,
+                     cache_dir=str(files.root.parent / "cache"))
+  config.update_from_flattened_dict(changes)
+  return config
 
 
 def test_corrected_validation_masks_are_scored_anew(tmp_path):
@@ -23,10 +32,7 @@ def test_corrected_validation_masks_are_scored_anew(tmp_path):
         np.float32)}}
 
   def validate(limit=6):
-    config = config_file.get_config("size=16,classes=2,channels=3,smoke")
-    config.evaluation.limit = limit
-    config.data.update(data_dir=str(files.root), size=16,
-                       cache_dir=str(tmp_path / "cache"))
+    config = _config(files, **{"evaluation.limit": limit})
     return method_scores.validate(config, tmp_path, predict)["x"]
 
   first = validate()
@@ -38,3 +44,30 @@ def test_corrected_validation_masks_are_scored_anew(tmp_path):
   method_scores.data._open.cache_clear()
   assert validate() != first
   assert len(calls) == 2
+
+
+@pytest.mark.parametrize(("field", "value", "written"), [
+    ("evaluation.limit", 1, False), ("inversion.steps", 1, False),
+    ("stages", ("supervised",), True)])
+def test_only_scores_of_the_runs_own_config_are_kept(
+    tmp_path, field, value, written):
+  files = own_folder.Folder(tmp_path / "set")
+  for name in ("a", "b", "c", "d"):
+    files.image(f"{name}.png")
+    files.mask(f"{name}.png")
+  files.lists(train_labeled=["a"], val=["b", "c"], test=["d"])
+  calls = []
+
+  def predict(source, images, indices):
+    calls.append(indices)
+    return {"x": {"logits": np.zeros((*images.shape[:3], 2), np.float32)}}
+
+  validate = lambda config: method_scores.validate(config, tmp_path, predict)
+  own = _config(files, **{"evaluation.limit": 0})
+  (tmp_path / "config.json").write_text(own.to_json_best_effort())
+  validate(own)
+  file = tmp_path / "validation.json"
+  before = file.read_text()
+  validate(_config(files, **{"evaluation.limit": 0, field: value}))
+  assert len(calls) == 2
+  assert (file.read_text() != before) == written
