@@ -35,6 +35,8 @@ def test_floats_are_refused():
     ((2, 8, 8, 3), {}, r"\(2, 8, 8, 3\), but generate .* \(4, 4, 3\)"),
     ((0, 4, 4, 3), {}, "0 images"),
     ((2, 4, 4, 3), {"batch_size": 0}, "batch_size 0"),
+    ((2, 4, 4, 3), {"seed": -1}, "seed is -1"),
+    ((2, 4, 4, 3), {"seed": 2**32}, "seed is 4294967296"),
     ((4, 4, 3), {}, r"give \[N, S, S, C\]")])
 def test_what_does_not_fit_is_refused(shape, options, message):
   generate = lambda matrix, latents, noise: (
@@ -42,3 +44,14 @@ def test_what_does_not_fit_is_refused(shape, options, message):
   with pytest.raises(ValueError, match=message):
     semseg_jax.invert(np.zeros(shape, np.uint8), generate, np.zeros((3, 48)),
                       np.zeros(3), **options)
+
+
+@pytest.mark.parametrize("wrong", ["mean", "matrix", "rate"])
+def test_a_search_that_diverged_is_said(wrong):
+  generate = lambda matrix, latents, noise: (
+      latents[:, 0] @ matrix).reshape(-1, 4, 4, 3)
+  value = lambda name, shape: np.full(shape, np.nan if name == wrong else 1.0)
+  with pytest.raises(FloatingPointError, match="not finite"):
+    semseg_jax.invert(
+        np.zeros((1, 4, 4, 3), np.uint8), generate, value("matrix", (3, 48)),
+        value("mean", 3), steps=2, learning_rate=float(value("rate", ())))

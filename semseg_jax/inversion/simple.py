@@ -47,11 +47,12 @@ def invert(images, generate, variables, mean, *, num_ws: int = 1,
     steps: of the search.
     learning_rate: at its plateau.
     batch_size: images at once.
-    seed: of the noise maps' starts.
+    seed: of the noise maps' starts, from 0 to 2**32 - 1.
 
   Raises:
     TypeError: images are not uint8. ValueError: they are not [N, S, S, C], or
-      not of the shape that `generate` makes; or a count is 0.
+      not of the shape that `generate` makes; a count is 0, or the seed outside
+      its range. FloatingPointError: the search has diverged.
   """
   images = np.asarray(images)
   if images.dtype != np.uint8:
@@ -61,6 +62,8 @@ def invert(images, generate, variables, mean, *, num_ws: int = 1,
   if min(len(images), num_ws, batch_size) < 1:
     raise ValueError(f"{len(images)} images, num_ws {num_ws}, batch_size "
                      f"{batch_size}: give 1 or more of each")
+  if not 0 <= seed < 2**32:  # JAX would take the last 32 bits
+    raise ValueError(f"seed is {seed}; give 0 to {2**32 - 1}")
   mean = jnp.asarray(mean, jnp.float32)
   made = jax.eval_shape(
       generate, variables, jnp.zeros((1, num_ws, mean.shape[-1])),
@@ -89,5 +92,10 @@ def invert(images, generate, variables, mean, *, num_ws: int = 1,
       variables, image_ops.from_uint8(images), np.arange(len(images)),
       jax.random.key(seed), mean=mean)
   rendered, _ = search.render(variables, result.latents, result.noise)
+  if not all(np.isfinite(x).all() for x in (
+      result.latents, *result.noise, rendered)):
+    raise FloatingPointError(
+        "the search has found latents, noise or images that are not finite: "
+        "give a smaller learning_rate, or look for NaN in variables and mean")
   return Inversion(result.latents, result.noise,
                    np.asarray(image_ops.to_uint8(rendered)), result.losses)
