@@ -148,6 +148,9 @@ def with_paths_of(config, other):
     block, _, name = field.rpartition(".")
     if name in config.get(block, {}) and name in other.get(block, {}):
       config[block][name] = other[block][name]
+  for name, path in other.get("pretrained", {}).items():
+    if path and "pretrained" in config:
+      config.pretrained[name] = path
   return config.lock()
 
 

@@ -50,6 +50,18 @@ def test_another_run_and_files_of_weights_may_move(tmp_path):
       run_dir.check(tmp_path, config | {block: {name: value}})
 
 
+def test_files_within_an_exported_model_are_taken():
+  file = "a.safetensors#"
+  there = run_dir.configured({
+      "labels": {"run": ""}, "perceptual": {"weights": f"{file}one"},
+      "pretrained": {"lite0": f"{file}two", "lite1": ""}})
+  config = run_dir.configured({
+      "labels": {"run": "images"}, "perceptual": {"weights": ""},
+      "pretrained": {"lite0": "", "lite1": "mine"}})
+  assert run_dir.with_paths_of(config, there).to_dict() == {
+      **there.to_dict(), "pretrained": {"lite0": f"{file}two", "lite1": "mine"}}
+
+
 def test_a_field_that_a_former_version_had(tmp_path):
   former = {"inversion": {"stop_every": 0, "stop_below": 0.02}}
   run_dir.prepare(tmp_path, CONFIG | former, {})
