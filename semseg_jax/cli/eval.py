@@ -16,6 +16,9 @@ The first two train what they compare, pseudo_labels too unless
 `semseg_jax/studies/` says what each one writes.
 """
 
+import functools
+import sys
+
 from absl import flags
 
 from semseg_jax import experiment
@@ -26,6 +29,18 @@ from semseg_jax.studies import synthesis
 from semseg_jax.studies import tau
 
 STUDIES = ("few_shot", "layers", "synthesis", "pseudo_labels", "tau")
+# Each one's method, and flags; "": the evaluation.
+_METHODS = {
+    "few_shot": "repurpose_gan", "layers": "repurpose_gan",
+    "synthesis": "fewshot_smis", "pseudo_labels": "fewshot_smis",
+    "tau": "semisup"}
+_FLAGS = {
+    "": ("split",),
+    "few_shot": ("shots", "segmenters", "trials", "baseline_trials", "updates"),
+    "layers": ("samples",),
+    "synthesis": ("split",),
+    "pseudo_labels": ("layers", "k", "thresholds", "split"),
+    "tau": ("tau",)}
 
 
 def define_flags(values=flags.FLAGS, argv=None):
@@ -68,7 +83,14 @@ def define_flags(values=flags.FLAGS, argv=None):
 
 
 def chosen(given):
-  """(function of config and workdir, its other arguments) of parsed flags."""
+  """(function of config and workdir, its other arguments) of parsed flags.
+
+  Exits where one is given that has no meaning there.
+  """
+  for name in sorted({x for names in _FLAGS.values() for x in names}):
+    if given[name].present and name not in _FLAGS[given.study]:
+      study = f"--study={given.study}" if given.study else "no --study"
+      sys.exit(f"error: --{name} has no meaning with {study}")
   match given.study:
     case "few_shot":
       return few_shot.write, dict(
@@ -90,9 +112,20 @@ def chosen(given):
   return experiment.evaluate, dict(splits=given.split)
 
 
+def _of_method(config, workdir, *, study, function, **options):
+  """Calls the function; raises for a run of another method than the study's."""
+  method = _METHODS.get(study, config.method)
+  if config.method != method:
+    raise ValueError(f"--study={study} is of runs of {method}; {workdir} is of "
+                     f"{config.method}")
+  return function(config, workdir, **options)
+
+
 def work(given):
   """Does what parsed flags ask for."""
   function, options = chosen(given)
+  function = functools.partial(
+      _of_method, study=given.study, function=function)
   experiment.run(function, given.config, given.workdir,
                  data_dir=given.data_dir, **options)
 

@@ -29,6 +29,9 @@ from semseg_jax.training import exits
 
 def write(config, workdir, *, out, n: int, first: int = 0, spec=None):
   """Writes samples first, ..., first + n - 1 and says what to do next."""
+  if "generator" not in config:
+    raise ValueError(f"{workdir} is of {config.method}, which has no generator "
+                     "to sample from")
   generator = generators.load(config, workdir, "semseg-jax sample")
   # Without a data set the user's own classes.json has to be there.
   if spec is None and config.data.name:
