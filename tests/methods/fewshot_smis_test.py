@@ -220,6 +220,17 @@ def test_sampled_shots_come_with_their_latents(smis_run, tmp_path):
     shots.load(config, run, "a test")
 
 
+def test_painted_shots_need_no_data_set(smis_run, tmp_path):
+  config, folder = smis_run
+  sample.write(config, folder, out=tmp_path, n=1)
+  painted = smis.config(**{"shots.folder": str(tmp_path), "data.name": ""})
+  np.testing.assert_array_equal(
+      encoder.annotation_colors(painted), encoder.annotation_colors(config))
+  assert encoder.make(painted, None).validate is None
+  numbered = smis.config(**{"data.name": ""})
+  assert encoder.annotation_colors(numbered).shape == (7, 3)
+
+
 def test_shots_label_themselves_by_the_nearest_cell(smis_run):
   _, folder = smis_run
   config = smis.config("nearest", **{"pseudo.layer": "conv16"})

@@ -184,6 +184,8 @@ def _watched(config, generator, labeler, module, perceptual, pairs_of):
   """The stage's `sample` and `validate`; see `make` for what it is made of."""
   c = config.encoder
   size = pseudo_labels.working_size(config)
+  # Painted shots need no data set.
+  validated = config.data.name and config.data.validation
 
   @jax.jit
   def synthesize(encoder, frozen, label):
@@ -217,7 +219,7 @@ def _watched(config, generator, labeler, module, perceptual, pairs_of):
       shots = shots_lib.read(config)
       grid["shots"] = rows(
           shots.image, paint(shots.label), show(inverted(frozen)))
-    if config.data.validation:
+    if validated:
       image, label = annotated(config, labeler.size, grids.COLUMNS)
       grid["synthesis"] = rows(
           image, paint(label), show(synthesize(state.encoder, frozen, label)))
@@ -258,12 +260,12 @@ def _watched(config, generator, labeler, module, perceptual, pairs_of):
             BEST_METRIC: score}
 
   return {"sample": sample,
-          "validate": validate if config.data.validation else None}
+          "validate": validate if validated else None}
 
 
 def annotation_colors(config) -> np.ndarray:
   """Colours of the annotations' classes; gray for unknown."""
-  colors = data.dataset(config).spec.colors
+  colors = shots_lib.spec(config).colors
   if config.shots.annotation == "mask":
     return colors
   return np.concatenate([np.full((1, 3), 128, np.uint8), colors])

@@ -22,6 +22,7 @@ import numpy as np
 
 from semseg_jax import inversion
 from semseg_jax.data import annotations
+from semseg_jax.data import datasets
 from semseg_jax.data import painted
 from semseg_jax.data import pairs
 from semseg_jax.data import transforms
@@ -128,6 +129,19 @@ def read(config) -> Shots:
   examples = [source[i] for i in range(len(source))]
   return Shots(tuple(e["id"] for e in examples),
                *annotated(config, examples, cells), latents=None)
+
+
+def spec(config) -> datasets.Spec:
+  """Names and colors of the classes: the data set's, else a painted folder's.
+
+  Numbers where there is neither.
+  """
+  if config.data.name:
+    return data.dataset(config).spec
+  if samples.are_in(config.shots.folder):
+    return painted.spec(config.shots.folder, config.data.num_classes)
+  return datasets.blank(
+      1, config.data.num_classes, config.data.channels, colored=True).spec
 
 
 def make(config, workdir) -> stage.Stage:
