@@ -57,7 +57,7 @@ def write(config, workdir, *, shots, segmenters, trials: int | None = None,
       epochs.
 
   Raises ValueError: several trials of painted shots, a number of shots below
-    1, or no number or no segmenter at all.
+    1, no number or no segmenter at all, or no validation split.
   """
   if min(shots, default=0) < 1:
     raise ValueError(f"--shots={','.join(map(str, shots))}: give numbers from "
@@ -73,6 +73,9 @@ def write(config, workdir, *, shots, segmenters, trials: int | None = None,
         f"--trials={trials}: painted shots are the same in every trial, so the "
         "spread would be 0; give --trials=1, and --baseline_trials for the "
         "U-Net's labels")
+  if not config.data.validation:
+    raise ValueError("config.data.validation is empty: auto-shot learns from "
+                     "the segmenter that is best there, so name a split")
   experiment.check_data(config)
   folder = epath.Path(workdir) / "table"
   splits = _splits(config)

@@ -115,6 +115,14 @@ def test_painted_shots_have_one_trial(run):
         shots=[1], segmenters=["linear"], trials=2)
 
 
+def test_a_table_without_validation_is_refused_before_training(run):
+  config, folder = run
+  with pytest.raises(ValueError, match="config.data.validation is empty"):
+    few_shot.write(
+        cells_lib.changed(config, **{"data.validation": ""}), folder,
+        shots=[1], segmenters=["linear"], trials=1, updates=1)
+
+
 @pytest.mark.slow
 def test_table_is_whole_and_nothing_is_done_twice(run, monkeypatch):
   config, folder = run
