@@ -93,6 +93,7 @@ def train(config, workdir, *, overrides=None, only=()):
     ValueError, DataError: bad config or data, before training starts, or
       another process is training there.
   """
+  workdir = epath.Path(workdir).expanduser()
   checks.values(config)
   for line in (*idle.notes(config, overrides or ()), *checks.warnings(config)):
     logging.warning(line)
@@ -248,6 +249,7 @@ def evaluate(config, workdir, *, splits=()):
       or stages that do not fit each other. FileNotFoundError: none is trained.
       FloatingPointError: a method's logits are not finite.
   """
+  workdir = epath.Path(workdir).expanduser()
   checks.values(config)
   check_run(config, workdir)
   config = predictors.trained_part(config, workdir)

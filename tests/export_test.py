@@ -236,7 +236,7 @@ def test_a_run_takes_finished_stages_from_a_file(tmp_path, images):
   adopt(config, ("distilled",))
   assert files() == before
   assert run_dir.adopted(new / "distilled") == str(path)
-  experiment.train(config, new)  # leaves it alone
+  experiment.train(config, str(new))  # leaves it alone
   assert {p for p in files() if p not in before} == set()
   config.supervised.width += 1
   with pytest.raises(ValueError, match=r"supervised.width: 4 there, 5 now"):
@@ -256,6 +256,14 @@ def test_fields_of_its_config_that_training_does_not_need_may_be_changed(
   with pytest.raises(run_dir.ConfigMismatchError, match=(
       r"tiny\S+ its stage .* is of another config:\n  generator.style")):
     semseg_jax.load("tiny", config=config)
+
+
+def test_home_is_meant_by_a_tilde(tmp_path, monkeypatch):
+  monkeypatch.setenv("HOME", str(tmp_path))
+  exported.write("~/x.safetensors", {"gan": {"a": np.zeros(2)}}, {})
+  assert (tmp_path / "x.safetensors").exists()
+  with pytest.raises(FileNotFoundError, match=f"{tmp_path}/run"):
+    experiment.evaluate(untrained.semantic_gan("distilled"), "~/run")
 
 
 def test_a_missing_array_is_named(tmp_path):

@@ -78,7 +78,7 @@ def write(path, stages: dict[str, Any], meta: dict, *, dtype: str = "float32"):
 
   Raises ValueError: the path ends otherwise.
   """
-  path = epath.Path(path)
+  path = epath.Path(path).expanduser()
   if path.suffix != SUFFIX:
     raise ValueError(f"{path}: an exported model's name ends in {SUFFIX}")
   arrays = {}
