@@ -77,7 +77,7 @@ def test_help_has_an_example_and_the_flags_of_every_command():
      "--split has no meaning with --study=layers"),
     (["eval", "--workdir=x", "--k=1"], "--k has no meaning with no --study"),
     (["eval", "--study=layers", "--config=semantic_gan/toy_faces:smoke",
-      "--workdir=x"], "--study=layers is of runs of repurpose_gan; x is of sem"),
+      "--workdir=x"], "--study=layers is of runs of repurpose_gan; x is of"),
     (["sample", "--config=semisup/scenes:smoke", "--workdir=x", "--out=x"],
      "x is of semisup, which has no generator"),
     (["demo", "--seeds="], "--seeds=: give whole numbers"),
