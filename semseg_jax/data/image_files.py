@@ -56,7 +56,12 @@ def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
   Gray becomes RGB and RGB gray as asked; transparency is dropped. An EXIF
   orientation is applied: the image stands as the camera's owner sees it.
   """
-  image = load(content, where)
+  return as_array(load(content, where), channels, where, content)
+
+
+def as_array(image: Image.Image, channels: int, where: str,
+             content: bytes = b"") -> np.ndarray:
+  """uint8 [H, W, channels] of Pillow's image; see `decode_image`."""
   if image.format in ("GIF", "TIFF", "WEBP", "PNG") and (
       count := frames(image)) > 1:
     raise errors.DataError(
@@ -65,11 +70,6 @@ def decode_image(content: bytes, channels: int, where: str) -> np.ndarray:
     raise errors.DataError(
         f"{where}: an image of {deep} bits a channel; choose a value window "
         "and store it with 8 bits")
-  return as_array(image, channels, where)
-
-
-def as_array(image: Image.Image, channels: int, where: str) -> np.ndarray:
-  """uint8 [H, W, channels] of Pillow's image; see `decode_image`."""
   image = upright(image)
   if image.mode in DEEP_MODES:
     raise errors.DataError(
@@ -134,8 +134,14 @@ def frames(image: Image.Image) -> int:
     return 1
 
 
-def bits(image: Image.Image, content: bytes) -> int:
-  """Bits a channel of a file of several channels; 8 of others."""
+def bits(image: Image.Image, content: bytes = b"") -> int:
+  """Bits a channel of a file of several channels; 8 of others.
+
+  Without the file's content a PNG's are known only before Pillow reads its
+  pixels.
+  """
+  if image.format == "PNG" and not content:
+    return 16 if ";16" in str(getattr(image, "tile", "")) else 8
   if image.format == "PNG" and len(content) > 25 and content[25] in (2, 4, 6):
     return content[24]
   if image.format == "TIFF" and image.mode not in ("1", "L", "P", *DEEP_MODES):

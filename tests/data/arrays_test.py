@@ -1,12 +1,17 @@
 """Arrays and Pillow's images as a user has them: the right images, or an error.
 """
 
+import io
+import struct
+import zlib
+
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 import pytest
 
 from semseg_jax.data import arrays
+from semseg_jax.data import errors
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
 
@@ -41,6 +46,42 @@ def test_palettes_and_orientations_of_pillow():
 def test_what_is_no_image(given, channels, kind, said):
   with pytest.raises(kind, match=said):
     arrays.as_images(given, channels)
+
+
+def _opened(kind, *images):
+  file = io.BytesIO()
+  first, *others = map(Image.fromarray, images)
+  first.save(file, kind, **(
+      dict(save_all=True, append_images=others) if others else {}))
+  return Image.open(file)
+
+
+def _deep_png():
+  """Pillow writes no colors of 16 bits."""
+  chunk = lambda name, data: (
+      len(data).to_bytes(4, "big") + name + data
+      + zlib.crc32(name + data).to_bytes(4, "big"))
+  header = struct.pack(">IIBBBBB", 8, 6, 16, 2, 0, 0, 0)
+  rows = b"".join(
+      b"\0" + row.astype(">u2").tobytes() for row in IMAGE.astype(int) * 16)
+  return Image.open(io.BytesIO(
+      b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+      + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")))
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    (_deep_png, "image 0: an image of 16 bits a channel"),
+    (lambda: _opened("TIFF", IMAGE, IMAGE), "image 0: holds 2 images"),
+    (lambda: _opened("GIF", IMAGE, IMAGE // 2), "image 0: holds 2 images")])
+def test_opened_files_are_refused_as_label_refuses_them(given, said):
+  with pytest.raises(errors.DataError, match=said):
+    arrays.as_images(given(), 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_opened_files(kind):
+  image, = arrays.as_images(_opened(kind, IMAGE), 3)
+  np.testing.assert_array_equal(image, IMAGE)
 
 
 def test_stack_of_gray_images():
