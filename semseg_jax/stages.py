@@ -53,6 +53,7 @@ class Definition:
       `load_frozen`.
     fields: blocks of the config that the trained result depends on. A stage
       that can split its batches names "num_microbatches".
+    scored: further blocks that its rows depend on.
     fixed: "block.steps" that are none of the stage's own: other ones would not
       make it go on, but give another result.
     counted: the block with the stage's steps; "": that of its name.
@@ -79,6 +80,7 @@ class Definition:
   """
   make: Callable[[Any, Any], stage.Stage]
   fields: tuple[str, ...]
+  scored: tuple[str, ...] = ()
   fixed: tuple[str, ...] = ()
   counted: str = ""
   unused: Callable[[Any], tuple[str, ...]] = lambda config: ()
@@ -196,7 +198,8 @@ _GENERATIVE = _BASELINES | {
 METHODS = {
     "semantic_gan": _GENERATIVE | {
         "encoder": Definition(
-            encoder.make, encoder.FIELDS, needs=lambda config: ("gan",),
+            encoder.make, encoder.FIELDS, scored=("inversion",),
+            needs=lambda config: ("gan",),
             predictor=_labeled_by_inversion, rows=_inversion_rows,
             parts=_part("encoder")),
         "label_head": Definition(

@@ -153,8 +153,8 @@ def unlike(there: dict, now: dict) -> list[tuple]:
   names = [set(c["stages"]) for c in (there, now)]
   kind = types.SimpleNamespace(method=now["method"])
   blocks = lambda stage_names: {
-      field for name in stage_names
-      for field in stage_table.of(kind, name).fields}
+      field for name in stage_names for stage in [stage_table.of(kind, name)]
+      for field in (*stage.fields, *stage.scored)}
   both = names[0] & names[1]
   try:
     others = blocks(names[0] | names[1]) - blocks(both)

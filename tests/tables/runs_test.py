@@ -10,6 +10,7 @@ from unittest import mock
 from absl import flags
 import pytest
 
+from configs.semantic_gan import toy_faces
 from configs.semisup import scenes
 from semseg_jax.cli import eval as command
 from semseg_jax.evaluation import record as records
@@ -330,6 +331,18 @@ def test_a_run_of_fewer_stages_has_what_its_stages_give():
   # Has a module of that name, but no stage.
   other = whole | {"method": "repurpose_gan"}
   assert runs.unlike(whole | {"stages": ["shots"]}, other)
+
+
+def test_inversion_counts_wherever_images_are_labeled_by_it():
+  plain = lambda: json.loads(
+      toy_faces.get_config().to_json_best_effort())
+  part, whole = plain(), plain()
+  part["stages"] = ["gan", "encoder"]
+  whole["stages"] = ["gan", "encoder", "distilled"]
+  whole["distilled"]["steps"] += 1
+  assert not runs.unlike(whole, part)
+  whole["inversion"]["steps"] += 1
+  assert [x[0] for x in runs.unlike(whole, part)] == ["inversion.steps"]
 
 
 def test_all_tables_of_a_document_are_those_with_a_block(tmp_path):
