@@ -15,7 +15,10 @@ from semseg_jax.training import run_dir
 
 _FILE = "record.json"
 _KEPT = ".records.jsonl"
+# Of a file or folder that is named, its own name counts: of every value that
+# ends as weights do, and of these fields.
 _WEIGHTS = (".safetensors", ".pth", ".pt")
+_NAMED = ("shots.folder", "supervised.synthetic", "pretrained.")
 # Fields that say where things lie, how a run was watched or over what it was
 # spread, not what it was; "" is the top.
 _IRRELEVANT = {
@@ -207,12 +210,13 @@ def _common(*configs):
 
 
 def comparable(config: dict) -> dict:
-  """The config without what does not matter; weights by their file's name."""
-  def strip(value):
+  """The config without what does not matter; files by their own names."""
+  def strip(value, field=""):
     if isinstance(value, dict):
-      return {k: strip(v) for k, v in value.items()}
-    if isinstance(value, str) and value.endswith(_WEIGHTS):
-      return value.rsplit("/", 1)[-1]
+      return {k: strip(v, f"{field}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, str) and (
+        value.endswith(_WEIGHTS) or field.startswith(_NAMED)):
+      return value.rstrip("/").rsplit("/", 1)[-1]
     return value
 
   plain = strip(json.loads(json.dumps(config)))

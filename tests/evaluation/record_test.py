@@ -31,6 +31,22 @@ def test_another_config_is_refused_with_the_field(tmp_path):
     record.check_config(tmp_path, record.load(tmp_path).config, other)
 
 
+def test_files_and_folders_count_by_their_own_names(tmp_path):
+  config = {"shots": {"folder": "/home/a/painted"},
+            "supervised": {"synthetic": "/home/a/pairs/"},
+            "pretrained": {"efficientnet_lite0": "/home/a/lite0"}}
+  moved = {"shots": {"folder": "painted"},
+           "supervised": {"synthetic": "b/pairs"},
+           "pretrained": {"efficientnet_lite0": "lite0"}}
+  assert not record.differences(config, moved)
+  path = tmp_path / "a.records.jsonl"
+  record.keep(path, [record.make({}, config=config, split="test", seconds=1)])
+  [(_, kept)] = record.below([tmp_path])
+  assert not record.differences(kept.config, config)
+  moved["shots"]["folder"] = "scribbled"
+  assert [x[0] for x in record.differences(config, moved)] == ["shots.folder"]
+
+
 def test_an_edited_config_is_refused(tmp_path):
   record.save(tmp_path, _record())
   path = tmp_path / "record.json"
