@@ -203,16 +203,22 @@ def run_of(row: Row, column: Column, seed: int) -> Run | None:
 
 def runs(table: Table) -> dict[Run, tuple[str, ...]]:
   """Every run of a table and the splits it is scored on, needed ones first."""
-  splits_of: dict[Run, dict[str, None]] = {}
+  return {run: tuple(dict.fromkeys(split for split, _ in read))
+          for run, read in scores(table).items()}
+
+
+def scores(table: Table) -> dict[Run, tuple[tuple[str, str], ...]]:
+  """Every run of a table, as of `runs`, and what is read: (split, method)."""
+  of_run: dict[Run, dict[tuple[str, str], None]] = {}
   for seed, row, column in itertools.product(
       table.seeds, table.rows, table.columns):
     run = run_of(row, column, seed)
     if run is None:
       continue
     for need in run.needs:
-      splits_of.setdefault(need.run, {})
-    splits_of.setdefault(run, {})[column.split] = None
-  return {run: tuple(splits) for run, splits in splits_of.items()}
+      of_run.setdefault(need.run, {})
+    of_run.setdefault(run, {})[column.split, row.method] = None
+  return {run: tuple(read) for run, read in of_run.items()}
 
 
 def _pairs(mapping) -> tuple:

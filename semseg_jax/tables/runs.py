@@ -128,16 +128,20 @@ def trained(run: definition.Run, folders: Folders, stages, plain) -> bool:
   return True
 
 
-def evaluated(run, folders, plain, splits) -> bool:
-  """Whether every split has a record made after the training's end.
+def evaluated(run, folders, plain, scores) -> bool:
+  """Whether every score has a record made after the training's end.
+
+  Args:
+    scores: (split, method) of each.
 
   Raises RecordMismatchError: a record is of another config.
   """
   try:
     return all(
         collect.find_record(
-            folders.root, run, split, plain, folders.elsewhere)
-        for split in splits)
+            folders.root, run, split, plain, folders.elsewhere, method=method,
+            unlike=unlike)
+        for split, method in scores)
   except collect.UnfinishedError:
     return False
 
@@ -169,24 +173,29 @@ class Job(NamedTuple):
   """A run of one or several tables."""
   run: definition.Run  # which
   table: definition.Table  # the first table with it
-  splits: tuple[str, ...]  # on which it is scored
+  scores: tuple[tuple[str, str], ...]  # (split, method) that tables read
   # What others take over of it; () where it is scored: then it trains all that
   # its config names.
   stages: tuple[str, ...]
 
+  @property
+  def splits(self) -> tuple[str, ...]:
+    """On which it is scored."""
+    return tuple(dict.fromkeys(split for split, _ in self.scores))
+
 
 def jobs(tables: Sequence[definition.Table]) -> list[Job]:
   """Every run of the tables once, those that others need before them."""
-  splits, stages, first = {}, {}, {}
+  scores, stages, first = {}, {}, {}
   for table in tables:
-    for run, scored in definition.runs(table).items():
+    for run, read in definition.scores(table).items():
       first.setdefault(run, table)
-      splits.setdefault(run, {}).update(dict.fromkeys(scored))
+      scores.setdefault(run, {}).update(dict.fromkeys(read))
       for need in run.needs:
         stages.setdefault(need.run, {})[need.stage] = None
   return [
-      Job(run, table, tuple(splits[run]),
-          () if splits[run] else tuple(stages[run]))
+      Job(run, table, tuple(scores[run]),
+          () if scores[run] else tuple(stages[run]))
       for run, table in first.items()]
 
 
@@ -237,7 +246,7 @@ def line(job: Job, folders: Folders) -> str:
       dataclasses.replace(run, scoring=()), folders, job.table))
   # A record elsewhere says that its training had finished.
   if (is_trained or splits and folders.elsewhere) and evaluated(
-      run, folders, plain, splits):
+      run, folders, plain, job.scores):
     return ""
   folder = folders.root / run.folder
   changed = overrides(run, folders, job.table)

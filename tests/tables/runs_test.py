@@ -141,6 +141,19 @@ def test_runs_elsewhere_are_left_out(tmp_path):
   assert len(runs.commands([table], toy.folders(where.root))[0]) == 2
 
 
+def test_records_elsewhere_are_those_that_render(tmp_path):
+  """Also of a run of more stages; not those without a row's method."""
+  mine, table = toy.folders(tmp_path / "mine"), toy.table()
+  toy.finish(dataclasses.replace(table, rows=(dataclasses.replace(
+      table.rows[0], overrides={"stages": ("supervised", "gan")}),)), mine)
+  where = toy.folders(tmp_path / "tables",
+                      elsewhere=records.below([mine.root]))
+  assert runs.commands([table], where) == ([], [])
+  other = dataclasses.replace(table, rows=(
+      *table.rows, dataclasses.replace(table.rows[0], name="b", method="b")))
+  assert len(runs.commands([other], where)[0]) == 2
+
+
 def test_runs_of_several_tables_are_listed_once(tmp_path):
   other = dataclasses.replace(toy.table(), columns=(
       *toy.table().columns, definition.Column(
@@ -175,7 +188,7 @@ def test_needed_runs_come_first_and_ready_waits_for_them(tmp_path):
 
 def test_a_needed_run_without_records_is_left_out_where_nobody_waits(tmp_path):
   table = toy.table(rows=[dict(
-      name="r", config=toy.TOY_FACES, method="x",
+      name="r", config=toy.TOY_FACES, method="supervised",
       needs=({"stage": "gan", "config": toy.TOY_FACES, "field": "labels.run",
               "arguments": {"labels": 0, "seed": 0}},))])
   toy.finish(table, toy.folders(tmp_path / "mine"))
