@@ -69,14 +69,20 @@ def chosen(table: definition.Table, *, rows: Sequence[str], seeds: Sequence[int]
       else dataclasses.replace(row, config="") for row in table.rows))
 
 
-def overrides(run: definition.Run, folders: Folders, table: definition.Table):
-  """{field: value} of a run's command line, beside the config's argument."""
-  fields = dict(folders.overrides)
+def overrides(run: definition.Run, folders: Folders, table: definition.Table,
+              scoring: bool = False):
+  """{field: value} of a run's command line, beside the config's argument.
+
+  The user's values come before the table's. `scoring`: of the command that
+  scores it.
+  """
+  fields = dict(run.overrides) | dict(run.scoring if scoring else ())
+  fields |= folders.overrides
   if table.data:
     fields.setdefault("data.data_dir", folders.data)
   for field, name in run.files:
     fields.setdefault(field, f"{folders.weights}/{name}")
-  return fields | dict(run.overrides)
+  return fields
 
 
 def config(run: definition.Run, folders: Folders, table: definition.Table):
@@ -101,7 +107,7 @@ def config(run: definition.Run, folders: Folders, table: definition.Table):
   except (TypeError, ValueError) as error:
     raise ValueError(f"{where}: {error}") from error
   loaded.lock()
-  changed = overrides(run, folders, table) | dict(run.scoring)
+  changed = overrides(run, folders, table, scoring=True)
   for field, value in changed.items():
     try:
       loaded.update_from_flattened_dict({field: value})
@@ -249,11 +255,12 @@ def line(job: Job, folders: Folders) -> str:
       run, folders, plain, job.scores):
     return ""
   folder = folders.root / run.folder
-  changed = overrides(run, folders, job.table)
+  flags = lambda scoring: _flags(
+      run, overrides(run, folders, job.table, scoring) | taken, folder)
   links = [n for n in run.needs if not n.field]
   # The run keeps the path, so it must not depend on where one stands.
-  changed |= {n.field: str((folders.root / n.run.folder).resolve())
-              for n in run.needs if n.field}
+  taken = {n.field: str((folders.root / n.run.folder).resolve())
+           for n in run.needs if n.field}
   parts = []
   if not is_trained:
     if links:
@@ -263,13 +270,11 @@ def line(job: Job, folders: Folders) -> str:
       parts.append(["ln", "-sfn", target, str(folder / stage)])
     only = [] if stages == tuple(plain["stages"]) else [
         f"--stage={','.join(stages)}"]
-    parts.append(
-        ["semseg-jax", "train", *_flags(run, changed, folder), *only])
+    parts.append(["semseg-jax", "train", *flags(False), *only])
   if splits:
     usual = {plain["data"]["in_domain"], *plain["data"]["out_of_domain"]}
     only = [] if usual == set(splits) else [f"--split={','.join(splits)}"]
-    parts.append(["semseg-jax", *run.evaluate.split(), *_flags(
-        run, changed | dict(run.scoring), folder), *only])
+    parts.append(["semseg-jax", *run.evaluate.split(), *flags(True), *only])
   return " && ".join(shlex.join(part) for part in parts)
 
 

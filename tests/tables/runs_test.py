@@ -256,6 +256,18 @@ def test_fields_of_the_scoring_alone(tmp_path):
   assert plain["evaluation"]["limit"] == 7
 
 
+def test_the_users_values_come_before_a_rows(tmp_path):
+  row = dict(name="r", config=toy.TOY_FACES, method="x",
+             overrides={"gan.steps": 9}, scoring={"evaluation.limit": 48})
+  where = toy.folders(
+      tmp_path, overrides={"gan.steps": 7, "evaluation.limit": 8})
+  lines, _ = runs.commands([toy.table(rows=[row])], where)
+  for part in lines[0].split(" && "):
+    assert "--config.gan.steps=7" in part
+    assert "--config.evaluation.limit=8" in part
+    assert part.count("--config.") == 2
+
+
 def test_places_and_changes_reach_the_commands(tmp_path):
   lines, _ = runs.commands([toy.faces()], toy.folders(
       tmp_path, data="my data", weights="w", overrides={"gan.steps": 7}))
