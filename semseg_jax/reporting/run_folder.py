@@ -66,6 +66,9 @@ def read(workdir) -> Run:
   workdir = run_dir.absolute(workdir)
   stages, splits = _stages(workdir), _splits(workdir)
   if not stages and not splits:
+    if runs := sorted(x.parent.name for x in workdir.glob("*/config.json")):
+      raise FileNotFoundError(
+          f"{workdir}: a folder of runs; give one of {', '.join(runs)}")
     raise FileNotFoundError(
         f"{workdir}: no run is there (no stage's config.json, no record in "
         "eval/); give the folder that was the --workdir of training")
@@ -92,7 +95,12 @@ def _stages(workdir) -> list[Stage]:
           metrics=writers.read_metrics(folder / "metrics.jsonl"),
           samples=_samples(folder / "samples"))
       for folder in sorted(path.parent for path in workdir.glob(
-          "*/config.json"))]
+          "*/config.json")) if not _is_run(folder)]
+
+
+def _is_run(folder) -> bool:
+  """Whether a folder is a whole run's, and no stage's."""
+  return "stages" in _json(folder / "config.json")
 
 
 def _splits(workdir) -> list[Split]:
@@ -102,6 +110,9 @@ def _splits(workdir) -> list[Split]:
                       *workdir.glob("*/eval/*/record.json")]):
     folder, record = path.parent, records.load(path.parent)
     study = record.study
+    # A study's folder has its name; another one with evaluations is a run.
+    if folder.parent.parent not in (workdir, workdir / study):
+      continue
     if all("miou" in scores for scores in record.methods.values()):
       splits.append(Split(
           name=f"{folder.name}, {study}" if study else folder.name,

@@ -5,6 +5,7 @@ import html.parser
 import io
 import json
 import re
+import shutil
 from xml.etree import ElementTree
 
 import numpy as np
@@ -274,6 +275,21 @@ def test_scores_of_a_study_have_a_page(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match="no run is there"):
     report.write(tmp_path)
+
+
+def test_a_folder_of_runs_is_none(tmp_path):
+  for name, score in (("a", 0.25), ("b", 0.5)):
+    records.save(tmp_path / name / "eval/test", records.make(
+        {"supervised": {"miou": score}}, config=_CONFIG, split="test",
+        seconds=1.0))
+    (tmp_path / name / "config.json").write_text(json.dumps(_CONFIG))
+  with pytest.raises(FileNotFoundError, match="folder of runs.* a, b"):
+    report.write(tmp_path)
+  shutil.move(tmp_path / "b", tmp_path / "a" / "b")
+  page = _Page(report.write(tmp_path / "a").read_text())
+  assert ["supervised", "25.0"] in page.rows
+  assert ["supervised", "50.0"] not in page.rows
+  assert len([r for r in page.rows if r[0] == "Method"]) == 2  # of one split
 
 
 def test_errors_are_marked_where_labels_differ():
