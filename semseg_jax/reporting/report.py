@@ -44,11 +44,14 @@ def render(run: run_folder.Run) -> str:
       "percent": _percent, "flat": _flat, "duration": _duration,
       "count": lambda x: f"{x:,}"}
   methods = _methods(run)
+  data = run.config.get("data", {})
   return environment.get_template("report.html").render(
-      run=run, config=run.config, data=run.config.get("data", {}),
+      run=run, config=run.config, data=data,
       now=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
       methods=methods, headings=tables.SCORES,
-      splits=[_split(split, methods) for split in run.splits],
+      splits=[_split(split, methods) | {
+          "out": split.record.split in data.get("out_of_domain", ())}
+              for split in run.splits],
       confidence=_confidence(run),
       stages=[_stage(stage) for stage in run.stages],
       joint=next((s.record.extra["joint_model"] for s in run.splits

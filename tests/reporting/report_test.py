@@ -292,6 +292,20 @@ def test_a_folder_of_runs_is_none(tmp_path):
   assert len([r for r in page.rows if r[0] == "Method"]) == 2  # of one split
 
 
+@pytest.mark.parametrize(("split", "out"), [("other", True), ("val", False)])
+def test_out_of_domain_is_what_the_config_says(tmp_path, split, out):
+  for name, score in (("test", 0.5), (split, 0.25)):
+    records.save(tmp_path / "eval" / name, records.make(
+        {"supervised": {"miou": score}}, config=_CONFIG, split=name,
+        seconds=1.0))
+  page = _Page(report.write(tmp_path).read_text())
+  assert ("Out of domain: other." in page.text) == out
+  assert ["supervised", "50.0", "25.0", *(["-25.0"] if out else [])
+          ] in page.rows
+  assert [x["class"] for x in page.named("td") if "bar" in x.get("class", "")
+          ] == ["bar", "bar out" if out else "bar"]
+
+
 def test_errors_are_marked_where_labels_differ():
   truth = np.array([[0, 1], [255, 2]], np.uint8)
   predicted = np.array([[0, 2], [1, 2]], np.uint8)
