@@ -72,7 +72,8 @@ def read(workdir) -> Run:
     raise FileNotFoundError(
         f"{workdir}: no run is there (no stage's config.json, no record in "
         "eval/); give the folder that was the --workdir of training")
-  config = splits[0].record.config if splits else {}
+  config = splits[0].record.config if splits else _json(
+      workdir / "config.json")
   for stage in stages:
     config = stage.config | config
   order = list(config.get("stages", ()))

@@ -249,6 +249,17 @@ def test_a_run_in_training_has_a_page(tmp_path):
   assert not any(x.get("id") == "scores" for _, x in page.tags)
 
 
+def test_a_run_that_is_not_evaluated_has_its_own_config(tmp_path):
+  _stage(tmp_path, "supervised", done=True)
+  _stage(tmp_path, "gan", done=True)
+  whole = _CONFIG | {"data": _CONFIG["data"] | {"num_labeled": 5}}
+  (tmp_path / "config.json").write_text(json.dumps(whole))
+  page = _Page(report.write(tmp_path).read_text())
+  assert ["data.num_labeled", "5"] in page.rows
+  stages = [r[0] for r in page.rows]
+  assert stages.index("supervised") < stages.index("gan")
+
+
 def test_scores_without_classes_or_images_have_a_page(tmp_path):
   records.save(tmp_path / "eval" / "test", records.make(
       {"synthesis": {"images": 4, "miou": 0.5}, "nothing": {"miou": None}},
