@@ -303,8 +303,9 @@ def group_name(group: str, domain: str) -> str:
 def fewer_labels(results: Results) -> list[dict]:
   """Rows (method, data set, labels, one column a baseline) for `markdown`.
 
-  Each entry is "measured / published" as a `label_curve.Factor`. Baselines,
-  full supervision and rows of published numbers only are not listed as methods.
+  Each entry is "measured / published" as a `label_curve.Factor`; so are the
+  labels, where the fewest differ. Baselines, full supervision and rows of
+  published numbers only are not listed as methods.
   """
   table, rows = results.table, []
   baselines = [i for i, row in enumerate(table.rows) if row.baseline]
@@ -315,10 +316,12 @@ def fewer_labels(results: Results) -> list[dict]:
       if row.baseline or not row.config or row.method == "fully_supervised" or (
           not any(i in k for k in kinds)):
         continue
+      counts = [k[i][0].labels for k in kinds if i in k]
       shown = {
           "Method": row_name(table, row),
           "Data set": group_name(group, domain),
-          "Labels": min(k[i][0].labels for k in kinds if i in k)}
+          "Labels": counts[0] if len(set(counts)) == 1 else " / ".join(
+              map(str, counts))}
       for b in baselines:
         factors = [
             str(label_curve.fewer_labels(k[i][0], k[b]))

@@ -153,6 +153,14 @@ def test_labels_saved_are_stated_for_ours_and_published(filled):
        "vs base": "> 1.0 / 10"}]
 
 
+def test_labels_saved_state_the_labels_of_both(filled):
+  table = filled[0]
+  later = dataclasses.replace(table, rows=(table.rows[0], dataclasses.replace(
+      table.rows[1], published=(None, None, 0.7, 0.6))))
+  rows = collect.fewer_labels(collect.results(later, config_of, filled[1]))
+  assert [row["Labels"] for row in rows] == ["10 / 100"] * 2
+
+
 def test_csv_has_a_line_for_each_cell(filled):
   results = collect.results(filled[0], config_of, filled[1])
   lines = list(csv.DictReader(render.as_csv(results).splitlines()))
