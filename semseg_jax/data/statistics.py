@@ -1,5 +1,6 @@
 """What a data set holds, split by split, and what about it looks wrong."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 
@@ -121,18 +122,24 @@ def notes(dataset: datasets.Dataset) -> list[str]:
   return [f"flips: mirrored images exchange {', '.join(pairs)}"]
 
 
-def overlaps(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
+def overlaps(dataset: datasets.Dataset,
+             scored: Iterable[str] = ()) -> dict[tuple[str, str], str]:
   """{(split, split): message} of splits that should share no image.
 
   Any split with one that is scored after it: training images, `unlabeled`
   (where it is harmless to some protocols), and `val` with `test`.
+
+  Args:
+    dataset: its splits are compared.
+    scored: names of those that are scored; none: all but `train*` and
+      `unlabeled*`.
   """
   of = {name: sources.origins(source)
         for name, source in dataset.splits.items() if len(source)}
   return {
       (a, b): f"{_counted(len(ids), 'image stands', 'images stand')} in {a} "
               f"and in {b}: {errors.few(ids, 3)}"
-      for (a, b), ids in _shared(of).items()}
+      for (a, b), ids in _shared(of, scored).items()}
 
 
 def copies(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
@@ -164,17 +171,19 @@ def volumes_in_two(dataset: datasets.Dataset) -> dict[tuple[str, str], str]:
       for (a, b), names in _shared(of).items()}
 
 
-def _shared(of):
+def _shared(of, scored=()):
   """{(split, split): names} of what a scored split has in common with another.
 
   Args:
     of: {split: {anything: id}}.
+    scored: see `overlaps`.
   """
-  scored = [s for s in of if s in ("val", "test") or s.startswith("ood_")]
+  usual = [s for s in of if not s.startswith(("train", "unlabeled"))]
   shared = {}
   for split in of:
-    for other in scored:
-      if split in scored and (split, other) != ("val", "test"):
+    for other in [s for s in of if s in scored] if scored else usual:
+      if split == other or split in usual and (
+          split, other) != ("val", "test"):
         continue
       both = of[split].keys() & of[other].keys()
       names = [(of[split][x], of[other][x]) for x in both]

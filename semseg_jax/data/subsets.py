@@ -31,6 +31,11 @@ from semseg_jax.data import sources
 _POOLS = ("train_labeled", "train")
 
 
+def pool_of(dataset: datasets.Dataset) -> str | None:
+  """The split that labeled images are taken from; None: there is none."""
+  return next((n for n in _POOLS if n in dataset.splits), None)
+
+
 def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
            split_seed: int, pool_repeats: int = 1
            ) -> tuple[sources.Source | None, sources.Source | None]:
@@ -50,7 +55,7 @@ def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
   Raises:
     errors.DataError: more images wanted than there are, or an empty split.
   """
-  pool_name = next((n for n in _POOLS if n in dataset.splits), None)
+  pool_name = pool_of(dataset)
   if pool_name is None and not num_labeled and "unlabeled" in dataset.splits:
     return None, _free(dataset, None, "", [], num_unlabeled, split_seed)
   if pool_name is None:

@@ -187,8 +187,10 @@ def test_ids_in_two_lists_are_named(folder):
     folder.image(f"{name}.png")
     folder.mask(f"{name}.png")
   folder.lists(train_labeled=["a", "b"], test=["b"])
+  folder.path("splits/holdout.txt").write_text("a")
   messages = statistics.overlaps(folder.load())
-  assert list(messages) == [("train_labeled", "test")]
+  assert list(messages) == [
+      ("train_labeled", "holdout"), ("train_labeled", "test")]
   assert messages["train_labeled", "test"].endswith("test: b")
 
 

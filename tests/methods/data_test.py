@@ -67,6 +67,28 @@ def test_labels_of_annotators_and_shots_are_not_scored(
       data.check_overlap(config, ["test"])
 
 
+def test_a_scored_split_of_any_name_shares_nothing_with_the_pool(tmp_path):
+  files = own_folder.Folder(tmp_path / "set")
+  files.classes(("background", "leaf"))
+  for name in "abc":
+    files.image(f"{name}.png")
+    files.mask(f"{name}.png")
+  files.lists(train_labeled=["a", "b"], val=["c"])
+  files.path("splits/holdout.txt").write_text("b\nc")
+  config = config_file.get_config("size=16,classes=2,channels=3,cpu")
+  config.data.update(data_dir=str(files.root), in_domain="val",
+                     cache_dir=str(tmp_path / "cache"))
+  data.check_overlap(config)  # what no score is of may hold training images
+  message = "1 image stands in train_labeled and in holdout: b"
+  with pytest.raises(errors.DataError, match=message):
+    data.check_overlap(config, ["holdout"])
+  for field in ("validation", "in_domain"):
+    config.data.update(validation="val", in_domain="val")
+    config.data[field] = "holdout"
+    with pytest.raises(errors.DataError, match=message):
+      data.check_overlap(config)
+
+
 def test_a_config_without_a_data_set():
   config = config_file.get_config("size=16,classes=2,channels=3,cpu")
   config.data.name = ""

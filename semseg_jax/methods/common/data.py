@@ -153,24 +153,24 @@ def check_overlap(config, splits=()) -> None:
   labels = (c.num_labeled or "fully_supervised" in stages
             or "shots" in stages and not shots.folder
             or shots.get("source") == "projected")
-  chosen, splits = splits, dataset(config).splits
-  scored = set(
-      chosen or (c.validation, c.in_domain, *c.out_of_domain)) & set(splits)
-  for pool in {"train_labeled", "train"} & scored:
-    if labels and not chosen and splits[pool].labeled and not c.allow_overlap:
-      raise errors.DataError(
-          f"data set {c.name!r}: split {pool!r} is trained on and scored: "
-          "score another, or set config.data.allow_overlap=True")
-  for (split, other), message in statistics.overlaps(dataset(config)).items():
-    if other not in scored:
+  loaded = dataset(config)
+  pool = subsets.pool_of(loaded)
+  learns = bool(labels and pool and loaded.splits[pool].labeled)
+  scored = set(splits or (c.validation, c.in_domain, *c.out_of_domain))
+  if pool in scored and learns and not splits and not c.allow_overlap:
+    raise errors.DataError(
+        f"data set {c.name!r}: split {pool!r} is trained on and scored: "
+        "score another, or set config.data.allow_overlap=True")
+  overlaps = statistics.overlaps(loaded, scored)
+  for (split, other), message in overlaps.items():
+    if other == pool:
       continue
-    if split in ("unlabeled", "val") or not labels or c.allow_overlap:
-      logging.warning("data set %s: %s", c.name, message)
-    elif splits[split].labeled:
+    if split == pool and learns and not c.allow_overlap:
       raise errors.DataError(
           f"data set {c.name!r}: {message}. A score on images that were "
           "trained on says little: take them out of one of the two lists, or "
           "set config.data.allow_overlap=True")
+    logging.warning("data set %s: %s", c.name, message)
 
 
 def remark(config) -> None:
