@@ -226,13 +226,29 @@ def open_splits(spec: datasets.Spec, splits: Mapping[str, Sequence[Item]], *,
 
 
 def each_once(splits: Mapping[str, Sequence[Item]]) -> list[Item]:
-  """The items of all splits; one with a mask in any of them keeps it."""
-  items = {}
-  for listed in splits.values():
+  """The items of all splits; one with a mask in any of them keeps it.
+
+  Raises errors.DataError: an item has another mask in another split.
+  """
+  items, labeled_in = {}, {}
+  for split, listed in splits.items():
     for item in listed:
-      if item.key not in items or item.masks:
-        items[item.key] = item
+      former = items.setdefault(item.key, item)
+      if not item.masks:
+        continue
+      if former.masks and not same_files(former.masks, item.masks):
+        raise errors.DataError(
+            f"image {item.key!r} has the mask {former.masks[0]} in the split "
+            f"{labeled_in[item.key]!r}, but {item.masks[0]} in {split!r}: "
+            "name one mask in both lists")
+      items[item.key] = item
+      labeled_in.setdefault(item.key, split)
   return list(items.values())
+
+
+def same_files(a: Iterable[str], b: Iterable[str]) -> bool:
+  """Whether two rows of paths name the same files, however spelt."""
+  return a == b or [*map(os.path.realpath, a)] == [*map(os.path.realpath, b)]
 
 
 def cache_root(cache_dir: str | None) -> pathlib.Path:

@@ -194,6 +194,18 @@ def test_ids_in_two_lists_are_named(folder):
   assert messages["train_labeled", "test"].endswith("test: b")
 
 
+def test_one_image_has_one_mask_in_all_lists(folder):
+  folder.image("a.png")
+  folder.mask("a.png")
+  Image.fromarray(own_folder.MASK).save(folder.path("second/a.png"))
+  folder.lists(train_labeled=["a"], test=["a ./masks/a.png"])
+  folder.load()
+  folder.lists(test=["a second/a.png"])
+  with pytest.raises(errors.DataError, match=(
+      "second/a.png in the split 'test', but .*masks/a.png in 'train_labe")):
+    folder.load()
+
+
 def test_equal_files_in_two_lists_are_named(folder):
   for name, gray in (("a", 1), ("b", 2), ("c", 1)):
     folder.image(f"{name}.png", gray)
