@@ -204,6 +204,13 @@ def test_one_image_has_one_mask_in_all_lists(folder):
   with pytest.raises(errors.DataError, match=(
       "second/a.png in the split 'test', but .*masks/a.png in 'train_labe")):
     folder.load()
+  folder.lists(test=["a"])
+  chosen = folder.path("splits/labeled_1_seed0.txt")
+  chosen.write_text("a masks/a.png")
+  assert folder.load().lists == {"labeled_1_seed0": ("a",)}
+  chosen.write_text("a second/a.png")
+  with pytest.raises(errors.DataError, match="seed0.*second/a.png.*masks/a.pn"):
+    folder.load()
 
 
 def test_equal_files_in_two_lists_are_named(folder):

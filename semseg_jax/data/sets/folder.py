@@ -76,12 +76,13 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
   """
   files = _Files(root)
   spec = _spec(name, root, files, licence, citation)
-  splits, lists = {}, {}
+  splits, lists, named_masks = {}, {}, []
   for path in _list_files(root / "splits"):
     stem = path.stem.lower()
     if _SUBSET.fullmatch(stem):
-      lists[stem] = tuple(
-          files.entry(line, path)[0] for line in id_lists.read(path, root))
+      entries = [files.entry(line, path) for line in id_lists.read(path, root)]
+      lists[stem] = tuple(name for name, _ in entries)
+      named_masks += [(path, *entry) for entry in entries if entry[1]]
     elif not _COMPLEMENT.fullmatch(stem):
       split = new_folder.split_of(path.stem)
       if split in splits:
@@ -96,8 +97,16 @@ def open_folder(name: str, root: pathlib.Path, *, cache_dir: str | None,
       splits["unlabeled"] = splits["unlabeled"] + splits[split]
   if not splits:
     splits["unlabeled"] = _all_images(files)
+  items = store.each_once(splits)
+  masks = {item.key: item.masks for item in items}
+  for path, name, mask in named_masks:
+    # The list chooses images; their masks are those of the pool.
+    if masks.get(name) and not store.same_files(masks[name], (mask,)):
+      raise errors.DataError(
+          f"{path}: names the mask {mask} for image {name!r}, whose mask is "
+          f"{masks[name][0]}: name another mask in the list of the split")
   opened = store.open_items(
-      spec, store.each_once(splits), cache_dir=cache_dir,
+      spec, items, cache_dir=cache_dir,
       **reading(root, spec, files.drawn.items if files.drawn else {}))
   volumes = new_folder.volumes(root)
   sources = {}
