@@ -8,6 +8,7 @@ half") and gets `variant` as a further argument.
 
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import importlib
 import pkgutil
@@ -21,10 +22,20 @@ from semseg_jax.data import flips
 from semseg_jax.data import pascal
 from semseg_jax.data import sources
 from semseg_jax.data import tolerance
+from semseg_jax.data.formats import contents
 
 _PACKAGE = "semseg_jax.data.sets"
 # More than any published number of labels.
 _BLANK_IMAGES = 100_000
+
+
+# Names of a class 0 that is what no other class is.
+_BACKGROUNDS = (*contents.BACKGROUND, "rest", "unknown", "other", "none")
+
+
+def has_background(class_names: Sequence[str]) -> bool:
+  """Whether class 0 is the background by its name, and no thing as the sky."""
+  return class_names[0].lower() in _BACKGROUNDS
 
 
 @dataclasses.dataclass(frozen=True)

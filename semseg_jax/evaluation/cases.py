@@ -66,7 +66,8 @@ def write(folder, source, *, spec, files: Mapping[str, Sequence[str]],
     confidence: [N] of the methods that have one.
   """
   folder = epath.Path(folder)
-  quality = {m: summary.image_quality(x) for m, x in confusion.items()}
+  quality = {m: summary.image_quality(x, spec.class_names)
+             for m, x in confusion.items()}
   shown = choose(quality)
   (folder / "cases").mkdir(parents=True, exist_ok=True)
   for i in shown:

@@ -113,7 +113,8 @@ def evaluate(predict: Predict, source: sources.Source, *, spec, batch_size: int,
       confusion = {m: counts[f"confusion/{m}"] for m in methods}
       overview.draw(
           folder, source, spec=spec, images=images, stems=files,
-          quality={m: summary.image_quality(x) for m, x in confusion.items()})
+          quality={m: summary.image_quality(x, spec.class_names)
+                   for m, x in confusion.items()})
       cases.write(
           folder, source, spec=spec, files=files, confusion=confusion,
           confidence={m: counts[f"confidence/{m}"] for m in methods

@@ -1,9 +1,11 @@
 """Scores of a method from the confusion counts of each image."""
 
+import functools
 import math
 
 import numpy as np
 
+from semseg_jax.data import datasets
 from semseg_jax.ops import scores
 
 
@@ -13,12 +15,13 @@ def summarise(confusion: np.ndarray, class_names, *, volumes=None,
 
   Args:
     confusion: [N, C, C] counts.
-    class_names: C names; the first is the background.
+    class_names: C names; the first is the background where
+      `datasets.has_background`, else a class like the others.
     volumes: N ids of the volumes that the images are slices of.
     confidence: [N] of the predictor, whatever its unit.
 
   Returns:
-    miou, per_class_iou (by name), foreground_miou (without class 0),
+    miou, per_class_iou (by name), foreground_miou (without the background),
     miou_absent_zero (classes that never occur count as 0), pixel_accuracy:
     from the counts of all images together. dice, jaccard: foreground mean of
     each image, averaged over the images where it is defined;
@@ -27,24 +30,25 @@ def summarise(confusion: np.ndarray, class_names, *, volumes=None,
   """
   total = confusion.sum(0)
   by_class = scores.iou(total)
+  foreground = functools.partial(
+      scores.foreground, background=datasets.has_background(class_names))
   summary = {
       "images": len(confusion),
       "miou": _number(scores.mean_iou(total)),
       "miou_absent_zero": _number(scores.mean_iou(total, absent="zero")),
-      "foreground_miou": _number(scores.foreground(by_class)),
+      "foreground_miou": _number(foreground(by_class)),
       "per_class_iou": {
           name: _number(x) for name, x in zip(
               class_names, by_class, strict=True)},
-      "dice": _mean(scores.foreground(scores.dice(confusion))),
+      "dice": _mean(foreground(scores.dice(confusion))),
       "dice_per_volume": None,
-      "jaccard": _mean(scores.foreground(scores.iou(confusion))),
+      "jaccard": _mean(foreground(scores.iou(confusion))),
       "pixel_accuracy": _number(scores.pixel_accuracy(total)),
       "confidence": None,
   }
   if volumes is not None:
     _, by_volume = scores.sum_by_volume(confusion, volumes)
-    summary["dice_per_volume"] = _mean(
-        scores.foreground(scores.dice(by_volume)))
+    summary["dice_per_volume"] = _mean(foreground(scores.dice(by_volume)))
   if confidence is not None:
     accuracy = scores.pixel_accuracy(confusion)
     known = np.isfinite(accuracy) & np.isfinite(confidence)
@@ -65,9 +69,10 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
   return float((x @ y) / math.sqrt((x @ x) * (y @ y)))
 
 
-def image_quality(confusion: np.ndarray) -> np.ndarray:
+def image_quality(confusion: np.ndarray, class_names) -> np.ndarray:
   """[N] that ranks images: foreground IoU, or accuracy where undefined."""
-  quality = scores.foreground(scores.iou(confusion))
+  quality = scores.foreground(
+      scores.iou(confusion), datasets.has_background(class_names))
   return np.where(
       np.isnan(quality), scores.pixel_accuracy(confusion), quality)
 

@@ -105,9 +105,12 @@ def class_mean(scores, *, absent: str = "exclude"):
   return _ratio(total, known.sum(-1))
 
 
-def foreground(scores):
-  """Mean of [..., C] scores over all classes but class 0."""
-  return class_mean(scores[..., 1:])
+def foreground(scores, background: bool = True):
+  """Mean of [..., C] scores over all classes but class 0, the background.
+
+  Without a `background` over all classes.
+  """
+  return class_mean(scores[..., int(background):])
 
 
 def sum_by_volume(confusion, volumes):

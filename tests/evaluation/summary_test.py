@@ -55,7 +55,20 @@ def test_confidence_correlates_as_scipy_says(count, seed):
 
 def test_quality_falls_back_to_accuracy():
   confusion = np.array([[[5, 1], [2, 2]], [[9, 0], [0, 0]]])
-  np.testing.assert_allclose(summary.image_quality(confusion), [2 / 5, 1])
+  np.testing.assert_allclose(
+      summary.image_quality(confusion, _NAMES), [2 / 5, 1])
+
+
+def test_a_thing_as_class_0_counts_as_foreground():
+  confusion = np.array([[[5, 1], [2, 2]]])  # IoU 5/8 and 2/5
+  scores = summary.summarise(confusion, ("sky", "thing"), volumes=["a"])
+  for name in ("foreground_miou", "jaccard"):
+    np.testing.assert_allclose(scores[name], (5 / 8 + 2 / 5) / 2)
+  for name in ("dice", "dice_per_volume"):
+    np.testing.assert_allclose(scores[name], (10 / 13 + 4 / 7) / 2)
+  np.testing.assert_allclose(
+      summary.image_quality(confusion, ("sky", "thing")),
+      [(5 / 8 + 2 / 5) / 2])
 
 
 def test_correlation_of_a_constant_is_undefined():

@@ -16,11 +16,7 @@ from semseg_jax.data import pipeline
 from semseg_jax.data import sources
 from semseg_jax.data import statistics
 from semseg_jax.data import subsets
-from semseg_jax.data.formats import contents
 from semseg_jax.ops import image_ops
-
-# Names of a class 0 that is what no other class is.
-_BACKGROUNDS = (*contents.BACKGROUND, "rest", "unknown", "other", "none")
 
 
 def dataset(config) -> datasets.Dataset:
@@ -293,7 +289,7 @@ def border_label(config) -> int:
   Class 0 where it is the background; where it is a thing, such as the sky, they
   do not count.
   """
-  if not config.data.name or _spec(config).class_names[0].lower() in (
-      _BACKGROUNDS):
+  if not config.data.name or datasets.has_background(
+      _spec(config).class_names):
     return 0
   return ignore_index(config)
