@@ -212,7 +212,9 @@ def _train(stage, folder, options, key, mesh, frozen, sharding, compiled,
           options.checkpoint_every, now, ended):
         (run.hold if "validate" in owed else run.drain)()
         _check_finite(state, now)
-        checkpoints.save(now, state, run.meta(owed=owed), score)
+        # The first of equal scores is the best, whenever else is saved.
+        checkpoints.save(
+            now, state, run.meta(owed=owed), score if improved else None)
       if stop:
         checkpoints.wait()
         raise exits.Preempted(

@@ -247,6 +247,27 @@ def test_best_checkpoint_is_kept(toy, tmp_path):
   assert int(best["step"]) == 4
 
 
+@pytest.mark.parametrize("every", [2, 5])
+def test_the_first_of_equal_scores_is_the_best(toy, tmp_path, every):
+  options = loop.LoopOptions(
+      log_every=4, eval_every=2, checkpoint_every=every, best_metric="miou")
+  validate = lambda state, frozen: {
+      "miou": 0.5 if int(state.step) in (4, 6, 12) else 0.1}
+  run = lambda name, **how: toy.run(
+      tmp_path / name, options=options, validate=validate, **how)
+
+  def terminate(step):
+    if step == 6:
+      os.kill(os.getpid(), signal.SIGTERM)
+
+  run("whole")
+  with pytest.raises(exits.Preempted):
+    run("cut", on_batch=terminate)
+  run("cut")
+  for name in ("whole", "cut"):
+    assert checkpoint.best(tmp_path / name / "ckpt") == 4
+
+
 def test_unknown_best_metric(toy, tmp_path):
   options = loop.LoopOptions(eval_every=1, best_metric="dice")
   with pytest.raises(ValueError, match=r"'dice'.*\['miou'\]"):
