@@ -170,6 +170,19 @@ def origins(source: Source) -> dict[tuple, str]:
   return {k: i for k, i in origins(parent).items() if i in names}
 
 
+def same_images(source: Source, other: Source) -> dict[str, str]:
+  """{id: id in `other`} of the images of `source` that both hold.
+
+  By their origins, as different files may have one name; of rendered sources by
+  ids.
+  """
+  ours, theirs = origins(source), origins(other)
+  if not ours and not theirs:
+    names = set(other.ids)
+    return {i: i for i in source.ids if i in names}
+  return {i: theirs[k] for k, i in ours.items() if k in theirs}
+
+
 def sound(source: Source) -> Source:
   """`source` without the images known to be unreadable, each named."""
   bad = broken(source)

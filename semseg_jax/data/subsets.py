@@ -82,7 +82,8 @@ def select(dataset: datasets.Dataset, *, num_labeled: int, num_unlabeled: int,
   unlabeled = _free(
       dataset, pool, pool_name, chosen, num_unlabeled, split_seed)
   if unlabeled and pool_repeats != 1:
-    unlabeled = _repeated(unlabeled, set(pool.ids), pool_repeats)
+    unlabeled = _repeated(
+        unlabeled, sources.same_images(unlabeled, pool), pool_repeats)
   return sources.by_ids(pool, chosen) if chosen else None, unlabeled
 
 

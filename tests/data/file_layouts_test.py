@@ -56,6 +56,8 @@ def test_official_layout(official):
       "train_labeled": ("0", "1", "2"), "val": ("3",), "test": ("4", "5"),
       "unlabeled": ("0", "1", "2", "3")}
   assert (dataset.splits["test"][1]["label"] == 5).all()
+  assert len(subsets.select(dataset, num_labeled=2, num_unlabeled=-1,
+                            split_seed=0, pool_repeats=3)[1]) == 4
   labeled, free = subsets.select(
       dataset, num_labeled=2, num_unlabeled=2, split_seed=0)
   assert labeled.ids == ("2", "0")
