@@ -8,6 +8,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 import pytest
 
 from configs.semisup import base
@@ -375,6 +376,23 @@ def test_missing_weights_are_named(field):
 def test_image_labels_of_images_without(tmp_path):
   config = toy(**{"data.name": "toy_faces", "data.num_classes": 7,
                   "data.num_unlabeled": 5, "mlmt.image_labels": True})
+  with pytest.raises(errors.DataError, match="config.mlmt.image_labels"):
+    next(iter(streams.view_batches(config, 0)))
+
+
+def test_image_labels_are_not_those_of_others_with_the_same_name(tmp_path):
+  for part in ("label_data/image", "label_data/label", "unlabel_data/image"):
+    (tmp_path / part).mkdir(parents=True)
+    gray = np.full((8, 8), len(part), np.uint8)
+    Image.fromarray(0 * gray if part.endswith("label") else np.stack(
+        [gray] * 3, -1)).save(tmp_path / part / "0.png")
+  for name in ("label_data/train_full", "unlabel_data/unlabel"):
+    (tmp_path / f"{name}_list.txt").write_text("0.png")
+  config = toy(**{
+      "data.name": "semantic_gan_official", "data.num_classes": 8,
+      "data.data_dir": str(tmp_path), "data.cache_dir": str(tmp_path / "cache"),
+      "data.num_labeled": 1, "data.num_unlabeled": -1,
+      "mlmt.image_labels": True})
   with pytest.raises(errors.DataError, match="config.mlmt.image_labels"):
     next(iter(streams.view_batches(config, 0)))
 

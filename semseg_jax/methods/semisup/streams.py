@@ -6,6 +6,7 @@ from semseg_jax.data import errors
 from semseg_jax.data import flips
 from semseg_jax.data import pipeline
 from semseg_jax.data import sources
+from semseg_jax.data import subsets
 from semseg_jax.data import views
 from semseg_jax.methods.common import data
 from semseg_jax.methods.semisup import classifiers
@@ -75,12 +76,12 @@ def view_batches(config, start_step: int):
 
 def _with_image_labels(config, free):
   """The unlabeled images from the labeled pool, where their labels are."""
-  splits = data.dataset(config).splits
-  pool = splits.get("train_labeled", splits.get("train"))
-  missing = set(free.ids) - set(pool.ids)
-  if missing:
+  dataset = data.dataset(config)
+  pool = dataset.splits[subsets.pool_of(dataset)]
+  same = sources.same_images(free, pool)
+  if missing := set(free.ids) - same.keys():
     raise errors.DataError(
         f"config.mlmt.image_labels: unlabeled image {min(missing)!r} of "
         f"data set {config.data.name!r} has no label, so its classes are not "
         "known; set the field to False")
-  return sources.by_ids(pool, free.ids)
+  return sources.by_ids(pool, [same[i] for i in free.ids])
