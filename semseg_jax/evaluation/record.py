@@ -22,9 +22,11 @@ _NAMED = ("shots.folder", "supervised.synthetic", "pretrained.")
 # Fields that say where things lie, how a run was watched or over what it was
 # spread, not what it was; "" is the top.
 _IRRELEVANT = {
-    "": ("faults", "monitor", "remat", "sharding"),
+    "": ("monitor", "remat", "sharding"),
     "data": ("cache_dir", "data_dir", "workers"),
     "evaluation": ("num_visualized",),
+    # Not max_unreadable_images, by which fewer images are trained on.
+    "faults": ("rollbacks",),
     "labels": ("run",),
     "log": ("log_every", "sample_every")}
 

@@ -79,6 +79,14 @@ def test_kept_records_outlast_a_full_disk(tmp_path, no_room):
   assert list(tmp_path.iterdir()) == [path]
 
 
+def test_images_left_out_of_training_are_a_difference():
+  of = lambda broken, rollbacks: {"faults": {
+      "max_unreadable_images": broken, "rollbacks": rollbacks}}
+  assert record.differences(of(0, 0), of(0, 2)) == []
+  assert record.differences(of(0, 0), of(3, 0)) == [
+      ("faults.max_unreadable_images", "0", "3")]
+
+
 def test_hash_depends_on_values_not_on_order():
   assert record.config_hash({"a": 1, "b": [2]}) == record.config_hash(
       {"b": (2,), "a": 1})
