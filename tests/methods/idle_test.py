@@ -81,6 +81,26 @@ def test_a_size_beside_a_shape_is_said():
   assert not idle.notes(config, ["data.size"])
 
 
+@pytest.mark.parametrize("field", [
+    "scales", "short_side", "blur", "fill_label", "fill"])
+def test_options_of_crops_without_crops_are_said(field):
+  config = camvid.get_config("cpu")
+  config.data.geometry.crop = False
+  line, = idle.notes(config, [f"data.geometry.{field}"])
+  assert "data.geometry.crop=True" in line
+  config.data.geometry.crop = True
+  assert not idle.notes(config, [f"data.geometry.{field}"])
+
+
+def test_two_sizes_of_a_crops_image_are_refused():
+  config = camvid.get_config("cpu")
+  config.data.geometry.update(crop=True, scales=(0.5,), short_side=())
+  checks.values(config)
+  config.data.geometry.short_side = (24, 48)
+  with pytest.raises(ValueError, match="geometry.scales and .short_side"):
+    checks.values(config)
+
+
 def test_blocks_of_other_methods_are_said():
   config = smis.get_config("")
   assert "block shots" in idle.notes(config, ["inversion.steps"])[0]

@@ -89,6 +89,10 @@ def values(config) -> None:
     if value is not None and len(value) not in lengths:
       raise ValueError(f"config.{name} is {tuple(value)}: give "
                        f"{' or '.join(map(str, lengths))} numbers")
+  geometry = config.get("data", {}).get("geometry", {})
+  if geometry.get("scales") and geometry.get("short_side"):
+    raise ValueError("config.data.geometry.scales and .short_side both size a "
+                     "crop's image: give one")
   if (dtype := config.get("dtype", _DTYPES[0])) not in _DTYPES:
     raise ValueError(
         f"config.dtype is {dtype!r}; use one of {', '.join(_DTYPES)}")

@@ -50,6 +50,11 @@ RULES = (
                  c.mlmt.shape != () or not {"mlmt", "classifier"} & set(
                      c.stages)),
          "of squares, and data.geometry.shape is what is trained on"),
+    Rule("data.geometry", ("scales", "short_side", "blur", "fill_label"),
+         lambda c: not c.data.geometry.crop, "of data.geometry.crop=True"),
+    Rule("data.geometry", ("fill",),
+         lambda c: not (c.data.geometry.crop or c.data.geometry.pad_evaluation),
+         "of data.geometry.crop=True or .pad_evaluation=True"),
     Rule("segmenter", ("depth", "width", "blocks"),
          lambda c: _network(c) == "unet" or c.segmenter.backbone != "",
          "of a DeepLab on a ResNet; a U-Net has supervised.width and .levels"),
