@@ -81,6 +81,15 @@ def test_a_size_beside_a_shape_is_said():
   assert not idle.notes(config, ["data.size"])
 
 
+@pytest.mark.parametrize("field", ["flip_labeled", "flip_unlabeled", "affine"])
+def test_motions_that_mlmt_does_not_make_are_said(field):
+  config = camvid.get_config("cpu,method=s4gan_mlmt")
+  line, = idle.notes(config, [f"data.augment.{field}"])
+  assert "no effect on 'mlmt'" in line
+  config.stages = ("s4gan",)
+  assert not idle.notes(config, [f"data.augment.{field}"])
+
+
 @pytest.mark.parametrize("field", [
     "scales", "short_side", "blur", "fill_label", "fill"])
 def test_options_of_crops_without_crops_are_said(field):

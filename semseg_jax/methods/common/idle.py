@@ -20,6 +20,7 @@ class Rule(NamedTuple):
 
 
 _STAGES = ("supervised", "s4gan", "adv_ssl", "mean_teacher")
+_MLMT = {"mlmt", "classifier"}
 _PROJECTED = ("backbone", "feature_size", "projection_widths",
               "projection_seed", "head_width", "minibatch_stddev", "pixels")
 _STYLEGAN2 = ("channel_multiplier", "max_channels", "channels_per_resolution")
@@ -47,14 +48,18 @@ RULES = (
     Rule("data", ("size",),
          lambda c: c.method == "semisup" and c.data.geometry.shape != () and (
              c.data.name not in _RENDERED) and (
-                 c.mlmt.shape != () or not {"mlmt", "classifier"} & set(
-                     c.stages)),
+                 c.mlmt.shape != () or not _MLMT & set(c.stages)),
          "of squares, and data.geometry.shape is what is trained on"),
     Rule("data.geometry", ("scales", "short_side", "blur", "fill_label"),
          lambda c: not c.data.geometry.crop, "of data.geometry.crop=True"),
     Rule("data.geometry", ("fill",),
          lambda c: not (c.data.geometry.crop or c.data.geometry.pad_evaluation),
          "of data.geometry.crop=True or .pad_evaluation=True"),
+    Rule("data.augment", ("flip_labeled", "flip_unlabeled", "affine", "rotate",
+                          "scale", "shift"),
+         lambda c: bool(_MLMT & set(c.stages)),
+         "of the other stages; a view of MLMT flips half the time, where the "
+         "data set has a flip", "on 'mlmt' and 'classifier'"),
     Rule("segmenter", ("depth", "width", "blocks"),
          lambda c: _network(c) == "unet" or c.segmenter.backbone != "",
          "of a DeepLab on a ResNet; a U-Net has supervised.width and .levels"),
