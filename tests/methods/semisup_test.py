@@ -347,6 +347,7 @@ def test_frozen_parameters_stay(name):
     (s4gan, {"s4gan.threshold": 1.5}, "config.s4gan.threshold"),
     (adv_ssl, {"adv_ssl.threshold": -0.1}, "config.adv_ssl.threshold"),
     (mlmt, {"mlmt.consistency": "l1"}, "config.mlmt.consistency"),
+    (mlmt, {"mlmt.steps": 2**21, "mlmt.epochs": 2**11}, "give fewer epochs"),
     (mlmt, {"mlmt.pooling": "sum"}, "config.mlmt.pooling"),
     (mlmt, {"mlmt.learning_rate": 0.0}, "config.mlmt.learning_rate"),
     (s4gan, {"segmenter.network": "fcn"}, "config.segmenter.network"),

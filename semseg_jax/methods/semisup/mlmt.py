@@ -58,7 +58,8 @@ def make(config, workdir, *, module=None) -> stage.Stage:
     workdir: the run's folder, with the stage that `config.mlmt.start` names.
     module: a classifier to train instead of the one the config describes.
 
-  Raises ValueError: no labels, no rate, or an unknown consistency.
+  Raises ValueError: no labels, no rate, an unknown consistency, or too many
+    epochs.
   """
   c = config.mlmt
   checks.labels(config, "mlmt")
@@ -67,6 +68,9 @@ def make(config, workdir, *, module=None) -> stage.Stage:
                      f"one of {sorted(_CONSISTENCY)}")
   if not c.learning_rate:
     raise ValueError("config.mlmt.learning_rate is 0: give more than 0")
+  if c.steps * c.epochs >= 2**31:  # `epoch_of` a step is counted in int32
+    raise ValueError(f"config.mlmt.steps={c.steps} times .epochs={c.epochs} is "
+                     f"{2**31} or more: give fewer epochs")
   distance = _CONSISTENCY[c.consistency]
   module = module or classifiers.build(config)
   tx = optimizers.sgd(
