@@ -316,6 +316,9 @@ def save_record(config, workdir, split: str, methods: dict, *,
   told: dict = {"study": study} if study else {}
   if generator := lineage.other_generator(config):
     told["generator"] = generator
+  if which := run_dir.read_json(
+      workdir / "dataset.json", {}).get("fingerprint"):
+    told["data_set"] = {"fingerprint": which}
   records.save(workdir / study / "eval" / split, records.make(
       methods, config=json.loads(config.to_json_best_effort()), split=split,
       seconds=seconds, checkpoint_step=next(iter(

@@ -43,7 +43,8 @@ class Results(NamedTuple):
   """A table with its cells [rows][columns].
 
   missing_configs: files that rows name and that do not exist.
-  mixed: rows that ought to share a generator and do not, a text for each one.
+  mixed: rows that ought to share a generator or a data set and do not, a text
+    for each one.
   pretrained: for each row what its networks were pretrained on; "" for random
     weights, None where the row has no run.
   used: the records that cells were read from.
@@ -75,7 +76,7 @@ def results(table: definition.Table,
       before the training had finished.
     ValueError: a record lacks the row's method or the column's metric.
   """
-  configs, missing, generators, used = {}, [], {}, {}
+  configs, missing, shared, used = {}, [], {}, {}
   for run in definition.runs(table):
     try:
       configs[run] = config_of(run)
@@ -94,9 +95,13 @@ def results(table: definition.Table,
           continue
         used[located.where] = located.record
         values += _scores(table, row, column, *located)
-        if known := located.record.extra.get("generator"):
-          generators.setdefault(_generator(run), {}).setdefault(
-              tuple(sorted(known.items())), {})[row.name] = None
+        for what, which in (
+            ("generator", _generator(run)),
+            # Of a folder the config does not tell which.
+            ("data_set", configs[run].get("data", {}).get("name"))):
+          if known := located.record.extra.get(what):
+            shared.setdefault((what, which), {}).setdefault(
+                tuple(sorted(known.items())), {})[row.name] = None
     published = row.published[i] if row.published else None
     return Cell(tuple(values), published)
 
@@ -113,8 +118,9 @@ def results(table: definition.Table,
 
   return Results(table, cells, tuple(dict.fromkeys(missing)),
                  tuple(pretrained(row) for row in table.rows),
-                 tuple(" / ".join(map(", ".join, of.values()))
-                       for of in generators.values() if len(of) > 1),
+                 tuple(f"{what.replace('_', ' ')}: "
+                       + " / ".join(map(", ".join, of.values()))
+                       for (what, _), of in shared.items() if len(of) > 1),
                  tuple(used.values()))
 
 

@@ -100,8 +100,7 @@ def _notes(results) -> list[str]:
             if key in used]
   notes += [f"Not runnable yet: there is no {name}."
             for name in results.missing_configs]
-  notes += [f"Not of one and the same generator: {rows}."
-            for rows in results.mixed]
+  notes += [f"Not of one and the same {rows}." for rows in results.mixed]
   return notes
 
 

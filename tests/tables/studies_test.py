@@ -91,7 +91,17 @@ def test_rows_of_different_generators_are_named(tmp_path):
   for run, generator in zip(definition.runs(table), known, strict=True):
     _saved(tmp_path / run.folder, run, 0.5, generator=generator)
   results = collect.results(table, config_of, tmp_path)
-  assert results.mixed == ("a, b / c",)
+  assert results.mixed == ("generator: a, b / c",)
   assert "one and the same generator: a, b / c." in render.markdown(results)
   _saved(tmp_path / run.folder, run, 0.5)  # of a former version
   assert not collect.results(table, config_of, tmp_path).mixed
+
+
+def test_rows_of_different_data_sets_are_named(tmp_path):
+  table = toy(seeds=(0,), columns=COLUMNS[:1], rows=[
+      dict(name=name, config="configs/m/set.py", method="supervised",
+           arguments={"kind": name}) for name in "ab"])
+  for run, digits in zip(definition.runs(table), "01", strict=True):
+    _saved(tmp_path / run.folder, run, 0.5, data_set={"fingerprint": digits})
+  results = collect.results(table, config_of, tmp_path)
+  assert "one and the same data set: a / b." in render.markdown(results)
