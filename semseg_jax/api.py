@@ -18,6 +18,7 @@ from etils import epath
 import jax
 import numpy as np
 
+from semseg_jax import dataset_facts
 from semseg_jax import experiment
 from semseg_jax import export
 from semseg_jax import labeler
@@ -286,7 +287,7 @@ class Model:
       raise ValueError("layouts are made into images by a fewshot_smis run; "
                        f"this one is {self.config.method}")
     network = self._kept("synthesize", lambda: synthesis.Synthesizer(
-        self._without_data(), self.workdir))
+        dataset_facts.stated(self.config, self.dataset), self.workdir))
     layouts = np.asarray(layouts)
     side = network.size
     if (layouts.ndim != 3 or layouts.shape[1:] != (side, side)
@@ -299,12 +300,6 @@ class Model:
     return np.stack([network.mixed(
         latents, jax.random.fold_in(jax.random.key(seed), i), styles=styles,
         alpha=self.config.synthesis.alpha) for i in range(samples)])
-
-  def _without_data(self):
-    """The config with what it takes from the data set, which may be absent."""
-    config = self.config.copy_and_resolve_references().unlock()
-    config.data.ignore_index = self.dataset["ignore_index"]
-    return config.lock()
 
   def export(self, path, *, dtype: str = "float32",
              methods: Sequence[str] | None = None) -> None:

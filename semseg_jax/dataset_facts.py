@@ -49,6 +49,13 @@ def _labeled(config) -> list[str]:
   return sorted(set(labeled.ids)) if labeled else []
 
 
+def stated(config, facts):
+  """The config with what it takes from its data set, which may be absent."""
+  config = config.copy_and_resolve_references().unlock()
+  config.data.ignore_index = facts["ignore_index"]
+  return config.lock()
+
+
 def check_scored(config, facts, scored) -> None:
   """Raises where lists have changed, and a split has images of the training.
 

@@ -255,12 +255,12 @@ def line(job: Job, folders: Folders) -> str:
       run, folders, plain, job.scores):
     return ""
   folder = folders.root / run.folder
-  flags = lambda scoring: _flags(
-      run, overrides(run, folders, job.table, scoring) | taken, folder)
   links = [n for n in run.needs if not n.field]
   # The run keeps the path, so it must not depend on where one stands.
   taken = {n.field: str((folders.root / n.run.folder).resolve())
            for n in run.needs if n.field}
+  flags = lambda scoring: _flags(
+      run, overrides(run, folders, job.table, scoring) | taken, folder)
   parts = []
   if not is_trained:
     if links:
