@@ -37,7 +37,8 @@ class LoopOptions(NamedTuple):
 
   A line of metrics.jsonl holds the mean of each metric over the steps since
   the line before. sample, eval and checkpoint also happen after the last step
-  (sample and eval unless 0). Of equal scores of `best_metric` the first is best.
+  (sample and eval unless 0). Of equal scores of `best_metric` the first is the
+  best.
   """
   log_every: int = 100
   sample_every: int = 0
